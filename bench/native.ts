@@ -1,0 +1,39 @@
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runOrThrow } from './command.ts'
+import { nativeBuild, nativeSources } from './paths.ts'
+
+/** The compiled C programs, by path. */
+export interface NativePrograms {
+  load: string
+  iterativeServer: string
+}
+
+async function compile(name: string, sources: readonly string[]): Promise<string> {
+  const program = join(nativeBuild, name)
+  // By rename, so that a second run never executes a file that this one is still writing.
+  const unfinished = `${program}.${process.pid}`
+  const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-o', unfinished]
+  await runOrThrow(`Compiling ${name}`, 'cc', [...flags, ...sources])
+  await rename(unfinished, program)
+  return program
+}
+
+async function sourcesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder)
+  return names.filter((name) => name.endsWith('.c')).map((name) => join(folder, name))
+}
+
+/**
+ * Compiles the load generator and the C server; takes about a second.
+ *
+ * @throws Error with the compiler's own words when either does not compile
+ */
+export async function compileNative(): Promise<NativePrograms> {
+  await mkdir(nativeBuild, { recursive: true })
+  const [load, iterativeServer] = await Promise.all([
+    compile('load', await sourcesIn(join(nativeSources, 'load'))),
+    compile('iterative-server', [join(nativeSources, 'iterative-server.c')]),
+  ])
+  return { load, iterativeServer }
+}

@@ -1,0 +1,76 @@
+#define _GNU_SOURCE
+#include "report.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+
+static const char *const names[OUTCOME_COUNT] = {
+    [OUTCOME_OK] = "ok",       [OUTCOME_REFUSED] = "refused", [OUTCOME_RESET] = "reset",
+    [OUTCOME_SHORT] = "short", [OUTCOME_WRONG] = "wrong",     [OUTCOME_TIMEOUT] = "timeout",
+    [OUTCOME_OTHER] = "other",
+};
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) < 0)
+        return 0;
+    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+static double us(uint64_t ns)
+{
+    return (double)ns / (double)NS_PER_US;
+}
+
+/* null and not 0 when nothing ended well: no latency is not a latency of nought. */
+static void print_latency(const struct histogram *latency)
+{
+    if (latency->count == 0) {
+        printf("null");
+        return;
+    }
+    printf("{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f,\"mean\":%.1f}",
+           us(histogram_quantile(latency, 0.50)), us(histogram_quantile(latency, 0.90)),
+           us(histogram_quantile(latency, 0.99)), us(latency->max),
+           us(latency->sum) / (double)latency->count);
+}
+
+static void print_idle(const struct idle *idle)
+{
+    printf("{\"open\":%zu,\"closedByServer\":%zu,\"failed\":%zu}",
+           idle->count - idle->failed - idle->closed, idle->closed, idle->failed);
+}
+
+int report_print(const struct run *run, const struct idle *idle)
+{
+    const struct options *options = run->options;
+    double seconds = (double)(run->window_ends_ns - run->began_ns) / (double)NS_PER_SECOND;
+    char host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &options->target.sin_addr, host, sizeof host);
+    printf("{\"host\":\"%s\",\"port\":%u,\"clients\":%zu,\"lineBytes\":%zu,\"connections\":%llu", host,
+           ntohs(options->target.sin_port), options->clients, options->line_bytes,
+           (unsigned long long)run->begun);
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        printf(",\"%s\":%llu", names[i], (unsigned long long)run->outcomes[i]);
+    printf(",\"portsExhausted\":%llu", (unsigned long long)run->ports_exhausted);
+    printf(",\"seconds\":%.6f,\"connectionsPerSecond\":%.1f", seconds,
+           seconds > 0 ? (double)run->window_ok / seconds : 0);
+    printf(",\"latencyUs\":");
+    print_latency(&run->latency);
+    printf(",\"idle\":");
+    print_idle(idle);
+    printf(",\"cpuSeconds\":%.6f}\n", cpu_seconds());
+    if (run->first_other_error != 0)
+        fprintf(stderr, "First of the other failures: %s\n", strerror(run->first_other_error));
+    return fflush(stdout) == 0 ? 0 : -1;
+}

@@ -1,0 +1,25 @@
+import { join } from 'node:path'
+
+/** The project's folder. These files run compiled, as dist/bench/*.js, hence two levels up. */
+export const projectRoot = join(import.meta.dirname, '..', '..')
+
+/** Where the C programs are written. */
+export const nativeSources = join(projectRoot, 'bench', 'native')
+
+/** Where they are compiled to: beside the compiled TypeScript, which git ignores already. */
+export const nativeBuild = join(import.meta.dirname, 'native')
+
+/** Where results go unless `--out` says otherwise. */
+export const defaultOut = join(projectRoot, 'bench', 'results', 'latest.json')
+
+/** The command line of helloserver, compiled. */
+export const helloserverCli = join(projectRoot, 'dist', 'src', 'bin', 'cli.js')
+
+/** The command line of pm2. */
+export const pm2Cli = join(projectRoot, 'node_modules', '.bin', 'pm2')
+
+/** The echo server that pm2 and node:cluster run. */
+export const echoServer = join(import.meta.dirname, 'targets', 'echo-server.js')
+
+/** The primary of the bare node:cluster target. */
+export const clusterPrimary = join(import.meta.dirname, 'targets', 'cluster-primary.js')

@@ -1,0 +1,57 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runCommand, runOrThrow } from '../command.ts'
+import { echoServer, pm2Cli } from '../paths.ts'
+import { untilGone } from '../process-table.ts'
+import { untilEchoes } from '../readiness.ts'
+import { daemonTree, scratchFolder } from './scratch.ts'
+import { type RunningTarget, type Target, workers } from './target.ts'
+
+function ecosystem(port: number): string {
+  const app = {
+    name: 'bench',
+    script: echoServer,
+    args: [String(port)],
+    instances: workers,
+    exec_mode: 'cluster',
+  }
+  return JSON.stringify({ apps: [app] })
+}
+
+/** Under pm2 cluster mode the daemon is the cluster primary: it accepts, its children serve. */
+function running(home: string, env: NodeJS.ProcessEnv, remove: () => Promise<void>): RunningTarget {
+  const pids = () => daemonTree(join(home, 'pm2.pid'))
+  return {
+    pids,
+    async stop() {
+      const ending = await pids()
+      // `pm2 kill` starts a daemon when there is none, only to end it: not asked when not needed.
+      if (ending.length > 0) await runCommand(pm2Cli, ['kill'], { env })
+      await untilGone(ending)
+      await remove()
+    },
+  }
+}
+
+/** The echo server under the real pm2, in a PM2_HOME of its own: no other daemon is touched. */
+export const pm2Cluster: Target = {
+  name: 'pm2-cluster',
+  async start(port, signal) {
+    const scratch = await scratchFolder()
+    const file = join(scratch.path, 'bench.json')
+    const home = join(scratch.path, 'pm2')
+    const env = { ...process.env, PM2_HOME: home }
+    const target = running(home, env, scratch.remove)
+    try {
+      await writeFile(file, ecosystem(port))
+      // Returns once every instance listens, which is what `online` means in cluster mode. Not
+      // aborted on the way: the daemon could then be there without its PID file.
+      await runOrThrow('pm2 start', pm2Cli, ['start', file], { env })
+      await untilEchoes(port, signal)
+    } catch (error) {
+      await target.stop()
+      throw error
+    }
+    return target
+  },
+}

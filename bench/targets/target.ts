@@ -1,0 +1,26 @@
+/** A server that is up and echoes. */
+export interface RunningTarget {
+  /** Every process that has a part in serving, supervisor included. */
+  pids(): Promise<number[]>
+  /** Ends them all; may be called more than once. */
+  stop(): Promise<void>
+}
+
+/** A server to measure. All of them do the same: echo one line that ends with CRLF, then close. */
+export interface Target {
+  readonly name: TargetName
+  /**
+   * Starts the server on a port of 127.0.0.1 and waits until it echoes. When that fails, whatever
+   * was started has been ended before the promise is rejected.
+   *
+   * @param signal its abort gives up the wait
+   */
+  start(port: number, signal: AbortSignal): Promise<RunningTarget>
+}
+
+export const targetNames = ['helloserver', 'pm2-cluster', 'node-cluster', 'c-iterative'] as const
+
+export type TargetName = (typeof targetNames)[number]
+
+/** Processes that serve, in every target that has more than one. */
+export const workers = 2

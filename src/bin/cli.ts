@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/** The command line. Exit statuses: docs/operations.md. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { version } from '../build-id.ts'
+import { commands, type Options } from '../cli/commands.ts'
+import { printError } from '../cli/output.ts'
+import { defaultName } from '../config/locate.ts'
+import { exitStatus, exitStatusOf } from '../errors.ts'
+
+const program = new Command('helloserver')
+  .description(
+    'A TCP server daemon: one listening socket, workers that handle one connection at a time',
+  )
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(helloserver --help shows the commands)')
+  .addHelpText(
+    'after',
+    '\nExit status: 0 done, 1 failed, 2 usage, 3 not running, 4 already running, 78 bad configuration',
+  )
+
+command('run', 'serve in the foreground, until Ctrl-C').action(async (options: Options) => {
+  const { catchSignals } = await import('../primary/signals.ts')
+  catchSignals()
+  const { serve } = await import('./serve.ts')
+  process.exit(await serve(options.name, 'foreground'))
+})
+command('start', 'serve as a daemon, without pm2').action(run(commands.start))
+command('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
+command('reload', 'apply the configuration and the code on disk, losing no connection').action(
+  run(commands.reload),
+)
+command('restart', 'stop, then start').action(run(commands.restart))
+command('status', 'show the state of the service').action(run(commands.status))
+command('workers', 'show the workers').action(run(commands.workers))
+command('scale', 'set the number of workers until the next reload')
+  .argument('<workers>', 'how many', workerCount)
+  .action((workers: number, options: Options) => run((o) => commands.scale(workers, o))(options))
+command('check', 'check the configuration and load the app; serves nothing').action(
+  run(commands.check),
+)
+command('logs', 'show the log')
+  .option('-f, --follow', 'go on as it grows')
+  .option('-n, --lines <count>', 'how many lines to begin with', lineCount, 20)
+  .action((options: Options & { follow?: boolean; lines: number }) =>
+    run((o) => commands.logs(o, options.lines, options.follow === true))(options),
+  )
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+}
+
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--name <name>', 'which service', defaultName)
+    .option('--json', 'print JSON', false)
+    .exitOverride()
+}
+
+/** Runs a command and turns what it throws into a line and an exit status. */
+function run(perform: (options: Options) => Promise<void>): (options: Options) => Promise<void> {
+  return async (options) => {
+    try {
+      await perform(options)
+    } catch (error) {
+      printError(error, options)
+      process.exitCode = exitStatusOf(error)
+    }
+  }
+}
+
+function workerCount(text: string): number {
+  return wholeNumber(text, 1, 1_024)
+}
+
+function lineCount(text: string): number {
+  return wholeNumber(text, 0, 100_000)
+}
+
+function wholeNumber(text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+}

@@ -1,0 +1,4 @@
+/** Imported before everything else: the listeners go in before any other code of ours runs. */
+import { catchSignals } from '../primary/signals.ts'
+
+catchSignals()

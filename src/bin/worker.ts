@@ -1,0 +1,106 @@
+/** A worker process: started by the primary through node:cluster, told what to be by its first message. */
+import './worker-signals.ts'
+import cluster from 'node:cluster'
+import { Socket } from 'node:net'
+import { messageOf } from '../errors.ts'
+import { decodeToWorker, type FromWorker, type WorkerBoot } from '../ipc/messages.ts'
+import { ProgressWriter, progressFd } from '../ipc/progress.ts'
+import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
+import { appError, loadApp } from '../worker/app-loader.ts'
+import { Worker } from '../worker/worker.ts'
+
+// node:cluster ends a worker at once when its primary is gone; ours first finishes what it has in hand.
+if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+process.on('disconnect', () => void leave('the primary is gone'))
+process.on('uncaughtException', (error) => die('Uncaught exception', error))
+// The primary may close the other end first; what an app prints then has no reader left.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+const progress = new ProgressWriter(progressFd)
+let log: Logger | undefined
+let worker: Worker | undefined
+let leaving = false
+
+process.on('message', (message: unknown, handle: unknown) => {
+  if (typeof message === 'number') {
+    worker?.receive(message, handle instanceof Socket ? handle : undefined)
+    return
+  }
+  const decoded = decodeToWorker(message)
+  switch (decoded?.kind) {
+    case 'boot':
+      void boot(decoded)
+      return
+    case 'retire':
+      void leave('retired')
+      return
+    case 'terminate':
+      worker?.terminate()
+      // The turn that runs the handler's own clean-up comes first.
+      setImmediate(() => process.exit(0))
+      return
+  }
+})
+process.on('SIGTERM', () => void leave('SIGTERM'))
+tell({ kind: 'hello' })
+
+async function boot(message: WorkerBoot): Promise<void> {
+  const { service, slot, generation, config } = message
+  process.title = `${service}: worker ${slot}, generation ${generation}`
+  log = createLogger(
+    { service, role: 'worker', slot, generation },
+    config.logLevel,
+    standardOutput(),
+  )
+  const context = {
+    service,
+    slot,
+    generation,
+    directory: config.directory,
+    settings: config.app,
+    log,
+  }
+  try {
+    const app = await loadApp(config.appModule)
+    try {
+      await app.setup?.(context)
+    } catch (error) {
+      throw appError(`The app ${config.appModule} failed in setup`, error)
+    }
+    worker = new Worker(app, context, message, progress)
+  } catch (error) {
+    tell({ kind: 'boot-failed', reason: messageOf(error) }, () => process.exit(1))
+    return
+  }
+  const heartbeat = () => tell({ kind: 'heartbeat', rssBytes: process.memoryUsage.rss() })
+  setInterval(heartbeat, config.watchdog.heartbeatMs).unref()
+  heartbeat()
+  tell({ kind: 'ready' })
+}
+
+function tell(message: FromWorker, onSent: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, {}, onSent)
+  else onSent()
+}
+
+/** Ends in good order: what is in hand first. */
+async function leave(cause: string): Promise<void> {
+  if (leaving) return
+  leaving = true
+  log?.debug({ cause }, 'Worker leaves')
+  try {
+    await worker?.drain()
+    process.exit(0)
+  } catch (error) {
+    die('The app failed in teardown', error)
+  }
+}
+
+/** An exception that no handler owns leaves the app in a state that nobody knows. */
+function die(what: string, error: unknown): void {
+  log?.fatal({ error }, what)
+  const { message } = appError(what, error)
+  if (worker === undefined) tell({ kind: 'boot-failed', reason: message }, () => process.exit(1))
+  else process.exit(1)
+}

@@ -1,0 +1,68 @@
+/** The environment variables of the contract; each overrides the configuration file. */
+export const variables = {
+  host: 'HELLOSERVER_HOST',
+  port: 'HELLOSERVER_PORT',
+  workers: 'HELLOSERVER_WORKERS',
+  logLevel: 'HELLOSERVER_LOG_LEVEL',
+  runDir: 'HELLOSERVER_RUN_DIR',
+  config: 'HELLOSERVER_CONFIG',
+  redisUrl: 'HELLOSERVER_REDIS_URL',
+} as const
+
+/** The part of the environment that helloserver reads; an empty variable counts as unset. */
+export type Environment = Readonly<
+  Partial<Record<(typeof variables)[keyof typeof variables], string>>
+>
+
+/** The service's variables, as this process was given them. */
+export function ownEnvironment(): Environment {
+  const picked: Record<string, string> = {}
+  for (const variable of Object.values(variables)) {
+    const value = process.env[variable]
+    if (value !== undefined && value !== '') picked[variable] = value
+  }
+  return picked
+}
+
+/** What the process was told by others than helloserver: the XDG run directory, pm2, a service manager. */
+export function ambient(variable: string): string | undefined {
+  const value = process.env[variable]
+  return value === '' ? undefined : value
+}
+
+/**
+ * The environment for a detached child: what the person set, without what a supervisor or a parent Node
+ * process left for its own child.
+ *
+ * pm2 pours its whole record of the app into the environment (`pm_id`, `status`, `unique_id`, …), all in
+ * lower case; Node leaves `NODE_CHANNEL_FD` and `NODE_UNIQUE_ID`, which would make the child take itself
+ * for somebody's worker.
+ */
+export function cleanEnvironment(own: Environment): Record<string, string> {
+  const clean: Record<string, string> = {}
+  for (const [key, value] of Object.entries(process.env)) {
+    if (value !== undefined && !isLeftover(key)) clean[key] = value
+  }
+  for (const variable of Object.values(variables)) delete clean[variable]
+  return Object.assign(clean, own)
+}
+
+const leftovers = new Set([
+  'NODE_CHANNEL_FD',
+  'NODE_CHANNEL_SERIALIZATION_MODE',
+  'NODE_UNIQUE_ID',
+  'NODE_APP_INSTANCE',
+  'LISTEN_FDS',
+  'LISTEN_PID',
+  'LISTEN_FDNAMES',
+  'NOTIFY_SOCKET',
+])
+
+function isLeftover(key: string): boolean {
+  if (leftovers.has(key) || key.startsWith('PM2_') || key.startsWith('axm_')) return true
+  // Only a process under pm2 has `pm_id`; its record's keys are lower case, as few others are.
+  return process.env['pm_id'] !== undefined && pm2RecordKey.test(key)
+}
+
+const proxies = 'https?_proxy|ftp_proxy|all_proxy|no_proxy'
+const pm2RecordKey = new RegExp(`^(?!(${proxies})$|npm_)[a-z][a-zA-Z0-9_]*$`)

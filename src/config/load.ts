@@ -1,0 +1,124 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import type { z } from 'zod'
+import { HelloserverError, messageOf } from '../errors.ts'
+import { type Environment, variables } from './environment.ts'
+import { appModuleIn, defaultConfigPath } from './locate.ts'
+import { type ConfigFile, configSchema } from './schema.ts'
+
+/** Everything that can be set, checked and frozen. */
+export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
+  /** How many worker processes; "auto" is already a number here. */
+  readonly workers: number
+  /** The file it came from, and what the app is resolved against. */
+  readonly path: string
+  readonly directory: string
+  /** The app's module, an absolute path. */
+  readonly appModule: string
+}
+
+/**
+ * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
+ *
+ * @param name - the service's name, which is also the app's folder unless the environment says otherwise
+ * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and what is allowed.
+ */
+export function loadConfig(name: string, environment: Environment): Config {
+  refuseSharedLock(environment)
+  const configured = environment[variables.config]
+  const path = configured === undefined ? defaultConfigPath(name) : resolve(configured)
+  const raw = { ...readFile(path), ...overrides(environment) }
+  const parsed = configSchema.safeParse(raw)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
+    throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${problems.join('; ')}`)
+  }
+  const { $schema: _, workers, ...settings } = parsed.data
+  const directory = dirname(path)
+  return deepFreeze({
+    ...settings,
+    workers: workers === 'auto' ? availableParallelism() : workers,
+    path,
+    directory,
+    appModule: appModuleIn(directory),
+  })
+}
+
+/** A service that was told to share its lock must not run as if it did. */
+function refuseSharedLock(environment: Environment): void {
+  if (environment[variables.redisUrl] === undefined) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `${variables.redisUrl} is set, but this version cannot share its lock through Redis; unset it to run on the local lock`,
+  )
+}
+
+function readFile(path: string): Record<string, unknown> {
+  if (!existsSync(path)) {
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      `The configuration file ${path} does not exist; set ${variables.config} to one that does`,
+    )
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new HelloserverError('BAD_CONFIG', `Cannot read ${path}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      `${path} holds ${JSON.stringify(value)}; it must be an object`,
+    )
+  }
+  return value as Record<string, unknown>
+}
+
+/** Numbers arrive as text in the environment; what is no number stays text, and is refused by the schema. */
+function overrides(environment: Environment): Record<string, unknown> {
+  const given: Record<string, unknown> = {}
+  for (const key of ['host', 'port', 'workers', 'logLevel'] as const) {
+    const value = environment[variables[key]]
+    if (value === undefined) continue
+    given[key] = key !== 'host' && /^\d+$/.test(value) ? Number(value) : value
+  }
+  return given
+}
+
+function explain(
+  issue: z.core.$ZodIssue,
+  raw: Record<string, unknown>,
+  environment: Environment,
+): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${[...issue.path, key].join('.')} is not a known key`)
+  }
+  const key = issue.path.join('.')
+  const variable = isOverridable(key) ? variables[key] : undefined
+  const label = variable !== undefined && environment[variable] !== undefined ? variable : key
+  const got = JSON.stringify(valueAt(raw, issue.path)) ?? 'missing'
+  return [`${label} is ${got}; it must be ${issue.message}`]
+}
+
+function isOverridable(key: string): key is keyof typeof variables {
+  return Object.hasOwn(variables, key)
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+    raw,
+  )
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner)
+    Object.freeze(value)
+  }
+  return value
+}

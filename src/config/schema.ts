@@ -1,0 +1,94 @@
+import { z } from 'zod'
+
+/** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
+function integer(min: number, max: number, fallback: number, description: string) {
+  const allowed = `an integer from ${min} to ${max}`
+  return z
+    .int({ error: allowed })
+    .min(min, { error: allowed })
+    .max(max, { error: allowed })
+    .default(fallback)
+    .describe(`${description} [${fallback}]`)
+}
+
+/** The longest that Node's timers can wait, in milliseconds. */
+const maxTimerMs = 2_147_483_647
+
+const milliseconds = (fallback: number, description: string, min = 1) =>
+  integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+const autoOrCount = 'a number from 1 to 1024, or "auto"'
+
+/** A section whose keys all have defaults: leaving it out is the same as leaving out all its keys. */
+const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.strictObject(shape, { error: sectionError }).prefault({} as never)
+
+const sectionError: z.core.$ZodErrorMap = (issue) =>
+  issue.code === 'invalid_type' ? 'an object' : undefined
+
+/** The configuration file. Unknown keys are refused, so that a typing error cannot pass for a setting. */
+export const configSchema = z.strictObject(
+  {
+    $schema: z.string().optional().describe('Where an editor finds this schema'),
+    host: z
+      .string({ error: 'an address or host name' })
+      .min(1, { error: 'an address or host name' })
+      .default('0.0.0.0')
+      .describe('Address to listen on [0.0.0.0]'),
+    port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
+    workers: z
+      .union([z.literal('auto'), z.int().min(1).max(1024)], { error: autoOrCount })
+      .default('auto')
+      .describe('Worker processes; "auto" is one for each core ["auto"]'),
+    logLevel: z
+      .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
+      .default('info')
+      .describe('Least severe level that is logged ["info"]'),
+    queue: section({
+      max: integer(0, 1_000_000, 10_000, 'Connections that may wait for a worker'),
+      maxWaitMs: milliseconds(30_000, 'How long a connection may wait'),
+      maxPerClient: integer(
+        0,
+        1_000_000,
+        0,
+        'Open connections for each client address; 0 is no limit',
+      ),
+    }),
+    connection: section({
+      maxLineBytes: integer(
+        2,
+        16_777_216,
+        1024,
+        'So many bytes without a complete line are refused, its CRLF included',
+      ),
+      readTimeoutMs: milliseconds(30_000, 'How long one read may wait for the client'),
+      deadlineMs: milliseconds(60_000, 'How long one connection may take altogether'),
+      lingerMs: milliseconds(2_000, 'How long the closing handshake may take', 0),
+    }),
+    drain: section({
+      timeoutMs: milliseconds(30_000, 'How long a stop may serve what is queued and in hand', 0),
+    }),
+    reload: section({
+      readyTimeoutMs: milliseconds(15_000, 'How long a worker may take to get ready'),
+    }),
+    watchdog: section({
+      heartbeatMs: milliseconds(1_000, 'How often a worker says that its event loop turns', 10),
+      hungAfterMs: milliseconds(10_000, 'Silence after which a worker is killed', 20),
+    }),
+    app: z
+      .record(z.string(), z.unknown(), { error: 'an object' })
+      .default({})
+      .describe("The app's own settings, handed to it as they are"),
+  },
+  { error: sectionError },
+)
+
+/** The configuration file as parsed, defaults filled in. */
+export type ConfigFile = z.output<typeof configSchema>
+
+/** The JSON Schema that editors use, from the same source as the validation. */
+export function configJsonSchema(): object {
+  return { title: 'helloserver configuration', ...z.toJSONSchema(configSchema, { io: 'input' }) }
+}

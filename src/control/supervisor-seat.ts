@@ -1,0 +1,45 @@
+import type { Notifications } from './protocol.ts'
+
+/** A bridge, as the primary sees it. */
+export interface Supervisor {
+  readonly pid: number
+  notify<Name extends keyof Notifications>(name: Name, params: Notifications[Name]): void
+  /** Resolves when its connection is gone. */
+  readonly closed: Promise<void>
+}
+
+/** How long a superseded bridge may take to finish what it shows, in milliseconds. */
+const handoverMs = 1_000
+
+/** The one place from which a supervisor speaks for the service; who sits down last, has it. */
+export class SupervisorSeat {
+  #holder: Supervisor | undefined
+
+  /** The attached bridge's process; null when none is attached. */
+  get pid(): number | null {
+    return this.#holder?.pid ?? null
+  }
+
+  /** Seats a bridge. Resolves, once the one before it has left, with whether there was one. */
+  async take(supervisor: Supervisor): Promise<boolean> {
+    const previous = this.#holder
+    this.#holder = supervisor
+    void supervisor.closed.then(() => {
+      if (this.#holder === supervisor) this.#holder = undefined
+    })
+    if (previous === undefined) return false
+    previous.notify('superseded', {})
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, handoverMs)
+    })
+    await Promise.race([previous.closed, late])
+    clearTimeout(timer)
+    return true
+  }
+
+  /** Tells the attached bridge that the service ends on purpose. */
+  announceDraining(cause: string): void {
+    this.#holder?.notify('draining', { cause })
+  }
+}

@@ -1,0 +1,74 @@
+/** What went wrong, as a stable name that callers may branch on. */
+export type ErrorCode =
+  | 'BAD_CONFIG'
+  | 'BAD_USAGE'
+  | 'ALREADY_RUNNING'
+  | 'NOT_RUNNING'
+  | 'ADDRESS_TAKEN'
+  | 'APP_FAILED'
+  | 'BOOT_FAILED'
+  | 'RELOAD_FAILED'
+  | 'CONTROL_FAILED'
+  | 'ILLEGAL_MOVE'
+  | 'CLIENT_GONE'
+  | 'READ_TIMEOUT'
+  | 'DEADLINE'
+  | 'LINE_TOO_LONG'
+  | 'TERMINATED'
+
+/** An error of helloserver's own: one sentence for people, a code for programs. */
+export class HelloserverError extends Error {
+  override readonly name: string = 'HelloserverError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A line that did not end within `connection.maxLineBytes`; an app may answer it in its own way. */
+export class LineTooLongError extends HelloserverError {
+  override readonly name = 'LineTooLongError'
+  readonly limitBytes: number
+
+  constructor(limitBytes: number) {
+    super('LINE_TOO_LONG', `The line did not end within ${limitBytes} bytes`)
+    this.limitBytes = limitBytes
+  }
+}
+
+/** Exit statuses of every helloserver program (the contract in docs/operations.md). */
+export const exitStatus = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notRunning: 3,
+  alreadyRunning: 4,
+  /** EX_CONFIG of sysexits(3). */
+  badConfig: 78,
+} as const
+
+const statusByCode: Partial<Record<ErrorCode, number>> = {
+  BAD_CONFIG: exitStatus.badConfig,
+  BAD_USAGE: exitStatus.usage,
+  ALREADY_RUNNING: exitStatus.alreadyRunning,
+  NOT_RUNNING: exitStatus.notRunning,
+}
+
+/** The exit status that tells a script what happened. */
+export function exitStatusOf(error: unknown): number {
+  if (!(error instanceof HelloserverError)) return exitStatus.failed
+  return statusByCode[error.code] ?? exitStatus.failed
+}
+
+/** The message of whatever was thrown; anything can be. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The `code` of a system or helloserver error, if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,53 @@
+import type { Config } from '../config/load.ts'
+
+/** What a worker is told once, before anything else. */
+export interface WorkerBoot {
+  readonly kind: 'boot'
+  readonly service: string
+  readonly slot: number
+  readonly generation: number
+  readonly config: Config
+}
+
+/** Primary to worker. An offer is a bare connection id, with the socket as the message's handle. */
+export type ToWorker = WorkerBoot | { readonly kind: 'retire' } | { readonly kind: 'terminate' }
+
+/** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
+export type FromWorker =
+  /** Its listeners are in place. What is sent before that, node:cluster's own listener would swallow. */
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'boot-failed'; readonly reason: string }
+  | { readonly kind: 'heartbeat'; readonly rssBytes: number }
+
+/**
+ * Reads a message from a worker. A worker runs other people's code, and that code can call
+ * `process.send` too, so what arrives is decoded, not trusted.
+ *
+ * @returns the message, or undefined when it is none of ours
+ */
+export function decodeFromWorker(value: unknown): FromWorker | undefined {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
+  switch (value.kind) {
+    case 'hello':
+    case 'ready':
+      return { kind: value.kind }
+    case 'boot-failed':
+      return 'reason' in value ? { kind: 'boot-failed', reason: String(value.reason) } : undefined
+    case 'heartbeat':
+      return 'rssBytes' in value && Number.isSafeInteger(value.rssBytes)
+        ? { kind: 'heartbeat', rssBytes: Number(value.rssBytes) }
+        : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Reads what the primary sent beside offers. */
+export function decodeToWorker(value: unknown): ToWorker | undefined {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
+  const { kind } = value
+  return kind === 'boot' || kind === 'retire' || kind === 'terminate'
+    ? (value as ToWorker)
+    : undefined
+}

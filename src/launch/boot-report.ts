@@ -1,0 +1,28 @@
+import { closeSync, writeSync } from 'node:fs'
+import type { ErrorCode } from '../errors.ts'
+
+/** The descriptor on which a launched primary says how its start went, after stdio. */
+export const bootReportFd = 3
+
+/** How a start went. */
+export type BootReport =
+  | {
+      readonly outcome: 'serving'
+      readonly pid: number
+      readonly host: string
+      readonly port: number
+    }
+  | { readonly outcome: 'failed'; readonly code: ErrorCode | undefined; readonly message: string }
+
+/**
+ * Says how the start went, once, and closes the descriptor: s6's readiness notification, with words.
+ * A primary that dies before it has said anything closes it too, which the launcher takes for a failure.
+ */
+export function reportBoot(report: BootReport): void {
+  try {
+    writeSync(bootReportFd, `${JSON.stringify(report)}\n`)
+    closeSync(bootReportFd)
+  } catch {
+    // The launcher gave up waiting; the service is what matters.
+  }
+}

@@ -1,0 +1,37 @@
+import type { Transitions } from './machine.ts'
+
+/**
+ * The life of an accepted connection, as the primary accounts for it.
+ *
+ * `shed`: no room. `expired`: waited too long. `gone`: the client left before its turn.
+ */
+export type ConnectionState =
+  | 'queued'
+  | 'offered'
+  | 'claimed'
+  | 'served'
+  | 'failed'
+  | 'shed'
+  | 'expired'
+  | 'gone'
+
+export type ConnectionEvent =
+  | 'offer'
+  | 'requeue'
+  | 'claim'
+  | 'serve'
+  | 'fail'
+  | 'shed'
+  | 'expire'
+  | 'leave'
+
+export const connectionTransitions: Transitions<ConnectionState, ConnectionEvent> = {
+  queued: { offer: 'offered', shed: 'shed', expire: 'expired', leave: 'gone', fail: 'failed' },
+  offered: { claim: 'claimed', requeue: 'queued', leave: 'gone', fail: 'failed' },
+  claimed: { serve: 'served', fail: 'failed' },
+  served: {},
+  failed: {},
+  shed: {},
+  expired: {},
+  gone: {},
+}

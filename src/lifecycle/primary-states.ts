@@ -1,0 +1,15 @@
+import type { Transitions } from './machine.ts'
+
+/** Where the service is in its life; `standby` waits for the lease. */
+export type PrimaryState = 'starting' | 'standby' | 'binding' | 'serving' | 'draining' | 'stopped'
+
+export type PrimaryEvent = 'workers-ready' | 'lease-held' | 'bound' | 'drain' | 'drained' | 'abort'
+
+export const primaryTransitions: Transitions<PrimaryState, PrimaryEvent> = {
+  starting: { 'workers-ready': 'standby', drain: 'draining', abort: 'stopped' },
+  standby: { 'lease-held': 'binding', drain: 'draining', abort: 'stopped' },
+  binding: { bound: 'serving', drain: 'draining', abort: 'stopped' },
+  serving: { drain: 'draining', abort: 'stopped' },
+  draining: { drained: 'stopped', abort: 'stopped' },
+  stopped: {},
+}

@@ -1,0 +1,37 @@
+import { HelloserverError } from '../errors.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/**
+ * Workers that are brought up together. `ready` settles once: when each of them has been ready, or when
+ * one of them cannot get there.
+ */
+export class Boot {
+  readonly ready: Promise<void>
+  readonly #waiting = new Set<WorkerSlot>()
+  #resolve!: () => void
+  #reject!: (reason: HelloserverError) => void
+
+  constructor(slots: readonly WorkerSlot[]) {
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    for (const slot of slots) this.#waiting.add(slot)
+    if (this.#waiting.size === 0) this.#resolve()
+  }
+
+  /** Whether this slot has yet to get ready for the first time. */
+  awaits(slot: WorkerSlot): boolean {
+    return this.#waiting.has(slot)
+  }
+
+  markReady(slot: WorkerSlot): void {
+    this.#waiting.delete(slot)
+    if (this.#waiting.size === 0) this.#resolve()
+  }
+
+  /** Gives up; `reason` is what the person is told. */
+  fail(reason: string): void {
+    this.#reject(new HelloserverError('BOOT_FAILED', reason))
+  }
+}

@@ -1,0 +1,232 @@
+import type { Socket } from 'node:net'
+import type { Progress } from '../ipc/progress.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Accounts } from './accounts.ts'
+import { type PendingConnection, peerOf } from './pending-connection.ts'
+import type { ConnectionQueue } from './queue.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/** An offer whose socket never arrives this many times is given up. */
+const maxMissed = 3
+
+/**
+ * Hands connections to workers: first in line to the worker that has been idle longest.
+ *
+ * Hand-off has two phases. The worker is sent the socket while the primary keeps its copy; only when the
+ * worker says that it has claimed it does the primary let go. A worker that dies in between costs nothing:
+ * no byte was read, so the connection goes back to the head of the queue.
+ */
+export class Dispatcher {
+  readonly #queue: ConnectionQueue
+  readonly #accounts: Accounts
+  readonly #log: Logger
+  readonly #idle = new Set<WorkerSlot>()
+  readonly #perClient = new Map<string, number>()
+  readonly #onSettled: () => void
+  #maxPerClient: number
+  #lastId = 0
+
+  /** @param onSettled - told whenever a connection has left the accounts' open states */
+  constructor(
+    queue: ConnectionQueue,
+    accounts: Accounts,
+    maxPerClient: number,
+    onSettled: () => void,
+    log: Logger,
+  ) {
+    this.#queue = queue
+    this.#accounts = accounts
+    this.#maxPerClient = maxPerClient
+    this.#onSettled = onSettled
+    this.#log = log
+  }
+
+  limitPerClient(max: number): void {
+    this.#maxPerClient = max
+  }
+
+  /** Takes charge of a socket that was just accepted and is not being read. */
+  accept(socket: Socket): void {
+    this.#lastId += 1
+    const connection: PendingConnection = {
+      id: this.#lastId,
+      socket,
+      remoteAddress: socket.remoteAddress ?? '',
+      remotePort: socket.remotePort ?? 0,
+      acceptedAtMs: performance.now(),
+      state: this.#accounts.open(),
+      missed: 0,
+    }
+    this.#count(connection, 1)
+    // The only errors that an unread socket meets are its client's departure.
+    socket.on('error', () => this.#leave(connection))
+    if (this.#exceeds(connection) || !this.#queue.push(connection)) {
+      this.#settle(connection, 'shed')
+      return
+    }
+    this.#pump()
+  }
+
+  /** A worker has nothing in hand. */
+  addIdle(slot: WorkerSlot): void {
+    this.#idle.add(slot)
+    this.#pump()
+  }
+
+  /** A worker is not to be offered anything more. */
+  removeIdle(slot: WorkerSlot): void {
+    this.#idle.delete(slot)
+  }
+
+  /** A worker said what became of the connection that it was offered. */
+  progress(slot: WorkerSlot, { step, reason, id }: Progress): void {
+    const connection = slot.inHand
+    // Only the worker's own connection is its to report on; an app that writes to the pipe gets nowhere.
+    if (connection === undefined || connection.id >>> 0 !== id) return
+    switch (step) {
+      case 'claimed':
+        if (connection.state !== 'offered') return
+        this.#accounts.apply(connection, 'claim')
+        connection.socket.destroy()
+        return
+      case 'served':
+        if (connection.state !== 'claimed') return
+        slot.served += 1
+        this.#release(slot)
+        this.#settle(connection, 'serve')
+        return
+      case 'failed':
+        if (connection.state !== 'claimed') return
+        this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
+        this.#release(slot)
+        this.#settle(connection, 'fail')
+        return
+      case 'gone':
+        if (connection.state !== 'offered') return
+        this.#release(slot)
+        this.#settle(connection, 'leave')
+        return
+      case 'missing':
+        if (connection.state !== 'offered') return
+        this.#release(slot)
+        this.#missed(connection)
+        return
+    }
+  }
+
+  /** A worker is gone; what it had in hand goes back to the queue, or is lost with it. */
+  lost(slot: WorkerSlot, cause: string): void {
+    this.#idle.delete(slot)
+    const connection = slot.inHand
+    slot.inHand = undefined
+    if (connection === undefined) return
+    if (connection.state === 'offered') {
+      this.#requeue(connection)
+      return
+    }
+    this.#log.warn(
+      {
+        connection: connection.id,
+        peer: peerOf(connection),
+        ageMs: Math.round(performance.now() - connection.acceptedAtMs),
+        worker: slot.number,
+        cause,
+      },
+      'Connection lost with its worker',
+    )
+    this.#settle(connection, 'fail')
+  }
+
+  /** Gives up a connection that the queue let wait for too long. */
+  expire(connection: PendingConnection): void {
+    this.#settle(connection, 'expire')
+  }
+
+  /**
+   * Finds clients that left while they waited. Nothing reads a queued socket, since its bytes belong to
+   * the worker; but a write of no bytes fails on a connection that was reset (tcp(7)), and asks nothing
+   * of the client.
+   */
+  probe(minWaitMs: number): void {
+    const now = performance.now()
+    for (const connection of this.#queue) {
+      if (now - connection.acceptedAtMs >= minWaitMs) connection.socket.write('')
+    }
+  }
+
+  /** Drops everything that waits: the service is stopping and time is up. */
+  abandon(): void {
+    for (;;) {
+      const connection = this.#queue.shift()
+      if (connection === undefined) return
+      this.#settle(connection, 'fail')
+    }
+  }
+
+  #pump(): void {
+    for (const slot of this.#idle) {
+      const connection = this.#queue.shift()
+      if (connection === undefined) return
+      this.#idle.delete(slot)
+      this.#accounts.apply(connection, 'offer')
+      slot.offer(connection)
+    }
+  }
+
+  /** The worker is free again, and the next in line goes to it before anything else is done. */
+  #release(slot: WorkerSlot): void {
+    slot.free()
+    if (slot.state !== 'idle') return
+    this.#idle.add(slot)
+    this.#pump()
+  }
+
+  #requeue(connection: PendingConnection): void {
+    if (connection.socket.destroyed) {
+      this.#settle(connection, 'leave')
+      return
+    }
+    this.#accounts.apply(connection, 'requeue')
+    this.#queue.putBack(connection)
+    this.#pump()
+  }
+
+  /** The offer came without its socket: the client left as it was sent, or the worker has no descriptor left. */
+  #missed(connection: PendingConnection): void {
+    connection.missed += 1
+    if (connection.missed < maxMissed) {
+      this.#requeue(connection)
+      return
+    }
+    this.#log.warn(
+      { peer: peerOf(connection) },
+      'Gave up a connection: no worker could receive its socket',
+    )
+    this.#settle(connection, 'fail')
+  }
+
+  #leave(connection: PendingConnection): void {
+    if (this.#queue.remove(connection)) this.#settle(connection, 'leave')
+  }
+
+  #settle(
+    connection: PendingConnection,
+    event: 'serve' | 'fail' | 'shed' | 'expire' | 'leave',
+  ): void {
+    this.#accounts.apply(connection, event)
+    this.#count(connection, -1)
+    connection.socket.destroy()
+    this.#onSettled()
+  }
+
+  #exceeds({ remoteAddress }: PendingConnection): boolean {
+    return this.#maxPerClient > 0 && (this.#perClient.get(remoteAddress) ?? 0) > this.#maxPerClient
+  }
+
+  /** Open connections for each address; kept even while the limit is off, since a reload can turn it on. */
+  #count({ remoteAddress }: PendingConnection, by: 1 | -1): void {
+    const count = (this.#perClient.get(remoteAddress) ?? 0) + by
+    if (count > 0) this.#perClient.set(remoteAddress, count)
+    else this.#perClient.delete(remoteAddress)
+  }
+}

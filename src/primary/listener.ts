@@ -1,0 +1,76 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
+const backlog = 4_096
+
+/** The listening socket. Every connection arrives unread, so that its bytes stay the worker's. */
+export class Listener {
+  readonly #server: Server
+
+  constructor(onConnection: (socket: Socket) => void, log: Logger) {
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, onConnection)
+    this.#server.on('error', (error) => log.error({ error }, 'Cannot accept a connection'))
+  }
+
+  /** Where it listens; undefined before and after. */
+  get address(): AddressInfo | undefined {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address : undefined
+  }
+
+  /**
+   * Binds and listens.
+   *
+   * @throws HelloserverError `ADDRESS_TAKEN`, or `BAD_CONFIG` for an address that this host cannot have
+   */
+  async listen(host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error) => reject(explain(error, host, port))
+      this.#server.once('error', onError)
+      this.#server.listen({ host, port, backlog, exclusive: true }, () => {
+        this.#server.removeListener('error', onError)
+        resolve()
+      })
+    })
+  }
+
+  /** Stops to accept; what was accepted is not touched. */
+  close(): void {
+    this.#server.close()
+  }
+}
+
+function explain(error: Error, host: string, port: number): HelloserverError {
+  const where = `port ${port} on ${host}`
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new HelloserverError(
+        'ADDRESS_TAKEN',
+        `Cannot listen on ${where}: another program has it; stop that one, or set HELLOSERVER_PORT`,
+        { cause: error },
+      )
+    case 'EACCES':
+      return new HelloserverError(
+        'ADDRESS_TAKEN',
+        `Cannot listen on ${where}: this user may not; use a port above 1023, or run with CAP_NET_BIND_SERVICE`,
+        { cause: error },
+      )
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on ${where}: this host has no such address; set HELLOSERVER_HOST`,
+        { cause: error },
+      )
+    default:
+      return new HelloserverError(
+        'ADDRESS_TAKEN',
+        `Cannot listen on ${where}: ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      )
+  }
+}

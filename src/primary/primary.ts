@@ -1,0 +1,300 @@
+import { buildId, version } from '../build-id.ts'
+import type { Environment } from '../config/environment.ts'
+import { type Config, loadConfig } from '../config/load.ts'
+import { HelloserverError } from '../errors.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import {
+  type PrimaryEvent,
+  type PrimaryState,
+  primaryTransitions,
+} from '../lifecycle/primary-states.ts'
+import type { ReloadResult, Status, WorkerStatus } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Accounts } from './accounts.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Listener } from './listener.ts'
+import { peerOf } from './pending-connection.ts'
+import { ConnectionQueue } from './queue.ts'
+import { Reloader } from './reloader.ts'
+import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
+const probeEveryMs = 1_000
+/** How long a worker that was told to drop everything may take; then it is killed. */
+const terminateGraceMs = 1_000
+
+export interface PrimaryOptions {
+  readonly name: string
+  readonly environment: Environment
+  readonly config: Config
+  readonly workerModule: string
+  readonly log: Logger
+  readonly onWorkerOutput: WorkerPoolOptions['onOutput']
+  /** Told when the service begins to end, with the cause. */
+  readonly onDraining: (cause: string) => void
+}
+
+/** How a stop went. */
+export interface StopResult {
+  /** Connections that were dropped because time was up. */
+  readonly dropped: number
+}
+
+/** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
+export class Primary {
+  readonly #options: PrimaryOptions
+  readonly #log: Logger
+  readonly #machine: Machine<PrimaryState, PrimaryEvent>
+  readonly #accounts = new Accounts()
+  readonly #queue: ConnectionQueue
+  readonly #dispatcher: Dispatcher
+  readonly #pool: WorkerPool
+  readonly #listener: Listener
+  readonly #reloader: Reloader<Environment>
+  readonly #startedMs = performance.now()
+  #config: Config
+  #environment: Environment
+  #build: string
+  #probe: NodeJS.Timeout | undefined
+  #stopping: Promise<StopResult> | undefined
+  #terminating: Promise<StopResult> | undefined
+  #onSettled: (() => void) | undefined
+
+  constructor(options: PrimaryOptions) {
+    const { config, log } = options
+    this.#options = options
+    this.#log = log
+    this.#config = config
+    this.#environment = options.environment
+    this.#build = buildId(config.appModule)
+    this.#machine = new Machine<PrimaryState, PrimaryEvent>(
+      primaryTransitions,
+      'starting',
+      (from, event, to, cause) => log.info({ from, event, to, cause }, `Now ${to}`),
+    )
+    this.#queue = new ConnectionQueue(config.queue, (late) => this.#dispatcher.expire(late))
+    this.#dispatcher = new Dispatcher(
+      this.#queue,
+      this.#accounts,
+      config.queue.maxPerClient,
+      () => this.#onSettled?.(),
+      log,
+    )
+    this.#pool = new WorkerPool({
+      service: options.name,
+      workerModule: options.workerModule,
+      dispatcher: this.#dispatcher,
+      log,
+      onOutput: options.onWorkerOutput,
+    })
+    this.#listener = new Listener((socket) => this.#dispatcher.accept(socket), log)
+    this.#reloader = new Reloader((environment) => this.#performReload(environment), log)
+  }
+
+  /**
+   * Brings the workers up, then binds: nobody can connect before somebody can answer.
+   *
+   * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
+   */
+  async start(): Promise<void> {
+    const { host, port } = this.#config
+    try {
+      const generation = await this.#pool.boot(this.#config)
+      this.#machine.apply('workers-ready')
+      this.#machine.apply('lease-held', 'this host has the local lock')
+      await this.#listener.listen(host, port)
+      this.#pool.switchTo(generation)
+    } catch (error) {
+      if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
+      await this.#pool.terminate(terminateGraceMs)
+      throw error
+    }
+    this.#machine.apply('bound')
+    this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
+  }
+
+  get config(): Config {
+    return this.#config
+  }
+
+  /** Re-reads the configuration and replaces the workers; `environment` replaces the one it was started with. */
+  reload(cause: string, environment?: Environment): Promise<ReloadResult> {
+    return this.#reloader.request(environment, cause)
+  }
+
+  /**
+   * Sets the number of workers until the next reload.
+   *
+   * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
+   */
+  async scale(workers: number): Promise<void> {
+    this.#mustServe('scale')
+    await this.#pool.scale(workers)
+    this.#log.info({ workers }, 'Scaled')
+  }
+
+  /** Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins. */
+  stop(cause: string): Promise<StopResult> {
+    this.#stopping ??= this.#drain(cause)
+    return this.#stopping
+  }
+
+  /** Drops every connection and ends the workers. */
+  terminate(cause: string): Promise<StopResult> {
+    this.#terminating ??= this.#abort(cause)
+    return this.#terminating
+  }
+
+  async #abort(cause: string): Promise<StopResult> {
+    if (this.#is('stopped')) return { dropped: 0 }
+    this.#machine.apply('abort', cause)
+    this.#options.onDraining(cause)
+    this.#unbind()
+    const dropped = this.#accounts.unsettled
+    this.#dispatcher.abandon()
+    await this.#pool.terminate(terminateGraceMs)
+    return { dropped }
+  }
+
+  /** This process was paused and goes on. */
+  resume(): void {
+    this.#pool.forgive()
+  }
+
+  status(supervisorPid: number | null): Status {
+    const { address } = this.#listener
+    const { state } = this.#machine
+    return {
+      name: this.#options.name,
+      version,
+      build: this.#build,
+      state: state === 'serving' && this.#pool.isDegraded ? 'degraded' : state,
+      pid: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      generation: this.#pool.current?.number ?? 0,
+      listen: {
+        host: address?.address ?? this.#config.host,
+        port: address?.port ?? this.#config.port,
+      },
+      workers: this.#pool.slots.map(workerStatus),
+      queue: {
+        length: this.#queue.length,
+        max: this.#queue.max,
+        oldestMs: Math.round(this.#queue.oldestMs),
+      },
+      connections: this.#accounts.counts,
+      lastReload: this.#reloader.last,
+      lease: null,
+      supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
+    }
+  }
+
+  #is(state: PrimaryState): boolean {
+    return this.#machine.state === state
+  }
+
+  async #performReload(environment: Environment | undefined): Promise<void> {
+    this.#mustServe('reload')
+    const wanted = environment ?? this.#environment
+    const config = loadConfig(this.#options.name, wanted)
+    this.#refuseMove(config)
+    const build = buildId(config.appModule)
+    const generation = await this.#pool.boot(config)
+    this.#mustServe('reload')
+    this.#pool.switchTo(generation)
+    this.#queue.limit(config.queue)
+    this.#dispatcher.limitPerClient(config.queue.maxPerClient)
+    this.#log.level = config.logLevel
+    this.#config = config
+    this.#environment = wanted
+    this.#build = build
+  }
+
+  /** The listening socket stays as it is in a reload. */
+  #refuseMove({ host, port }: Config): void {
+    const { host: oldHost, port: oldPort } = this.#config
+    for (const [key, from, to] of [
+      ['host', oldHost, host],
+      ['port', oldPort, port],
+    ]) {
+      if (from === to) continue
+      throw new HelloserverError(
+        'RELOAD_FAILED',
+        `The ${key} cannot change from ${from} to ${to} in a reload; use "helloserver restart" for that`,
+      )
+    }
+  }
+
+  #mustServe(what: string): void {
+    if (this.#is('serving')) return
+    throw new HelloserverError(
+      'CONTROL_FAILED',
+      `Cannot ${what} while the service is ${this.#machine.state}`,
+    )
+  }
+
+  async #drain(cause: string): Promise<StopResult> {
+    if (!this.#is('serving')) return this.terminate(cause)
+    this.#machine.apply('drain', cause)
+    this.#options.onDraining(cause)
+    this.#unbind()
+    const { timeoutMs } = this.#config.drain
+    await this.#settled(timeoutMs)
+    // TERM may have come meanwhile, and does the rest.
+    if (this.#terminating !== undefined) return this.#terminating
+    const dropped = this.#accounts.unsettled
+    if (dropped > 0) {
+      this.#log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
+      this.#dispatcher.abandon()
+      await this.#pool.terminate(terminateGraceMs)
+    } else {
+      await this.#closePool()
+    }
+    if (this.#machine.accepts('drained')) this.#machine.apply('drained')
+    return { dropped }
+  }
+
+  /** Every answer is out; a worker that does not end by itself now has nothing left to lose. */
+  async #closePool(): Promise<void> {
+    const { connection, drain } = this.#config
+    const killing = setTimeout(
+      () => void this.#pool.terminate(terminateGraceMs),
+      connection.lingerMs + drain.timeoutMs,
+    )
+    await this.#pool.close()
+    clearTimeout(killing)
+  }
+
+  #unbind(): void {
+    clearInterval(this.#probe)
+    this.#listener.close()
+  }
+
+  /** Resolves when no connection is queued or in hand, or when time is up. */
+  async #settled(timeoutMs: number): Promise<void> {
+    if (this.#accounts.unsettled === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#onSettled = () => {
+        if (this.#accounts.unsettled > 0 && this.#is('draining')) return
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+function workerStatus(slot: WorkerSlot): WorkerStatus {
+  const { inHand } = slot
+  return {
+    slot: slot.number,
+    pid: slot.pid ?? null,
+    state: slot.state,
+    generation: slot.generation,
+    served: slot.served,
+    rssBytes: slot.rssBytes,
+    busyMs: inHand === undefined ? null : Math.round(performance.now() - slot.inHandSinceMs),
+    remote: inHand === undefined ? null : peerOf(inHand),
+  }
+}

@@ -1,0 +1,69 @@
+import { messageOf } from '../errors.ts'
+import type { ReloadResult } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/**
+ * Runs reloads one at a time. Requests that arrive while one runs become one more after it, however many
+ * they are: what they ask for was not on disk yet when the first one read it.
+ */
+export class Reloader<Request> {
+  readonly #perform: (request: Request | undefined) => Promise<void>
+  readonly #log: Logger
+  #running: Promise<ReloadResult> | undefined
+  #next: { request: Request | undefined; readonly result: Promise<ReloadResult> } | undefined
+  #last: ReloadResult | null = null
+
+  /** @param perform - does one reload; its rejection is the reason that the reload failed for */
+  constructor(perform: (request: Request | undefined) => Promise<void>, log: Logger) {
+    this.#perform = perform
+    this.#log = log
+  }
+
+  /** How the last reload ended; null before the first. */
+  get last(): ReloadResult | null {
+    return this.#last
+  }
+
+  /** Asks for a reload; resolves with the outcome of the one that serves this request, and never rejects. */
+  request(request: Request | undefined, cause: string): Promise<ReloadResult> {
+    if (this.#running === undefined) return this.#start(request, cause)
+    if (this.#next === undefined) {
+      const result = this.#running.then(() => {
+        const asked = this.#next?.request
+        this.#next = undefined
+        return this.#start(asked, cause)
+      })
+      this.#next = { request, result }
+    } else {
+      this.#next.request = request ?? this.#next.request
+    }
+    return this.#next.result
+  }
+
+  #start(request: Request | undefined, cause: string): Promise<ReloadResult> {
+    this.#running = this.#run(request, cause).finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #run(request: Request | undefined, cause: string): Promise<ReloadResult> {
+    const startedMs = performance.now()
+    this.#log.info({ cause }, 'Reloading')
+    let reason: string | null = null
+    try {
+      await this.#perform(request)
+    } catch (error) {
+      reason = messageOf(error)
+    }
+    this.#last = {
+      at: new Date().toISOString(),
+      outcome: reason === null ? 'done' : 'failed',
+      reason,
+      durationMs: Math.round(performance.now() - startedMs),
+    }
+    if (reason === null) this.#log.info(this.#last, 'Reloaded')
+    else this.#log.error(this.#last, 'Reload failed; the old generation goes on serving')
+    return this.#last
+  }
+}

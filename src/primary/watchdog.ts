@@ -1,0 +1,135 @@
+import type { Config } from '../config/load.ts'
+import type { SlotState } from '../lifecycle/slot-states.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { peerOf } from './pending-connection.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/** What the watchdog sees of a worker; times are monotonic, in milliseconds. */
+export interface Watched {
+  readonly state: SlotState
+  readonly lastSeenMs: number
+  readonly movedAtMs: number
+  readonly inHandSinceMs: number
+  readonly inHand: unknown
+}
+
+/** How long a worker may take for what; all in milliseconds. */
+export interface Patience {
+  readonly hungAfterMs: number
+  readonly readyTimeoutMs: number
+  readonly deadlineMs: number
+  readonly lingerMs: number
+}
+
+/**
+ * Why a worker must be killed, or undefined while it is well.
+ *
+ * @param nowMs - monotonic
+ */
+export function verdict(worker: Watched, patience: Patience, nowMs: number): string | undefined {
+  const { state } = worker
+  const { hungAfterMs, readyTimeoutMs, deadlineMs, lingerMs } = patience
+  if (state === 'empty' || state === 'backing-off' || state === 'killing') return undefined
+  if (state === 'starting') {
+    return nowMs - worker.movedAtMs > readyTimeoutMs
+      ? `not ready within ${readyTimeoutMs} ms`
+      : undefined
+  }
+  if (nowMs - worker.lastSeenMs > hungAfterMs) {
+    return `hung: its event loop has not turned for ${hungAfterMs} ms`
+  }
+  if (worker.inHand !== undefined) {
+    return nowMs - worker.inHandSinceMs > deadlineMs + hungAfterMs
+      ? `stuck: the handler did not settle within ${hungAfterMs} ms after the deadline of ${deadlineMs} ms`
+      : undefined
+  }
+  if (state === 'retiring' && nowMs - worker.movedAtMs > lingerMs + hungAfterMs) {
+    return `did not exit within ${lingerMs + hungAfterMs} ms after it was retired`
+  }
+  return undefined
+}
+
+/**
+ * Whether this process itself was paused since the last look: stopped by a signal, or kept from running.
+ * The workers' silence then says nothing about them.
+ *
+ * @returns how long the pause was, in milliseconds; 0 for none
+ */
+export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number): number {
+  const lateMs = nowMs - lastLookMs - intervalMs
+  return lateMs > intervalMs + 500 ? lateMs : 0
+}
+
+/** Looks after every worker once a heartbeat, and kills those that cannot go on. */
+export class Watchdog {
+  readonly #workers: () => Iterable<WorkerSlot>
+  readonly #log: Logger
+  #timer: NodeJS.Timeout | undefined
+  #lastLookMs = 0
+
+  constructor(workers: () => Iterable<WorkerSlot>, log: Logger) {
+    this.#workers = workers
+    this.#log = log
+  }
+
+  /** Starts to watch, or goes on with other settings. */
+  watch(settings: Config): void {
+    this.stop()
+    this.#lastLookMs = performance.now()
+    this.#timer = setInterval(() => this.#look(settings), settings.watchdog.heartbeatMs)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Starts every worker's clock again. */
+  forgive(): void {
+    const nowMs = performance.now()
+    this.#lastLookMs = nowMs
+    for (const slot of this.#workers()) slot.excuse(nowMs)
+  }
+
+  #look(settings: Config): void {
+    const nowMs = performance.now()
+    const pausedMs = pauseSince(this.#lastLookMs, nowMs, settings.watchdog.heartbeatMs)
+    this.#lastLookMs = nowMs
+    if (pausedMs > 0) {
+      this.#log.warn(
+        { pausedMs: Math.round(pausedMs) },
+        'This process was paused; workers are given time',
+      )
+      this.forgive()
+      return
+    }
+    // Heartbeats may have arrived and not been read yet: read first, judge after.
+    setImmediate(() => this.#judge(settings))
+  }
+
+  #judge({ watchdog, reload, connection }: Config): void {
+    const patience = {
+      hungAfterMs: watchdog.hungAfterMs,
+      readyTimeoutMs: reload.readyTimeoutMs,
+      deadlineMs: connection.deadlineMs,
+      lingerMs: connection.lingerMs,
+    }
+    const nowMs = performance.now()
+    for (const slot of this.#workers()) {
+      const cause = verdict(slot, patience, nowMs)
+      if (cause === undefined) continue
+      const { inHand } = slot
+      this.#log.error(
+        {
+          slot: slot.number,
+          generation: slot.generation,
+          workerPid: slot.pid,
+          cause,
+          peer: inHand === undefined ? undefined : peerOf(inHand),
+          ageMs: inHand === undefined ? undefined : Math.round(nowMs - inHand.acceptedAtMs),
+        },
+        'Killing a worker',
+      )
+      slot.kill(cause)
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import cluster, { type Worker } from 'node:cluster'
+import type { Readable } from 'node:stream'
+import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
+import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { PendingConnection } from './pending-connection.ts'
+
+/** How a worker process ended. */
+export interface WorkerEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** What the worker itself said went wrong, or why the primary killed it. */
+  readonly reason: string | undefined
+  readonly wasReady: boolean
+  /** How long it had been ready, in milliseconds. */
+  readonly readyForMs: number
+}
+
+/** What a slot tells its pool. */
+export interface SlotListener {
+  onReady(slot: WorkerSlot): void
+  onProgress(slot: WorkerSlot, progress: Progress): void
+  /** A line that the worker's process printed. */
+  onOutput(slot: WorkerSlot, line: Buffer, stream: 'stdout' | 'stderr'): void
+  /** The process has ended, and all that it still had to say has been heard. */
+  onEnd(slot: WorkerSlot, end: WorkerEnd): void
+}
+
+/** A place for one worker process; the processes in it come and go. */
+export class WorkerSlot {
+  readonly number: number
+  readonly generation: number
+  readonly #listener: SlotListener
+  readonly #machine: Machine<SlotState, SlotEvent>
+  #worker: Worker | undefined
+  #boot: WorkerBoot | undefined
+  #reason: string | undefined
+  #readyAtMs: number | undefined
+  /** What the worker was offered or has claimed. */
+  inHand: PendingConnection | undefined
+  inHandSinceMs = 0
+  /** When the worker last gave a sign of life, and when its state last changed; monotonic milliseconds. */
+  lastSeenMs = 0
+  movedAtMs = 0
+  served = 0
+  rssBytes = 0
+  /** Consecutive failures, for the respawn policy. */
+  failures = 0
+
+  constructor(number: number, generation: number, listener: SlotListener, log: Logger) {
+    this.number = number
+    this.generation = generation
+    this.#listener = listener
+    this.#machine = new Machine<SlotState, SlotEvent>(
+      slotTransitions,
+      'empty',
+      (from, event, to, cause) => {
+        this.movedAtMs = performance.now()
+        // Taking and ending a connection are moves too, but not worth a line each.
+        if (event === 'offer' || event === 'free') return
+        log.debug({ slot: number, generation, from, event, to, cause }, 'Worker slot moved')
+      },
+    )
+  }
+
+  get state(): SlotState {
+    return this.#machine.state
+  }
+
+  get pid(): number | undefined {
+    return this.#worker?.process.pid
+  }
+
+  /** How long the process has been ready, in milliseconds; 0 while it is not. */
+  get readyForMs(): number {
+    return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs
+  }
+
+  /** Starts a process in this slot and tells it what to be. */
+  spawn(boot: WorkerBoot): void {
+    this.#machine.apply('spawn')
+    this.#reason = undefined
+    this.#readyAtMs = undefined
+    this.rssBytes = 0
+    this.lastSeenMs = performance.now()
+    const worker = cluster.fork()
+    if (worker.process.pid === undefined) {
+      this.#failToSpawn(worker)
+      return
+    }
+    this.#worker = worker
+    this.#boot = boot
+    this.#listen(worker)
+  }
+
+  /** Sends a connection. The primary keeps its own copy of the socket until the claim is heard. */
+  offer(connection: PendingConnection): void {
+    this.#machine.apply('offer')
+    this.inHand = connection
+    this.inHandSinceMs = performance.now()
+    this.#worker?.process.send(connection.id, connection.socket, { keepOpen: true }, ignore)
+  }
+
+  /** The connection in hand has ended. */
+  free(): void {
+    this.inHand = undefined
+    this.#machine.apply('free')
+  }
+
+  /** Ends the process once it has nothing in hand. */
+  retire(cause: string): void {
+    if (!this.#machine.accepts('retire')) return
+    this.#machine.apply('retire', cause)
+    this.#worker?.send({ kind: 'retire' }, ignore)
+  }
+
+  /** Asks the process to drop what it has in hand and end. */
+  terminate(): void {
+    this.#worker?.send({ kind: 'terminate' }, ignore)
+  }
+
+  /** Ends the process now; `reason` is what the log and a failed start give. */
+  kill(reason: string): void {
+    if (!this.#machine.accepts('kill')) return
+    this.#machine.apply('kill', reason)
+    this.#reason ??= reason
+    this.#worker?.process.kill('SIGKILL')
+  }
+
+  /** Starts the clocks that the watchdog looks at again. */
+  excuse(nowMs: number): void {
+    this.lastSeenMs = nowMs
+    this.movedAtMs = nowMs
+    this.inHandSinceMs = nowMs
+  }
+
+  backOff(): void {
+    this.#machine.apply('back-off')
+  }
+
+  /** Gives up waiting for the next start. */
+  cancel(): void {
+    if (this.#machine.accepts('cancel')) this.#machine.apply('cancel')
+  }
+
+  /** No process came into being (no memory, no process number left), so none will exit either. */
+  #failToSpawn(worker: Worker): void {
+    worker.process.once('error', (error) => {
+      this.#reason = error.message
+      this.#end(null, null)
+    })
+  }
+
+  #listen(worker: Worker): void {
+    const { process: child } = worker
+    const progress = child.stdio[progressFd] as Readable
+    const reader = new ProgressReader((report) => this.#listener.onProgress(this, report))
+    progress.on('data', (chunk: Buffer) => reader.push(chunk))
+    child.stdout?.on(
+      'data',
+      lines((line) => this.#listener.onOutput(this, line, 'stdout')),
+    )
+    child.stderr?.on(
+      'data',
+      lines((line) => this.#listener.onOutput(this, line, 'stderr')),
+    )
+    child.on('message', (message) => this.#receive(message))
+    child.on('error', (error) => {
+      this.#reason ??= error.message
+    })
+
+    // The process is gone only when it has exited and both its channels are read to their end: a claim
+    // or a reason that it wrote just before it died may still be in them.
+    let left = 3
+    let code: number | null = null
+    let signal: NodeJS.Signals | null = null
+    const settle = () => {
+      left -= 1
+      if (left === 0) this.#end(code, signal)
+    }
+    child.once('exit', (exitCode, exitSignal) => {
+      code = exitCode
+      signal = exitSignal
+      settle()
+    })
+    child.once('disconnect', () => {
+      // An app that closed the channel itself can take no more connections.
+      child.kill('SIGKILL')
+      settle()
+    })
+    progress.once('close', settle)
+  }
+
+  #receive(message: unknown): void {
+    const decoded = decodeFromWorker(message)
+    if (decoded === undefined) return
+    this.lastSeenMs = performance.now()
+    switch (decoded.kind) {
+      case 'hello':
+        if (this.#boot !== undefined) this.#worker?.send(this.#boot, ignore)
+        return
+      case 'ready':
+        if (!this.#machine.accepts('ready')) return
+        this.#machine.apply('ready')
+        this.#readyAtMs = performance.now()
+        this.#listener.onReady(this)
+        return
+      case 'boot-failed':
+        this.#reason ??= decoded.reason
+        return
+      case 'heartbeat':
+        this.rssBytes = decoded.rssBytes
+        return
+    }
+  }
+
+  #end(code: number | null, signal: NodeJS.Signals | null): void {
+    const end: WorkerEnd = {
+      code,
+      signal,
+      reason: this.#reason,
+      wasReady: this.#readyAtMs !== undefined,
+      readyForMs: this.readyForMs,
+    }
+    this.#worker = undefined
+    this.#readyAtMs = undefined
+    this.#machine.apply('exit')
+    this.#listener.onEnd(this, end)
+  }
+}
+
+/** A failed send means a dying worker, whose end is heard of anyway, with what it had in hand. */
+const ignore = () => {}
+
+const newline = 10
+/** A line longer than this is passed on in pieces, so that a worker cannot fill the primary's memory. */
+const maxLineBytes = 65_536
+
+/** Cuts a stream's chunks into lines. */
+function lines(onLine: (line: Buffer) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  return (chunk) => {
+    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline)) {
+      if (end > 0) onLine(bytes.subarray(0, end))
+      bytes = bytes.subarray(end + 1)
+    }
+    if (bytes.length > maxLineBytes) {
+      onLine(bytes)
+      bytes = Buffer.alloc(0)
+    }
+    rest = Buffer.from(bytes)
+  }
+}

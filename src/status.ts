@@ -1,0 +1,49 @@
+import type { PrimaryState } from './lifecycle/primary-states.ts'
+import type { SlotState } from './lifecycle/slot-states.ts'
+import type { ConnectionCounts } from './primary/accounts.ts'
+
+/** One worker, as `status --json` shows it. */
+export interface WorkerStatus {
+  readonly slot: number
+  readonly pid: number | null
+  readonly state: SlotState
+  readonly generation: number
+  /** Connections served in this slot since the service started. */
+  readonly served: number
+  readonly rssBytes: number
+  /** How long it has had the connection in hand, in milliseconds; null when it has none. */
+  readonly busyMs: number | null
+  /** The client in hand, `address:port`. */
+  readonly remote: string | null
+}
+
+/** How the last reload ended. */
+export interface ReloadResult {
+  /** ISO 8601. */
+  readonly at: string
+  readonly outcome: 'done' | 'failed'
+  /** Why it failed; null when it did not. */
+  readonly reason: string | null
+  readonly durationMs: number
+}
+
+/** The object of `status --json`: part of the contract, scripts read it. */
+export interface Status {
+  readonly name: string
+  readonly version: string
+  /** Changes when the code does: a digest of the compiled program and the app. */
+  readonly build: string
+  /** `degraded` is serving while a worker dies again and again. */
+  readonly state: PrimaryState | 'degraded'
+  readonly pid: number
+  readonly uptimeMs: number
+  readonly generation: number
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly workers: readonly WorkerStatus[]
+  readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
+  readonly connections: ConnectionCounts
+  readonly lastReload: ReloadResult | null
+  /** The lock shared across hosts; null while this version has only the local one. */
+  readonly lease: null
+  readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
+}

@@ -1,0 +1,44 @@
+import { pathToFileURL } from 'node:url'
+import type { App } from '../app.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
+
+/**
+ * Imports an app and checks its shape.
+ *
+ * @param path - the compiled module, an absolute path
+ * @throws HelloserverError `APP_FAILED`, saying what went wrong and where
+ */
+export async function loadApp(path: string): Promise<App> {
+  let module: { default?: unknown }
+  try {
+    module = (await import(pathToFileURL(path).href)) as { default?: unknown }
+  } catch (error) {
+    throw appError(`The app ${path} failed to load`, error)
+  }
+  const app = module.default
+  if (
+    typeof app !== 'object' ||
+    app === null ||
+    !('handle' in app) ||
+    typeof app.handle !== 'function'
+  ) {
+    throw new HelloserverError(
+      'APP_FAILED',
+      `The app ${path} has no default export with a handle function`,
+    )
+  }
+  return app as App
+}
+
+/** Wraps what an app threw, with the place in the code that it came from. */
+export function appError(what: string, error: unknown): HelloserverError {
+  return new HelloserverError('APP_FAILED', `${what}: ${messageOf(error)}${placeOf(error)}`, {
+    cause: error,
+  })
+}
+
+function placeOf(error: unknown): string {
+  if (!(error instanceof Error) || error.stack === undefined) return ''
+  const place = /(?:file:\/\/)?(\/[^\s():]+:\d+)/.exec(error.stack)?.[1]
+  return place === undefined ? '' : ` (${place})`
+}

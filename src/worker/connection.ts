@@ -1,0 +1,202 @@
+import type { Socket } from 'node:net'
+import { HelloserverError, LineTooLongError } from '../errors.ts'
+import { LineBuffer } from './line-buffer.ts'
+
+/** The client's end of a connection. */
+export interface Remote {
+  readonly address: string
+  readonly port: number
+}
+
+/** What a handler may take and how long it may take; milliseconds and bytes. */
+export interface ConnectionLimits {
+  readonly maxLineBytes: number
+  readonly readTimeoutMs: number
+  readonly deadlineMs: number
+}
+
+/** While nobody reads, so many bytes are kept before the client is left to wait. */
+const highWaterBytes = 65_536
+
+/**
+ * One client's connection, as a handler sees it. Bytes are bytes: no encoding is assumed.
+ *
+ * Errors that its methods reject with, by code: `CLIENT_GONE` (reset by the client), `READ_TIMEOUT` (the
+ * client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG`, `DEADLINE` (the connection took
+ * longer than `connection.deadlineMs`), `TERMINATED` (the service stops now).
+ */
+export class Connection implements AsyncIterable<Buffer> {
+  /** Unique within one run of the service; rises by one with each connection accepted. */
+  readonly id: number
+  readonly remote: Remote
+  readonly #socket: Socket
+  readonly #limits: ConnectionLimits
+  readonly #input = new LineBuffer()
+  readonly #deadline: NodeJS.Timeout
+  #inputEnded = false
+  #closing = false
+  #unflushed = 0
+  #failure: HelloserverError | undefined
+  #abort: AbortController | undefined
+  #wake: (() => void) | undefined
+  #flushed: (() => void) | undefined
+
+  /** @internal Made by the worker; `socket` is claimed and not read yet. */
+  constructor(id: number, socket: Socket, remote: Remote, limits: ConnectionLimits) {
+    this.id = id
+    this.remote = remote
+    this.#socket = socket
+    this.#limits = limits
+    // The client may end its side and still wait for the answer (half-close).
+    socket.allowHalfOpen = true
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('end', () => {
+      this.#inputEnded = true
+      this.#wake?.()
+    })
+    socket.on('error', (error) =>
+      this.#fail(
+        new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause: error }),
+      ),
+    )
+    this.#deadline = setTimeout(
+      () => this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
+      limits.deadlineMs,
+    )
+  }
+
+  /**
+   * Aborted when the connection cannot go on: at its deadline, when the client resets it, or when the
+   * service is told to stop at once. Its `reason` is the error that pending calls reject with.
+   */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#failure !== undefined) this.#abort.abort(this.#failure)
+    return this.#abort.signal
+  }
+
+  /**
+   * The next line, its CRLF included. When the client ends its side, what came after the last CRLF is
+   * returned without one; then, and after nothing at all, comes `null`.
+   */
+  async readLine(): Promise<Buffer | null> {
+    const { maxLineBytes } = this.#limits
+    for (;;) {
+      this.#throwFailure()
+      const line = this.#input.length === 0 ? undefined : this.#input.takeLine()
+      if ((line ?? this.#input).length >= maxLineBytes) {
+        throw new LineTooLongError(maxLineBytes)
+      }
+      if (line !== undefined) return line
+      if (this.#inputEnded) return this.#rest()
+      await this.#more()
+    }
+  }
+
+  /** Whatever has arrived, at least one byte; `null` once the client has ended its side. */
+  async read(): Promise<Buffer | null> {
+    for (;;) {
+      this.#throwFailure()
+      if (this.#input.length > 0 || this.#inputEnded) return this.#rest()
+      await this.#more()
+    }
+  }
+
+  /** The lines until the client ends its side, each as `readLine` gives it. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    for (let line = await this.readLine(); line !== null; line = await this.readLine()) yield line
+  }
+
+  /** Sends bytes, or text as UTF-8; resolves when the system has taken all of it. */
+  write(data: string | Uint8Array): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => {
+      this.#throwFailure()
+      this.#unflushed += 1
+      this.#socket.write(data, (error) => {
+        if (error !== null && error !== undefined) {
+          reject(this.#failure ?? error)
+          return
+        }
+        this.#unflushed -= 1
+        this.#flushed?.()
+        resolve()
+      })
+    })
+    // A handler need not await every write: `flush` sees what failed, and no client can end the worker by leaving.
+    written.catch(() => {})
+    return written
+  }
+
+  /** @internal Gives the connection up: pending calls reject, the socket is closed at once. */
+  end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE', message: string): void {
+    this.#fail(new HelloserverError(code, message))
+    this.#socket.destroy()
+  }
+
+  /**
+   * @internal Resolves when everything that the handler wrote has been taken by the system, awaited or not.
+   *
+   * @throws HelloserverError why it never will be
+   */
+  async flush(): Promise<void> {
+    while (this.#unflushed > 0) {
+      this.#throwFailure()
+      await new Promise<void>((resolve) => {
+        this.#flushed = resolve
+      })
+    }
+    if (this.#failure !== undefined && this.#failure.code !== 'CLIENT_GONE') throw this.#failure
+  }
+
+  /** @internal Hands the socket back, for its closing handshake: nothing more is kept of what arrives. */
+  release(): Socket {
+    this.#closing = true
+    clearTimeout(this.#deadline)
+    return this.#socket
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#closing) return
+    this.#input.push(chunk)
+    if (this.#wake !== undefined) this.#wake()
+    else if (this.#input.length >= highWaterBytes) this.#socket.pause()
+  }
+
+  #rest(): Buffer | null {
+    return this.#input.length > 0 ? this.#input.takeAll() : null
+  }
+
+  /** Waits until more has arrived, the input has ended, or the connection has failed. */
+  #more(): Promise<void> {
+    if (this.#wake !== undefined)
+      throw new Error('Another read of this connection is still waiting')
+    if (this.#socket.isPaused()) this.#socket.resume()
+    const { readTimeoutMs } = this.#limits
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#wake = undefined
+        reject(
+          new HelloserverError('READ_TIMEOUT', `The client sent nothing for ${readTimeoutMs} ms`),
+        )
+      }, readTimeoutMs)
+      this.#wake = () => {
+        this.#wake = undefined
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** The first cause wins. */
+  #fail(failure: HelloserverError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = failure
+    this.#abort?.abort(failure)
+    this.#wake?.()
+    this.#flushed?.()
+  }
+}

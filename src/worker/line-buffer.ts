@@ -1,0 +1,76 @@
+const crlf = Buffer.from('\r\n')
+const initialBytes = 256
+
+/**
+ * The bytes that have arrived and were not taken yet.
+ *
+ * Grows by doubling and remembers how far it has looked for a line's end, so that neither a line in
+ * one-byte packets nor a long one costs more than its length.
+ */
+export class LineBuffer {
+  #bytes: Buffer = Buffer.alloc(0)
+  #start = 0
+  #end = 0
+  /** No line ends before here. */
+  #searched = 0
+  /** Whether `#bytes` was made here; a chunk that arrived is never written to. */
+  #isOwn = false
+
+  get length(): number {
+    return this.#end - this.#start
+  }
+
+  /** Adds what arrived; keeps the chunk itself when there is nothing to join it to. */
+  push(chunk: Buffer): void {
+    if (this.length === 0) {
+      this.#bytes = chunk
+      this.#start = 0
+      this.#end = chunk.length
+      this.#searched = 0
+      this.#isOwn = false
+      return
+    }
+    this.#reserve(chunk.length)
+    chunk.copy(this.#bytes, this.#end)
+    this.#end += chunk.length
+  }
+
+  /**
+   * Takes the first line, its CRLF included.
+   *
+   * @returns undefined while there is no complete line
+   */
+  takeLine(): Buffer | undefined {
+    const at = this.#bytes.subarray(this.#searched, this.#end).indexOf(crlf)
+    if (at < 0) {
+      // The last byte may be the CR of a CRLF whose LF is still to come.
+      this.#searched = Math.max(this.#start, this.#end - 1)
+      return undefined
+    }
+    return this.#take(this.#searched + at + crlf.length)
+  }
+
+  /** Takes everything, which may be nothing. */
+  takeAll(): Buffer {
+    return this.#take(this.#end)
+  }
+
+  #take(to: number): Buffer {
+    const taken = this.#bytes.subarray(this.#start, to)
+    this.#start = to
+    this.#searched = to
+    return taken
+  }
+
+  #reserve(more: number): void {
+    if (this.#isOwn && this.#end + more <= this.#bytes.length) return
+    const needed = this.length + more
+    const grown = Buffer.alloc(Math.max(initialBytes, 2 ** Math.ceil(Math.log2(needed))))
+    this.#bytes.copy(grown, 0, this.#start, this.#end)
+    this.#searched -= this.#start
+    this.#end -= this.#start
+    this.#start = 0
+    this.#bytes = grown
+    this.#isOwn = true
+  }
+}

@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net'
+import type { App, Context } from '../app.ts'
+import { codeOf } from '../errors.ts'
+import type { WorkerBoot } from '../ipc/messages.ts'
+import type { ProgressWriter, Reason } from '../ipc/progress.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Connection } from './connection.ts'
+import { Lingerers } from './linger.ts'
+
+/**
+ * One worker: receive, claim, handle, report; one connection at a time.
+ *
+ * A connection that ends badly is that client's loss only. What the worker must not survive (an exception
+ * outside any handler) is left to the process to die of: the primary starts another.
+ */
+export class Worker {
+  readonly #app: App
+  readonly #context: Context
+  readonly #progress: ProgressWriter
+  readonly #settings: WorkerBoot['config']['connection']
+  readonly #log: Logger
+  readonly #lingerers: Lingerers
+  #connection: Connection | undefined
+  #onIdle: (() => void) | undefined
+
+  constructor(app: App, context: Context, boot: WorkerBoot, progress: ProgressWriter) {
+    this.#app = app
+    this.#context = context
+    this.#progress = progress
+    this.#settings = boot.config.connection
+    this.#log = context.log
+    this.#lingerers = new Lingerers(boot.config.connection.lingerMs)
+  }
+
+  /** Takes what the primary offers; `socket` is missing when it closed on the way. */
+  receive(id: number, socket: Socket | undefined): void {
+    if (socket === undefined) {
+      this.#progress.write('missing', id)
+      return
+    }
+    if (this.#connection !== undefined) {
+      this.#log.error({ connection: id }, 'Offered a connection while another is in hand')
+      this.#progress.write('missing', id)
+      socket.destroy()
+      return
+    }
+    // The system no longer knows the peer of a connection that was reset (getpeername(2), ENOTCONN).
+    const { remoteAddress, remotePort } = socket
+    if (remoteAddress === undefined || remotePort === undefined) {
+      this.#progress.write('gone', id)
+      socket.destroy()
+      return
+    }
+    // Before the first byte is read: from here on the connection is this worker's, whatever happens.
+    this.#progress.write('claimed', id)
+    const remote = { address: remoteAddress, port: remotePort }
+    const connection = new Connection(id, socket, remote, this.#settings)
+    this.#connection = connection
+    void this.#serve(connection)
+  }
+
+  /** Resolves when the connection in hand has ended, and those before it are closed in good order. */
+  async drain(): Promise<void> {
+    if (this.#connection !== undefined) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+    }
+    await this.#lingerers.settled()
+    await this.#app.teardown?.(this.#context)
+  }
+
+  /** Drops the connection in hand: the service stops now. */
+  terminate(): void {
+    this.#connection?.end('TERMINATED', 'The service was told to stop at once')
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    let reason: Reason = 'none'
+    try {
+      await this.#app.handle(connection, this.#context)
+      await connection.flush()
+    } catch (error) {
+      reason = reasonOf(error)
+      if (reason === 'handler-error') {
+        this.#log.error({ connection: connection.id, error }, 'The handler threw')
+      }
+    }
+    const socket = connection.release()
+    this.#connection = undefined
+    if (reason === 'none') {
+      this.#progress.write('served', connection.id)
+      this.#lingerers.add(socket)
+    } else {
+      socket.destroy()
+      this.#progress.write('failed', connection.id, reason)
+    }
+    this.#onIdle?.()
+  }
+}
+
+const reasonByCode: Readonly<Record<string, Reason>> = {
+  CLIENT_GONE: 'client-reset',
+  READ_TIMEOUT: 'read-timeout',
+  DEADLINE: 'deadline',
+  LINE_TOO_LONG: 'line-too-long',
+  TERMINATED: 'terminated',
+}
+
+/** Anything that is not the client's or the clock's doing is the handler's. */
+function reasonOf(error: unknown): Reason {
+  return reasonByCode[codeOf(error) ?? ''] ?? 'handler-error'
+}
