@@ -5,6 +5,7 @@ import { ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
+import { deferred } from '../deferred.ts'
 import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
@@ -56,6 +57,9 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       const service = new Service(primary, stack)
       const control: ControlServer = new ControlServer({
         status: () => primary.status(control.supervisor.pid),
+        get config() {
+          return primary.config
+        },
         reload: (cause, wanted) => primary.reload(cause, wanted),
         scale: (workers) => primary.scale(workers),
         stop: (cause) => service.end('stop', cause),
@@ -85,33 +89,34 @@ export async function serve(name: string, mode: Mode): Promise<number> {
 class Service {
   readonly #primary: Primary
   readonly #stack: ReleaseStack
-  readonly ended: Promise<StopResult>
-  #resolve!: (result: StopResult) => void
+  readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
 
   constructor(primary: Primary, stack: ReleaseStack) {
     this.#primary = primary
     this.#stack = stack
-    this.ended = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
   }
 
-  /** Ends the service; `terminate` after `stop` cuts it short. Resolves when everything is released. */
-  end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
-    if (how === 'terminate') void this.#primary.terminate(cause)
-    this.#ending ??= this.#finish(cause)
-    return this.#ending
+  /** Resolves when the service has ended and everything is released. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
   }
 
   get isEnding(): boolean {
     return this.#ending !== undefined
   }
 
+  /** Ends the service; `terminate` after `stop` cuts it short. */
+  end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
+    if (how === 'terminate') void this.#primary.terminate(cause)
+    this.#ending ??= this.#finish(cause)
+    return this.#ending
+  }
+
   async #finish(cause: string): Promise<StopResult> {
     const result = await this.#primary.stop(cause)
     this.#stack.releaseAll()
-    this.#resolve(result)
+    this.#ended.resolve()
     return result
   }
 }

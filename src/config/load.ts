@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -43,6 +44,11 @@ export function loadConfig(name: string, environment: Environment): Config {
     directory,
     appModule: appModuleIn(directory),
   })
+}
+
+/** A digest of a whole configuration: equal exactly when nothing that can be set differs. */
+export function configDigest(config: Config): string {
+  return createHash('sha256').update(JSON.stringify(config)).digest('hex')
 }
 
 /** A service that was told to share its lock must not run as if it did. */

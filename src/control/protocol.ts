@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Config } from '../config/load.ts'
 import type { ReloadResult, Status } from '../status.ts'
 
 /**
@@ -8,7 +9,13 @@ import type { ReloadResult, Status } from '../status.ts'
  */
 export const requestParams = {
   status: z.object({}).prefault({}),
-  reload: z.object({ environment: z.record(z.string(), z.string()).optional() }).prefault({}),
+  reload: z
+    .object({
+      cause: z.string().max(200).default('a reload command'),
+      /** Replaces the environment that the service was started with; the running one stays when it is left out. */
+      environment: z.record(z.string(), z.string()).optional(),
+    })
+    .prefault({}),
   stop: z.object({}).prefault({}),
   scale: z.object({ workers: z.int().min(1).max(1024) }),
   /** Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. */
@@ -16,7 +23,9 @@ export const requestParams = {
 } as const
 
 export type Method = keyof typeof requestParams
-export type Params<M extends Method> = z.output<(typeof requestParams)[M]>
+/** As a caller gives them, and as they arrive with their defaults filled in. */
+export type Params<M extends Method> = z.input<(typeof requestParams)[M]>
+export type CheckedParams<M extends Method> = z.output<(typeof requestParams)[M]>
 
 /** What each request is answered with. */
 export interface Results {
@@ -26,7 +35,14 @@ export interface Results {
   stop: { readonly dropped: number }
   scale: { readonly workers: number }
   /** `superseded`: another bridge was attached until now. */
-  attach: { readonly superseded: boolean; readonly status: Status }
+  attach: {
+    readonly superseded: boolean
+    readonly status: Status
+    /** Of the running configuration, so that a supervisor can tell whether the one on disk is another. */
+    readonly configDigest: string
+    readonly drainTimeoutMs: number
+    readonly readyTimeoutMs: number
+  }
 }
 
 /** What the primary tells an attached bridge without being asked. */
@@ -40,6 +56,7 @@ export interface Notifications {
 /** What the control socket needs of a service; the primary is behind it. */
 export interface ControlTarget {
   status(): Status
+  readonly config: Config
   reload(
     cause: string,
     environment: Readonly<Record<string, string>> | undefined,

@@ -6,12 +6,13 @@ import {
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
+import { configDigest } from '../config/load.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { LineChannel } from './line-channel.ts'
 import {
+  type CheckedParams,
   type ControlTarget,
   type Method,
-  type Params,
   type Results,
   requestParams,
 } from './protocol.ts'
@@ -86,8 +87,8 @@ export class ControlServer {
       }
     })
     this.#answer(peer, 'status', () => this.#target.status())
-    this.#answer(peer, 'reload', ({ environment }) =>
-      this.#target.reload('a reload command', environment),
+    this.#answer(peer, 'reload', ({ cause, environment }) =>
+      this.#target.reload(cause, environment),
     )
     this.#answer(peer, 'stop', () => this.#target.stop('a stop command'))
     this.#answer(peer, 'scale', async ({ workers }) => {
@@ -100,14 +101,21 @@ export class ControlServer {
         notify: (name, params) => peer.notify(name, params),
         closed: new Promise((resolve) => socket.once('close', () => resolve())),
       })
-      return { superseded, status: this.#target.status() }
+      const { config } = this.#target
+      return {
+        superseded,
+        status: this.#target.status(),
+        configDigest: configDigest(config),
+        drainTimeoutMs: config.drain.timeoutMs,
+        readyTimeoutMs: config.reload.readyTimeoutMs,
+      }
     })
   }
 
   #answer<M extends Method>(
     peer: JSONRPCServerAndClient,
     method: M,
-    handler: (params: Params<M>) => Results[M] | Promise<Results[M]>,
+    handler: (params: CheckedParams<M>) => Results[M] | Promise<Results[M]>,
   ): void {
     peer.addMethod(method, (params: unknown) => {
       const checked = requestParams[method].safeParse(params ?? {})
@@ -120,7 +128,7 @@ export class ControlServer {
           `Bad parameters for ${method}: ${problem.join('; ')}`,
         )
       }
-      return handler(checked.data as Params<M>)
+      return handler(checked.data as CheckedParams<M>)
     })
   }
 }

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
+import type { Links } from './linked-list.ts'
 
 /** A connection that the primary still accounts for: its own copy of the socket, and where it stands. */
-export interface PendingConnection {
+export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
   readonly socket: Socket
   /** The client's address, or "" when it had left before it could be asked for. */

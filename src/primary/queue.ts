@@ -1,3 +1,4 @@
+import { LinkedList } from './linked-list.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /** Limits of the queue, from the configuration. */
@@ -8,15 +9,9 @@ export interface QueueLimits {
   readonly maxWaitMs: number
 }
 
-/**
- * The connections that wait for a worker, first in first out.
- *
- * A Set keeps insertion order and deletes from anywhere in constant time, which a client that leaves
- * needs; what comes back from a dead worker goes before it, in a list of its own, since it was first.
- */
+/** The connections that wait for a worker: first in first out, so many at the most, each for so long. */
 export class ConnectionQueue {
-  readonly #returned: PendingConnection[] = []
-  readonly #waiting = new Set<PendingConnection>()
+  readonly #waiting = new LinkedList<PendingConnection>()
   readonly #onExpire: (connection: PendingConnection) => void
   readonly #now: () => number
   #limits: QueueLimits
@@ -34,7 +29,7 @@ export class ConnectionQueue {
   }
 
   get length(): number {
-    return this.#returned.length + this.#waiting.size
+    return this.#waiting.length
   }
 
   get max(): number {
@@ -43,7 +38,7 @@ export class ConnectionQueue {
 
   /** How long the first in line has waited, in milliseconds; 0 when nobody waits. */
   get oldestMs(): number {
-    const head = this.#peek()
+    const { head } = this.#waiting
     return head === undefined ? 0 : this.#now() - head.acceptedAtMs
   }
 
@@ -57,42 +52,34 @@ export class ConnectionQueue {
   /** Puts a connection at the end. Returns false when the queue is full: the connection is to be shed. */
   push(connection: PendingConnection): boolean {
     if (this.length >= this.#limits.max) return false
-    this.#waiting.add(connection)
+    this.#waiting.append(connection)
     this.#arm()
     return true
   }
 
-  /** Puts one back at the head: it was first in line before. The bound does not apply to it. */
+  /** Puts one back where it was, among the first in line. The bound does not apply to it. */
   putBack(connection: PendingConnection): void {
-    this.#returned.push(connection)
-    this.#returned.sort((a, b) => a.id - b.id)
+    let next = this.#waiting.head
+    while (next !== undefined && next.id < connection.id) next = next.next
+    this.#waiting.insertBefore(next, connection)
     this.#disarm()
     this.#arm()
   }
 
   /** Takes the first in line. */
   shift(): PendingConnection | undefined {
-    const returned = this.#returned.shift()
-    if (returned !== undefined) return returned
-    for (const connection of this.#waiting) {
-      this.#waiting.delete(connection)
-      return connection
-    }
-    return undefined
+    const { head } = this.#waiting
+    if (head !== undefined) this.#waiting.remove(head)
+    return head
   }
 
   /** Takes one out of turn; false when it was not waiting. */
   remove(connection: PendingConnection): boolean {
-    if (this.#waiting.delete(connection)) return true
-    const at = this.#returned.indexOf(connection)
-    if (at < 0) return false
-    this.#returned.splice(at, 1)
-    return true
+    return this.#waiting.remove(connection)
   }
 
-  *[Symbol.iterator](): Generator<PendingConnection> {
-    yield* this.#returned
-    yield* this.#waiting
+  [Symbol.iterator](): Generator<PendingConnection> {
+    return this.#waiting[Symbol.iterator]()
   }
 
   /** Ends the timer; the queue can still be emptied. */
@@ -100,15 +87,10 @@ export class ConnectionQueue {
     this.#disarm()
   }
 
-  #peek(): PendingConnection | undefined {
-    for (const connection of this) return connection
-    return undefined
-  }
-
   /** One timer, for the first in line: whoever is behind it has waited for less. */
   #arm(): void {
     if (this.#timer !== undefined) return
-    const head = this.#peek()
+    const { head } = this.#waiting
     if (head === undefined) return
     const leftMs = head.acceptedAtMs + this.#limits.maxWaitMs - this.#now()
     this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(leftMs)))
@@ -122,7 +104,7 @@ export class ConnectionQueue {
   #expire(): void {
     this.#timer = undefined
     for (;;) {
-      const head = this.#peek()
+      const { head } = this.#waiting
       if (head === undefined || this.#now() - head.acceptedAtMs < this.#limits.maxWaitMs) break
       this.remove(head)
       this.#onExpire(head)

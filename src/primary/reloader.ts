@@ -26,18 +26,19 @@ export class Reloader<Request> {
 
   /** Asks for a reload; resolves with the outcome of the one that serves this request, and never rejects. */
   request(request: Request | undefined, cause: string): Promise<ReloadResult> {
-    if (this.#running === undefined) return this.#start(request, cause)
-    if (this.#next === undefined) {
-      const result = this.#running.then(() => {
-        const asked = this.#next?.request
-        this.#next = undefined
-        return this.#start(asked, cause)
-      })
-      this.#next = { request, result }
-    } else {
+    // Looked at first: between two reloads, the next one is due and none is running.
+    if (this.#next !== undefined) {
       this.#next.request = request ?? this.#next.request
+      return this.#next.result
     }
-    return this.#next.result
+    if (this.#running === undefined) return this.#start(request, cause)
+    const result = this.#running.then(() => {
+      const asked = this.#next?.request
+      this.#next = undefined
+      return this.#start(asked, cause)
+    })
+    this.#next = { request, result }
+    return result
   }
 
   #start(request: Request | undefined, cause: string): Promise<ReloadResult> {

@@ -1,0 +1,30 @@
+/**
+ * What pm2 reads. An entry is a service: its name names its PID file and its control socket, its `env`
+ * overrides its configuration file.
+ *
+ * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.timeoutMs`,
+ * `listen_timeout` longer than `reload.readyTimeoutMs`; the service warns in its log when they are not.
+ */
+const service = (name, env = {}) => ({
+  name,
+  script: 'dist/src/bin/bridge.cjs',
+  exec_mode: 'cluster',
+  instances: 1,
+  wait_ready: true,
+  listen_timeout: 30_000,
+  shutdown_with_message: true,
+  kill_timeout: 60_000,
+  treekill: false,
+  // 0: the service was ended on purpose. 2: one process too many. 78: the configuration must be mended first.
+  stop_exit_codes: [0, 2, 78],
+  exp_backoff_restart_delay: 100,
+  pmx: false,
+  vizion: false,
+  env,
+})
+
+export const apps = [
+  service('helloserver'),
+  // A second service is one more line:
+  // service('whois'),
+]

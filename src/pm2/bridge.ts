@@ -1,0 +1,180 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { buildId } from '../build-id.ts'
+import { type Environment, ownEnvironment } from '../config/environment.ts'
+import { configDigest, loadConfig } from '../config/load.ts'
+import { type RunFiles, runFiles } from '../config/run-dir.ts'
+import { ControlClient } from '../control/client.ts'
+import type { Results } from '../control/protocol.ts'
+import { deferred } from '../deferred.ts'
+import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
+import { launch } from '../launch/launch.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { showLog } from './log-view.ts'
+import { showMetrics } from './metrics.ts'
+import type { Pm2Event, Pm2Process } from './pm2-process.ts'
+import { settingsProblems } from './settings.ts'
+
+/** A primary that is starting holds the lock before it answers; so often, and so long, it is tried. */
+const retryEveryMs = 100
+const retryForMs = 15_000
+
+/** What can end a bridge's work; the first one does. */
+type End = 'shutdown' | 'interrupt' | 'superseded' | 'hung-up'
+
+/**
+ * pm2's view of the service: launches the primary or attaches to it, turns what pm2 does into what the
+ * primary understands, shows its log and its figures. It may die at any time without harm.
+ */
+export class Bridge {
+  readonly #pm2: Pm2Process
+  readonly #log: Logger
+  readonly #environment: Environment = ownEnvironment()
+  readonly #end = deferred<End>()
+  /** pm2 wants this process to go. */
+  readonly #dismissed = deferred<void>()
+  #primaryPid: number | undefined
+  #isDraining = false
+
+  constructor(pm2: Pm2Process) {
+    this.#pm2 = pm2
+    this.#log = createLogger({ service: pm2.name, role: 'bridge' }, 'info', pm2)
+  }
+
+  /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
+  async run(): Promise<number> {
+    if (this.#pm2.instance > 0) return this.#refuse()
+    this.#pm2.onEvent((event) => this.#act(event))
+    const over = new AbortController()
+    let shown: Promise<void> | undefined
+    try {
+      const files = runFiles(this.#pm2.name, this.#environment)
+      shown = showLog(files, this.#pm2, this.#log, over.signal)
+      const { client, launched } = await this.#reach(files)
+      return await this.#supervise(client, launched, over)
+    } catch (error) {
+      this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
+      return exitStatusOf(error)
+    } finally {
+      over.abort()
+      await shown
+    }
+  }
+
+  /** Further processes of the app would have nothing to do: what scales is the number of workers. */
+  #refuse(): number {
+    const count = this.#pm2.instance + 1
+    this.#log.error(
+      `One bridge is enough: process ${count} of "${this.#pm2.name}" ends. To have ${count} workers, run "helloserver scale ${count} --name ${this.#pm2.name}"`,
+    )
+    this.#pm2.ready()
+    return exitStatus.usage
+  }
+
+  /** Connects to the primary, launching one when there is none. */
+  async #reach(files: RunFiles): Promise<{ client: ControlClient; launched: boolean }> {
+    const untilMs = performance.now() + retryForMs
+    for (;;) {
+      try {
+        return { client: await ControlClient.connect(files.socketFile), launched: false }
+      } catch (error) {
+        if (codeOf(error) !== 'NOT_RUNNING') throw error
+      }
+      try {
+        await launch(files, this.#environment)
+        return { client: await ControlClient.connect(files.socketFile), launched: true }
+      } catch (error) {
+        // Somebody else is starting one at this moment.
+        if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error
+      }
+      await delay(retryEveryMs)
+    }
+  }
+
+  async #supervise(
+    client: ControlClient,
+    launched: boolean,
+    over: AbortController,
+  ): Promise<number> {
+    client.on('superseded', () => this.#end.resolve('superseded'))
+    client.on('draining', () => {
+      this.#isDraining = true
+    })
+    void client.closed.then(() => this.#end.resolve('hung-up'))
+    const attached = await client.request('attach', { pid: process.pid })
+    this.#primaryPid = attached.status.pid
+    for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
+    if (!launched) await this.#bringUpToDate(client, attached)
+    this.#pm2.ready()
+    showMetrics(() => client.request('status', {}), over.signal)
+
+    const end = await this.#end.promise
+    if (end === 'shutdown') await this.#stop(client)
+    over.abort()
+    // Hanging up is what lets the next bridge go on where this one stops.
+    client.close()
+    if (end === 'superseded') await this.#dismissed.promise
+    if (end !== 'hung-up' || this.#isDraining) return exitStatus.done
+    this.#log.error(
+      { primaryPid: this.#primaryPid },
+      'The primary died; pm2 is to start the service again',
+    )
+    return exitStatus.failed
+  }
+
+  /** A bridge that takes over from another one is a reload; one that finds a primary alone is not, unless it runs something else. */
+  async #bringUpToDate(client: ControlClient, attached: Results['attach']): Promise<void> {
+    const cause = attached.superseded ? 'pm2 reload' : this.#difference(attached)
+    if (cause === undefined) return
+    const result = await client.request('reload', { cause, environment: this.#environment })
+    if (result.outcome === 'done') return
+    this.#log.error(
+      { reason: result.reason },
+      'The reload failed; the old generation goes on serving',
+    )
+  }
+
+  /** What the disk has that the running service has not. */
+  #difference({ status, configDigest: running }: Results['attach']): string | undefined {
+    try {
+      const config = loadConfig(this.#pm2.name, this.#environment)
+      if (configDigest(config) !== running) return 'another configuration'
+      return buildId(config.appModule) === status.build ? undefined : 'another build'
+    } catch (error) {
+      this.#log.error(
+        { reason: messageOf(error) },
+        'Not reloading: the configuration on disk is bad',
+      )
+      return undefined
+    }
+  }
+
+  async #stop(client: ControlClient): Promise<void> {
+    this.#log.info('pm2 stops the service; serving what is queued and in hand')
+    await client.request('stop', {})
+    await client.closed
+  }
+
+  #act(event: Pm2Event): void {
+    switch (event.kind) {
+      case 'shutdown':
+      case 'interrupt':
+        this.#end.resolve(event.kind)
+        this.#dismissed.resolve()
+        return
+      case 'signal':
+        this.#forward(event.signal)
+        return
+    }
+  }
+
+  #forward(signal: NodeJS.Signals): void {
+    try {
+      if (this.#primaryPid !== undefined) process.kill(this.#primaryPid, signal)
+    } catch (error) {
+      this.#log.error(
+        { signal, reason: messageOf(error) },
+        'Cannot forward a signal to the primary',
+      )
+    }
+  }
+}

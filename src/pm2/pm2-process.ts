@@ -1,0 +1,85 @@
+import type { DestinationStream } from 'pino'
+import { ambient } from '../config/environment.ts'
+import { defaultName } from '../config/locate.ts'
+
+/** How long the last output may take to reach pm2, in milliseconds. */
+const flushMs = 1_000
+
+/** What pm2 tells a bridge; anything else a person does to pm2 does not reach it. */
+export type Pm2Event =
+  /** `pm2 stop`, `restart`, `delete`, `kill`, `update`. */
+  | { readonly kind: 'shutdown' }
+  /** The old process of a reload is to go. */
+  | { readonly kind: 'interrupt' }
+  /** `pm2 sendSignal`. */
+  | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+
+const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
+
+/** This process as one of pm2's: its settings, its messages, its output. */
+export class Pm2Process implements DestinationStream {
+  /** pm2's name of the app, which is the service's name. */
+  readonly name = ambient('name') ?? defaultName
+  /** Counts an app's processes from 0. */
+  readonly instance = Number(ambient('NODE_APP_INSTANCE') ?? 0)
+  readonly #early: Pm2Event[] = []
+  #onEvent: ((event: Pm2Event) => void) | undefined
+
+  constructor() {
+    for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
+    process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
+    process.on('message', (message) => {
+      if (message === 'shutdown') this.#emit({ kind: 'shutdown' })
+    })
+  }
+
+  /** Says who acts on events from now on, and gives it what has arrived already. */
+  onEvent(act: (event: Pm2Event) => void): void {
+    this.#onEvent = act
+    for (const event of this.#early.splice(0)) act(event)
+  }
+
+  /** Tells pm2 that the app is up, which ends its waiting (`wait_ready`). */
+  ready(): void {
+    process.send?.('ready')
+  }
+
+  /** A numeric setting of the ecosystem file, in milliseconds, if pm2 was given it. */
+  milliseconds(setting: 'kill_timeout' | 'listen_timeout'): number | undefined {
+    const value = Number(ambient(setting))
+    return Number.isFinite(value) ? value : undefined
+  }
+
+  /** A switch of the ecosystem file. */
+  isOn(setting: 'wait_ready' | 'shutdown_with_message' | 'treekill'): boolean {
+    return ambient(setting) === 'true'
+  }
+
+  /** Writes to pm2's log of the app. */
+  write(line: string): void {
+    process.stdout.write(line)
+  }
+
+  /** Writes, and resolves when pm2 has it. */
+  show(lines: string | Buffer): Promise<void> {
+    return new Promise((resolve) => {
+      // In cluster mode pm2 replaces `write` by its own, which calls back in the three-argument form
+      // only, and not at all when logs are disabled.
+      const timer = setTimeout(resolve, flushMs)
+      process.stdout.write(lines.toString(), 'utf8', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** Resolves when pm2 has everything that was written. */
+  async flush(): Promise<void> {
+    await this.show('')
+  }
+
+  #emit(event: Pm2Event): void {
+    if (this.#onEvent === undefined) this.#early.push(event)
+    else this.#onEvent(event)
+  }
+}

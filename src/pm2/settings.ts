@@ -1,0 +1,35 @@
+import type { Results } from '../control/protocol.ts'
+import type { Pm2Process } from './pm2-process.ts'
+
+/** What a drain takes beside serving: dropping what is left, ending the workers. Milliseconds. */
+const marginMs = 3_000
+
+/** What pm2's settings of the app would break, each in a sentence that says how to mend it. */
+export function settingsProblems(
+  pm2: Pick<Pm2Process, 'milliseconds' | 'isOn'>,
+  { drainTimeoutMs, readyTimeoutMs }: Pick<Results['attach'], 'drainTimeoutMs' | 'readyTimeoutMs'>,
+): string[] {
+  const problems: string[] = []
+  const require = (setting: 'kill_timeout' | 'listen_timeout', leastMs: number, why: string) => {
+    const value = pm2.milliseconds(setting)
+    if (value !== undefined && value >= leastMs) return
+    problems.push(
+      `The ecosystem file's ${setting} is ${value ?? 'not set'}; it must be at least ${leastMs}, or ${why}`,
+    )
+  }
+  require('kill_timeout', drainTimeoutMs +
+    marginMs, 'pm2 kills the bridge before the drain is over')
+  require('listen_timeout', readyTimeoutMs +
+    marginMs, 'pm2 gives up on a reload that is still under way')
+  if (!pm2.isOn('wait_ready')) {
+    problems.push(
+      'The ecosystem file needs wait_ready: true, or pm2 calls the service up before it is',
+    )
+  }
+  if (!pm2.isOn('shutdown_with_message')) {
+    problems.push(
+      'The ecosystem file needs shutdown_with_message: true, or "pm2 stop" cannot be told from a reload',
+    )
+  }
+  return problems
+}
