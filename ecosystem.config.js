@@ -15,8 +15,8 @@ const service = (name, env = {}) => ({
   shutdown_with_message: true,
   kill_timeout: 60_000,
   treekill: false,
-  // 0: the service was ended on purpose. 2: one process too many. 78: the configuration must be mended first.
-  stop_exit_codes: [0, 2, 78],
+  // 2: one process too many. 3: the service was ended on purpose. 78: the configuration must be mended first.
+  stop_exit_codes: [2, 3, 78],
   exp_backoff_restart_delay: 100,
   pmx: false,
   vizion: false,

@@ -113,7 +113,9 @@ export class Bridge {
     // Hanging up is what lets the next bridge go on where this one stops.
     client.close()
     if (end === 'superseded') await this.#dismissed.promise
-    if (end !== 'hung-up' || this.#isDraining) return exitStatus.done
+    if (end !== 'hung-up') return exitStatus.done
+    // pm2 takes status 0 for the death of a killed process too, so an end on purpose has one of its own.
+    if (this.#isDraining) return exitStatus.notRunning
     this.#log.error(
       { primaryPid: this.#primaryPid },
       'The primary died; pm2 is to start the service again',
