@@ -36,5 +36,5 @@ export function buildId(appModule: string): string {
 function compiledFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.[cm]?js$/.test(file) && !file.includes('node_modules'))
-    .sort()
+    .toSorted()
 }

@@ -1,6 +1,5 @@
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
-import type { ConnectionCounts } from './primary/accounts.ts'
 
 /** One worker, as `status --json` shows it. */
 export interface WorkerStatus {
@@ -15,6 +14,18 @@ export interface WorkerStatus {
   readonly busyMs: number | null
   /** The client in hand, `address:port`. */
   readonly remote: string | null
+}
+
+/** Every accepted connection is in exactly one of the others, at any instant. */
+export interface ConnectionCounts {
+  readonly accepted: number
+  readonly served: number
+  readonly failed: number
+  readonly shed: number
+  readonly expired: number
+  readonly gone: number
+  readonly queued: number
+  readonly active: number
 }
 
 /** How the last reload ended. */

@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts'
 import { decodeToWorker, type FromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { ProgressWriter, progressFd } from '../ipc/progress.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
-import { appError, loadApp } from '../worker/app-loader.ts'
+import { appError, loadApp } from '../app/load.ts'
 import { Worker } from '../worker/worker.ts'
 
 // node:cluster ends a worker at once when its primary is gone; ours first finishes what it has in hand.
@@ -28,7 +28,8 @@ process.on('message', (message: unknown, handle: unknown) => {
     return
   }
   const decoded = decodeToWorker(message)
-  switch (decoded?.kind) {
+  if (decoded === undefined) return
+  switch (decoded.kind) {
     case 'boot':
       void boot(decoded)
       return

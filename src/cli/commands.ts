@@ -6,7 +6,7 @@ import { ControlClient } from '../control/client.ts'
 import { HelloserverError } from '../errors.ts'
 import { launch } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
-import { loadApp } from '../worker/app-loader.ts'
+import { loadApp } from '../app/load.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
 

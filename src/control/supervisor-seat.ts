@@ -24,9 +24,7 @@ export class SupervisorSeat {
   async take(supervisor: Supervisor): Promise<boolean> {
     const previous = this.#holder
     this.#holder = supervisor
-    void supervisor.closed.then(() => {
-      if (this.#holder === supervisor) this.#holder = undefined
-    })
+    void this.#vacate(supervisor)
     if (previous === undefined) return false
     previous.notify('superseded', {})
     let timer: NodeJS.Timeout | undefined
@@ -36,6 +34,11 @@ export class SupervisorSeat {
     await Promise.race([previous.closed, late])
     clearTimeout(timer)
     return true
+  }
+
+  async #vacate(supervisor: Supervisor): Promise<void> {
+    await supervisor.closed
+    if (this.#holder === supervisor) this.#holder = undefined
   }
 
   /** Tells the attached bridge that the service ends on purpose. */

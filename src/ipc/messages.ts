@@ -33,7 +33,9 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
     case 'ready':
       return { kind: value.kind }
     case 'boot-failed':
-      return 'reason' in value ? { kind: 'boot-failed', reason: String(value.reason) } : undefined
+      return 'reason' in value && typeof value.reason === 'string'
+        ? { kind: 'boot-failed', reason: value.reason }
+        : undefined
     case 'heartbeat':
       return 'rssBytes' in value && Number.isSafeInteger(value.rssBytes)
         ? { kind: 'heartbeat', rssBytes: Number(value.rssBytes) }

@@ -32,15 +32,13 @@ export function showMetrics(ask: () => Promise<Status>, signal: AbortSignal): vo
   metric('Queue', ({ queue }) => queue.length)
   metric('Conn/s', () => rate)
 
-  const timer = setInterval(async () => {
-    try {
-      const status = await ask()
-      rate = latest === undefined ? 0 : status.connections.served - served
-      served = status.connections.served
-      latest = status
-    } catch {
-      // The primary is gone; the bridge hears of that by itself, and this ends with it.
-    }
-  }, everyMs)
+  const refresh = async () => {
+    const status = await ask()
+    rate = latest === undefined ? 0 : status.connections.served - served
+    served = status.connections.served
+    latest = status
+  }
+  // When the primary is gone the bridge hears of that by itself, and this ends with it.
+  const timer = setInterval(() => void refresh().catch(() => {}), everyMs)
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }

@@ -1,6 +1,6 @@
-import type { DestinationStream } from 'pino'
 import { ambient } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
+import type { LogDestination } from '../telemetry/logger.ts'
 
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
@@ -17,7 +17,7 @@ export type Pm2Event =
 const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
 
 /** This process as one of pm2's: its settings, its messages, its output. */
-export class Pm2Process implements DestinationStream {
+export class Pm2Process implements LogDestination {
   /** pm2's name of the app, which is the service's name. */
   readonly name = ambient('name') ?? defaultName
   /** Counts an app's processes from 0. */

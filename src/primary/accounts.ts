@@ -4,19 +4,8 @@ import {
   connectionTransitions,
 } from '../lifecycle/connection-states.ts'
 import { nextState } from '../lifecycle/machine.ts'
+import type { ConnectionCounts } from '../status.ts'
 import type { PendingConnection } from './pending-connection.ts'
-
-/** The `connections` object of `status --json`. */
-export interface ConnectionCounts {
-  readonly accepted: number
-  readonly served: number
-  readonly failed: number
-  readonly shed: number
-  readonly expired: number
-  readonly gone: number
-  readonly queued: number
-  readonly active: number
-}
 
 /**
  * Counts every accepted connection in exactly one state, so that at any instant

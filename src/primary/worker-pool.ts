@@ -65,7 +65,7 @@ export class WorkerPool {
 
   /** Every slot that has, had or awaits a process, oldest generation first. */
   get slots(): WorkerSlot[] {
-    return [...this.#slots].sort((a, b) => a.generation - b.generation || a.number - b.number)
+    return [...this.#slots].toSorted((a, b) => a.generation - b.generation || a.number - b.number)
   }
 
   /** Whether a worker of the current generation dies again and again. */

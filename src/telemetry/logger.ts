@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 
-export type { Logger }
+export type { DestinationStream as LogDestination, Logger }
 
 /** Who writes a line: every line carries it. */
 export interface LogIdentity {

@@ -111,16 +111,19 @@ export class Connection implements AsyncIterable<Buffer> {
   write(data: string | Uint8Array): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
       this.#throwFailure()
-      this.#unflushed += 1
       this.#socket.write(data, (error) => {
-        if (error !== null && error !== undefined) {
-          reject(this.#failure ?? error)
+        // Node says "done", without an error, of a write that its socket was destroyed under.
+        const failure = this.#failure ?? error
+        if (failure !== null && failure !== undefined) {
+          reject(failure)
           return
         }
         this.#unflushed -= 1
         this.#flushed?.()
         resolve()
       })
+      // Counted only now: what the socket refuses by throwing is never called back for.
+      this.#unflushed += 1
     })
     // A handler need not await every write: `flush` sees what failed, and no client can end the worker by leaving.
     written.catch(() => {})

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { App, Context } from '../app.ts'
+import type { App, Context } from '../app/app.ts'
 import { codeOf } from '../errors.ts'
 import type { WorkerBoot } from '../ipc/messages.ts'
 import type { ProgressWriter, Reason } from '../ipc/progress.ts'

@@ -1,5 +1,5 @@
-import type { Logger } from './telemetry/logger.ts'
-import type { Connection } from './worker/connection.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Connection } from '../worker/connection.ts'
 
 /** What an app is given beside the connection; one for each worker. */
 export interface Context<Settings = Readonly<Record<string, unknown>>> {

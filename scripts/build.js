@@ -1,0 +1,39 @@
+/** `npm run build`: compiles to dist/ and writes the configuration's JSON Schema, when anything has changed. */
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { install, requireNode, root, run, say } from './run.js'
+
+const sources = ['src', 'apps', 'test', 'bench', 'tsconfig.json', 'package-lock.json']
+const stamp = join(root, 'dist', '.built')
+
+/** Installs what is needed and brings dist/ up to date. */
+export async function build() {
+  requireNode()
+  install()
+  if (isCurrent()) return
+  say('Building …')
+  // What has no source any more must not be run.
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')])
+  chmodSync(join(root, 'dist/src/bin/cli.js'), 0o755)
+  const { configJsonSchema } = await import(pathToFileURL(join(root, 'dist/src/config/schema.js')).href)
+  writeFileSync(join(root, 'config.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
+  writeFileSync(stamp, '')
+}
+
+function isCurrent() {
+  if (!existsSync(stamp)) return false
+  const builtMs = statSync(stamp).mtimeMs
+  return sources.every((source) => newestMs(join(root, source)) <= builtMs)
+}
+
+/** When anything in a folder was last changed; a folder's own date tells of deletions. */
+function newestMs(path) {
+  const own = statSync(path)
+  if (!own.isDirectory()) return own.mtimeMs
+  const inside = readdirSync(path).map((name) => newestMs(join(path, name)))
+  return Math.max(own.mtimeMs, ...inside)
+}
+
+if (process.argv[1] === import.meta.filename) await build()

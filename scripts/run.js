@@ -1,0 +1,45 @@
+/** What the scripts share: run a program, say what is going on, stop with its status when it fails. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Prints a line of progress. */
+export function say(text) {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Runs a program in the project's folder; ends this one with its status when it fails. */
+export function run(command, args, options = {}) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (error) {
+    process.stderr.write(`Cannot run ${command}: ${error.message}\n`)
+    process.exit(1)
+  }
+  if (status !== 0) {
+    process.stderr.write(`${command} ${args.join(' ')} failed with ${signal ?? `status ${status}`}\n`)
+    process.exit(status ?? 1)
+  }
+}
+
+/** Installs the packages of the lock file, unless they are what is installed already. */
+export function install() {
+  const installed = `${root}node_modules/.package-lock.json`
+  const wanted = `${root}package-lock.json`
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return
+  say('Installing packages …')
+  // Also where NODE_ENV is "production": the compiler is a development package.
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+
+/** The version that the package asks for, of the Node.js that runs this. */
+export function requireNode() {
+  const { engines } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const [, least] = engines.node.match(/>=(\d+\.\d+)/)
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  const [leastMajor, leastMinor] = least.split('.').map(Number)
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return
+  process.stderr.write(`helloserver needs Node.js ${least} or newer; this is ${process.versions.node}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,38 @@
+/**
+ * `npm test`: installs, builds and runs every test; `npm test -- wire reload` only the files whose path
+ * has one of the words in it.
+ */
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from './build.js'
+import { root, run, say } from './run.js'
+
+await build()
+needProgram('whois', 'whois')
+
+const words = process.argv.slice(2)
+const files = readdirSync(join(root, 'dist/test'), { recursive: true })
+  .filter((file) => file.endsWith('.test.js'))
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .map((file) => join('dist/test', file))
+  .toSorted()
+if (files.length === 0) {
+  process.stderr.write(`No test file matches ${words.join(', ') || 'at all'}\n`)
+  process.exit(1)
+}
+say(`Running ${files.length} test files …`)
+run(process.execPath, ['--test', '--test-reporter=spec', ...files])
+
+/** A program that the tests run and Debian has: installed where this may, else asked for. */
+function needProgram(program, debianPackage) {
+  if (spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined) return
+  if (process.getuid() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error !== undefined) {
+    process.stderr.write(`The tests need ${program}; install Debian's package "${debianPackage}"\n`)
+    process.exit(1)
+  }
+  say(`Installing ${debianPackage} …`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  run('apt-get', ['-qq', 'update'], { env })
+  run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', debianPackage], { env })
+}
