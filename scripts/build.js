@@ -1,5 +1,5 @@
 /** `npm run build`: compiles to dist/ and writes the configuration's JSON Schema, when anything has changed. */
-import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { install, requireNode, root, run, say } from './run.js'
@@ -16,10 +16,18 @@ export async function build() {
   // What has no source any more must not be run.
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')])
-  chmodSync(join(root, 'dist/src/bin/cli.js'), 0o755)
+  linkCommand()
   const { configJsonSchema } = await import(pathToFileURL(join(root, 'dist/src/config/schema.js')).href)
   writeFileSync(join(root, 'config.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
   writeFileSync(stamp, '')
+}
+
+/** npm links the commands of a package's dependencies, not its own; with this, `npx helloserver` works in a clone. */
+function linkCommand() {
+  chmodSync(join(root, 'dist/src/bin/cli.js'), 0o755)
+  const link = join(root, 'node_modules/.bin/helloserver')
+  rmSync(link, { force: true })
+  symlinkSync('../../dist/src/bin/cli.js', link)
 }
 
 function isCurrent() {
