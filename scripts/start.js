@@ -65,6 +65,8 @@ function fail() {
       return []
     }
   })
+  // Left alone, pm2 would go on trying what was never there before.
+  if (before === undefined) spawnSync(process.execPath, [pm2, 'delete', name], { cwd: root })
   process.stderr.write(`${name} does not serve: ${reasons.at(-1) ?? `see "npx pm2 logs ${name}"`}\n`)
   process.exit(1)
 }
