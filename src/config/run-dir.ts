@@ -67,7 +67,15 @@ export function makeRunDir(files: RunFiles): void {
       { cause: error },
     )
   }
-  const { uid, mode } = lstatSync(runDir)
+  const found = lstatSync(runDir)
+  // Its own mode means nothing, and whoever may write beside it can turn it elsewhere.
+  if (found.isSymbolicLink()) {
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      `The run directory "${runDir}" is a symbolic link; set ${variables.runDir} to the directory itself`,
+    )
+  }
+  const { uid, mode } = found
   const self = userInfo().uid
   if (uid !== self && self !== 0) {
     throw new HelloserverError(

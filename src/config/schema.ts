@@ -39,7 +39,14 @@ export const configSchema = z.strictObject(
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
     workers: z
-      .union([z.literal('auto'), z.int().min(1).max(1024)], { error: autoOrCount })
+      .union(
+        [
+          z.literal('auto'),
+          // Of a value that only the range refuses, zod reports this branch's error, not the union's.
+          z.int().min(1, { error: autoOrCount }).max(1024, { error: autoOrCount }),
+        ],
+        { error: autoOrCount },
+      )
       .default('auto')
       .describe('Worker processes; "auto" is one for each core ["auto"]'),
     logLevel: z

@@ -27,9 +27,7 @@ export class ControlClient {
     })
     this.#channel = new LineChannel(
       socket,
-      (message) => {
-        void this.#peer.receiveAndSend(message)
-      },
+      (message) => this.#peer.receiveAndSend(message),
       () => {
         this.#peer.rejectAllPendingRequests(hungUp)
         onClose()

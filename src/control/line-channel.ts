@@ -8,10 +8,10 @@ export class LineChannel {
   readonly #socket: Socket
 
   /**
-   * @param onMessage - given each value that arrives
+   * @param onMessage - given each value that arrives; rejects one that is no message of its protocol
    * @param onClose - told once, when the peer is gone
    */
-  constructor(socket: Socket, onMessage: (message: unknown) => void, onClose: () => void) {
+  constructor(socket: Socket, onMessage: (message: unknown) => Promise<void>, onClose: () => void) {
     this.#socket = socket
     let rest = ''
     socket.setEncoding('utf8')
@@ -21,8 +21,11 @@ export class LineChannel {
       if (rest.length > maxMessageBytes) socket.destroy()
       for (const line of lines) {
         const message = parse(line)
-        if (message === undefined) socket.destroy()
-        else onMessage(message)
+        if (message === undefined) {
+          socket.destroy()
+          return
+        }
+        onMessage(message).catch(() => socket.destroy())
       }
     })
     // Whatever the error was, `close` follows it.

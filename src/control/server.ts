@@ -71,10 +71,12 @@ export class ControlServer {
     const peer = new JSONRPCServerAndClient(
       new JSONRPCServer(),
       new JSONRPCClient((message) => channel.send(message)),
+      // Who sends what is no message of this protocol is hung up on, not logged.
+      { errorListener: () => {} },
     )
     const channel = new LineChannel(
       socket,
-      (message) => void peer.receiveAndSend(message),
+      (message) => peer.receiveAndSend(message),
       () => peer.rejectAllPendingRequests('The connection closed'),
     )
     peer.applyServerMiddleware(async (next, request, serverParams) => {

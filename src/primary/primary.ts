@@ -13,8 +13,9 @@ import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Listener } from './listener.ts'
+import { affordableQueue } from './open-files.ts'
 import { peerOf } from './pending-connection.ts'
-import { ConnectionQueue } from './queue.ts'
+import { ConnectionQueue, type QueueLimits } from './queue.ts'
 import { Reloader } from './reloader.ts'
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 import type { WorkerSlot } from './worker-slot.ts'
@@ -73,7 +74,9 @@ export class Primary {
       'starting',
       (from, event, to, cause) => log.info({ from, event, to, cause }, `Now ${to}`),
     )
-    this.#queue = new ConnectionQueue(config.queue, (late) => this.#dispatcher.expire(late))
+    this.#queue = new ConnectionQueue(this.#queueLimits(config), (late) =>
+      this.#dispatcher.expire(late),
+    )
     this.#dispatcher = new Dispatcher(
       this.#queue,
       this.#accounts,
@@ -203,12 +206,23 @@ export class Primary {
     const generation = await this.#pool.boot(config)
     this.#mustServe('reload')
     this.#pool.switchTo(generation)
-    this.#queue.limit(config.queue)
+    this.#queue.limit(this.#queueLimits(config))
     this.#dispatcher.limitPerClient(config.queue.maxPerClient)
     this.#log.level = config.logLevel
     this.#config = config
     this.#environment = wanted
     this.#build = build
+  }
+
+  #queueLimits({ queue, workers }: Config): QueueLimits {
+    const max = affordableQueue(queue.max, workers)
+    if (max < queue.max) {
+      this.#log.warn(
+        { wanted: queue.max, max },
+        'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
+      )
+    }
+    return { max, maxWaitMs: queue.maxWaitMs }
   }
 
   /** The listening socket stays as it is in a reload. */

@@ -166,31 +166,36 @@ export class WorkerSlot {
       'data',
       lines((line) => this.#listener.onOutput(this, line, 'stderr')),
     )
-    child.on('message', (message) => this.#receive(message))
+    child.on('message', (message) => {
+      if (this.#worker === worker) this.#receive(message)
+    })
     child.on('error', (error) => {
       this.#reason ??= error.message
     })
 
     // The process is gone only when it has exited and both its channels are read to their end: a claim
-    // or a reason that it wrote just before it died may still be in them.
-    let left = 3
+    // or a reason that it wrote just before it died may still be in them. A worker that was ready has no
+    // reason left to give, and Node never tells of a channel's end while a socket that was sent on it is
+    // not acknowledged.
+    const awaited = new Set(['exit', 'disconnect', 'progress'])
     let code: number | null = null
     let signal: NodeJS.Signals | null = null
-    const settle = () => {
-      left -= 1
-      if (left === 0) this.#end(code, signal)
+    const settle = (what: string) => {
+      awaited.delete(what)
+      if (what === 'exit' && this.#readyAtMs !== undefined) awaited.delete('disconnect')
+      if (awaited.size === 0 && this.#worker === worker) this.#end(code, signal)
     }
     child.once('exit', (exitCode, exitSignal) => {
       code = exitCode
       signal = exitSignal
-      settle()
+      settle('exit')
     })
     child.once('disconnect', () => {
       // An app that closed the channel itself can take no more connections.
       child.kill('SIGKILL')
-      settle()
+      settle('disconnect')
     })
-    progress.once('close', settle)
+    progress.once('close', () => settle('progress'))
   }
 
   #receive(message: unknown): void {
