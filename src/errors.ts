@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'CONTROL_FAILED'
   | 'ILLEGAL_MOVE'
   | 'CLIENT_GONE'
+  | 'CONNECTION_ENDED'
   | 'READ_TIMEOUT'
   | 'DEADLINE'
   | 'LINE_TOO_LONG'

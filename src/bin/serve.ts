@@ -49,6 +49,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         name,
         environment,
         config,
+        runDir: files.runDir,
         workerModule,
         log,
         onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),

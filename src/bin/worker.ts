@@ -3,6 +3,7 @@ import './worker-signals.ts'
 import cluster from 'node:cluster'
 import { Socket } from 'node:net'
 import { messageOf } from '../errors.ts'
+import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import { decodeToWorker, type FromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { ProgressWriter, progressFd } from '../ipc/progress.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
@@ -69,7 +70,7 @@ async function boot(message: WorkerBoot): Promise<void> {
     } catch (error) {
       throw appError(`The app ${config.appModule} failed in setup`, error)
     }
-    worker = new Worker(app, context, message, progress)
+    worker = new Worker(app, context, message, new ClaimWriter(claimFd), progress)
   } catch (error) {
     tell({ kind: 'boot-failed', reason: messageOf(error) }, () => process.exit(1))
     return

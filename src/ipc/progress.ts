@@ -1,22 +1,17 @@
 import { writeSync } from 'node:fs'
 
 /**
- * The progress pipe: a worker's short, fixed-size reports of what happens to the connection that it was
- * offered, on a pipe of its own beside Node's message channel.
- *
- * Two reasons. A claim must be in the kernel before the first byte is read, or a worker killed in
- * between would take bytes with it that the primary still means to offer again; `process.send` may queue,
- * a synchronous write of a few bytes to a pipe does not. And it is cheaper by far than a JSON message on
- * the path that every connection takes (see bench/README.md).
+ * The progress pipe: a worker's short, fixed-size reports of how a connection ended, on a pipe of its own
+ * beside Node's message channel, since every connection pays for one.
  *
  * A record is eight bytes: step, reason, two of padding, and the low 32 bits of the connection's id,
  * little-endian. Pipes deliver writes this short whole (pipe(7), PIPE_BUF).
  */
-export const steps = ['claimed', 'served', 'failed', 'gone', 'missing'] as const
+export const steps = ['served', 'failed', 'gone', 'missing'] as const
 
 /**
- * `claimed`: the worker has the socket and will read it. `served`, `failed`: the handler has settled.
- * `gone`: the client had left before the claim. `missing`: the offer came without its socket.
+ * `served`, `failed`: the handler has settled. `gone`: the client had left before it was claimed.
+ * `missing`: the offer came without its socket, or could not be claimed.
  */
 export type Step = (typeof steps)[number]
 

@@ -18,6 +18,9 @@ import { settingsProblems } from './settings.ts'
 const retryEveryMs = 100
 const retryForMs = 15_000
 
+/** Begins to show the log, once; resolves when it has been shown to its end. */
+type ShowLog = () => Promise<void>
+
 /** What can end a bridge's work; the first one does. */
 type End = 'shutdown' | 'interrupt' | 'superseded' | 'hung-up'
 
@@ -46,17 +49,22 @@ export class Bridge {
     this.#pm2.onEvent((event) => this.#act(event))
     const over = new AbortController()
     let shown: Promise<void> | undefined
+    let show: ShowLog = () => Promise.resolve()
     try {
       const files = runFiles(this.#pm2.name, this.#environment)
-      shown = showLog(files, this.#pm2, this.#log, over.signal)
+      show = () => {
+        shown ??= showLog(files, this.#pm2, this.#log, over.signal)
+        return shown
+      }
       const { client, launched } = await this.#reach(files)
-      return await this.#supervise(client, launched, over)
+      return await this.#supervise(client, launched, show, over)
     } catch (error) {
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
       return exitStatusOf(error)
     } finally {
       over.abort()
-      await shown
+      // A primary that could not start has told the log more than its reason.
+      await show()
     }
   }
 
@@ -93,6 +101,7 @@ export class Bridge {
   async #supervise(
     client: ControlClient,
     launched: boolean,
+    show: ShowLog,
     over: AbortController,
   ): Promise<number> {
     client.on('superseded', () => this.#end.resolve('superseded'))
@@ -102,6 +111,8 @@ export class Bridge {
     void client.closed.then(() => this.#end.resolve('hung-up'))
     const attached = await client.request('attach', { pid: process.pid })
     this.#primaryPid = attached.status.pid
+    // Not before: until then the bridge that this one supersedes shows it.
+    const shown = show()
     for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
@@ -110,6 +121,7 @@ export class Bridge {
     const end = await this.#end.promise
     if (end === 'shutdown') await this.#stop(client)
     over.abort()
+    await shown
     // Hanging up is what lets the next bridge go on where this one stops.
     client.close()
     if (end === 'superseded') await this.#dismissed.promise

@@ -12,9 +12,9 @@ const maxMissed = 3
 /**
  * Hands connections to workers: first in line to the worker that has been idle longest.
  *
- * Hand-off has two phases. The worker is sent the socket while the primary keeps its copy; only when the
- * worker says that it has claimed it does the primary let go. A worker that dies in between costs nothing:
- * no byte was read, so the connection goes back to the head of the queue.
+ * Hand-off has two phases. The worker is sent the socket while the primary keeps its copy, and writes its
+ * claim into the claim register before it reads the first byte. A worker that dies before that costs
+ * nothing: the connection goes back to the head of the queue.
  */
 export class Dispatcher {
   readonly #queue: ConnectionQueue
@@ -52,18 +52,16 @@ export class Dispatcher {
     const connection: PendingConnection = {
       id: this.#lastId,
       socket,
-      remoteAddress: socket.remoteAddress ?? '',
-      remotePort: socket.remotePort ?? 0,
       acceptedAtMs: performance.now(),
       state: this.#accounts.open(),
       missed: 0,
+      countedAs: undefined,
       next: undefined,
       previous: undefined,
     }
-    this.#count(connection, 1)
     // The only errors that an unread socket meets are its client's departure.
     socket.on('error', () => this.#leave(connection))
-    if (this.#exceeds(connection)) this.#settle(connection, 'shed')
+    if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
     else if (this.#idle.length > 0) this.#offer(connection)
     else if (!this.#queue.push(connection)) this.#settle(connection, 'shed')
   }
@@ -86,46 +84,44 @@ export class Dispatcher {
     // Only the worker's own connection is its to report on; an app that writes to the pipe gets nowhere.
     if (connection === undefined || connection.id >>> 0 !== id) return
     switch (step) {
-      case 'claimed':
-        if (connection.state !== 'offered') return
-        this.#accounts.apply(connection, 'claim')
-        connection.socket.destroy()
-        return
       case 'served':
-        if (connection.state !== 'claimed') return
         slot.served += 1
         this.#release(slot)
+        this.#accounts.apply(connection, 'claim')
         this.#settle(connection, 'serve')
         return
       case 'failed':
-        if (connection.state !== 'claimed') return
         this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
         this.#release(slot)
+        this.#accounts.apply(connection, 'claim')
         this.#settle(connection, 'fail')
         return
       case 'gone':
-        if (connection.state !== 'offered') return
         this.#release(slot)
         this.#settle(connection, 'leave')
         return
       case 'missing':
-        if (connection.state !== 'offered') return
         this.#release(slot)
         this.#missed(connection)
         return
     }
   }
 
-  /** A worker is gone; what it had in hand goes back to the queue, or is lost with it. */
-  lost(slot: WorkerSlot, cause: string): void {
+  /**
+   * A worker is gone; what it had in hand goes back to the queue, or is lost with it.
+   *
+   * @param claimed - the id of the last connection that it claimed; 0 for none
+   */
+  lost(slot: WorkerSlot, claimed: number, cause: string): void {
     this.removeIdle(slot)
     const connection = slot.inHand
     slot.inHand = undefined
     if (connection === undefined) return
-    if (connection.state === 'offered') {
+    if (connection.id !== claimed) {
       this.#requeue(connection)
       return
     }
+    this.#accounts.apply(connection, 'claim')
     this.#log.warn(
       {
         connection: connection.id,
@@ -219,19 +215,23 @@ export class Dispatcher {
     event: 'serve' | 'fail' | 'shed' | 'expire' | 'leave',
   ): void {
     this.#accounts.apply(connection, event)
-    this.#count(connection, -1)
+    if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
     connection.socket.destroy()
     this.#onSettled()
   }
 
-  #exceeds({ remoteAddress }: PendingConnection): boolean {
-    return this.#maxPerClient > 0 && (this.#perClient.get(remoteAddress) ?? 0) > this.#maxPerClient
+  /** Counts a connection for its client's address; whether there are more of them now than there may be. */
+  #exceeds(connection: PendingConnection): boolean {
+    const address = connection.socket.remoteAddress ?? ''
+    const count = (this.#perClient.get(address) ?? 0) + 1
+    this.#perClient.set(address, count)
+    connection.countedAs = address
+    return count > this.#maxPerClient
   }
 
-  /** Open connections for each address; kept even while the limit is off, since a reload can turn it on. */
-  #count({ remoteAddress }: PendingConnection, by: 1 | -1): void {
-    const count = (this.#perClient.get(remoteAddress) ?? 0) + by
-    if (count > 0) this.#perClient.set(remoteAddress, count)
-    else this.#perClient.delete(remoteAddress)
+  #uncount(address: string): void {
+    const count = (this.#perClient.get(address) ?? 0) - 1
+    if (count > 0) this.#perClient.set(address, count)
+    else this.#perClient.delete(address)
   }
 }

@@ -8,10 +8,11 @@ const backlog = 4_096
 /** The listening socket. Every connection arrives unread, so that its bytes stay the worker's. */
 export class Listener {
   readonly #server: Server
+  readonly #log: Logger
 
   constructor(onConnection: (socket: Socket) => void, log: Logger) {
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, onConnection)
-    this.#server.on('error', (error) => log.error({ error }, 'Cannot accept a connection'))
+    this.#server = createServer({ pauseOnConnect: true }, onConnection)
+    this.#log = log
   }
 
   /** Where it listens; undefined before and after. */
@@ -31,6 +32,9 @@ export class Listener {
       this.#server.once('error', onError)
       this.#server.listen({ host, port, backlog, exclusive: true }, () => {
         this.#server.removeListener('error', onError)
+        this.#server.on('error', (error) =>
+          this.#log.error({ error }, 'Cannot accept a connection'),
+        )
         resolve()
       })
     })

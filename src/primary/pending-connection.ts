@@ -6,21 +6,23 @@ import type { Links } from './linked-list.ts'
 export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
   readonly socket: Socket
-  /** The client's address, or "" when it had left before it could be asked for. */
-  readonly remoteAddress: string
-  readonly remotePort: number
   /** When it was accepted, monotonic, in milliseconds. */
   readonly acceptedAtMs: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
   /** Offers that came to nothing because the socket did not arrive with them. */
   missed: number
+  /** The address that it is counted under, while there is a limit for each client. */
+  countedAs: string | undefined
 }
 
-/** The client as a person writes it, for logs and `status`. */
-export function peerOf(connection: PendingConnection): string {
-  const { remoteAddress, remotePort } = connection
-  if (remoteAddress === '') return 'unknown'
+/**
+ * The client as a person writes it, for logs and `status`. Asked of the system only when somebody wants to
+ * know; it has forgotten a client that has reset its connection.
+ */
+export function peerOf({ socket }: PendingConnection): string {
+  const { remoteAddress, remotePort } = socket
+  if (remoteAddress === undefined) return 'unknown'
   return remoteAddress.includes(':')
     ? `[${remoteAddress}]:${remotePort}`
     : `${remoteAddress}:${remotePort}`

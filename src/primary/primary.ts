@@ -29,6 +29,7 @@ export interface PrimaryOptions {
   readonly name: string
   readonly environment: Environment
   readonly config: Config
+  readonly runDir: string
   readonly workerModule: string
   readonly log: Logger
   readonly onWorkerOutput: WorkerPoolOptions['onOutput']
@@ -86,6 +87,7 @@ export class Primary {
     )
     this.#pool = new WorkerPool({
       service: options.name,
+      runDir: options.runDir,
       workerModule: options.workerModule,
       dispatcher: this.#dispatcher,
       log,

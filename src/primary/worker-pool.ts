@@ -21,6 +21,7 @@ export interface Generation {
 
 export interface WorkerPoolOptions {
   readonly service: string
+  readonly runDir: string
   /** The worker program, an absolute path. */
   readonly workerModule: string
   readonly dispatcher: Dispatcher
@@ -50,12 +51,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#watchdog = new Watchdog(() => this.#slots, options.log)
-    cluster.setupPrimary({
-      exec: options.workerModule,
-      args: [],
-      // stdin, stdout, stderr, Node's channel, the progress pipe.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
-    })
+    cluster.setupPrimary({ exec: options.workerModule, args: [] })
   }
 
   /** The generation that takes connections, if there is one yet. */
@@ -194,8 +190,8 @@ export class WorkerPool {
   }
 
   #spawn(slot: WorkerSlot, { number, config }: Generation): void {
-    const { service } = this.#options
-    slot.spawn({ kind: 'boot', service, slot: slot.number, generation: number, config })
+    const { service, runDir } = this.#options
+    slot.spawn({ kind: 'boot', service, slot: slot.number, generation: number, config }, runDir)
   }
 
   #ready(slot: WorkerSlot): void {
@@ -223,7 +219,7 @@ export class WorkerPool {
   #ended(slot: WorkerSlot, end: WorkerEnd): void {
     const { dispatcher, log } = this.#options
     const cause = describeEnd(end)
-    dispatcher.lost(slot, cause)
+    dispatcher.lost(slot, end.claimed, cause)
     const generation = this.#wanted.get(slot)
     if (generation === undefined) {
       this.#remove(slot)

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
+import { ClaimRegister } from '../ipc/claim-register.ts'
 import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -14,6 +15,8 @@ export interface WorkerEnd {
   /** What the worker itself said went wrong, or why the primary killed it. */
   readonly reason: string | undefined
   readonly wasReady: boolean
+  /** The id of the last connection that it claimed; 0 for none. */
+  readonly claimed: number
   /** How long it had been ready, in milliseconds. */
   readonly readyForMs: number
 }
@@ -36,6 +39,7 @@ export class WorkerSlot {
   readonly #machine: Machine<SlotState, SlotEvent>
   #worker: Worker | undefined
   #boot: WorkerBoot | undefined
+  #claims: ClaimRegister | undefined
   #reason: string | undefined
   #readyAtMs: number | undefined
   /** What the worker was offered or has claimed. */
@@ -78,13 +82,18 @@ export class WorkerSlot {
     return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs
   }
 
-  /** Starts a process in this slot and tells it what to be. */
-  spawn(boot: WorkerBoot): void {
+  /** Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made. */
+  spawn(boot: WorkerBoot, runDir: string): void {
     this.#machine.apply('spawn')
+    this.#claims = new ClaimRegister(runDir)
     this.#reason = undefined
     this.#readyAtMs = undefined
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
+    cluster.setupPrimary({
+      // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
+    })
     const worker = cluster.fork()
     if (worker.process.pid === undefined) {
       this.#failToSpawn(worker)
@@ -95,7 +104,7 @@ export class WorkerSlot {
     this.#listen(worker)
   }
 
-  /** Sends a connection. The primary keeps its own copy of the socket until the claim is heard. */
+  /** Sends a connection. The primary keeps its own copy of the socket until the connection has ended. */
   offer(connection: PendingConnection): void {
     this.#machine.apply('offer')
     this.inHand = connection
@@ -173,8 +182,8 @@ export class WorkerSlot {
       this.#reason ??= error.message
     })
 
-    // The process is gone only when it has exited and both its channels are read to their end: a claim
-    // or a reason that it wrote just before it died may still be in them. A worker that was ready has no
+    // The process is gone only when it has exited and both its channels are read to their end: what it
+    // wrote just before it died may still be in them. A worker that was ready has no
     // reason left to give, and Node never tells of a channel's end while a socket that was sent on it is
     // not acknowledged.
     const awaited = new Set(['exit', 'disconnect', 'progress'])
@@ -228,7 +237,10 @@ export class WorkerSlot {
       reason: this.#reason,
       wasReady: this.#readyAtMs !== undefined,
       readyForMs: this.readyForMs,
+      claimed: this.#claims?.read() ?? 0,
     }
+    this.#claims?.close()
+    this.#claims = undefined
     this.#worker = undefined
     this.#readyAtMs = undefined
     this.#machine.apply('exit')

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { HelloserverError, LineTooLongError } from '../errors.ts'
+import type { Alarm } from './alarm.ts'
 import { LineBuffer } from './line-buffer.ts'
 
 /** The client's end of a connection. */
@@ -14,6 +15,17 @@ export interface ConnectionLimits {
   readonly readTimeoutMs: number
   readonly deadlineMs: number
 }
+
+/** The worker's timers, lent to the one connection that it has in hand. */
+export interface Alarms {
+  /** Goes off after `readTimeoutMs`. */
+  readonly read: Alarm
+  /** Goes off after `deadlineMs`. */
+  readonly deadline: Alarm
+}
+
+/** What a handler meets that goes on using a connection after it has settled; made once, as it is for all. */
+const ended = new HelloserverError('CONNECTION_ENDED', 'The connection has ended with its handler')
 
 /** While nobody reads, so many bytes are kept before the client is left to wait. */
 const highWaterBytes = 65_536
@@ -32,9 +44,10 @@ export class Connection implements AsyncIterable<Buffer> {
   readonly #socket: Socket
   readonly #limits: ConnectionLimits
   readonly #input = new LineBuffer()
-  readonly #deadline: NodeJS.Timeout
+  readonly #alarms: Alarms
   #inputEnded = false
-  #closing = false
+  #isReleased = false
+  #hasWritten = false
   #unflushed = 0
   #failure: HelloserverError | undefined
   #abort: AbortController | undefined
@@ -42,8 +55,15 @@ export class Connection implements AsyncIterable<Buffer> {
   #flushed: (() => void) | undefined
 
   /** @internal Made by the worker; `socket` is claimed and not read yet. */
-  constructor(id: number, socket: Socket, remote: Remote, limits: ConnectionLimits) {
+  constructor(
+    id: number,
+    socket: Socket,
+    remote: Remote,
+    limits: ConnectionLimits,
+    alarms: Alarms,
+  ) {
     this.id = id
+    this.#alarms = alarms
     this.remote = remote
     this.#socket = socket
     this.#limits = limits
@@ -59,9 +79,8 @@ export class Connection implements AsyncIterable<Buffer> {
         new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause: error }),
       ),
     )
-    this.#deadline = setTimeout(
-      () => this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
-      limits.deadlineMs,
+    alarms.deadline.set(() =>
+      this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
     )
   }
 
@@ -111,6 +130,9 @@ export class Connection implements AsyncIterable<Buffer> {
   write(data: string | Uint8Array): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
       this.#throwFailure()
+      // A first write is sent at once anyway; a further one must not wait for its acknowledgement (Nagle).
+      if (this.#hasWritten) this.#socket.setNoDelay(true)
+      this.#hasWritten = true
       this.#socket.write(data, (error) => {
         // Node says "done", without an error, of a write that its socket was destroyed under.
         const failure = this.#failure ?? error
@@ -153,13 +175,15 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /** @internal Hands the socket back, for its closing handshake: nothing more is kept of what arrives. */
   release(): Socket {
-    this.#closing = true
-    clearTimeout(this.#deadline)
+    this.#isReleased = true
+    this.#alarms.deadline.clear()
+    this.#alarms.read.clear()
+    this.#fail(ended)
     return this.#socket
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#closing) return
+    if (this.#isReleased) return
     this.#input.push(chunk)
     if (this.#wake !== undefined) this.#wake()
     else if (this.#input.length >= highWaterBytes) this.#socket.pause()
@@ -174,17 +198,17 @@ export class Connection implements AsyncIterable<Buffer> {
     if (this.#wake !== undefined)
       throw new Error('Another read of this connection is still waiting')
     if (this.#socket.isPaused()) this.#socket.resume()
-    const { readTimeoutMs } = this.#limits
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      this.#alarms.read.set(() => {
         this.#wake = undefined
+        const { readTimeoutMs } = this.#limits
         reject(
           new HelloserverError('READ_TIMEOUT', `The client sent nothing for ${readTimeoutMs} ms`),
         )
-      }, readTimeoutMs)
+      })
       this.#wake = () => {
         this.#wake = undefined
-        clearTimeout(timer)
+        this.#alarms.read.clear()
         resolve()
       }
     })

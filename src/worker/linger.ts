@@ -11,8 +11,10 @@ const maxLingering = 512
  * comes, and waits for the client to end its side: in the background, for a bounded time.
  */
 export class Lingerers {
-  readonly #sockets = new Map<Socket, NodeJS.Timeout>()
+  /** When each is given up, monotonic milliseconds; they all may take equally long, so the first is the oldest. */
+  readonly #sockets = new Map<Socket, number>()
   readonly #lingerMs: number
+  #timer: NodeJS.Timeout | undefined
   #onEmpty: (() => void) | undefined
 
   /** @param lingerMs - how long one closing handshake may take, in milliseconds */
@@ -23,16 +25,15 @@ export class Lingerers {
   /** Ends a socket whose input nobody wants any more. */
   add(socket: Socket): void {
     if (socket.destroyed) return
-    if (this.#sockets.size >= maxLingering) this.#dropOldest()
-    const timer = setTimeout(() => socket.destroy(), this.#lingerMs)
-    this.#sockets.set(socket, timer)
+    if (this.#sockets.size >= maxLingering) this.#drop(Number.POSITIVE_INFINITY, 1)
+    this.#sockets.set(socket, performance.now() + this.#lingerMs)
     socket.once('close', () => {
-      clearTimeout(timer)
       this.#sockets.delete(socket)
       if (this.#sockets.size === 0) this.#onEmpty?.()
     })
     socket.end()
     socket.resume()
+    this.#timer ??= setTimeout(() => this.#expire(), this.#lingerMs)
   }
 
   /** Resolves when no handshake is under way. */
@@ -43,10 +44,27 @@ export class Lingerers {
     })
   }
 
-  #dropOldest(): void {
-    for (const socket of this.#sockets.keys()) {
-      socket.destroy()
+  /** One timer for all: whoever came after the first has more time left. */
+  #expire(): void {
+    this.#timer = undefined
+    this.#drop(performance.now(), this.#sockets.size)
+    for (const dueMs of this.#sockets.values()) {
+      this.#timer = setTimeout(
+        () => this.#expire(),
+        Math.max(1, Math.ceil(dueMs - performance.now())),
+      )
       return
+    }
+  }
+
+  /** Gives up, oldest first, those that are due by `nowMs`, so many at the most. */
+  #drop(nowMs: number, most: number): void {
+    let left = most
+    for (const [socket, dueMs] of this.#sockets) {
+      if (left === 0 || dueMs > nowMs) return
+      left -= 1
+      this.#sockets.delete(socket)
+      socket.destroy()
     }
   }
 }

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import type { App, Context } from '../app/app.ts'
 import { codeOf } from '../errors.ts'
+import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type { WorkerBoot } from '../ipc/messages.ts'
 import type { ProgressWriter, Reason } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Connection } from './connection.ts'
+import { Alarm } from './alarm.ts'
+import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
 
 /**
@@ -16,24 +18,41 @@ import { Lingerers } from './linger.ts'
 export class Worker {
   readonly #app: App
   readonly #context: Context
+  readonly #claims: ClaimWriter
   readonly #progress: ProgressWriter
+  readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #log: Logger
   readonly #lingerers: Lingerers
   #connection: Connection | undefined
+  #isLeaving = false
   #onIdle: (() => void) | undefined
 
-  constructor(app: App, context: Context, boot: WorkerBoot, progress: ProgressWriter) {
+  constructor(
+    app: App,
+    context: Context,
+    boot: WorkerBoot,
+    claims: ClaimWriter,
+    progress: ProgressWriter,
+  ) {
     this.#app = app
     this.#context = context
+    this.#claims = claims
     this.#progress = progress
     this.#settings = boot.config.connection
     this.#log = context.log
-    this.#lingerers = new Lingerers(boot.config.connection.lingerMs)
+    const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
+    this.#alarms = { read: new Alarm(readTimeoutMs), deadline: new Alarm(deadlineMs) }
+    this.#lingerers = new Lingerers(lingerMs)
   }
 
   /** Takes what the primary offers; `socket` is missing when it closed on the way. */
   receive(id: number, socket: Socket | undefined): void {
+    if (this.#isLeaving) {
+      // Not claimed, so it goes back to the head of the queue when this process has ended.
+      socket?.destroy()
+      return
+    }
     if (socket === undefined) {
       this.#progress.write('missing', id)
       return
@@ -51,16 +70,20 @@ export class Worker {
       socket.destroy()
       return
     }
-    // Before the first byte is read: from here on the connection is this worker's, whatever happens.
-    this.#progress.write('claimed', id)
+    if (!this.#claim(id)) {
+      this.#progress.write('missing', id)
+      socket.destroy()
+      return
+    }
     const remote = { address: remoteAddress, port: remotePort }
-    const connection = new Connection(id, socket, remote, this.#settings)
+    const connection = new Connection(id, socket, remote, this.#settings, this.#alarms)
     this.#connection = connection
     void this.#serve(connection)
   }
 
   /** Resolves when the connection in hand has ended, and those before it are closed in good order. */
   async drain(): Promise<void> {
+    this.#isLeaving = true
     if (this.#connection !== undefined) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
@@ -73,6 +96,17 @@ export class Worker {
   /** Drops the connection in hand: the service stops now. */
   terminate(): void {
     this.#connection?.end('TERMINATED', 'The service was told to stop at once')
+  }
+
+  /** Before the first byte is read: from here on the connection is this worker's, whatever happens. */
+  #claim(id: number): boolean {
+    try {
+      this.#claims.write(id)
+      return true
+    } catch (error) {
+      this.#log.error({ connection: id, error }, 'Cannot claim a connection; leaving it to others')
+      return false
+    }
   }
 
   async #serve(connection: Connection): Promise<void> {

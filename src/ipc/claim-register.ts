@@ -1,0 +1,63 @@
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The claim register: one number in a file that a worker and its primary both have open, the id of the
+ * connection that the worker has claimed last.
+ *
+ * The primary needs to know of a claim only when a worker dies: was the connection that it had been offered
+ * still untouched, or had the worker begun to read it? So a claim is not a message, which would wake the
+ * primary for every connection. It is a write into the page cache: done when it returns, and readable after
+ * the worker was killed at any point. The file has no name any more when it is used, and goes with the last
+ * process that has it open.
+ */
+const registerBytes = 8
+const none = 0
+
+/** The descriptor that a worker finds its register at. */
+export const claimFd = 5
+
+let created = 0
+
+/** The primary's side. */
+export class ClaimRegister {
+  readonly fd: number
+
+  /** @param directory - a folder of the service's own; memory-backed ones are the fastest */
+  constructor(directory: string) {
+    created += 1
+    const path = join(directory, `.claim-${process.pid}-${created}`)
+    this.fd = openSync(path, 'wx+', 0o600)
+    rmSync(path)
+    // Takes the space now, so that a disk that fills up later does not matter.
+    new ClaimWriter(this.fd).write(none)
+  }
+
+  /** The id of the last connection claimed; 0 for none. */
+  read(): number {
+    const bytes = Buffer.alloc(registerBytes)
+    return readSync(this.fd, bytes, 0, registerBytes, 0) === registerBytes
+      ? bytes.readDoubleLE()
+      : none
+  }
+
+  close(): void {
+    closeSync(this.fd)
+  }
+}
+
+/** The worker's side. */
+export class ClaimWriter {
+  readonly #fd: number
+  readonly #bytes = Buffer.alloc(registerBytes)
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  /** Claims a connection. Throws when that cannot be written down: then it is not claimed. */
+  write(id: number): void {
+    this.#bytes.writeDoubleLE(id)
+    writeSync(this.#fd, this.#bytes, 0, registerBytes, 0)
+  }
+}
