@@ -1,8 +1,23 @@
 import { readFileSync } from 'node:fs'
+import type { Config } from '../config/load.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { QueueLimits } from './queue.ts'
 
 /** What the primary keeps open beside queued connections: itself, and so much for each worker. */
 const ownFiles = 64
 const filesPerWorker = 8
+
+/** The queue's limits as configured, as far as the system lets them be; says so when it does not. */
+export function queueLimits({ queue, workers }: Config, log: Logger): QueueLimits {
+  const max = affordableQueue(queue.max, workers)
+  if (max < queue.max) {
+    log.warn(
+      { wanted: queue.max, max },
+      'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
+    )
+  }
+  return { max, maxWaitMs: queue.maxWaitMs }
+}
 
 /**
  * How many connections can wait at the most: each takes a descriptor, and once there is none left the
@@ -18,7 +33,7 @@ export function affordableQueue(wanted: number, workers: number, limit = openFil
 }
 
 /** RLIMIT_NOFILE of this process (Node.js has raised it to the hard limit by now); infinite where it cannot be read. */
-export function openFilesLimit(): number {
+function openFilesLimit(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8')
     return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)

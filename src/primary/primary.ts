@@ -8,17 +8,15 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { ReloadResult, Status, WorkerStatus } from '../status.ts'
+import type { ReloadResult, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Listener } from './listener.ts'
-import { affordableQueue } from './open-files.ts'
-import { peerOf } from './pending-connection.ts'
-import { ConnectionQueue, type QueueLimits } from './queue.ts'
+import { queueLimits } from './open-files.ts'
+import { ConnectionQueue } from './queue.ts'
 import { Reloader } from './reloader.ts'
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
-import type { WorkerSlot } from './worker-slot.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
@@ -75,7 +73,7 @@ export class Primary {
       'starting',
       (from, event, to, cause) => log.info({ from, event, to, cause }, `Now ${to}`),
     )
-    this.#queue = new ConnectionQueue(this.#queueLimits(config), (late) =>
+    this.#queue = new ConnectionQueue(queueLimits(config, this.#log), (late) =>
       this.#dispatcher.expire(late),
     )
     this.#dispatcher = new Dispatcher(
@@ -182,7 +180,7 @@ export class Primary {
         host: address?.address ?? this.#config.host,
         port: address?.port ?? this.#config.port,
       },
-      workers: this.#pool.slots.map(workerStatus),
+      workers: this.#pool.slots.map((slot) => slot.status),
       queue: {
         length: this.#queue.length,
         max: this.#queue.max,
@@ -208,23 +206,12 @@ export class Primary {
     const generation = await this.#pool.boot(config)
     this.#mustServe('reload')
     this.#pool.switchTo(generation)
-    this.#queue.limit(this.#queueLimits(config))
+    this.#queue.limit(queueLimits(config, this.#log))
     this.#dispatcher.limitPerClient(config.queue.maxPerClient)
     this.#log.level = config.logLevel
     this.#config = config
     this.#environment = wanted
     this.#build = build
-  }
-
-  #queueLimits({ queue, workers }: Config): QueueLimits {
-    const max = affordableQueue(queue.max, workers)
-    if (max < queue.max) {
-      this.#log.warn(
-        { wanted: queue.max, max },
-        'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
-      )
-    }
-    return { max, maxWaitMs: queue.maxWaitMs }
   }
 
   /** The listening socket stays as it is in a reload. */
@@ -298,19 +285,5 @@ export class Primary {
         resolve()
       }
     })
-  }
-}
-
-function workerStatus(slot: WorkerSlot): WorkerStatus {
-  const { inHand } = slot
-  return {
-    slot: slot.number,
-    pid: slot.pid ?? null,
-    state: slot.state,
-    generation: slot.generation,
-    served: slot.served,
-    rssBytes: slot.rssBytes,
-    busyMs: inHand === undefined ? null : Math.round(performance.now() - slot.inHandSinceMs),
-    remote: inHand === undefined ? null : peerOf(inHand),
   }
 }

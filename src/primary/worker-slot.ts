@@ -5,8 +5,10 @@ import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
+import type { WorkerStatus } from '../status.ts'
+import { lines } from '../telemetry/lines.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { PendingConnection } from './pending-connection.ts'
+import { type PendingConnection, peerOf } from './pending-connection.ts'
 
 /** How a worker process ended. */
 export interface WorkerEnd {
@@ -80,6 +82,20 @@ export class WorkerSlot {
   /** How long the process has been ready, in milliseconds; 0 while it is not. */
   get readyForMs(): number {
     return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs
+  }
+
+  get status(): WorkerStatus {
+    const { inHand } = this
+    return {
+      slot: this.number,
+      pid: this.pid ?? null,
+      state: this.state,
+      generation: this.generation,
+      served: this.served,
+      rssBytes: this.rssBytes,
+      busyMs: inHand === undefined ? null : Math.round(performance.now() - this.inHandSinceMs),
+      remote: inHand === undefined ? null : peerOf(inHand),
+    }
   }
 
   /** Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made. */
@@ -250,24 +266,3 @@ export class WorkerSlot {
 
 /** A failed send means a dying worker, whose end is heard of anyway, with what it had in hand. */
 const ignore = () => {}
-
-const newline = 10
-/** A line longer than this is passed on in pieces, so that a worker cannot fill the primary's memory. */
-const maxLineBytes = 65_536
-
-/** Cuts a stream's chunks into lines. */
-function lines(onLine: (line: Buffer) => void): (chunk: Buffer) => void {
-  let rest = Buffer.alloc(0)
-  return (chunk) => {
-    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline)) {
-      if (end > 0) onLine(bytes.subarray(0, end))
-      bytes = bytes.subarray(end + 1)
-    }
-    if (bytes.length > maxLineBytes) {
-      onLine(bytes)
-      bytes = Buffer.alloc(0)
-    }
-    rest = Buffer.from(bytes)
-  }
-}
