@@ -16,6 +16,7 @@ import { Listener } from './listener.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
 import { Reloader } from './reloader.ts'
+import { Turns } from './turns.ts'
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
@@ -52,6 +53,8 @@ export class Primary {
   readonly #pool: WorkerPool
   readonly #listener: Listener
   readonly #reloader: Reloader<Environment>
+  /** Reloads and scalings change the same workers. */
+  readonly #turns = new Turns()
   readonly #startedMs = performance.now()
   #config: Config
   #environment: Environment
@@ -92,7 +95,10 @@ export class Primary {
       onOutput: options.onWorkerOutput,
     })
     this.#listener = new Listener((socket) => this.#dispatcher.accept(socket), log)
-    this.#reloader = new Reloader((environment) => this.#performReload(environment), log)
+    this.#reloader = new Reloader(
+      (environment) => this.#turns.take(() => this.#performReload(environment)),
+      log,
+    )
   }
 
   /**
@@ -132,8 +138,10 @@ export class Primary {
    * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
    */
   async scale(workers: number): Promise<void> {
-    this.#mustServe('scale')
-    await this.#pool.scale(workers)
+    await this.#turns.take(async () => {
+      this.#mustServe('scale')
+      await this.#pool.scale(workers)
+    })
     this.#log.info({ workers }, 'Scaled')
   }
 

@@ -63,12 +63,18 @@ export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number
 /** Looks after every worker once a heartbeat, and kills those that cannot go on. */
 export class Watchdog {
   readonly #workers: () => Iterable<WorkerSlot>
+  readonly #kill: (slot: WorkerSlot, cause: string) => void
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
   #lastLookMs = 0
 
-  constructor(workers: () => Iterable<WorkerSlot>, log: Logger) {
+  constructor(
+    workers: () => Iterable<WorkerSlot>,
+    kill: (slot: WorkerSlot, cause: string) => void,
+    log: Logger,
+  ) {
     this.#workers = workers
+    this.#kill = kill
     this.#log = log
   }
 
@@ -129,7 +135,7 @@ export class Watchdog {
         },
         'Killing a worker',
       )
-      slot.kill(cause)
+      this.#kill(slot, cause)
     }
   }
 }

@@ -50,7 +50,11 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
-    this.#watchdog = new Watchdog(() => this.#slots, options.log)
+    this.#watchdog = new Watchdog(
+      () => this.#slots,
+      (slot, cause) => this.#kill(slot, cause),
+      options.log,
+    )
     cluster.setupPrimary({ exec: options.workerModule, args: [] })
   }
 
@@ -214,6 +218,12 @@ export class WorkerPool {
     if (slot.state === 'starting') slot.kill(cause)
     else slot.retire(cause)
     if (slot.state === 'empty') this.#remove(slot)
+  }
+
+  /** Its end takes the system a while; it is offered nothing meanwhile. */
+  #kill(slot: WorkerSlot, cause: string): void {
+    this.#options.dispatcher.removeIdle(slot)
+    slot.kill(cause)
   }
 
   #ended(slot: WorkerSlot, end: WorkerEnd): void {

@@ -74,11 +74,7 @@ export class Connection implements AsyncIterable<Buffer> {
       this.#inputEnded = true
       this.#wake?.()
     })
-    socket.on('error', (error) =>
-      this.#fail(
-        new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause: error }),
-      ),
-    )
+    socket.on('error', (error) => this.#lose(error))
     alarms.deadline.set(() =>
       this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
     )
@@ -134,10 +130,11 @@ export class Connection implements AsyncIterable<Buffer> {
       if (this.#hasWritten) this.#socket.setNoDelay(true)
       this.#hasWritten = true
       this.#socket.write(data, (error) => {
+        // A write may hear of the client's reset before the socket does.
+        if (error !== null && error !== undefined) this.#lose(error)
         // Node says "done", without an error, of a write that its socket was destroyed under.
-        const failure = this.#failure ?? error
-        if (failure !== null && failure !== undefined) {
-          reject(failure)
+        if (this.#failure !== undefined) {
+          reject(this.#failure)
           return
         }
         this.#unflushed -= 1
@@ -216,6 +213,10 @@ export class Connection implements AsyncIterable<Buffer> {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #lose(cause: Error): void {
+    this.#fail(new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause }))
   }
 
   /** The first cause wins. */

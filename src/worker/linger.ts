@@ -33,7 +33,7 @@ export class Lingerers {
     })
     socket.end()
     socket.resume()
-    this.#timer ??= setTimeout(() => this.#expire(), this.#lingerMs)
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#lingerMs)
   }
 
   /** Resolves when no handshake is under way. */
