@@ -13,6 +13,7 @@ import { showLog } from './log-view.ts'
 import { showMetrics } from './metrics.ts'
 import type { Pm2Event, Pm2Process } from './pm2-process.ts'
 import { settingsProblems } from './settings.ts'
+import { stopInPm2 } from './stop-in-pm2.ts'
 
 /** A primary that is starting holds the lock before it answers; so often, and so long, it is tried. */
 const retryEveryMs = 100
@@ -37,6 +38,7 @@ export class Bridge {
   readonly #dismissed = deferred<void>()
   #primaryPid: number | undefined
   #isDraining = false
+  #isShutDown = false
 
   constructor(pm2: Pm2Process) {
     this.#pm2 = pm2
@@ -45,8 +47,15 @@ export class Bridge {
 
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
   async run(): Promise<number> {
-    if (this.#pm2.instance > 0) return this.#refuse()
     this.#pm2.onEvent((event) => this.#act(event))
+    const status = this.#pm2.instance > 0 ? this.#refuse() : await this.#work()
+    // pm2 starts an app again that it stops while it is launching, but for the statuses that it is to leave alone.
+    if (this.#isShutDown) return exitStatus.notRunning
+    if (this.#pm2.isLeftAloneOn(status)) await stopInPm2(this.#pm2.id, this.#dismissed.promise)
+    return status
+  }
+
+  async #work(): Promise<number> {
     const over = new AbortController()
     let shown: Promise<void> | undefined
     let show: ShowLog = () => Promise.resolve()
@@ -172,6 +181,7 @@ export class Bridge {
     switch (event.kind) {
       case 'shutdown':
       case 'interrupt':
+        this.#isShutDown ||= event.kind === 'shutdown'
         this.#end.resolve(event.kind)
         this.#dismissed.resolve()
         return

@@ -20,6 +20,8 @@ const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
 export class Pm2Process implements LogDestination {
   /** pm2's name of the app, which is the service's name. */
   readonly name = ambient('name') ?? defaultName
+  /** pm2's number of this process. */
+  readonly id = Number(ambient('pm_id') ?? 0)
   /** Counts an app's processes from 0. */
   readonly instance = Number(ambient('NODE_APP_INSTANCE') ?? 0)
   readonly #early: Pm2Event[] = []
@@ -53,6 +55,11 @@ export class Pm2Process implements LogDestination {
   /** A switch of the ecosystem file. */
   isOn(setting: 'wait_ready' | 'shutdown_with_message' | 'treekill'): boolean {
     return ambient(setting) === 'true'
+  }
+
+  /** Whether the ecosystem file has pm2 leave the app alone when this process ends with `status`. */
+  isLeftAloneOn(status: number): boolean {
+    return (ambient('stop_exit_codes') ?? '').split(',').includes(String(status))
   }
 
   /** Writes to pm2's log of the app. */
