@@ -1,5 +1,13 @@
 /** `npm run build`: compiles to dist/ and writes the configuration's JSON Schema, when anything has changed. */
-import { chmodSync, existsSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { install, requireNode, root, run, say } from './run.js'
@@ -17,8 +25,13 @@ export async function build() {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')])
   linkCommand()
-  const { configJsonSchema } = await import(pathToFileURL(join(root, 'dist/src/config/schema.js')).href)
-  writeFileSync(join(root, 'config.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
+  const { configJsonSchema } = await import(
+    pathToFileURL(join(root, 'dist/src/config/schema.js')).href
+  )
+  writeFileSync(
+    join(root, 'config.schema.json'),
+    `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
+  )
   writeFileSync(stamp, '')
 }
 

@@ -12,13 +12,19 @@ export function say(text) {
 
 /** Runs a program in the project's folder; ends this one with its status when it fails. */
 export function run(command, args, options = {}) {
-  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    ...options,
+  })
   if (error) {
     process.stderr.write(`Cannot run ${command}: ${error.message}\n`)
     process.exit(1)
   }
   if (status !== 0) {
-    process.stderr.write(`${command} ${args.join(' ')} failed with ${signal ?? `status ${status}`}\n`)
+    process.stderr.write(
+      `${command} ${args.join(' ')} failed with ${signal ?? `status ${status}`}\n`,
+    )
     process.exit(status ?? 1)
   }
 }
@@ -31,7 +37,14 @@ export function install() {
   say('Installing packages …')
   // Not "npm ci": it refuses a lock file that leaves out optional packages of other platforms. And the
   // compiler is a development package, which a NODE_ENV of "production" would leave out.
-  run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+  run('npm', [
+    'install',
+    '--no-save',
+    '--include=dev',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ])
 }
 
 /** The version that the package asks for, of the Node.js that runs this. */
@@ -41,6 +54,8 @@ export function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   const [leastMajor, leastMinor] = least.split('.').map(Number)
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return
-  process.stderr.write(`helloserver needs Node.js ${least} or newer; this is ${process.versions.node}\n`)
+  process.stderr.write(
+    `helloserver needs Node.js ${least} or newer; this is ${process.versions.node}\n`,
+  )
   process.exit(1)
 }

@@ -27,18 +27,25 @@ ${name} serves on ${status.listen.host}:${status.listen.port}${before?.pm2_env.s
 
 /** The service as pm2 lists it. */
 function app() {
-  const list = execFileSync(process.execPath, [pm2, 'jlist', '--silent'], { cwd: root, encoding: 'utf8' })
+  const list = execFileSync(process.execPath, [pm2, 'jlist', '--silent'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   // Where pm2 has to start its daemon first, it says so before the list.
-  return JSON.parse(list.slice(list.indexOf('[{') >= 0 ? list.indexOf('[{') : list.lastIndexOf('[]')))
-    .find((entry) => entry.name === name)
+  return JSON.parse(
+    list.slice(list.indexOf('[{') >= 0 ? list.indexOf('[{') : list.lastIndexOf('[]')),
+  ).find((entry) => entry.name === name)
 }
 
 function startUnderPm2() {
-  const { status: code, stdout, stderr } = spawnSync(
-    process.execPath,
-    [pm2, 'start', 'ecosystem.config.js', '--update-env'],
-    { cwd: root, encoding: 'utf8' },
-  )
+  const {
+    status: code,
+    stdout,
+    stderr,
+  } = spawnSync(process.execPath, [pm2, 'start', 'ecosystem.config.js', '--update-env'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   if (code !== 0) {
     process.stderr.write(`pm2 could not start it:\n${stdout}${stderr}`)
     process.exit(1)
@@ -46,16 +53,22 @@ function startUnderPm2() {
 }
 
 function serviceStatus() {
-  const { status: code, stdout } = spawnSync(process.execPath, [cli, 'status', '--json'], { encoding: 'utf8' })
+  const { status: code, stdout } = spawnSync(process.execPath, [cli, 'status', '--json'], {
+    encoding: 'utf8',
+  })
   return code === 0 ? JSON.parse(stdout) : undefined
 }
 
 /** The start failed: the reason is in the log that pm2 keeps. */
 function fail() {
-  const { stdout } = spawnSync(process.execPath, [pm2, 'logs', name, '--nostream', '--raw', '--lines', '10'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+  const { stdout } = spawnSync(
+    process.execPath,
+    [pm2, 'logs', name, '--nostream', '--raw', '--lines', '10'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  )
   const reasons = stdout.split('\n').flatMap((line) => {
     try {
       const { time, reason } = JSON.parse(line)
@@ -67,6 +80,8 @@ function fail() {
   })
   // Left alone, pm2 would go on trying what was never there before.
   if (before === undefined) spawnSync(process.execPath, [pm2, 'delete', name], { cwd: root })
-  process.stderr.write(`${name} does not serve: ${reasons.at(-1) ?? `see "npx pm2 logs ${name}"`}\n`)
+  process.stderr.write(
+    `${name} does not serve: ${reasons.at(-1) ?? `see "npx pm2 logs ${name}"`}\n`,
+  )
   process.exit(1)
 }

@@ -27,7 +27,10 @@ run(process.execPath, ['--test', '--test-reporter=spec', ...files])
 /** A program that the tests run and Debian has: installed where this may, else asked for. */
 function needProgram(program, debianPackage) {
   if (spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined) return
-  if (process.getuid() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error !== undefined) {
+  if (
+    process.getuid() !== 0 ||
+    spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error !== undefined
+  ) {
     process.stderr.write(`The tests need ${program}; install Debian's package "${debianPackage}"\n`)
     process.exit(1)
   }

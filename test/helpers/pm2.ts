@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { Status } from '../../src/status.ts'
+import { Load } from './load.ts'
+import { isAlive, processesWith, signalTo } from './processes.ts'
+import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
+import { type Service, serviceAt, statusIn } from './service-in.ts'
+import { waitFor, within } from './wait-for.ts'
+
+const checkout = new URL('../../../', import.meta.url)
+const pm2Program = fileURLToPath(new URL('node_modules/pm2/bin/pm2', checkout))
+const shippedFile = new URL('ecosystem.config.js', checkout)
+/** The checkout, and the bridge that this build made. */
+export const shipped = {
+  folder: fileURLToPath(checkout),
+  bridge: fileURLToPath(new URL('../../src/bin/bridge.cjs', import.meta.url)),
+}
+
+/** A command of pm2 that drains takes as long as the drain. */
+const commandMs = 60_000
+
+export interface Pm2Options extends SandboxOptions {
+  /** Settings of the ecosystem file's entry, over the shipped ones. */
+  readonly entry?: Readonly<Record<string, unknown>>
+}
+
+/** A process as `pm2 jlist` has it. */
+export interface Pm2Process {
+  readonly name: string
+  readonly pid: number
+  readonly pm_id: number
+  readonly pm2_env: {
+    readonly status: string
+    readonly restart_time: number
+    readonly exit_code?: number
+    readonly axm_monitor: Readonly<Record<string, { readonly value: string | number }>>
+  }
+}
+
+/**
+ * A pm2 of its own: its folder (PM2_HOME), so its daemon, and a sandbox for the service that it runs. When the
+ * test ends, so do both, and the test fails when something was left behind.
+ */
+export class Pm2 {
+  readonly home = mkdtempSync(join(tmpdir(), 'hs-pm2-'))
+  readonly ecosystemFile = join(this.home, 'ecosystem.config.mjs')
+  readonly sandbox: Sandbox
+  /** Set in the environment of the commands that follow. */
+  environment: Readonly<Record<string, string>> = {}
+  /** Where they are run. */
+  folder = this.home
+  readonly #loads: Load[] = []
+  readonly #problems: unknown[] = []
+
+  constructor(t: TestContext, options: Pm2Options = {}) {
+    // Hooks run in this order: pm2 goes before what it runs, and a failure keeps nobody from tidying up.
+    t.after(() => this.#end())
+    this.sandbox = new Sandbox(t, options)
+    t.after(() => this.#report())
+    this.describe(options.entry)
+  }
+
+  /** Writes the ecosystem file: the shipped entry, changed. */
+  describe(entry: Readonly<Record<string, unknown>> = {}): void {
+    const over = JSON.stringify({ script: shipped.bridge, ...entry }, null, 2)
+    const lines = [
+      `import { apps as shipped } from '${shippedFile.href}'`,
+      `export const apps = shipped.slice(0, 1).map((entry) => ({ ...entry, ...${over} }))`,
+    ]
+    writeFileSync(this.ecosystemFile, `${lines.join('\n')}\n`)
+  }
+
+  /** Runs a command of pm2's to its end. */
+  async run(...args: string[]): Promise<CommandResult> {
+    const child = spawn(process.execPath, [pm2Program, ...args], {
+      cwd: this.folder,
+      env: {
+        ...this.sandbox.environment,
+        PM2_HOME: this.home,
+        PM2_DISABLE_VERSION_CHECK: 'true',
+        ...this.environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    return within(`pm2 ${args.join(' ')}`, resultOf(child), commandMs)
+  }
+
+  /** Runs a command that must succeed. */
+  async do(...args: string[]): Promise<void> {
+    const { status, stdout, stderr } = await this.run(...args)
+    assert.equal(status, 0, `pm2 ${args.join(' ')} failed:\n${stdout}${stderr}`)
+  }
+
+  /** `pm2 start` of the ecosystem file; returns the service, which serves by then. */
+  async start(): Promise<Service> {
+    await this.do('start', this.ecosystemFile)
+    return this.service()
+  }
+
+  /** The service that runs now. */
+  async service(): Promise<Service> {
+    const { pid, listen } = await this.status()
+    return serviceAt(this.sandbox, pid, listen.port)
+  }
+
+  /** Clients that ask until they are told to stop, at the latest when the test ends. */
+  load(port: number, clients: number): Load {
+    const load = new Load(port, clients)
+    this.#loads.push(load)
+    return load
+  }
+
+  /** What the service says about itself. */
+  status(): Promise<Status> {
+    return statusIn(this.sandbox)
+  }
+
+  /** Every process that pm2 lists. */
+  async processes(): Promise<Pm2Process[]> {
+    const { stdout } = await this.run('jlist', '--silent')
+    const list = stdout.split('\n').find((line) => line.startsWith('['))
+    assert.ok(list !== undefined, `pm2 jlist printed ${stdout}`)
+    return JSON.parse(list) as Pm2Process[]
+  }
+
+  /** The only process that pm2 lists: the bridge. */
+  async bridge(): Promise<Pm2Process> {
+    const [bridge, ...others] = await this.processes()
+    assert.ok(bridge !== undefined && others.length === 0, 'pm2 lists no process, or several')
+    return bridge
+  }
+
+  /** Waits until pm2 lists the app in that state. */
+  async isListed(status: string): Promise<Pm2Process> {
+    let last = ''
+    const listed = async () => {
+      const bridge = await this.bridge()
+      last = bridge.pm2_env.status
+      return last === status ? bridge : undefined
+    }
+    try {
+      return await waitFor(`"${status}" in pm2's list`, listed, 10_000)
+    } catch (error) {
+      throw new Error(`pm2 lists the app as "${last}", not as "${status}"`, { cause: error })
+    }
+  }
+
+  /** What pm2 has logged of the app: both streams of all its processes. */
+  log(): string {
+    const folder = join(this.home, 'logs')
+    if (!existsSync(folder)) return ''
+    return readdirSync(folder)
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .join('')
+  }
+
+  /** Waits for a line in pm2's log of the app. */
+  logged(pattern: RegExp): Promise<string> {
+    return waitFor(`a line ${pattern} in pm2's log`, () => this.log().match(pattern)?.[0])
+  }
+
+  /** The daemon's process, if it runs. */
+  get daemonPid(): number | undefined {
+    const file = join(this.home, 'pm2.pid')
+    const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0
+    return pid > 0 && isAlive(pid) ? pid : undefined
+  }
+
+  /** Kills the daemon as a crash would, and waits until its processes are gone with it. */
+  async killDaemon(): Promise<void> {
+    signalTo(this.daemonPid ?? 0, 'SIGKILL')
+    await waitFor('the end of pm2', () => this.#running().length === 0)
+  }
+
+  #running(): number[] {
+    return processesWith(`PM2_HOME=${this.home}`)
+  }
+
+  async #end(): Promise<void> {
+    // A test that failed has not stopped them; those that hang end with the service.
+    for (const load of this.#loads) load.stop().catch(() => {})
+    try {
+      if (this.daemonPid !== undefined) await this.run('kill')
+      await waitFor('the end of pm2', () => this.#running().length === 0)
+      this.sandbox.assertQuiet(this.log())
+    } catch (error) {
+      this.#problems.push(error)
+      for (const pid of this.#running()) signalTo(pid, 'SIGKILL')
+    }
+    rmSync(this.home, { recursive: true, force: true })
+  }
+
+  #report(): void {
+    if (this.#problems.length > 0) throw this.#problems[0]
+  }
+}

@@ -1,0 +1,35 @@
+import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('../../src', import.meta.url))
+const checkout = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** The compiled program once more, in a folder of its own where a test may break it. */
+export class ProgramCopy {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'hs-program-'))
+  readonly #copy = join(this.#folder, 'dist/src')
+  readonly bridge = join(this.#copy, 'bin/bridge.cjs')
+  #broken: string | undefined
+
+  constructor(t: TestContext) {
+    t.after(() => rmSync(this.#folder, { recursive: true, force: true }))
+    cpSync(join(checkout, 'package.json'), join(this.#folder, 'package.json'))
+    symlinkSync(join(checkout, 'node_modules'), join(this.#folder, 'node_modules'))
+    cpSync(program, this.#copy, { recursive: true })
+  }
+
+  /** Makes a file, named by its path in the program, throw while it loads. */
+  break(file: string, message: string): void {
+    this.#broken = file
+    appendFileSync(join(this.#copy, file), `\nthrow new Error(${JSON.stringify(message)})\n`)
+  }
+
+  /** Makes that file what it was. */
+  mend(): void {
+    if (this.#broken === undefined) return
+    cpSync(join(program, this.#broken), join(this.#copy, this.#broken))
+  }
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { processesWith, signalTo } from './processes.ts'
+import { waitFor, within } from './wait-for.ts'
+
+const cliModule = fileURLToPath(new URL('../../src/bin/cli.js', import.meta.url))
+const echoApp = new URL('../../apps/helloserver/app.js', import.meta.url).href
+
+export type Settings = Readonly<Record<string, unknown>>
+
+export interface SandboxOptions {
+  /** The configuration file, over a free port on the loopback address. */
+  readonly config?: Settings
+  /** The source of the app's module; the shipped app when left out. */
+  readonly app?: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** Error and fatal log lines that the test provokes. */
+  readonly allow?: readonly RegExp[]
+}
+
+/** What a command did. */
+export interface CommandResult {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * A folder of its own with an app, its configuration and a run directory. When the test ends, everything
+ * that was started in it is ended, and the test fails when something was left behind.
+ */
+export class Sandbox {
+  readonly #options: SandboxOptions
+  readonly #folder = mkdtempSync(join(tmpdir(), 'hst-'))
+  readonly runDir = join(this.#folder, 'run')
+  readonly configFile = join(this.#folder, 'config.json')
+  readonly appFile = join(this.#folder, 'app.js')
+  readonly pidFile = join(this.runDir, 'helloserver.pid')
+  readonly socketFile = join(this.runDir, 'helloserver.sock')
+  readonly logFile = join(this.runDir, 'helloserver.log')
+  /** Where an app leaves marks for its test. */
+  readonly recordFile = join(this.#folder, 'record')
+
+  constructor(t: TestContext, options: SandboxOptions = {}) {
+    this.#options = options
+    mkdirSync(this.runDir, { mode: 0o700 })
+    this.configure(options.config)
+    this.writeApp(options.app)
+    t.after(() => this.#close())
+  }
+
+  configure(config: Settings = {}): void {
+    const whole = { host: '127.0.0.1', port: 0, workers: 1, ...config }
+    writeFileSync(this.configFile, JSON.stringify(whole))
+  }
+
+  writeApp(source = `export { default } from '${echoApp}'\n`): void {
+    const folder = `const folder = ${JSON.stringify(this.#folder)}\n`
+    const record = `const recordFile = ${JSON.stringify(this.recordFile)}\n`
+    writeFileSync(this.appFile, `${folder}${record}${source}`)
+  }
+
+  /** What the app has appended to its record. */
+  get record(): string {
+    return existsSync(this.recordFile) ? readFileSync(this.recordFile, 'utf8') : ''
+  }
+
+  /** Leaves a mark for an app. */
+  mark(): void {
+    writeFileSync(this.recordFile, '')
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
+    return {
+      ...Object.fromEntries(inherited),
+      HELLOSERVER_RUN_DIR: this.runDir,
+      HELLOSERVER_CONFIG: this.configFile,
+      ...this.#options.environment,
+    }
+  }
+
+  /** Runs a command to its end. */
+  async cli(...args: string[]): Promise<CommandResult> {
+    const child = this.spawn(args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    return within(`helloserver ${args.join(' ')}`, resultOf(child))
+  }
+
+  spawn(args: readonly string[], options: SpawnOptions): ChildProcess {
+    return spawn(process.execPath, [cliModule, ...args], { env: this.environment, ...options })
+  }
+
+  /** The PIDs of all that was started here and runs. */
+  processes(): number[] {
+    return processesWith(`HELLOSERVER_RUN_DIR=${this.runDir}`)
+  }
+
+  /** The daemon's log. */
+  log(): string {
+    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : ''
+  }
+
+  /** Waits for a log line that matches. */
+  logged(pattern: RegExp): Promise<string> {
+    return waitFor(`a log line ${pattern}`, () => this.log().match(pattern)?.[0])
+  }
+
+  /** Fails when a process, the PID file or the control socket is left. */
+  async assertNothingLeft(): Promise<void> {
+    await waitFor('the end of every process', () => this.processes().length === 0)
+    assert.equal(existsSync(this.pidFile), false, 'the PID file is left behind')
+    assert.equal(existsSync(this.socketFile), false, 'the control socket is left behind')
+  }
+
+  /** Fails on a line that says that something went wrong which the test did not provoke. */
+  assertQuiet(log: string): void {
+    const isAllowed = (line: string) =>
+      this.#options.allow?.some((some) => some.test(line)) ?? false
+    const bad = log
+      .split('\n')
+      .filter((line) => line !== '' && !/^\{"level":"(trace|debug|info|warn)"/.test(line))
+      .filter((line) => !isAllowed(line))
+    assert.deepEqual(bad, [], 'unexpected log lines')
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#end()
+      await this.assertNothingLeft()
+      this.assertQuiet(this.log())
+    } finally {
+      for (const pid of this.processes()) signalTo(pid, 'SIGKILL')
+      rmSync(this.#folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Ends a daemon that the test left running. */
+  async #end(): Promise<void> {
+    if (!existsSync(this.pidFile)) return
+    const pid = Number.parseInt(readFileSync(this.pidFile, 'utf8'), 10)
+    if (this.processes().includes(pid)) signalTo(pid, 'SIGTERM')
+  }
+}
+
+/** What a child process printed and how it ended. */
+export async function resultOf(child: ChildProcess): Promise<CommandResult> {
+  const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+    child.once('close', (status, signal) => resolve([status, signal])),
+  )
+  const [stdout, stderr] = await Promise.all(
+    [child.stdout, child.stderr].map((stream) =>
+      stream === null ? Promise.resolve('') : text(stream),
+    ),
+  )
+  const [status, signal] = await ended
+  return { status, signal, stdout: stdout ?? '', stderr: stderr ?? '' }
+}

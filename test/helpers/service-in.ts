@@ -1,0 +1,35 @@
+import { ControlClient } from '../../src/control/client.ts'
+import type { Status } from '../../src/status.ts'
+import { isAlive, signalTo } from './processes.ts'
+import type { Sandbox } from './sandbox.ts'
+import type { Service } from './service.ts'
+import { waitFor } from './wait-for.ts'
+
+export type { Service }
+
+/** What the service in a sandbox says about itself; it rejects when none runs. */
+export async function statusIn(sandbox: Sandbox): Promise<Status> {
+  const client = await ControlClient.connect(sandbox.socketFile)
+  try {
+    return await client.request('status', {})
+  } finally {
+    client.close()
+  }
+}
+
+/** A service that somebody else started in a sandbox. */
+export function serviceAt(sandbox: Sandbox, pid: number, port: number): Service {
+  return {
+    sandbox,
+    port,
+    pid,
+    status: () => statusIn(sandbox),
+    cli: (...args) => sandbox.cli(...args),
+    signal: (signal) => void signalTo(pid, signal),
+    log: () => sandbox.log(),
+    async stop() {
+      signalTo(pid, 'SIGUSR1')
+      await waitFor('the end of the primary', () => !isAlive(pid))
+    },
+  }
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import { ControlClient } from '../../src/control/client.ts'
+import type { Status } from '../../src/status.ts'
+import { isAlive, signalTo } from './processes.ts'
+import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
+import { waitFor, within } from './wait-for.ts'
+
+/** A daemon that serves. */
+export interface Service {
+  readonly sandbox: Sandbox
+  readonly port: number
+  readonly pid: number
+  status(): Promise<Status>
+  cli(...args: string[]): Promise<CommandResult>
+  /** Sends the primary a signal. */
+  signal(signal: NodeJS.Signals): void
+  log(): string
+  /** Ends it in good order and waits until it is gone. */
+  stop(): Promise<void>
+}
+
+/** A service in the foreground. */
+export interface Foreground extends Service {
+  readonly child: ChildProcess
+  /** How it ended, and what it printed. */
+  readonly ended: Promise<CommandResult>
+}
+
+/** Starts the compiled program as a daemon and waits until it serves. */
+export async function startService(t: TestContext, options?: SandboxOptions): Promise<Service> {
+  return startIn(new Sandbox(t, options))
+}
+
+/** Starts a daemon in a sandbox that is there already, for instance once more. */
+export async function startIn(sandbox: Sandbox): Promise<Service> {
+  const { status, stdout, stderr } = await sandbox.cli('start', '--json')
+  assert.equal(status, 0, `The start failed: ${stderr}`)
+  const { pid, port } = JSON.parse(stdout) as { pid: number; port: number }
+  return serviceOf(sandbox, pid, port)
+}
+
+/** Runs the service in the foreground and waits until it serves. */
+export async function runService(t: TestContext, options?: SandboxOptions): Promise<Foreground> {
+  const sandbox = new Sandbox(t, options)
+  const child = sandbox.spawn(['run'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = resultOf(child)
+  const first = await waitFor('a service that serves', async () => {
+    assert.equal(child.exitCode, null, 'The service ended at once')
+    const status = await statusOf(sandbox).catch(() => undefined)
+    return status?.state === 'serving' ? status : undefined
+  })
+  t.after(async () => {
+    child.kill('SIGTERM')
+    sandbox.assertQuiet((await within('the end of the service', ended)).stdout)
+  })
+  return { ...serviceOf(sandbox, first.pid, first.listen.port), child, ended }
+}
+
+function serviceOf(sandbox: Sandbox, pid: number, port: number): Service {
+  return {
+    sandbox,
+    port,
+    pid,
+    status: () => statusOf(sandbox),
+    cli: (...args) => sandbox.cli(...args),
+    signal: (signal) => void signalTo(pid, signal),
+    log: () => sandbox.log(),
+    async stop() {
+      signalTo(pid, 'SIGUSR1')
+      await waitFor('the end of the primary', () => !isAlive(pid))
+    },
+  }
+}
+
+/** Asks on the control socket, as `status --json` does, without a process for each question. */
+async function statusOf(sandbox: Sandbox): Promise<Status> {
+  const client = await ControlClient.connect(sandbox.socketFile)
+  try {
+    return await client.request('status', {})
+  } finally {
+    client.close()
+  }
+}
+
+/** Waits until the connections are as `expected`, for the counts that it names. */
+export async function counted(
+  service: Service,
+  expected: Partial<Status['connections']>,
+): Promise<Status> {
+  let last: Status['connections'] | undefined
+  const matches = async () => {
+    const status = await service.status()
+    last = status.connections
+    const differs = Object.entries(expected).some(
+      ([key, count]) => status.connections[key as keyof Status['connections']] !== count,
+    )
+    return differs ? undefined : status
+  }
+  try {
+    return await waitFor(`connections ${JSON.stringify(expected)}`, matches, 10_000)
+  } catch (error) {
+    throw new Error(`The connections are ${JSON.stringify(last)}`, { cause: error })
+  }
+}
+
+/** The PID of each worker that has a process. */
+export async function workerPids(service: Service): Promise<number[]> {
+  const { workers } = await service.status()
+  return workers.flatMap(({ pid }) => (pid === null ? [] : [pid]))
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ask } from '../helpers/client.ts'
+import { Pm2 } from '../helpers/pm2.ts'
+import { isAlive, signalTo } from '../helpers/processes.ts'
+import { startIn } from '../helpers/service.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+
+/** Logs every line that it echoes, in its own words and by console.log; "crash" ends its worker. */
+const talker = `export default {
+  async handle(connection, { log }) {
+    const line = await connection.readLine()
+    const text = line.toString().trim()
+    if (text === 'crash') setImmediate(() => { throw new Error('the app crashed') })
+    if (text.startsWith('fill')) log.info({ filling: 'x'.repeat(8000) }, text)
+    else log.info('logged ' + text)
+    console.log('printed ' + text)
+    await connection.write(line)
+  },
+}`
+
+const linesOf = (log: string): string[] => log.split('\n').filter((line) => line !== '')
+
+/** How often each of the service's own log lines is in pm2's log. */
+function shownTimes(pm2: Pm2): Map<string, number> {
+  const counts = new Map(linesOf(pm2.sandbox.log()).map((line) => [line, 0]))
+  for (const line of linesOf(pm2.log())) {
+    const count = counts.get(line)
+    if (count !== undefined) counts.set(line, count + 1)
+  }
+  return counts
+}
+
+/** Waits until everything that the service has logged is in pm2's log, and fails when a line is there twice. */
+async function shownOnce(pm2: Pm2): Promise<void> {
+  await waitFor('the whole log in pm2', () => [...shownTimes(pm2).values()].every((n) => n > 0))
+  const twice = [...shownTimes(pm2)].filter(([, count]) => count > 1)
+  assert.deepEqual(twice.slice(0, 3), [], `${twice.length} lines are shown several times`)
+}
+
+describe("the service's log in pm2's", { concurrency: 4 }, () => {
+  test('has what the primary and the workers log, what an app prints, how it crashes', async (t) => {
+    const pm2 = new Pm2(t, { app: talker, allow: [/the app crashed/, /Connection lost/] })
+    const { port } = await pm2.start()
+    await ask(port, 'hello\r\n')
+    await ask(port, 'crash\r\n')
+    await pm2.logged(/"role":"primary".*"msg":"Serving"/)
+    await pm2.logged(/"role":"worker".*"msg":"logged hello"/)
+    await pm2.logged(/"stream":"stdout","msg":"printed hello"/)
+    await pm2.logged(/"level":"fatal".*"role":"worker".*the app crashed.*app\.js:\d+/)
+    await pm2.logged(/Worker died; starting another/)
+    await shownOnce(pm2)
+    const { stdout } = await pm2.run('logs', 'helloserver', '--nostream', '--raw', '--lines', '99')
+    assert.match(stdout, /"msg":"printed hello"/)
+  })
+
+  test('has each line once over reloads while a lot is logged', async (t) => {
+    const pm2 = new Pm2(t, { app: talker })
+    const { port } = await pm2.start()
+    const load = pm2.load(port, 2)
+    for (const _ of [1, 2]) await pm2.do('reload', 'helloserver')
+    assert.deepEqual((await load.stop()).failures, [])
+    await shownOnce(pm2)
+    await pm2.do('stop', 'helloserver')
+    await pm2.logged(/"msg":"Ended"/)
+    await shownOnce(pm2)
+  })
+
+  test('has each line once over the death of a bridge', async (t) => {
+    const pm2 = new Pm2(t, { app: talker })
+    const { port } = await pm2.start()
+    await ask(port, 'before\r\n')
+    await shownOnce(pm2)
+    const { pid } = await pm2.bridge()
+    signalTo(pid, 'SIGKILL')
+    await waitFor('the end of the bridge', () => !isAlive(pid))
+    await ask(port, 'after\r\n')
+    await pm2.logged(/"msg":"printed after"/)
+    await shownOnce(pm2)
+  })
+
+  test('has what was logged before pm2 came', async (t) => {
+    const pm2 = new Pm2(t, { app: talker })
+    const { port } = await startIn(pm2.sandbox)
+    await ask(port, 'early\r\n')
+    await pm2.do('start', pm2.ecosystemFile)
+    await pm2.logged(/"msg":"printed early"/)
+    await shownOnce(pm2)
+  })
+
+  test('has what was logged while pm2 was away', async (t) => {
+    const pm2 = new Pm2(t, { app: talker })
+    const { port } = await pm2.start()
+    await shownOnce(pm2)
+    await pm2.killDaemon()
+    await ask(port, 'meanwhile\r\n')
+    assert.doesNotMatch(pm2.log(), /printed meanwhile/)
+    await pm2.do('start', pm2.ecosystemFile)
+    await pm2.logged(/"msg":"printed meanwhile"/)
+    await shownOnce(pm2)
+  })
+
+  test('has the tail only of a lot that was logged before pm2 came, and says so', async (t) => {
+    const pm2 = new Pm2(t, { app: talker })
+    const { port } = await startIn(pm2.sandbox)
+    for (let count = 0; count < 60; count += 1) await ask(port, `fill ${count}\r\n`)
+    const written = pm2.sandbox.log()
+    await pm2.do('start', pm2.ecosystemFile)
+    await pm2.logged(/"msg":"printed fill 59"/)
+    const note = await pm2.logged(/.*Older log lines are left out here.*/)
+    const { skippedBytes } = JSON.parse(note) as { skippedBytes: number }
+    const tail = written.length - skippedBytes
+    assert.ok(tail > 240 * 1024 && tail <= 256 * 1024, `${tail} bytes are shown`)
+    const shown = linesOf(pm2.log()).filter((line) => /"role":"(primary|worker)"/.test(line))
+    assert.deepEqual(
+      shown.slice(0, linesOf(written.slice(skippedBytes)).length),
+      linesOf(written.slice(skippedBytes)),
+    )
+    assert.doesNotMatch(pm2.log(), /"msg":"printed fill 0"/)
+  })
+})

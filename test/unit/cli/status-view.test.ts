@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { statusView } from '../../../src/cli/status-view.ts'
+import type { Status } from '../../../src/status.ts'
+
+const status: Status = {
+  name: 'whois',
+  version: '1.2.3',
+  build: 'abc',
+  state: 'serving',
+  pid: 100,
+  uptimeMs: 61_000,
+  generation: 4,
+  listen: { host: '0.0.0.0', port: 4_343 },
+  workers: [
+    {
+      slot: 1,
+      pid: 101,
+      state: 'busy',
+      generation: 4,
+      served: 12,
+      rssBytes: 50 * 1_048_576,
+      busyMs: 1_500,
+      remote: '192.0.2.1:5',
+    },
+    {
+      slot: 2,
+      pid: null,
+      state: 'backing-off',
+      generation: 4,
+      served: 0,
+      rssBytes: 0,
+      busyMs: null,
+      remote: null,
+    },
+  ],
+  queue: { length: 2, max: 10, oldestMs: 3_000 },
+  connections: {
+    accepted: 21,
+    served: 12,
+    failed: 1,
+    shed: 2,
+    expired: 1,
+    gone: 2,
+    queued: 2,
+    active: 1,
+  },
+  lastReload: { at: '2026-01-01T00:00:00.000Z', outcome: 'failed', reason: 'no', durationMs: 9 },
+  lease: null,
+  supervisor: { attached: true, pid: 99 },
+}
+
+test('a person sees all that the contract has', () => {
+  assert.equal(
+    statusView(status),
+    `service     whois 1.2.3, build abc
+state       serving for 1 min, generation 4
+listen      0.0.0.0:4343
+process     100, attached to pm2 by 99
+queue       2 of 10, oldest 3 s
+connections 21 accepted: 12 served, 1 in hand, 2 queued
+            1 failed, 2 shed, 1 expired, 2 gone
+last reload failed at 2026-01-01T00:00:00.000Z in 9 ms: no
+
+worker  pid  state        generation  served  memory  busy  client
+     1  101  busy                  4      12   50 MB   1 s  192.0.2.1:5
+     2    -  backing-off           4       0    0 MB     -  -`,
+  )
+})
+
+test('what is not there is not talked about', () => {
+  const quiet: Status = {
+    ...status,
+    queue: { length: 0, max: 10, oldestMs: 0 },
+    lastReload: null,
+    supervisor: { attached: false, pid: null },
+  }
+  const view = statusView(quiet)
+  assert.match(view, /^process +100, without pm2$/m)
+  assert.match(view, /^queue +0 of 10$/m)
+  assert.match(view, /^last reload none$/m)
+})

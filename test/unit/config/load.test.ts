@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { configDigest, loadConfig } from '../../../src/config/load.ts'
+import { configFile, load } from '../support/config-file.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+test('an empty file has the defaults of the contract', (t) => {
+  const path = configFile(t, '{}')
+  const {
+    path: from,
+    directory,
+    appModule,
+    ...settings
+  } = loadConfig('test', {
+    HELLOSERVER_CONFIG: path,
+  })
+  assert.deepEqual(settings, {
+    host: '0.0.0.0',
+    port: 30_153,
+    workers: availableParallelism(),
+    logLevel: 'info',
+    queue: { max: 10_000, maxWaitMs: 30_000, maxPerClient: 0 },
+    connection: {
+      maxLineBytes: 1_024,
+      readTimeoutMs: 30_000,
+      deadlineMs: 60_000,
+      lingerMs: 2_000,
+    },
+    drain: { timeoutMs: 30_000 },
+    reload: { readyTimeoutMs: 15_000 },
+    watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
+    app: {},
+  })
+  assert.deepEqual([from, directory], [path, dirname(path)])
+  assert.equal(appModule, join(dirname(path), 'app.js'))
+})
+
+test('what the file says is kept, and the rest of its section has the defaults', (t) => {
+  const config = load(t, { $schema: './x.json', workers: 3, queue: { max: 5 }, app: { a: [1] } })
+  assert.equal(config.workers, 3)
+  assert.deepEqual(config.queue, { max: 5, maxWaitMs: 30_000, maxPerClient: 0 })
+  assert.deepEqual(config.app, { a: [1] })
+  assert.ok(!('$schema' in config))
+})
+
+test('the environment overrides the file, key by key', (t) => {
+  const file = { host: '127.0.0.1', port: 1, workers: 1, logLevel: 'warn' }
+  const { host, port, workers, logLevel } = load(t, file, {
+    HELLOSERVER_HOST: '::1',
+    HELLOSERVER_PORT: '2',
+    HELLOSERVER_WORKERS: '3',
+    HELLOSERVER_LOG_LEVEL: 'debug',
+  })
+  assert.deepEqual([host, port, workers, logLevel], ['::1', 2, 3, 'debug'])
+  assert.equal(load(t, file, { HELLOSERVER_WORKERS: 'auto' }).workers, availableParallelism())
+})
+
+test('a good value in the environment makes up for a bad one in the file', (t) => {
+  assert.equal(load(t, { port: 'http' }, { HELLOSERVER_PORT: '80' }).port, 80)
+})
+
+test('a host that looks like a number stays a text', (t) => {
+  assert.equal(load(t, {}, { HELLOSERVER_HOST: '2130706433' }).host, '2130706433')
+})
+
+test('nothing of a configuration can be changed, however deep', (t) => {
+  const config = load(t, { app: { list: [{ a: 1 }] } })
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.queue))
+  const [item] = config.app['list'] as { a: number }[]
+  assert.throws(() => {
+    if (item !== undefined) item.a = 2
+  }, TypeError)
+})
+
+test('a digest tells configurations apart by anything that can be set', (t) => {
+  const path = configFile(t, '{}')
+  const digestWith = (environment: object) =>
+    configDigest(loadConfig('test', { HELLOSERVER_CONFIG: path, ...environment }))
+  assert.equal(digestWith({}), digestWith({}))
+  assert.equal(digestWith({}), digestWith({ HELLOSERVER_PORT: '30153' }))
+  assert.notEqual(digestWith({}), digestWith({ HELLOSERVER_PORT: '30154' }))
+})
+
+test('a shared lock that this version cannot give is refused', (t) => {
+  assert.throws(() => load(t, {}, { HELLOSERVER_REDIS_URL: 'redis://h' }), {
+    code: 'BAD_CONFIG',
+    message: /^HELLOSERVER_REDIS_URL is set, .* unset it/,
+  })
+})
+
+test('a file that is missing, no file, no JSON or no object is refused by its path', (t) => {
+  const folder = tempFolder(t)
+  const missing = join(folder, 'none.json')
+  const at = (path: string) => () => loadConfig('test', { HELLOSERVER_CONFIG: path })
+  assert.throws(at(missing), {
+    code: 'BAD_CONFIG',
+    message: `The configuration file ${missing} does not exist; set HELLOSERVER_CONFIG to one that does`,
+  })
+  mkdirSync(missing)
+  assert.throws(at(missing), { code: 'BAD_CONFIG', message: /^Cannot read .*none\.json: EISDIR/ })
+  for (const content of ['', '{"port": 1', '{port: 1}', "{'port': 1}", '{"port": 1,}']) {
+    assert.throws(at(configFile(t, content)), {
+      code: 'BAD_CONFIG',
+      message: /^Cannot read .*config\.json: /,
+    })
+  }
+  for (const content of ['null', '[]', '"x"', '7']) {
+    assert.throws(at(configFile(t, content)), {
+      code: 'BAD_CONFIG',
+      message: /config\.json holds .*; it must be an object$/,
+    })
+  }
+})
+
+test('a folder without an app is refused', (t) => {
+  const path = configFile(t, '{}')
+  rmSync(join(dirname(path), 'app.js'))
+  assert.throws(() => loadConfig('test', { HELLOSERVER_CONFIG: path }), {
+    code: 'BAD_CONFIG',
+    message: `The folder ${dirname(path)} has no app.ts or app.js`,
+  })
+})
+
+test('the shipped apps are configured well, on different ports', () => {
+  const [echo, whois] = ['helloserver', 'whois'].map((name) => loadConfig(name, {}))
+  assert.equal(echo?.port, 30_153)
+  assert.equal(whois?.port, 4_343)
+  assert.match(whois?.appModule ?? '', /\/dist\/apps\/whois\/app\.js$/)
+})
+
+test('a name that has no app of its own runs the default one', () => {
+  assert.match(loadConfig('second-instance', {}).path, /\/apps\/helloserver\/config\.json$/)
+})

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadConfig } from '../../../src/config/load.ts'
+import { configFile, load } from '../support/config-file.ts'
+
+const timerRange = 'an integer from 1 to 2147483647'
+const workersAllowed = 'a number from 1 to 1024, or "auto"'
+
+/** Settings, and how the message names key, value and what is allowed. */
+const refused: readonly (readonly [settings: object, problem: string])[] = [
+  [{ host: '' }, 'host is ""; it must be an address or host name'],
+  [{ host: 7 }, 'host is 7; it must be an address or host name'],
+  [{ port: -1 }, 'port is -1; it must be an integer from 0 to 65535'],
+  [{ port: 65_536 }, 'port is 65536; it must be an integer from 0 to 65535'],
+  [{ port: 80.5 }, 'port is 80.5; it must be an integer from 0 to 65535'],
+  [{ port: '80' }, 'port is "80"; it must be an integer from 0 to 65535'],
+  [{ port: null }, 'port is null; it must be an integer from 0 to 65535'],
+  [{ workers: 0 }, `workers is 0; it must be ${workersAllowed}`],
+  [{ workers: 1_025 }, `workers is 1025; it must be ${workersAllowed}`],
+  [{ workers: 'many' }, `workers is "many"; it must be ${workersAllowed}`],
+  [
+    { logLevel: 'loud' },
+    'logLevel is "loud"; it must be one of trace, debug, info, warn, error, fatal, silent',
+  ],
+  [{ queue: 5 }, 'queue is 5; it must be an object'],
+  [{ queue: null }, 'queue is null; it must be an object'],
+  [{ queue: [] }, 'queue is []; it must be an object'],
+  [{ queue: { max: -1 } }, 'queue.max is -1; it must be an integer from 0 to 1000000'],
+  [{ queue: { maxWaitMs: 0 } }, `queue.maxWaitMs is 0; it must be ${timerRange}`],
+  [
+    { queue: { maxPerClient: true } },
+    'queue.maxPerClient is true; it must be an integer from 0 to',
+  ],
+  [
+    { connection: { maxLineBytes: 1 } },
+    'connection.maxLineBytes is 1; it must be an integer from 2',
+  ],
+  [{ connection: { readTimeoutMs: 0 } }, `connection.readTimeoutMs is 0; it must be ${timerRange}`],
+  [
+    { connection: { deadlineMs: 2_147_483_648 } },
+    `connection.deadlineMs is 2147483648; it must be ${timerRange}`,
+  ],
+  [{ connection: { lingerMs: -1 } }, 'connection.lingerMs is -1; it must be an integer from 0 to'],
+  [{ drain: { timeoutMs: '30s' } }, 'drain.timeoutMs is "30s"; it must be an integer from 0 to'],
+  [{ reload: { readyTimeoutMs: 0 } }, `reload.readyTimeoutMs is 0; it must be ${timerRange}`],
+  [{ watchdog: { heartbeatMs: 9 } }, 'watchdog.heartbeatMs is 9; it must be an integer from 10 to'],
+  [{ watchdog: { hungAfterMs: 19 } }, 'watchdog.hungAfterMs is 19; it must be an integer from 20'],
+  [{ app: 'whois' }, 'app is "whois"; it must be an object'],
+  [{ app: [] }, 'app is []; it must be an object'],
+  [{ prot: 1 }, 'prot is not a known key'],
+  [{ queue: { maximum: 1 } }, 'queue.maximum is not a known key'],
+  [{ constructor: 1 }, 'constructor is not a known key'],
+  [{ queue: { toString: 1 } }, 'queue.toString is not a known key'],
+]
+
+for (const [settings, problem] of refused) {
+  test(`${JSON.stringify(settings)} is refused by key, value and what is allowed`, (t) => {
+    assert.throws(
+      () => load(t, settings),
+      (error: Error) =>
+        'code' in error &&
+        error.code === 'BAD_CONFIG' &&
+        error.message.startsWith('Bad configuration in ') &&
+        error.message.includes(`config.json: ${problem}`),
+    )
+  })
+}
+
+for (const [environment, problem] of [
+  [
+    { HELLOSERVER_PORT: 'http' },
+    'HELLOSERVER_PORT is "http"; it must be an integer from 0 to 65535',
+  ],
+  [{ HELLOSERVER_PORT: '70000' }, 'HELLOSERVER_PORT is 70000; it must be an integer from 0 to'],
+  [{ HELLOSERVER_PORT: '-1' }, 'HELLOSERVER_PORT is "-1"; it must be an integer'],
+  [{ HELLOSERVER_PORT: '8e1' }, 'HELLOSERVER_PORT is "8e1"; it must be an integer'],
+  [{ HELLOSERVER_PORT: '0x50' }, 'HELLOSERVER_PORT is "0x50"; it must be an integer'],
+  [{ HELLOSERVER_PORT: ' 80' }, 'HELLOSERVER_PORT is " 80"; it must be an integer'],
+  [{ HELLOSERVER_WORKERS: '0' }, `HELLOSERVER_WORKERS is 0; it must be ${workersAllowed}`],
+  [{ HELLOSERVER_WORKERS: 'AUTO' }, `HELLOSERVER_WORKERS is "AUTO"; it must be ${workersAllowed}`],
+  [{ HELLOSERVER_LOG_LEVEL: 'INFO' }, 'HELLOSERVER_LOG_LEVEL is "INFO"; it must be one of trace,'],
+] as const) {
+  test(`${JSON.stringify(environment)} is refused by the variable's name`, (t) => {
+    assert.throws(
+      () => load(t, {}, environment),
+      (error: Error) => error.message.includes(`config.json: ${problem}`),
+    )
+  })
+}
+
+test('all that is wrong is told at once', (t) => {
+  assert.throws(
+    () => load(t, { port: -1, queue: { max: -1 }, tpyo: 1 }),
+    /port is -1; .*; queue\.max is -1; .*; tpyo is not a known key/,
+  )
+})
+
+test('keys with a meaning of their own in JavaScript are unknown keys', (t) => {
+  const path = configFile(t, '{"__proto__": {"port": 1}}')
+  assert.throws(
+    () => loadConfig('test', { HELLOSERVER_CONFIG: path }),
+    /config\.json: __proto__ is not a known key/,
+  )
+})
+
+test('an app may call its own settings what it wants, and no prototype is touched', (t) => {
+  const path = configFile(t, '{"app": {"constructor": 1, "__proto__": {"polluted": true}}}')
+  const { app } = loadConfig('test', { HELLOSERVER_CONFIG: path })
+  assert.equal(app['constructor'], 1)
+  assert.equal(app['polluted'], undefined)
+  assert.equal(Object.getPrototypeOf(app), Object.prototype)
+})

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { makeRunDir, runFiles } from '../../../src/config/run-dir.ts'
+import { setEnvironment } from '../support/environment.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const filesIn = (runDir: string, name = 'test') => runFiles(name, { HELLOSERVER_RUN_DIR: runDir })
+const modeOf = (path: string) => statSync(path).mode & 0o777
+
+/** A folder of its own for one service, not made yet. */
+const unmade = (t: TestContext) => join(tempFolder(t), 'a', 'run')
+
+test('the files are named after the service, in its run directory', () => {
+  assert.deepEqual(filesIn('/run/x', 'whois'), {
+    name: 'whois',
+    runDir: '/run/x',
+    pidFile: '/run/x/whois.pid',
+    socketFile: '/run/x/whois.sock',
+    logFile: '/run/x/whois.log',
+    logCursorFile: '/run/x/whois.log.cursor',
+  })
+})
+
+test('names that could lead out of the directory, or hide in it, are refused', () => {
+  const bad = ['', '.', '..', '../x', 'a/b', '-x', '.x', '_x', 'a b', 'ä', 'a\n', 'x'.repeat(65)]
+  for (const name of bad) {
+    assert.throws(() => filesIn('/run/x', name), {
+      code: 'BAD_CONFIG',
+      message: /^The service name is ".*"; it must be 1 to 64 letters/s,
+    })
+  }
+  for (const name of ['a', '7', 'a.b_c-D', 'x'.repeat(64)]) filesIn('/run/x', name)
+})
+
+test('whatever the name, its files are directly in the directory or it is refused', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 10 }), (name) => {
+      try {
+        for (const file of Object.values(filesIn('/r', name)).slice(2)) {
+          assert.match(file, /^\/r\/[^/]+$/)
+        }
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'BAD_CONFIG')
+      }
+    }),
+  )
+})
+
+test("a socket's path may have 107 bytes", () => {
+  const folder = (bytes: number) => `/${'x'.repeat(bytes - '/a.sock'.length - 1)}`
+  filesIn(folder(107), 'a')
+  assert.throws(() => filesIn(folder(108), 'a'), {
+    code: 'BAD_CONFIG',
+    message: /longer than 107 bytes; set HELLOSERVER_RUN_DIR to a shorter directory/,
+  })
+  assert.throws(() => filesIn(folder(107).replace('xx', 'ü'.repeat(2)), 'a'), {
+    code: 'BAD_CONFIG',
+  })
+})
+
+test('a relative directory is taken from where the command is run', () => {
+  assert.equal(filesIn('some/where').runDir, join(process.cwd(), 'some', 'where'))
+})
+
+test('without a setting there is some absolute directory, called helloserver', (t) => {
+  setEnvironment(t, { XDG_RUNTIME_DIR: undefined })
+  assert.match(runFiles('test', {}).runDir, /^\/.*helloserver/)
+})
+
+test('the directory is made for its owner alone, whatever the umask', (t) => {
+  const files = filesIn(unmade(t))
+  const before = process.umask(0)
+  t.after(() => process.umask(before))
+  makeRunDir(files)
+  assert.equal(modeOf(files.runDir), 0o700)
+  makeRunDir(files)
+})
+
+test('a directory that only its owner writes is used as it is', (t) => {
+  const files = filesIn(tempFolder(t))
+  chmodSync(files.runDir, 0o755)
+  makeRunDir(files)
+  assert.equal(modeOf(files.runDir), 0o755)
+})
+
+test('a directory that everyone can write is refused, sticky or not', (t) => {
+  for (const mode of [0o777, 0o1777, 0o702]) {
+    const files = filesIn(tempFolder(t))
+    chmodSync(files.runDir, mode)
+    assert.throws(() => makeRunDir(files), {
+      code: 'BAD_CONFIG',
+      message: /can be written by everyone; use one of mode 0700, for example ".*\/helloserver"$/,
+    })
+  }
+})
+
+test('a symbolic link is refused, also one to a good directory: others may turn it', (t) => {
+  const folder = tempFolder(t)
+  mkdirSync(join(folder, 'real'), { mode: 0o700 })
+  symlinkSync(join(folder, 'real'), join(folder, 'link'))
+  assert.throws(() => makeRunDir(filesIn(join(folder, 'link'))), {
+    code: 'BAD_CONFIG',
+    message: /^The run directory ".*\/link" is a symbolic link/,
+  })
+})
+
+test('what is no directory, or cannot be one, is refused with what to set', (t) => {
+  const folder = tempFolder(t)
+  writeFileSync(join(folder, 'file'), '')
+  symlinkSync(join(folder, 'nowhere', 'at', 'all'), join(folder, 'dangling'))
+  for (const path of ['file', 'file/below', 'dangling']) {
+    assert.throws(() => makeRunDir(filesIn(join(folder, path))), {
+      code: 'BAD_CONFIG',
+      message: /^Cannot use the run directory ".*; set HELLOSERVER_RUN_DIR to one that can be/,
+    })
+  }
+  rmSync(join(folder, 'dangling'))
+})

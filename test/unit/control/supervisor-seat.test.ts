@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Supervisor, SupervisorSeat } from '../../../src/control/supervisor-seat.ts'
+
+/** A bridge that writes down what it is told and leaves when the test says so. */
+function bridge(pid: number) {
+  const told: unknown[][] = []
+  let leave: () => void = () => {}
+  const closed = new Promise<void>((resolve) => {
+    leave = resolve
+  })
+  const supervisor: Supervisor = { pid, closed, notify: (...message) => told.push(message) }
+  return { supervisor, told, leave }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Whether a promise has settled by now. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false
+  void promise.then(() => {
+    settled = true
+  })
+  await turn()
+  return settled
+}
+
+function steerClock(t: TestContext): void {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+}
+
+test('an empty seat is taken at once, and is empty again when its holder leaves', async () => {
+  const seat = new SupervisorSeat()
+  const { supervisor, leave, told } = bridge(11)
+  assert.equal(seat.pid, null)
+  assert.equal(await seat.take(supervisor), false)
+  assert.equal(seat.pid, 11)
+  leave()
+  await turn()
+  assert.equal(seat.pid, null)
+  assert.deepEqual(told, [])
+})
+
+test('who sits down next waits until the one before has left, and speaks for the service at once', async (t) => {
+  steerClock(t)
+  const seat = new SupervisorSeat()
+  const [old, next] = [bridge(11), bridge(12)]
+  await seat.take(old.supervisor)
+  const taken = seat.take(next.supervisor)
+  assert.equal(seat.pid, 12)
+  assert.deepEqual(old.told, [['superseded', {}]])
+  assert.equal(await isSettled(taken), false)
+  old.leave()
+  assert.equal(await taken, true)
+  assert.equal(seat.pid, 12)
+})
+
+test('a bridge that does not leave keeps nobody waiting for ever', async (t) => {
+  steerClock(t)
+  const seat = new SupervisorSeat()
+  const [old, next] = [bridge(11), bridge(12)]
+  await seat.take(old.supervisor)
+  const taken = seat.take(next.supervisor)
+  t.mock.timers.tick(60_000)
+  assert.equal(await taken, true)
+  old.leave()
+  await turn()
+  assert.equal(seat.pid, 12)
+})
+
+test('only the holder is told that the service ends', async (t) => {
+  steerClock(t)
+  const seat = new SupervisorSeat()
+  const [old, next] = [bridge(11), bridge(12)]
+  seat.announceDraining('nobody hears this')
+  await seat.take(old.supervisor)
+  const taken = seat.take(next.supervisor)
+  old.leave()
+  await taken
+  seat.announceDraining('SIGUSR1')
+  assert.deepEqual(old.told, [['superseded', {}]])
+  assert.deepEqual(next.told, [['draining', { cause: 'SIGUSR1' }]])
+})

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { settingsProblems } from '../../../src/pm2/settings.ts'
+
+const timeouts = { drainTimeoutMs: 30_000, readyTimeoutMs: 15_000 }
+
+const given = (
+  times: Partial<Record<'kill_timeout' | 'listen_timeout', number>>,
+  switches: readonly string[] = ['wait_ready', 'shutdown_with_message'],
+) =>
+  settingsProblems(
+    {
+      milliseconds: (setting) => times[setting],
+      isOn: (setting) => switches.includes(setting),
+    },
+    timeouts,
+  )
+
+test('settings that leave time for everything are no problem', () => {
+  assert.deepEqual(given({ kill_timeout: 33_000, listen_timeout: 18_000 }), [])
+})
+
+test('a time that is too short, or not set, is named with what it must be', () => {
+  const problems = given({ kill_timeout: 32_999 })
+  assert.equal(problems.length, 2)
+  assert.match(problems[0] ?? '', /kill_timeout is 32999; it must be at least 33000, or /)
+  assert.match(problems[1] ?? '', /listen_timeout is not set; it must be at least 18000, or /)
+})
+
+test('a switch that is off is named with what breaks', () => {
+  const problems = given({ kill_timeout: 60_000, listen_timeout: 60_000 }, [])
+  assert.equal(problems.length, 2)
+  assert.match(problems[0] ?? '', /needs wait_ready: true, or /)
+  assert.match(problems[1] ?? '', /needs shutdown_with_message: true, or /)
+})

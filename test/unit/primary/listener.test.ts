@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { Listener } from '../../../src/primary/listener.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { keptLog } from '../support/kept-log.ts'
+
+function listener(t: TestContext) {
+  const sockets: Socket[] = []
+  const made = new Listener((socket) => sockets.push(socket), keptLog().log)
+  t.after(() => {
+    made.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { listener: made, sockets }
+}
+
+test('a connection arrives unread: its bytes stay in the system', async (t) => {
+  const { listener: made, sockets } = listener(t)
+  assert.equal(made.address, undefined)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const client = connect(port, '127.0.0.1')
+  t.after(() => client.destroy())
+  await once(client, 'connect')
+  await new Promise<void>((resolve) => client.write('hello', () => resolve()))
+  const server = await waitFor('the connection', () => sockets[0])
+  assert.equal(server.isPaused(), true)
+  assert.equal(server.bytesRead, 0)
+  server.resume()
+  const [bytes] = (await once(server, 'data')) as [Buffer]
+  assert.equal(bytes.toString(), 'hello')
+})
+
+test('a port that another program has is refused, with what to do', async (t) => {
+  const { listener: first } = listener(t)
+  await first.listen('127.0.0.1', 0)
+  const { port = 0 } = first.address ?? {}
+  await assert.rejects(listener(t).listener.listen('127.0.0.1', port), {
+    code: 'ADDRESS_TAKEN',
+    message: `Cannot listen on port ${port} on 127.0.0.1: another program has it; stop that one, or set HELLOSERVER_PORT`,
+  })
+})
+
+test('an address that this host does not have is a bad configuration', async (t) => {
+  // TEST-NET-1 (RFC 5737) belongs to nobody.
+  await assert.rejects(listener(t).listener.listen('192.0.2.1', 0), {
+    code: 'BAD_CONFIG',
+    message: /this host has no such address; set HELLOSERVER_HOST$/,
+  })
+})
+
+test('a closed listener refuses, and leaves those who are connected alone', async (t) => {
+  const { listener: made, sockets } = listener(t)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const client = connect(port, '127.0.0.1')
+  t.after(() => client.destroy())
+  await waitFor('the connection', () => sockets.length === 1)
+  made.close()
+  const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+  assert.equal(error.code, 'ECONNREFUSED')
+  assert.equal(sockets[0]?.destroyed, false)
+})

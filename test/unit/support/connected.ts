@@ -1,0 +1,37 @@
+import type { TestContext } from 'node:test'
+import { Alarm } from '../../../src/worker/alarm.ts'
+import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
+import { type SocketPair, socketPair } from './socket-pair.ts'
+
+/** Limits that no test meets unless it hangs, which then fails. */
+const generous: ConnectionLimits = {
+  maxLineBytes: 1_024,
+  readTimeoutMs: 20_000,
+  deadlineMs: 20_000,
+}
+
+/** A connection on one end of a real pair of sockets. */
+export interface Connected extends SocketPair {
+  readonly connection: Connection
+}
+
+/** Makes a connection as a worker does; the client is the test's. */
+export async function connected(
+  t: TestContext,
+  changes: Partial<ConnectionLimits> = {},
+): Promise<Connected> {
+  clearTimersAfter(t)
+  const pair = await socketPair(t)
+  const limits = { ...generous, ...changes }
+  const alarms = { read: new Alarm(limits.readTimeoutMs), deadline: new Alarm(limits.deadlineMs) }
+  const remote = { address: '127.0.0.1', port: 1 }
+  return { ...pair, connection: new Connection(7, pair.server, remote, limits, alarms) }
+}
+
+/** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */
+function clearTimersAfter(t: TestContext): void {
+  const { mock } = t.mock.method(globalThis, 'setTimeout')
+  t.after(() => {
+    for (const { result } of mock.calls) clearTimeout(result)
+  })
+}

@@ -1,0 +1,61 @@
+import type { Step } from '../../../src/ipc/progress.ts'
+import type { SlotState } from '../../../src/lifecycle/slot-states.ts'
+import { Accounts } from '../../../src/primary/accounts.ts'
+import { Dispatcher } from '../../../src/primary/dispatcher.ts'
+import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
+import { ConnectionQueue } from '../../../src/primary/queue.ts'
+import { WorkerSlot } from '../../../src/primary/worker-slot.ts'
+import { keptLog } from './kept-log.ts'
+
+const deaf = { onReady() {}, onProgress() {}, onOutput() {}, onEnd() {} }
+
+/** A slot without a process: it only remembers what it is offered. */
+export class BareSlot extends WorkerSlot {
+  readonly offered: PendingConnection[] = []
+  isRetiring = false
+
+  constructor(number: number) {
+    super(number, 1, deaf, keptLog().log)
+  }
+
+  override get state(): SlotState {
+    if (this.isRetiring) return 'retiring'
+    return this.inHand === undefined ? 'idle' : 'busy'
+  }
+
+  override offer(connection: PendingConnection): void {
+    if (this.inHand !== undefined) throw new Error('A worker has one connection at a time')
+    this.inHand = connection
+    this.offered.push(connection)
+  }
+
+  override free(): void {
+    this.inHand = undefined
+  }
+
+  /** The connection in hand; throws when there is none. */
+  get current(): PendingConnection {
+    if (this.inHand === undefined) throw new Error(`Worker ${this.number} has nothing in hand`)
+    return this.inHand
+  }
+}
+
+/** A dispatcher with its real queue and accounts; call `queue.close` when done. */
+export function stage(max = 100, maxPerClient = 0) {
+  const accounts = new Accounts()
+  const { log, lines } = keptLog('debug')
+  let settled = 0
+  const queue = new ConnectionQueue({ max, maxWaitMs: 60_000 }, (late) => dispatcher.expire(late))
+  const dispatcher: Dispatcher = new Dispatcher(
+    queue,
+    accounts,
+    maxPerClient,
+    () => {
+      settled += 1
+    },
+    log,
+  )
+  const report = (slot: BareSlot, step: Step) =>
+    dispatcher.progress(slot, { step, reason: 'none', id: slot.current.id })
+  return { accounts, queue, dispatcher, lines, report, settled: () => settled }
+}
