@@ -7,7 +7,7 @@ import type { SandboxOptions } from '../helpers/sandbox.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const hungAfterMs = 1_000
+const hungAfterMs = 1_500
 const watchdog = { heartbeatMs: 100, hungAfterMs }
 
 /** Misbehaves as its client asks it to. */

@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
-import { type TestContext, test } from 'node:test'
-import { waitFor } from '../../helpers/wait-for.ts'
-import { socketPair } from '../support/socket-pair.ts'
-import { BareSlot, stage } from '../support/stage.ts'
-
-function staged(t: TestContext, ...limits: Parameters<typeof stage>) {
-  const made = stage(...limits)
-  t.after(() => made.queue.close())
-  return made
-}
+import { test } from 'node:test'
+import { BareSlot, staged } from '../support/stage.ts'
 
 test('a connection goes to the worker that has been idle longest', (t) => {
   const { dispatcher, report } = staged(t)
@@ -101,34 +93,6 @@ test('a worker that dies with nothing in hand loses nothing, and gets nothing mo
   assert.deepEqual([accounts.counts.failed, queue.length], [0, 1])
 })
 
-test('a client that had left before the claim is gone, and the worker is free', (t) => {
-  const { dispatcher, accounts, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
-  dispatcher.accept(new Socket())
-  report(slot, 'gone')
-  assert.equal(accounts.counts.gone, 1)
-  assert.equal(slot.current.id, 2)
-})
-
-test('an offer that comes without its socket is made again, and given up after three times', (t) => {
-  const { dispatcher, accounts, report, lines } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
-  report(slot, 'missing')
-  report(slot, 'missing')
-  assert.deepEqual(
-    slot.offered.map(({ id }) => id),
-    [1, 1, 1],
-  )
-  report(slot, 'missing')
-  assert.equal(slot.inHand, undefined)
-  assert.equal(accounts.counts.failed, 1)
-  assert.ok(lines.some(({ msg }) => String(msg).startsWith('Gave up a connection')))
-})
-
 test('a worker reports on its own connection only, and once', (t) => {
   const { dispatcher, accounts, report } = staged(t)
   const slot = new BareSlot(1)
@@ -160,63 +124,4 @@ test('a worker that was taken off the list gets nothing', (t) => {
   dispatcher.accept(new Socket())
   assert.equal(slot.inHand, undefined)
   assert.equal(queue.length, 1)
-})
-
-test('a connection that finds the queue full is shed and closed', (t) => {
-  const { dispatcher, accounts, settled } = staged(t, 1)
-  const sockets = [new Socket(), new Socket()]
-  for (const socket of sockets) dispatcher.accept(socket)
-  assert.deepEqual(
-    sockets.map(({ destroyed }) => destroyed),
-    [false, true],
-  )
-  assert.equal(accounts.counts.shed, 1)
-  assert.equal(settled(), 1)
-})
-
-test('what was given up while the service stops is closed and counted as failed', (t) => {
-  const { dispatcher, accounts, queue } = staged(t)
-  const sockets = [new Socket(), new Socket()]
-  for (const socket of sockets) dispatcher.accept(socket)
-  dispatcher.abandon()
-  assert.ok(sockets.every(({ destroyed }) => destroyed))
-  assert.equal(accounts.counts.failed, 2)
-  assert.equal(queue.length, 0)
-})
-
-test('one address has so many connections open and no more, until one of them ends', async (t) => {
-  const { dispatcher, accounts } = staged(t, 100, 2)
-  const pairs = await Promise.all([socketPair(t), socketPair(t), socketPair(t), socketPair(t)])
-  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).server)
-  for (const at of [0, 1, 2]) accept(at)
-  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [2, 1])
-  dispatcher.abandon()
-  accept(3)
-  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [1, 1])
-})
-
-test('a client that resets while it waits is found by the probe, and is gone', async (t) => {
-  const { dispatcher, accounts, queue } = staged(t)
-  const { server, client } = await socketPair(t)
-  dispatcher.accept(server)
-  dispatcher.probe(0)
-  assert.equal(accounts.counts.queued, 1)
-  client.resetAndDestroy()
-  await waitFor('the client to be missed', () => {
-    dispatcher.probe(0)
-    return accounts.counts.gone === 1
-  })
-  assert.equal(queue.length, 0)
-})
-
-test('a client that resets after it was offered is gone when its worker dies', async (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const { server } = await socketPair(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
-  dispatcher.accept(server)
-  server.destroy(new Error('read ECONNRESET'))
-  await waitFor('the socket to close', () => server.closed)
-  dispatcher.lost(slot, 0, 'killed by SIGKILL')
-  assert.equal(accounts.counts.gone, 1)
 })

@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test'
 import type { Step } from '../../../src/ipc/progress.ts'
 import type { SlotState } from '../../../src/lifecycle/slot-states.ts'
 import { Accounts } from '../../../src/primary/accounts.ts'
@@ -40,7 +41,7 @@ export class BareSlot extends WorkerSlot {
   }
 }
 
-/** A dispatcher with its real queue and accounts; call `queue.close` when done. */
+/** A dispatcher with its real queue and accounts. */
 export function stage(max = 100, maxPerClient = 0) {
   const accounts = new Accounts()
   const { log, lines } = keptLog('debug')
@@ -58,4 +59,11 @@ export function stage(max = 100, maxPerClient = 0) {
   const report = (slot: BareSlot, step: Step) =>
     dispatcher.progress(slot, { step, reason: 'none', id: slot.current.id })
   return { accounts, queue, dispatcher, lines, report, settled: () => settled }
+}
+
+/** The same for one test, after which the queue's timer is stopped. */
+export function staged(t: TestContext, ...limits: Parameters<typeof stage>) {
+  const made = stage(...limits)
+  t.after(() => made.queue.close())
+  return made
 }
