@@ -1,7 +1,8 @@
 import type { RunFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { boundedOffset, LogCursor, LogFollower } from '../telemetry/log-follower.ts'
+import { LogCursor, type LogPosition } from '../telemetry/log-cursor.ts'
+import { boundedOffset, fileIdOf, LogFollower } from '../telemetry/log-follower.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
 /** So much of what was logged while no bridge was attached is shown by the next one, in bytes. */
@@ -19,21 +20,33 @@ export async function showLog(
 ): Promise<void> {
   const cursor = new LogCursor(files.logCursorFile)
   try {
-    const { offset, skipped } = boundedOffset(files.logFile, cursor.read(), maxCatchUpBytes)
-    if (skipped > 0) {
+    const start = startOf(files.logFile, cursor.read())
+    if (start.skipped > 0) {
       log.warn(
-        { skippedBytes: skipped, logFile: files.logFile },
+        { skippedBytes: start.skipped, logFile: files.logFile },
         'Older log lines are left out here',
       )
     }
     const follower = new LogFollower({
       path: files.logFile,
-      offset,
+      ...start.from,
       show: (lines) => pm2.show(lines),
-      onShown: (shown) => cursor.write(shown),
+      onShown: (offset, fileId) => cursor.write({ offset, fileId }),
     })
     await follower.follow(signal)
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'Cannot show the log; the service itself goes on')
   }
+}
+
+/** Goes on from where the log was shown to, or leaves out what is too much. */
+function startOf(
+  path: string,
+  shown: LogPosition | undefined,
+): { from: Partial<LogPosition> & { offset: number }; skipped: number } {
+  const isCut = shown !== undefined && shown.fileId !== fileIdOf(path)
+  const { offset, skipped } = boundedOffset(path, isCut ? 0 : (shown?.offset ?? 0), maxCatchUpBytes)
+  // What was cut off comes before all of this file: it is shown only when nothing of this one is left out.
+  if (isCut && skipped === 0) return { from: shown, skipped }
+  return { from: { offset }, skipped }
 }

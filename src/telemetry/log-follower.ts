@@ -1,12 +1,5 @@
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { rotatedName } from './log-file.ts'
 
@@ -20,20 +13,27 @@ export interface FollowOptions {
   readonly path: string
   /** Where to go on from, in bytes. */
   readonly offset: number
+  /** Which file the offset is of (`fileIdOf`), when that may not be the one that is there now. */
+  readonly fileId?: string
   /** Given whole lines, newlines included; the next ones are read when it resolves. */
   readonly show: (lines: Buffer) => Promise<void>
-  /** Told how far the file has been shown, after each `show`. */
-  readonly onShown?: (offset: number) => void
+  /** Told how far which file has been shown, after each `show`. */
+  readonly onShown?: (offset: number, fileId: string) => void
 }
 
 /** Reads a log file as it grows, over the cuts that its writer makes. */
 export class LogFollower {
   readonly #options: FollowOptions
   #offset: number
+  #isCut: boolean
 
   constructor(options: FollowOptions) {
+    const { path, offset, fileId } = options
     this.#options = options
-    this.#offset = options.offset
+    this.#offset = offset
+    this.#isCut = fileId !== undefined && fileId !== fileIdOf(path)
+    // Cut more than once since then: all that is left of the part before is news.
+    if (this.#isCut && fileId !== fileIdOf(rotatedName(path))) this.#offset = 0
   }
 
   /** Follows the file until `signal` is aborted; what is there by then has been shown when this resolves. */
@@ -48,7 +48,8 @@ export class LogFollower {
   /** Shows every whole line that is there now. */
   async catchUp(): Promise<void> {
     const { path } = this.#options
-    if (sizeOf(path) < this.#offset) {
+    if (this.#isCut || sizeOf(path) < this.#offset) {
+      this.#isCut = false
       // The file was cut: what was not shown of the part before is beside it.
       await this.#showFrom(rotatedName(path))
       this.#offset = 0
@@ -62,9 +63,16 @@ export class LogFollower {
       if (lines.length === 0) return
       await this.#options.show(lines)
       this.#offset += lines.length
-      this.#options.onShown?.(this.#offset)
+      this.#options.onShown?.(this.#offset, fileIdOf(path))
     }
   }
+}
+
+/** Tells a log file from the one that it was before it was cut: a digest of its first line, which has a time in it. */
+export function fileIdOf(path: string): string {
+  const start = readLines(path, 0)
+  const line = start.subarray(0, start.indexOf(newline) + 1)
+  return createHash('sha256').update(line).digest('hex').slice(0, 16)
 }
 
 /**
@@ -100,32 +108,6 @@ export function lastLines(path: string, count: number): { lines: Buffer; end: nu
     start = bytes.subarray(0, start - 1).lastIndexOf(newline) + 1
   }
   return { lines: bytes.subarray(start), end }
-}
-
-/** How far a log has been shown, kept for whoever shows it next. */
-export class LogCursor {
-  readonly #path: string
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** The offset; 0 when nobody has shown anything yet. */
-  read(): number {
-    try {
-      const offset = Number.parseInt(readFileSync(this.#path, 'utf8'), 10)
-      return Number.isSafeInteger(offset) && offset >= 0 ? offset : 0
-    } catch {
-      // No cursor, nothing shown.
-      return 0
-    }
-  }
-
-  write(offset: number): void {
-    const temporary = `${this.#path}.${process.pid}`
-    writeFileSync(temporary, `${offset}\n`, { mode: 0o600 })
-    renameSync(temporary, this.#path)
-  }
 }
 
 function sizeOf(path: string): number {

@@ -54,7 +54,7 @@ test('a person sees all that the contract has', () => {
   assert.equal(
     statusView(status),
     `service     whois 1.2.3, build abc
-state       serving for 1 min, generation 4
+state       serving, generation 4, up 1 min
 listen      0.0.0.0:4343
 process     100, attached to pm2 by 99
 queue       2 of 10, oldest 3 s

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { LogFile } from '../../../src/telemetry/log-file.ts'
-import { boundedOffset, LogFollower, lastLines } from '../../../src/telemetry/log-follower.ts'
+import { LogFile, rotatedName } from '../../../src/telemetry/log-file.ts'
+import {
+  boundedOffset,
+  fileIdOf,
+  LogFollower,
+  lastLines,
+} from '../../../src/telemetry/log-follower.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 /** A log that may not exist yet, and someone who follows it. */
@@ -87,6 +92,27 @@ test('over the cuts of its writer every line is shown once, in order', async (t)
     }),
     { numRuns: 50 },
   )
+})
+
+test('a file that was cut and has grown again while nobody looked is told from the one before', async (t) => {
+  const path = join(tempFolder(t), 'log')
+  writeFileSync(path, 'one\ntwo\n')
+  const shown = { offset: 4, fileId: fileIdOf(path) }
+  const follow = async () => {
+    const lines: string[] = []
+    await new LogFollower({
+      path,
+      ...shown,
+      show: async (some) => void lines.push(some.toString()),
+    }).catchUp()
+    return lines.join('')
+  }
+  assert.equal(await follow(), 'two\n')
+  renameSync(path, rotatedName(path))
+  writeFileSync(path, 'three\nfour\nfive\n')
+  assert.equal(await follow(), 'two\nthree\nfour\nfive\n')
+  writeFileSync(rotatedName(path), 'cut again\n')
+  assert.equal(await follow(), 'cut again\nthree\nfour\nfive\n')
 })
 
 test('what was written before the end is shown before following ends', async (t) => {
