@@ -8,6 +8,9 @@ import { join } from 'node:path'
 import { build } from './build.js'
 import { root, run, say } from './run.js'
 
+/** No test file takes this long; one that does hangs, and is to fail instead. */
+const timeoutMs = 300_000
+
 await build()
 needProgram('whois', 'whois')
 
@@ -22,7 +25,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 say(`Running ${files.length} test files …`)
-run(process.execPath, ['--test', '--test-reporter=spec', ...files])
+run(process.execPath, ['--test', '--test-reporter=spec', `--test-timeout=${timeoutMs}`, ...files])
 
 /** A program that the tests run and Debian has: installed where this may, else asked for. */
 function needProgram(program, debianPackage) {

@@ -7,7 +7,7 @@ export function statusView(status: Status): string {
   const { queue, connections: c, lastReload, supervisor } = status
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
-    ['state', `${state} for ${duration(uptimeMs)}, generation ${generation}`],
+    ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
     ['listen', `${listen.host}:${listen.port}`],
     [
       'process',

@@ -1,6 +1,7 @@
 import { buildId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
+import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
@@ -56,6 +57,7 @@ export class Primary {
   /** Reloads and scalings change the same workers. */
   readonly #turns = new Turns()
   readonly #startedMs = performance.now()
+  readonly #started = deferred<void>()
   #config: Config
   #environment: Environment
   #build: string
@@ -120,6 +122,7 @@ export class Primary {
       throw error
     }
     this.#machine.apply('bound')
+    this.#started.resolve()
     this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
   }
 
@@ -128,7 +131,9 @@ export class Primary {
   }
 
   /** Re-reads the configuration and replaces the workers; `environment` replaces the one it was started with. */
-  reload(cause: string, environment?: Environment): Promise<ReloadResult> {
+  async reload(cause: string, environment?: Environment): Promise<ReloadResult> {
+    // A start has read its configuration already: what asks meanwhile has its turn after it.
+    await this.#started.promise
     return this.#reloader.request(environment, cause)
   }
 
@@ -163,8 +168,7 @@ export class Primary {
     this.#options.onDraining(cause)
     this.#unbind()
     const dropped = this.#accounts.unsettled
-    this.#dispatcher.abandon()
-    await this.#pool.terminate(terminateGraceMs)
+    await this.#dropAll()
     return { dropped }
   }
 
@@ -257,13 +261,19 @@ export class Primary {
     const dropped = this.#accounts.unsettled
     if (dropped > 0) {
       this.#log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
-      this.#dispatcher.abandon()
-      await this.#pool.terminate(terminateGraceMs)
+      await this.#dropAll()
     } else {
       await this.#closePool()
     }
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped }
+  }
+
+  async #dropAll(): Promise<void> {
+    this.#dispatcher.abandon()
+    await this.#pool.terminate(terminateGraceMs)
+    // What a worker had not claimed when it ended is in the queue again.
+    this.#dispatcher.abandon()
   }
 
   /** Every answer is out; a worker that does not end by itself now has nothing left to lose. */

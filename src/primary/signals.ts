@@ -8,8 +8,8 @@ type Listed = SignalAction | 'ignore'
  *
  * SIGILL, SIGBUS, SIGFPE and SIGSEGV are left to the system although the C program caught them. Once they
  * have a listener, libuv's own handler returns into the instruction that faulted, so a real fault spins for
- * ever with the port held, instead of ending the process (test/process/signals.test.ts shows it). The next
- * start finds what was left and says so.
+ * ever with the port held, instead of ending the process ("Signal events" in Node's documentation
+ * warns of it). The next start finds what was left and says so.
  */
 export const signalTable: Readonly<Partial<Record<NodeJS.Signals, Listed>>> = {
   SIGHUP: 'reload',

@@ -120,6 +120,11 @@ export class Watchdog {
       lingerMs: connection.lingerMs,
     }
     const nowMs = performance.now()
+    // The pause may also have come between the look and this.
+    if (pauseSince(this.#lastLookMs, nowMs, 0) > 0) {
+      this.forgive()
+      return
+    }
     for (const slot of this.#workers()) {
       const cause = verdict(slot, patience, nowMs)
       if (cause === undefined) continue

@@ -128,6 +128,11 @@ export class WorkerSlot {
     this.#worker?.process.send(connection.id, connection.socket, { keepOpen: true }, ignore)
   }
 
+  /** Whether the worker has written down that it reads this connection. */
+  hasClaimed({ id }: PendingConnection): boolean {
+    return this.#claims?.read() === id
+  }
+
   /** The connection in hand has ended. */
   free(): void {
     this.inHand = undefined

@@ -13,8 +13,6 @@ export class LineBuffer {
   #end = 0
   /** No line ends before here. */
   #searched = 0
-  /** Whether `#bytes` was made here; a chunk that arrived is never written to. */
-  #isOwn = false
 
   get length(): number {
     return this.#end - this.#start
@@ -27,7 +25,6 @@ export class LineBuffer {
       this.#start = 0
       this.#end = chunk.length
       this.#searched = 0
-      this.#isOwn = false
       return
     }
     this.#reserve(chunk.length)
@@ -63,7 +60,8 @@ export class LineBuffer {
   }
 
   #reserve(more: number): void {
-    if (this.#isOwn && this.#end + more <= this.#bytes.length) return
+    // A chunk that arrived is full, so nothing is ever written to it.
+    if (this.#end + more <= this.#bytes.length) return
     const needed = this.length + more
     const grown = Buffer.alloc(Math.max(initialBytes, 2 ** Math.ceil(Math.log2(needed))))
     this.#bytes.copy(grown, 0, this.#start, this.#end)
@@ -71,6 +69,5 @@ export class LineBuffer {
     this.#end -= this.#start
     this.#start = 0
     this.#bytes = grown
-    this.#isOwn = true
   }
 }

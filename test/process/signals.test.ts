@@ -173,15 +173,16 @@ describe('signals', { concurrency: 3 }, () => {
     })
   }
 
-  test('HUP does not end a service that is not ready yet', async (t) => {
+  test('HUP has its turn after a start that is under way', async (t) => {
     const config = { logLevel: 'debug' }
-    const sandbox = new Sandbox(t, { config, app: hesitant, allow: [/Reload failed/] })
+    const sandbox = new Sandbox(t, { config, app: hesitant })
     const starting = sandbox.cli('start')
     const pid = await waitFor('the worker', () => primaryOf(sandbox))
     process.kill(pid, 'SIGHUP')
     await sandbox.logged(/Caught SIGHUP/)
     sandbox.mark()
     assert.equal((await starting).status, 0)
+    await sandbox.logged(/"msg":"Reloaded"/)
   })
 })
 
