@@ -7,6 +7,7 @@
  */
 const service = (name, env = {}) => ({
   name,
+  cwd: import.meta.dirname,
   script: 'dist/src/bin/bridge.cjs',
   exec_mode: 'cluster',
   instances: 1,

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'BOOT_FAILED'
   | 'RELOAD_FAILED'
   | 'CONTROL_FAILED'
+  | 'SUPERVISED'
   | 'ILLEGAL_MOVE'
   | 'CLIENT_GONE'
   | 'CONNECTION_ENDED'

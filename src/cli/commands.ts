@@ -3,6 +3,7 @@ import { ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
+import { stopService } from '../control/stop.ts'
 import { HelloserverError } from '../errors.ts'
 import { launch } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
@@ -38,11 +39,7 @@ async function start(options: Options): Promise<void> {
 }
 
 async function stop(options: Options): Promise<void> {
-  const result = await withService(options, async (client) => {
-    const answer = await client.request('stop', {})
-    await client.closed
-    return answer
-  })
+  const result = await withService(options, stopService)
   const cut = result.dropped === 0 ? '' : `; ${result.dropped} connections were cut short`
   print(options, result, `${options.name} stopped${cut}`)
 }

@@ -18,8 +18,11 @@ export const requestParams = {
     .prefault({}),
   stop: z.object({}).prefault({}),
   scale: z.object({ workers: z.int().min(1).max(1024) }),
-  /** Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. */
-  attach: z.object({ pid: z.int().min(1) }),
+  /**
+   * Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. It supersedes
+   * one of the same `instance` (the supervisor replaces it); one of another is refused, `SUPERVISED`.
+   */
+  attach: z.object({ pid: z.int().min(1), instance: z.int().min(0).default(0) }),
 } as const
 
 export type Method = keyof typeof requestParams

@@ -97,9 +97,10 @@ export class ControlServer {
       await this.#target.scale(workers)
       return { workers }
     })
-    this.#answer(peer, 'attach', async ({ pid }) => {
+    this.#answer(peer, 'attach', async ({ pid, instance }) => {
       const superseded = await this.supervisor.take({
         pid,
+        instance,
         notify: (name, params) => peer.notify(name, params),
         closed: new Promise((resolve) => socket.once('close', () => resolve())),
       })

@@ -1,8 +1,11 @@
+import { HelloserverError } from '../errors.ts'
 import type { Notifications } from './protocol.ts'
 
 /** A bridge, as the primary sees it. */
 export interface Supervisor {
   readonly pid: number
+  /** Counts the supervisor's processes for this service; there is to be one, and its replacement has the same. */
+  readonly instance: number
   notify<Name extends keyof Notifications>(name: Name, params: Notifications[Name]): void
   /** Resolves when its connection is gone. */
   readonly closed: Promise<void>
@@ -11,7 +14,7 @@ export interface Supervisor {
 /** How long a superseded bridge may take to finish what it shows, in milliseconds. */
 const handoverMs = 1_000
 
-/** The one place from which a supervisor speaks for the service; who sits down last, has it. */
+/** The one place from which a supervisor speaks for the service; a replacement takes it over. */
 export class SupervisorSeat {
   #holder: Supervisor | undefined
 
@@ -20,9 +23,19 @@ export class SupervisorSeat {
     return this.#holder?.pid ?? null
   }
 
-  /** Seats a bridge. Resolves, once the one before it has left, with whether there was one. */
+  /**
+   * Seats a bridge. Resolves, once the one that it replaces has left, with whether there was one.
+   *
+   * @throws HelloserverError `SUPERVISED` when a bridge that it does not replace has the seat
+   */
   async take(supervisor: Supervisor): Promise<boolean> {
     const previous = this.#holder
+    if (previous !== undefined && previous.instance !== supervisor.instance) {
+      throw new HelloserverError(
+        'SUPERVISED',
+        `Process ${previous.pid} supervises the service already`,
+      )
+    }
     this.#holder = supervisor
     void this.#vacate(supervisor)
     if (previous === undefined) return false

@@ -5,6 +5,7 @@ import { configDigest, loadConfig } from '../config/load.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import type { Results } from '../control/protocol.ts'
+import { stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { launch } from '../launch/launch.ts'
@@ -48,7 +49,7 @@ export class Bridge {
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
   async run(): Promise<number> {
     this.#pm2.onEvent((event) => this.#act(event))
-    const status = this.#pm2.instance > 0 ? this.#refuse() : await this.#work()
+    const status = await this.#work()
     // pm2 starts an app again that it stops while it is launching, but for the statuses that it is to leave alone.
     if (this.#isShutDown) return exitStatus.notRunning
     if (this.#pm2.isLeftAloneOn(status)) await stopInPm2(this.#pm2.id, this.#dismissed.promise)
@@ -68,6 +69,10 @@ export class Bridge {
       const { client, launched } = await this.#reach(files)
       return await this.#supervise(client, launched, show, over)
     } catch (error) {
+      if (codeOf(error) === 'SUPERVISED') {
+        show = () => Promise.resolve()
+        return this.#refuse()
+      }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
       return exitStatusOf(error)
     } finally {
@@ -81,7 +86,7 @@ export class Bridge {
   #refuse(): number {
     const count = this.#pm2.instance + 1
     this.#log.error(
-      `One bridge is enough: process ${count} of "${this.#pm2.name}" ends. To have ${count} workers, run "helloserver scale ${count} --name ${this.#pm2.name}"`,
+      `One bridge is enough: process ${count} of "${this.#pm2.name}" ends. To have ${count} workers, run "helloserver scale ${count} --name ${this.#pm2.name}"; "pm2 delete ${this.#pm2.id}" takes this entry off pm2's list`,
     )
     this.#pm2.ready()
     return exitStatus.usage
@@ -118,7 +123,10 @@ export class Bridge {
       this.#isDraining = true
     })
     void client.closed.then(() => this.#end.resolve('hung-up'))
-    const attached = await client.request('attach', { pid: process.pid })
+    const attached = await client.request('attach', {
+      pid: process.pid,
+      instance: this.#pm2.instance,
+    })
     this.#primaryPid = attached.status.pid
     // Not before: until then the bridge that this one supersedes shows it.
     const shown = show()
@@ -173,8 +181,7 @@ export class Bridge {
 
   async #stop(client: ControlClient): Promise<void> {
     this.#log.info('pm2 stops the service; serving what is queued and in hand')
-    await client.request('stop', {})
-    await client.closed
+    await stopService(client)
   }
 
   #act(event: Pm2Event): void {

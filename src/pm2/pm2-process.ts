@@ -29,6 +29,8 @@ export class Pm2Process implements LogDestination {
 
   constructor() {
     for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
+    // What is sent to a pm2 that has just died is lost with it; that the channel closes ends this process.
+    process.on('error', () => {})
     process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
     process.on('message', (message) => {
       if (message === 'shutdown') this.#emit({ kind: 'shutdown' })

@@ -7,6 +7,9 @@ export interface LoadResult {
   readonly failures: readonly Ending[]
 }
 
+/** A load that nobody stops, because its test failed, ends by itself; in milliseconds. */
+const longestMs = 60_000
+
 /** Clients that ask one after the other, each with a line of its own, until told to stop. */
 export class Load {
   readonly #port: number
@@ -18,6 +21,9 @@ export class Load {
   constructor(port: number, clients: number) {
     this.#port = port
     this.#clients = Array.from({ length: clients }, (_, index) => this.#run(index))
+    setTimeout(() => {
+      this.#isStopping = true
+    }, longestMs).unref()
     // What a client throws is the test's when `stop` is awaited.
     for (const client of this.#clients) client.catch(() => {})
   }

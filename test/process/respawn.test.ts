@@ -28,7 +28,7 @@ test('a crash loop is shown as degraded, is served through, and is recovered fro
   await waitFor('a degraded service', async () => (await service.status()).state === 'degraded')
   assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   const shown = await service.cli('status')
-  assert.match(shown.stdout, /^state +degraded /m)
+  assert.match(shown.stdout, /^state +degraded, /m)
 
   rmSync(broken)
   await waitFor('a service that recovered', async () => {

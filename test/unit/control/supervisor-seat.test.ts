@@ -3,13 +3,18 @@ import { type TestContext, test } from 'node:test'
 import { type Supervisor, SupervisorSeat } from '../../../src/control/supervisor-seat.ts'
 
 /** A bridge that writes down what it is told and leaves when the test says so. */
-function bridge(pid: number) {
+function bridge(pid: number, instance = 0) {
   const told: unknown[][] = []
   let leave: () => void = () => {}
   const closed = new Promise<void>((resolve) => {
     leave = resolve
   })
-  const supervisor: Supervisor = { pid, closed, notify: (...message) => told.push(message) }
+  const supervisor: Supervisor = {
+    pid,
+    instance,
+    closed,
+    notify: (...message) => told.push(message),
+  }
   return { supervisor, told, leave }
 }
 
@@ -80,4 +85,17 @@ test('only the holder is told that the service ends', async (t) => {
   seat.announceDraining('SIGUSR1')
   assert.deepEqual(old.told, [['superseded', {}]])
   assert.deepEqual(next.told, [['draining', { cause: 'SIGUSR1' }]])
+})
+
+test('a bridge beside the one that is there is refused, until that one has left', async () => {
+  const seat = new SupervisorSeat()
+  const [first, beside] = [bridge(11), bridge(12, 1)]
+  await seat.take(first.supervisor)
+  await assert.rejects(seat.take(beside.supervisor), { code: 'SUPERVISED' })
+  assert.equal(seat.pid, 11)
+  assert.deepEqual(first.told, [])
+  first.leave()
+  await turn()
+  assert.equal(await seat.take(beside.supervisor), false)
+  assert.equal(seat.pid, 12)
 })
