@@ -80,10 +80,24 @@ export const configSchema = z.strictObject(
     reload: section({
       readyTimeoutMs: milliseconds(15_000, 'How long a worker may take to get ready'),
     }),
-    watchdog: section({
-      heartbeatMs: milliseconds(1_000, 'How often a worker says that its event loop turns', 10),
-      hungAfterMs: milliseconds(10_000, 'Silence after which a worker is killed', 20),
-    }),
+    watchdog: z
+      .strictObject(
+        {
+          heartbeatMs: milliseconds(1_000, 'How often a worker says that its event loop turns', 10),
+          hungAfterMs: milliseconds(
+            10_000,
+            'Silence after which a worker is killed, at least two heartbeats',
+            20,
+          ),
+        },
+        { error: sectionError },
+      )
+      // A worker that is well must have been heard by then.
+      .refine(({ heartbeatMs, hungAfterMs }) => hungAfterMs >= 2 * heartbeatMs, {
+        path: ['hungAfterMs'],
+        error: 'at least twice watchdog.heartbeatMs',
+      })
+      .prefault({}),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })
       .default({})

@@ -60,6 +60,19 @@ export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number
   return lateMs > intervalMs + 500 ? lateMs : 0
 }
 
+/** How often the watchdog looks while no worker has a shorter heartbeat, in milliseconds. */
+const idleLookMs = 1_000
+
+/** A worker is held to what it was told itself, which a reload does not change. */
+function patienceOf({ watchdog, reload, connection }: Config): Patience {
+  return {
+    hungAfterMs: watchdog.hungAfterMs,
+    readyTimeoutMs: reload.readyTimeoutMs,
+    deadlineMs: connection.deadlineMs,
+    lingerMs: connection.lingerMs,
+  }
+}
+
 /** Looks after every worker once a heartbeat, and kills those that cannot go on. */
 export class Watchdog {
   readonly #workers: () => Iterable<WorkerSlot>
@@ -78,15 +91,21 @@ export class Watchdog {
     this.#log = log
   }
 
-  /** Starts to watch, or goes on with other settings. */
-  watch(settings: Config): void {
-    this.stop()
+  /** Watches from now on. */
+  start(): void {
+    if (this.#timer !== undefined) return
+    const intervalMs = this.#heartbeatMs()
     this.#lastLookMs = performance.now()
-    this.#timer = setInterval(() => this.#look(settings), settings.watchdog.heartbeatMs)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#look(intervalMs)
+      this.start()
+    }, intervalMs)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   /** Starts every worker's clock again. */
@@ -96,9 +115,18 @@ export class Watchdog {
     for (const slot of this.#workers()) slot.excuse(nowMs)
   }
 
-  #look(settings: Config): void {
+  /** The shortest heartbeat that a worker of any generation was told to have. */
+  #heartbeatMs(): number {
+    let shortestMs = idleLookMs
+    for (const { config } of this.#workers()) {
+      if (config !== undefined) shortestMs = Math.min(shortestMs, config.watchdog.heartbeatMs)
+    }
+    return shortestMs
+  }
+
+  #look(intervalMs: number): void {
     const nowMs = performance.now()
-    const pausedMs = pauseSince(this.#lastLookMs, nowMs, settings.watchdog.heartbeatMs)
+    const pausedMs = pauseSince(this.#lastLookMs, nowMs, intervalMs)
     this.#lastLookMs = nowMs
     if (pausedMs > 0) {
       this.#log.warn(
@@ -109,16 +137,10 @@ export class Watchdog {
       return
     }
     // Heartbeats may have arrived and not been read yet: read first, judge after.
-    setImmediate(() => this.#judge(settings))
+    setImmediate(() => this.#judge())
   }
 
-  #judge({ watchdog, reload, connection }: Config): void {
-    const patience = {
-      hungAfterMs: watchdog.hungAfterMs,
-      readyTimeoutMs: reload.readyTimeoutMs,
-      deadlineMs: connection.deadlineMs,
-      lingerMs: connection.lingerMs,
-    }
+  #judge(): void {
     const nowMs = performance.now()
     // The pause may also have come between the look and this.
     if (pauseSince(this.#lastLookMs, nowMs, 0) > 0) {
@@ -126,9 +148,9 @@ export class Watchdog {
       return
     }
     for (const slot of this.#workers()) {
-      const cause = verdict(slot, patience, nowMs)
+      const { config, inHand } = slot
+      const cause = config === undefined ? undefined : verdict(slot, patienceOf(config), nowMs)
       if (cause === undefined) continue
-      const { inHand } = slot
       this.#log.error(
         {
           slot: slot.number,

@@ -45,6 +45,10 @@ const refused: readonly (readonly [settings: object, problem: string])[] = [
   [{ reload: { readyTimeoutMs: 0 } }, `reload.readyTimeoutMs is 0; it must be ${timerRange}`],
   [{ watchdog: { heartbeatMs: 9 } }, 'watchdog.heartbeatMs is 9; it must be an integer from 10 to'],
   [{ watchdog: { hungAfterMs: 19 } }, 'watchdog.hungAfterMs is 19; it must be an integer from 20'],
+  [
+    { watchdog: { heartbeatMs: 1_000, hungAfterMs: 1_999 } },
+    'watchdog.hungAfterMs is 1999; it must be at least twice watchdog.heartbeatMs',
+  ],
   [{ app: 'whois' }, 'app is "whois"; it must be an object'],
   [{ app: [] }, 'app is []; it must be an object'],
   [{ prot: 1 }, 'prot is not a known key'],
