@@ -1,8 +1,12 @@
 /**
  * Signals that reach a worker because they were sent to its group (a terminal's Ctrl-C, `kill -HUP -PGID`)
- * are the primary's business. Imported before anything else: until SIGUSR1 has a listener, Node opens its
- * debugger on it.
+ * are the primary's business: it acts on them or ignores them. Imported before anything else: until SIGUSR1
+ * has a listener, Node opens its debugger on it.
  */
-for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const) {
-  process.on(signal, () => {})
+import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
+
+const primarys: ReadonlySet<Listed> = new Set(['reload', 'stop', 'interrupt', 'ignore'])
+
+for (const [signal, listed] of Object.entries(signalTable)) {
+  if (primarys.has(listed)) process.on(signal, () => {})
 }
