@@ -12,7 +12,11 @@ import { Worker } from '../worker/worker.ts'
 
 // node:cluster ends a worker at once when its primary is gone; ours first finishes what it has in hand.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-process.on('disconnect', () => void leave('the primary is gone'))
+process.on('disconnect', () => {
+  // Nobody is left to watch over this process: a handler or a teardown that never settles must not keep it.
+  setTimeout(() => process.exit(1), patienceMs).unref()
+  void leave('the primary is gone')
+})
 process.on('uncaughtException', (error) => die('Uncaught exception', error))
 // The primary may close the other end first; what an app prints then has no reader left.
 process.stdout.on('error', () => {})
@@ -22,6 +26,8 @@ const progress = new ProgressWriter(progressFd)
 let log: Logger | undefined
 let worker: Worker | undefined
 let leaving = false
+/** How long a worker may take for its last connection and its teardown without a primary, in milliseconds. */
+let patienceMs = 0
 
 process.on('message', (message: unknown, handle: unknown) => {
   if (typeof message === 'number') {
@@ -44,11 +50,16 @@ process.on('message', (message: unknown, handle: unknown) => {
       return
   }
 })
-process.on('SIGTERM', () => void leave('SIGTERM'))
+process.on('SIGTERM', () => {
+  tell({ kind: 'leaving' })
+  void leave('SIGTERM')
+})
 tell({ kind: 'hello' })
 
 async function boot(message: WorkerBoot): Promise<void> {
   const { service, slot, generation, config } = message
+  const { connection, watchdog } = config
+  patienceMs = connection.deadlineMs + connection.lingerMs + watchdog.hungAfterMs
   process.title = `${service}: worker ${slot}, generation ${generation}`
   log = createLogger(
     { service, role: 'worker', slot, generation },
@@ -75,10 +86,20 @@ async function boot(message: WorkerBoot): Promise<void> {
     tell({ kind: 'boot-failed', reason: messageOf(error) }, () => process.exit(1))
     return
   }
-  const heartbeat = () => tell({ kind: 'heartbeat', rssBytes: process.memoryUsage.rss() })
-  setInterval(heartbeat, config.watchdog.heartbeatMs).unref()
+  setInterval(heartbeat, watchdog.heartbeatMs).unref()
   heartbeat()
   tell({ kind: 'ready' })
+}
+
+function heartbeat(): void {
+  try {
+    tell({ kind: 'heartbeat', rssBytes: process.memoryUsage.rss() })
+  } catch (error) {
+    // The app has used up every descriptor: no connection can reach this process any more.
+    log?.error({ error }, 'Cannot go on; leaving after what is in hand')
+    tell({ kind: 'leaving' })
+    void leave('out of descriptors')
+  }
 }
 
 function tell(message: FromWorker, onSent: () => void = () => {}): void {

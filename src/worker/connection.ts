@@ -50,6 +50,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #hasWritten = false
   #unflushed = 0
   #failure: HelloserverError | undefined
+  #tooLong: LineTooLongError | undefined
   #abort: AbortController | undefined
   #wake: (() => void) | undefined
   #flushed: (() => void) | undefined
@@ -92,29 +93,16 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /**
    * The next line, its CRLF included. When the client ends its side, what came after the last CRLF is
-   * returned without one; then, and after nothing at all, comes `null`.
+   * returned without one; then, and after nothing at all, comes `null`. After a line that was too long,
+   * nothing says where the next one begins: it goes on rejecting.
    */
-  async readLine(): Promise<Buffer | null> {
-    const { maxLineBytes } = this.#limits
-    for (;;) {
-      this.#throwFailure()
-      const line = this.#input.length === 0 ? undefined : this.#input.takeLine()
-      if ((line ?? this.#input).length >= maxLineBytes) {
-        throw new LineTooLongError(maxLineBytes)
-      }
-      if (line !== undefined) return line
-      if (this.#inputEnded) return this.#rest()
-      await this.#more()
-    }
+  readLine(): Promise<Buffer | null> {
+    return quiet(this.#nextLine())
   }
 
   /** Whatever has arrived, at least one byte; `null` once the client has ended its side. */
-  async read(): Promise<Buffer | null> {
-    for (;;) {
-      this.#throwFailure()
-      if (this.#input.length > 0 || this.#inputEnded) return this.#rest()
-      await this.#more()
-    }
+  read(): Promise<Buffer | null> {
+    return quiet(this.#nextBytes())
   }
 
   /** The lines until the client ends its side, each as `readLine` gives it. */
@@ -144,9 +132,8 @@ export class Connection implements AsyncIterable<Buffer> {
       // Counted only now: what the socket refuses by throwing is never called back for.
       this.#unflushed += 1
     })
-    // A handler need not await every write: `flush` sees what failed, and no client can end the worker by leaving.
-    written.catch(() => {})
-    return written
+    // What failed, `flush` sees too.
+    return quiet(written)
   }
 
   /** @internal Gives the connection up: pending calls reject, the socket is closed at once. */
@@ -184,6 +171,30 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#input.push(chunk)
     if (this.#wake !== undefined) this.#wake()
     else if (this.#input.length >= highWaterBytes) this.#socket.pause()
+  }
+
+  async #nextLine(): Promise<Buffer | null> {
+    const { maxLineBytes } = this.#limits
+    for (;;) {
+      this.#throwFailure()
+      if (this.#tooLong !== undefined) throw this.#tooLong
+      const line = this.#input.length === 0 ? undefined : this.#input.takeLine()
+      if ((line ?? this.#input).length >= maxLineBytes) {
+        this.#tooLong = new LineTooLongError(maxLineBytes)
+        continue
+      }
+      if (line !== undefined) return line
+      if (this.#inputEnded) return this.#rest()
+      await this.#more()
+    }
+  }
+
+  async #nextBytes(): Promise<Buffer | null> {
+    for (;;) {
+      this.#throwFailure()
+      if (this.#input.length > 0 || this.#inputEnded) return this.#rest()
+      await this.#more()
+    }
   }
 
   #rest(): Buffer | null {
@@ -227,4 +238,13 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#wake?.()
     this.#flushed?.()
   }
+}
+
+/**
+ * Lets a handler leave a promise of ours alone, or await it later: its rejection is not one that nobody
+ * handles, which would end the worker, so no client can do that by leaving.
+ */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }

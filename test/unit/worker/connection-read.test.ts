@@ -126,3 +126,22 @@ test('a client that sends while nobody reads is left to wait, and loses nothing'
   }
   assert.ok(Buffer.concat(parts).equals(sent))
 })
+
+test('a read that nobody awaits yet ends no process when the client resets', async (t) => {
+  const { connection, client } = await connected(t)
+  const line = connection.readLine()
+  client.resetAndDestroy()
+  await waitFor('the abort of the signal', () => connection.signal.aborted)
+  // The process would be gone by the next turn, had the rejection nobody who handles it.
+  await new Promise((resolve) => setImmediate(resolve))
+  await assert.rejects(line, { code: 'CLIENT_GONE' })
+})
+
+test('after a line that was too long, nothing tells where the next one begins', async (t) => {
+  for (const packets of [['x'.repeat(25), '\r\nnext\r\n'], [`${'x'.repeat(25)}\r\nnext\r\n`]]) {
+    const { connection, client } = await connected(t, { maxLineBytes: 16 })
+    for (const packet of packets) client.write(packet)
+    await assert.rejects(connection.readLine(), LineTooLongError)
+    await assert.rejects(connection.readLine(), LineTooLongError)
+  }
+})
