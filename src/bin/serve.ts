@@ -11,7 +11,8 @@ import { reportBoot } from '../launch/boot-report.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
 import { Primary, type StopResult } from '../primary/primary.ts'
 import { ReleaseStack } from '../primary/release-stack.ts'
-import { onSignal, type SignalAction } from '../primary/signals.ts'
+import { onSignal } from '../primary/signals.ts'
+import type { SignalAction } from '../lifecycle/signal-table.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
@@ -68,12 +69,17 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       await control.listen(files.socketFile)
       stack.push('control socket', () => control.close(files.socketFile))
       onSignal((action, signal) => act(action, signal, { mode, log, primary, service, stack }))
-      await primary.start()
-      writePid(files.pidFile)
-      stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
-      announce(mode, primary, log)
-      await service.ended
-      await control.farewell()
+      try {
+        await primary.start()
+        writePid(files.pidFile)
+        stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
+        announce(mode, primary, log)
+        await service.ended
+      } finally {
+        // Whoever asked for an end while the service was starting is answered too.
+        if (service.isEnding) await service.ended
+        await control.farewell()
+      }
       log.info('Ended')
       return exitStatus.done
     } catch (error) {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
@@ -17,20 +18,13 @@ const none = 0
 /** The descriptor that a worker finds its register at. */
 export const claimFd = 5
 
-let created = 0
-
 /** The primary's side. */
 export class ClaimRegister {
   readonly fd: number
 
   /** @param directory - a folder of the service's own; memory-backed ones are the fastest */
   constructor(directory: string) {
-    created += 1
-    const path = join(directory, `.claim-${process.pid}-${created}`)
-    this.fd = openSync(path, 'wx+', 0o600)
-    rmSync(path)
-    // Takes the space now, so that a disk that fills up later does not matter.
-    new ClaimWriter(this.fd).write(none)
+    this.fd = openUnnamed(directory)
   }
 
   /** The id of the last connection claimed; 0 for none. */
@@ -44,6 +38,28 @@ export class ClaimRegister {
   close(): void {
     closeSync(this.fd)
   }
+}
+
+let created = 0
+
+/** A new file that nobody else can find; in the temporary directory when the other one is gone or full. */
+function openUnnamed(directory: string): number {
+  created += 1
+  const name = `.claim-${process.pid}-${created}`
+  try {
+    return openIn(directory, name)
+  } catch {
+    return openIn(tmpdir(), name)
+  }
+}
+
+function openIn(directory: string, name: string): number {
+  const path = join(directory, name)
+  const fd = openSync(path, 'wx+', 0o600)
+  rmSync(path)
+  // Takes the space now, so that a disk that fills up later does not matter.
+  new ClaimWriter(fd).write(none)
+  return fd
 }
 
 /** The worker's side. */

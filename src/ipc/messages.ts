@@ -18,6 +18,8 @@ export type FromWorker =
   | { readonly kind: 'hello' }
   | { readonly kind: 'ready' }
   | { readonly kind: 'boot-failed'; readonly reason: string }
+  /** It ends by itself, after what it has in hand: nothing more is to be offered to it. */
+  | { readonly kind: 'leaving' }
   | { readonly kind: 'heartbeat'; readonly rssBytes: number }
 
 /**
@@ -31,6 +33,7 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
   switch (value.kind) {
     case 'hello':
     case 'ready':
+    case 'leaving':
       return { kind: value.kind }
     case 'boot-failed':
       return 'reason' in value && typeof value.reason === 'string'

@@ -55,7 +55,7 @@ export class Pm2Process implements LogDestination {
   }
 
   /** A switch of the ecosystem file. */
-  isOn(setting: 'wait_ready' | 'shutdown_with_message' | 'treekill'): boolean {
+  isOn(setting: 'wait_ready' | 'shutdown_with_message'): boolean {
     return ambient(setting) === 'true'
   }
 

@@ -16,6 +16,8 @@ export class Boot {
       this.#resolve = resolve
       this.#reject = reject
     })
+    // Nobody may be waiting any more, or not yet, when it fails; whoever does is told all the same.
+    this.ready.catch(() => {})
     for (const slot of slots) this.#waiting.add(slot)
     if (this.#waiting.size === 0) this.#resolve()
   }

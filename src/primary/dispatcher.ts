@@ -195,7 +195,7 @@ export class Dispatcher {
     this.#pump()
   }
 
-  /** The offer came without its socket: the client left as it was sent, or the worker has no descriptor left. */
+  /** The offer came without its socket, or the worker could not claim it. */
   #missed(connection: PendingConnection): void {
     connection.missed += 1
     if (connection.missed < maxMissed) {

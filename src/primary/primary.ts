@@ -24,6 +24,8 @@ import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 const probeEveryMs = 1_000
 /** How long a worker that was told to drop everything may take; then it is killed. */
 const terminateGraceMs = 1_000
+/** The longest that a timer can wait. */
+const maxTimerMs = 2_147_483_647
 
 export interface PrimaryOptions {
   readonly name: string
@@ -115,8 +117,11 @@ export class Primary {
       this.#machine.apply('workers-ready')
       this.#machine.apply('lease-held', 'this host has the local lock')
       await this.#listener.listen(host, port)
+      // A stop may have come while the name was looked up.
+      if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
       this.#pool.switchTo(generation)
     } catch (error) {
+      this.#listener.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
       await this.#pool.terminate(terminateGraceMs)
       throw error
@@ -281,7 +286,7 @@ export class Primary {
     const { connection, drain } = this.#config
     const killing = setTimeout(
       () => void this.#pool.terminate(terminateGraceMs),
-      connection.lingerMs + drain.timeoutMs,
+      Math.min(connection.lingerMs + drain.timeoutMs, maxTimerMs),
     )
     await this.#pool.close()
     clearTimeout(killing)

@@ -84,7 +84,7 @@ export class WorkerPool {
   async boot(config: Config): Promise<Generation> {
     this.#lastGeneration += 1
     const generation: Generation = { number: this.#lastGeneration, config, slots: [] }
-    this.#watchdog.watch(config)
+    this.#watchdog.start()
     await this.#grow(generation, config.workers)
     return generation
   }
@@ -93,7 +93,6 @@ export class WorkerPool {
   switchTo(generation: Generation): void {
     const previous = this.#current
     this.#current = generation
-    this.#watchdog.watch(generation.config)
     for (const slot of generation.slots) this.#offerable(slot)
     for (const slot of previous?.slots ?? []) this.#retire(slot, 'replaced by a newer generation')
   }
@@ -182,6 +181,7 @@ export class WorkerPool {
       generation.number,
       {
         onReady: (ready) => this.#ready(ready),
+        onLeaving: (leaving) => this.#leaving(leaving),
         onProgress: (busy, progress) => dispatcher.progress(busy, progress),
         onOutput,
         onEnd: (ended, end) => this.#ended(ended, end),
@@ -218,6 +218,12 @@ export class WorkerPool {
     if (slot.state === 'starting') slot.kill(cause)
     else slot.retire(cause)
     if (slot.state === 'empty') this.#remove(slot)
+  }
+
+  /** It was told to end by others than this pool: it is offered nothing more, and another takes its place. */
+  #leaving(slot: WorkerSlot): void {
+    this.#options.dispatcher.removeIdle(slot)
+    slot.retire('it was told to end')
   }
 
   /** Its end takes the system a while; it is offered nothing meanwhile. */

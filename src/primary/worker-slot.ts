@@ -1,5 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
+import type { Config } from '../config/load.ts'
+import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
@@ -26,6 +28,8 @@ export interface WorkerEnd {
 /** What a slot tells its pool. */
 export interface SlotListener {
   onReady(slot: WorkerSlot): void
+  /** The process ends by itself, after what it has in hand. */
+  onLeaving(slot: WorkerSlot): void
   onProgress(slot: WorkerSlot, progress: Progress): void
   /** A line that the worker's process printed. */
   onOutput(slot: WorkerSlot, line: Buffer, stream: 'stdout' | 'stderr'): void
@@ -75,6 +79,11 @@ export class WorkerSlot {
     return this.#machine.state
   }
 
+  /** The configuration that its process was given; undefined before the first. */
+  get config(): Config | undefined {
+    return this.#boot?.config
+  }
+
   get pid(): number | undefined {
     return this.#worker?.process.pid
   }
@@ -98,26 +107,24 @@ export class WorkerSlot {
     }
   }
 
-  /** Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made. */
+  /**
+   * Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made.
+   * When that cannot be done (no file, no memory, no process number left), the slot ends as if its process
+   * had died, so that there is one way to deal with it.
+   */
   spawn(boot: WorkerBoot, runDir: string): void {
     this.#machine.apply('spawn')
-    this.#claims = new ClaimRegister(runDir)
+    this.#boot = boot
     this.#reason = undefined
     this.#readyAtMs = undefined
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
-    cluster.setupPrimary({
-      // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
-    })
-    const worker = cluster.fork()
-    if (worker.process.pid === undefined) {
-      this.#failToSpawn(worker)
-      return
+    try {
+      this.#fork(runDir)
+    } catch (error) {
+      this.#reason = messageOf(error)
+      setImmediate(() => this.#end(null, null))
     }
-    this.#worker = worker
-    this.#boot = boot
-    this.#listen(worker)
   }
 
   /** Sends a connection. The primary keeps its own copy of the socket until the connection has ended. */
@@ -175,12 +182,23 @@ export class WorkerSlot {
     if (this.#machine.accepts('cancel')) this.#machine.apply('cancel')
   }
 
-  /** No process came into being (no memory, no process number left), so none will exit either. */
-  #failToSpawn(worker: Worker): void {
-    worker.process.once('error', (error) => {
-      this.#reason = error.message
-      this.#end(null, null)
+  #fork(runDir: string): void {
+    this.#claims = new ClaimRegister(runDir)
+    cluster.setupPrimary({
+      // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
     })
+    const worker = cluster.fork()
+    if (worker.process.pid === undefined) {
+      // No process came into being, so none will exit either.
+      worker.process.once('error', (error) => {
+        this.#reason = error.message
+        this.#end(null, null)
+      })
+      return
+    }
+    this.#worker = worker
+    this.#listen(worker)
   }
 
   #listen(worker: Worker): void {
@@ -244,6 +262,9 @@ export class WorkerSlot {
         return
       case 'boot-failed':
         this.#reason ??= decoded.reason
+        return
+      case 'leaving':
+        this.#listener.onLeaving(this)
         return
       case 'heartbeat':
         this.rssBytes = decoded.rssBytes

@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { type CommandResult, Sandbox, type SandboxOptions } from '../helpers/sandbox.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 const handle = 'async handle() {},'
 
@@ -108,5 +109,18 @@ describe('a start that cannot succeed', { concurrency: 3 }, () => {
     const port = typeof address === 'object' ? address?.port : undefined
     const sandbox = new Sandbox(t, { ...failed, config: { port } })
     await refused(sandbox, 1, new RegExp(`port ${port} on 127\\.0\\.0\\.1: another program has it`))
+  })
+
+  test('a stop while it is under way is answered, and the start says so', async (t) => {
+    const app = `export default { ${handle} setup: () => new Promise((resolve) => setTimeout(resolve, 1e9)) }`
+    const sandbox = new Sandbox(t, { ...failed, app })
+    const starting = sandbox.cli('start')
+    await waitFor('a service that starts', async () => (await sandbox.cli('status')).status === 0)
+    const { status, stdout } = await sandbox.cli('stop')
+    assert.deepEqual([status, stdout], [0, 'helloserver stopped\n'])
+    assert.deepEqual(
+      [(await starting).status, (await starting).stderr],
+      [1, 'helloserver: The service is stopping\n'],
+    )
   })
 })

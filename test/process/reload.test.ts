@@ -130,6 +130,25 @@ describe('reload', { concurrency: 3 }, () => {
     await refused(service, /Cannot read .*config\.json/)
   })
 
+  test('workers are held to the limits that they were started with', async (t) => {
+    const app = `import { existsSync } from 'node:fs'
+    export default {
+      async setup() {
+        if (existsSync(recordFile)) await new Promise((resolve) => setTimeout(resolve, 1e9))
+      },
+      async handle(connection) {
+        await connection.readLine()
+        await connection.write('v1 none')
+      },
+    }`
+    const service = await startService(t, { ...failing, app })
+    service.sandbox.mark()
+    // Before the first heartbeat of a worker that has the default one.
+    const watchdog = { heartbeatMs: 20, hungAfterMs: 100 }
+    service.sandbox.configure({ watchdog, reload: { readyTimeoutMs: 1_500 } })
+    await refused(service, /not ready within 1500 ms/)
+  })
+
   test('a changed port is refused by name', async (t) => {
     const service = await startService(t, { ...failing, app: versioned('v1') })
     service.sandbox.configure({ port: 1 })

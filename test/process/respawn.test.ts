@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, Client } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
@@ -67,7 +67,7 @@ test('a worker that was told to end leaves after its connection, and loses none'
   assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
   // The worker now waits for the holder to end its side; whoever is next must not go down with it.
   assert.equal(isAlive(worker), true)
-  await counted(service, { served: 1, active: 1 })
+  await counted(service, { served: 1, queued: 1 })
   holder.halfClose()
   await waitFor('another worker', async () => {
     const pids = await workerPids(service)
@@ -91,4 +91,39 @@ test('workers leave the signals of a group to the primary', async (t) => {
   assert.equal((await ask(service.port, 'b\r\n')).text, 'b\r\n')
   assert.deepEqual(await workerPids(service), [worker])
   assert.equal((await service.status()).generation, 1)
+})
+
+test('a worker is replaced although the run directory is gone', async (t) => {
+  const service = await startService(t, { config: { logLevel: 'debug' } })
+  const [worker = 0] = await workerPids(service)
+  const { runDir } = service.sandbox
+  renameSync(runDir, `${runDir}-away`)
+  signalTo(worker, 'SIGKILL')
+  assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+  renameSync(`${runDir}-away`, runDir)
+  await counted(service, { served: 1, failed: 0 })
+})
+
+test('a worker whose primary was killed does not outlive its patience', async (t) => {
+  const app = 'export default { handle: () => new Promise(() => {}) }'
+  const connection = { deadlineMs: 100, lingerMs: 100 }
+  const watchdog = { heartbeatMs: 50, hungAfterMs: 200 }
+  const service = await startService(t, { app, config: { connection, watchdog } })
+  const [worker = 0] = await workerPids(service)
+  await Client.connect(service.port)
+  await counted(service, { active: 1 })
+  signalTo(service.pid, 'SIGKILL')
+  await waitFor('the end of the worker', () => !isAlive(worker))
+  rmSync(service.sandbox.pidFile)
+  rmSync(service.sandbox.socketFile)
+})
+
+test('no signal to the whole group that the primary ignores ends a worker', async (t) => {
+  const service = await startService(t)
+  const before = await workerPids(service)
+  for (const signal of ['SIGALRM', 'SIGVTALRM', 'SIGXCPU', 'SIGIO', 'SIGUSR2'] as const) {
+    for (const pid of [service.pid, ...before]) signalTo(pid, signal)
+  }
+  assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+  assert.deepEqual(await workerPids(service), before)
 })

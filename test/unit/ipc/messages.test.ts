@@ -50,7 +50,7 @@ test('anything at all is either a known message or none', () => {
     fc.property(fc.jsonValue(), (message) => {
       const decoded = decodeFromWorker(message)
       if (decoded === undefined) return
-      assert.ok(['hello', 'ready', 'boot-failed', 'heartbeat'].includes(decoded.kind))
+      assert.ok(['hello', 'ready', 'leaving', 'boot-failed', 'heartbeat'].includes(decoded.kind))
     }),
   )
 })

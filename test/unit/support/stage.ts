@@ -8,7 +8,7 @@ import { ConnectionQueue } from '../../../src/primary/queue.ts'
 import { WorkerSlot } from '../../../src/primary/worker-slot.ts'
 import { keptLog } from './kept-log.ts'
 
-const deaf = { onReady() {}, onProgress() {}, onOutput() {}, onEnd() {} }
+const deaf = { onReady() {}, onLeaving() {}, onProgress() {}, onOutput() {}, onEnd() {} }
 
 /** A slot without a process: it only remembers what it is offered. */
 export class BareSlot extends WorkerSlot {
