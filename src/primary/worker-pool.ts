@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import type { Config } from '../config/load.ts'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
+import { runtimeFlags } from '../runtime-flags.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Boot } from './boot.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -55,7 +56,11 @@ export class WorkerPool {
       (slot, cause) => this.#kill(slot, cause),
       options.log,
     )
-    cluster.setupPrimary({ exec: options.workerModule, args: [] })
+    cluster.setupPrimary({
+      exec: options.workerModule,
+      args: [],
+      execArgv: [...new Set([...process.execArgv, ...runtimeFlags])],
+    })
   }
 
   /** The generation that takes connections, if there is one yet. */
