@@ -13,6 +13,7 @@ import type { ReloadResult, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { Drain } from './drain.ts'
 import { Listener } from './listener.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
@@ -22,10 +23,6 @@ import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
-/** How long a worker that was told to drop everything may take; then it is killed. */
-const terminateGraceMs = 1_000
-/** The longest that a timer can wait. */
-const maxTimerMs = 2_147_483_647
 
 export interface PrimaryOptions {
   readonly name: string
@@ -54,6 +51,9 @@ export class Primary {
   readonly #queue: ConnectionQueue
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
+  readonly #drain: Drain
+  /** Aborted when the service is to end at once. */
+  readonly #cut = new AbortController()
   readonly #listener: Listener
   readonly #reloader: Reloader<Environment>
   /** Reloads and scalings change the same workers. */
@@ -66,7 +66,6 @@ export class Primary {
   #probe: NodeJS.Timeout | undefined
   #stopping: Promise<StopResult> | undefined
   #terminating: Promise<StopResult> | undefined
-  #onSettled: (() => void) | undefined
 
   constructor(options: PrimaryOptions) {
     const { config, log } = options
@@ -87,7 +86,7 @@ export class Primary {
       this.#queue,
       this.#accounts,
       config.queue.maxPerClient,
-      () => this.#onSettled?.(),
+      () => this.#drain.settled(),
       log,
     )
     this.#pool = new WorkerPool({
@@ -98,6 +97,7 @@ export class Primary {
       log,
       onOutput: options.onWorkerOutput,
     })
+    this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
     this.#listener = new Listener((socket) => this.#dispatcher.accept(socket), log)
     this.#reloader = new Reloader(
       (environment) => this.#turns.take(() => this.#performReload(environment)),
@@ -123,7 +123,7 @@ export class Primary {
     } catch (error) {
       this.#listener.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
-      await this.#pool.terminate(terminateGraceMs)
+      await this.#drain.dropAll()
       throw error
     }
     this.#machine.apply('bound')
@@ -157,7 +157,7 @@ export class Primary {
 
   /** Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
-    this.#stopping ??= this.#drain(cause)
+    this.#stopping ??= this.#drainOut(cause)
     return this.#stopping
   }
 
@@ -172,9 +172,8 @@ export class Primary {
     this.#machine.apply('abort', cause)
     this.#options.onDraining(cause)
     this.#unbind()
-    const dropped = this.#accounts.unsettled
-    await this.#dropAll()
-    return { dropped }
+    this.#cut.abort()
+    return { dropped: await this.#drain.dropAll() }
   }
 
   /** This process was paused and goes on. */
@@ -254,59 +253,28 @@ export class Primary {
     )
   }
 
-  async #drain(cause: string): Promise<StopResult> {
+  async #drainOut(cause: string): Promise<StopResult> {
     if (!this.#is('serving')) return this.terminate(cause)
     this.#machine.apply('drain', cause)
     this.#options.onDraining(cause)
     this.#unbind()
     const { timeoutMs } = this.#config.drain
-    await this.#settled(timeoutMs)
-    // TERM may have come meanwhile, and does the rest.
+    await this.#drain.serveOut(timeoutMs, this.#cut.signal)
+    // TERM has come meanwhile, and does the rest.
     if (this.#terminating !== undefined) return this.#terminating
-    const dropped = this.#accounts.unsettled
-    if (dropped > 0) {
-      this.#log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
-      await this.#dropAll()
+    const left = this.#accounts.unsettled
+    if (left === 0) {
+      await this.#drain.endWorkers(this.#config)
     } else {
-      await this.#closePool()
+      this.#log.warn({ dropped: left, timeoutMs }, 'The drain took too long; dropping what is left')
+      await this.#drain.dropAll()
     }
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
-    return { dropped }
-  }
-
-  async #dropAll(): Promise<void> {
-    this.#dispatcher.abandon()
-    await this.#pool.terminate(terminateGraceMs)
-    // What a worker had not claimed when it ended is in the queue again.
-    this.#dispatcher.abandon()
-  }
-
-  /** Every answer is out; a worker that does not end by itself now has nothing left to lose. */
-  async #closePool(): Promise<void> {
-    const { connection, drain } = this.#config
-    const killing = setTimeout(
-      () => void this.#pool.terminate(terminateGraceMs),
-      Math.min(connection.lingerMs + drain.timeoutMs, maxTimerMs),
-    )
-    await this.#pool.close()
-    clearTimeout(killing)
+    return { dropped: left }
   }
 
   #unbind(): void {
     clearInterval(this.#probe)
     this.#listener.close()
-  }
-
-  /** Resolves when no connection is queued or in hand, or when time is up. */
-  async #settled(timeoutMs: number): Promise<void> {
-    if (this.#accounts.unsettled === 0) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.#onSettled = () => {
-        if (this.#accounts.unsettled > 0 && this.#is('draining')) return
-        clearTimeout(timer)
-        resolve()
-      }
-    })
   }
 }
