@@ -27,14 +27,17 @@ export class Pm2Process implements LogDestination {
   readonly #early: Pm2Event[] = []
   #onEvent: ((event: Pm2Event) => void) | undefined
 
-  constructor() {
+  /** @param early - the messages that came before this could listen */
+  constructor(early: readonly unknown[]) {
     for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
     // What is sent to a pm2 that has just died is lost with it; that the channel closes ends this process.
     process.on('error', () => {})
     process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
-    process.on('message', (message) => {
+    const receive = (message: unknown) => {
       if (message === 'shutdown') this.#emit({ kind: 'shutdown' })
-    })
+    }
+    process.on('message', receive)
+    for (const message of early) receive(message)
   }
 
   /** Says who acts on events from now on, and gives it what has arrived already. */
