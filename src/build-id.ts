@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ownRoot } from './config/locate.ts'
@@ -34,7 +34,34 @@ export function buildId(appModule: string): string {
 
 /** Paths inside `folder`, sorted, so that the digest does not depend on the order that the disk has. */
 function compiledFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.[cm]?js$/.test(file) && !file.includes('node_modules'))
+  return filesIn(folder, '', new Set())
+    .filter((file) => /\.[cm]?js$/.test(file))
     .toSorted()
+}
+
+/** Links are followed as the module loader does; `seen` ends one that leads back to where it is. */
+function filesIn(folder: string, inside: string, seen: Set<string>): string[] {
+  const real = realpathSync(join(folder, inside))
+  if (seen.has(real)) return []
+  seen.add(real)
+  return readdirSync(real)
+    .toSorted()
+    .filter((name) => name !== 'node_modules')
+    .flatMap((name) => {
+      const file = join(inside, name)
+      const kind = kindOf(join(folder, file))
+      if (kind === 'folder') return filesIn(folder, file, seen)
+      return kind === 'file' ? [file] : []
+    })
+}
+
+function kindOf(path: string): 'file' | 'folder' | 'other' {
+  try {
+    const found = statSync(path)
+    if (found.isDirectory()) return 'folder'
+    return found.isFile() ? 'file' : 'other'
+  } catch {
+    // A link to nothing or in a circle: no code can be loaded from it.
+    return 'other'
+  }
 }

@@ -2,10 +2,11 @@
 /** The command line. Exit statuses: docs/operations.md. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../build-id.ts'
-import { commands, type Options } from '../cli/commands.ts'
+import { commands } from '../cli/commands.ts'
+import type { Options } from '../cli/options.ts'
 import { printError } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
-import { exitStatus, exitStatusOf } from '../errors.ts'
+import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
 
 const program = new Command('helloserver')
   .description(
@@ -65,13 +66,21 @@ function command(name: string, description: string): Command {
 /** Runs a command and turns what it throws into a line and an exit status. */
 function run(perform: (options: Options) => Promise<void>): (options: Options) => Promise<void> {
   return async (options) => {
+    for (const output of [process.stdout, process.stderr]) output.on('error', onLostOutput)
     try {
       await perform(options)
     } catch (error) {
       printError(error, options)
       process.exitCode = exitStatusOf(error)
     }
+    // Without it, what an app leaves running after `check` would keep this process.
+    process.stdout.write('', () => process.exit())
   }
+}
+
+/** A reader that went away, such as `head`, is no failure, and must not end a restart half way. */
+function onLostOutput(error: Error): void {
+  if (codeOf(error) !== 'EPIPE') process.exitCode = exitStatus.failed
 }
 
 function workerCount(text: string): number {

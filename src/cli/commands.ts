@@ -1,21 +1,19 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
-import { loadConfig } from '../config/load.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import { stopService } from '../control/stop.ts'
-import { HelloserverError } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { launch } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
-import { loadApp } from '../app/load.ts'
+import type { Status } from '../status.ts'
+import { check } from './check.ts'
+import type { Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
 
-/** What every command takes. */
-export interface Options {
-  readonly name: string
-  readonly json: boolean
-}
+/** How long a service may take to say how it is, in milliseconds. */
+const answerMs = 5_000
 
 const filesOf = ({ name }: Options): RunFiles => runFiles(name, ownEnvironment())
 
@@ -29,6 +27,35 @@ async function withService<T>(
     return await use(client)
   } finally {
     client.close()
+  }
+}
+
+/** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
+async function currentStatus(options: Options): Promise<Status> {
+  return withService(options, async (client) => {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
+    })
+    try {
+      return await Promise.race([client.request('status', {}), late])
+    } finally {
+      clearTimeout(timer)
+    }
+  })
+}
+
+function silent({ pidFile }: RunFiles): HelloserverError {
+  const message = `Does not answer (process ${writtenIn(pidFile)}, perhaps paused)`
+  return new HelloserverError('CONTROL_FAILED', message)
+}
+
+function writtenIn(pidFile: string): string {
+  try {
+    return readFileSync(pidFile, 'utf8').trim()
+  } catch {
+    // It listens, so it is there, but it has no PID file while it boots or ends.
+    return 'unknown'
   }
 }
 
@@ -66,26 +93,18 @@ async function reload(options: Options): Promise<void> {
 }
 
 async function status(options: Options): Promise<void> {
-  const result = await withService(options, (client) => client.request('status', {}))
+  const result = await currentStatus(options)
   print(options, result, statusView(result))
 }
 
 async function workers(options: Options): Promise<void> {
-  const result = await withService(options, (client) => client.request('status', {}))
+  const result = await currentStatus(options)
   print(options, result.workers, workersView(result.workers))
 }
 
 async function scale(count: number, options: Options): Promise<void> {
   const result = await withService(options, (client) => client.request('scale', { workers: count }))
   print(options, result, `${options.name} has ${result.workers} workers until the next reload`)
-}
-
-async function check(options: Options): Promise<void> {
-  const environment = ownEnvironment()
-  runFiles(options.name, environment)
-  const config = loadConfig(options.name, environment)
-  await loadApp(config.appModule)
-  print(options, config, `${config.path} is good, and the app ${config.appModule} loads`)
 }
 
 async function logs(options: Options, lines: number, follow: boolean): Promise<void> {
@@ -98,12 +117,17 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
   }
   const last = lastLines(path, lines)
   const show = (bytes: Buffer) =>
-    new Promise<void>((resolve) => {
-      process.stdout.write(bytes, () => resolve())
+    new Promise<void>((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
     })
-  await show(last.lines)
-  if (!follow) return
-  await new LogFollower({ path, offset: last.end, show }).follow(new AbortController().signal)
+  try {
+    await show(last.lines)
+    if (!follow) return
+    await new LogFollower({ path, offset: last.end, show }).follow(new AbortController().signal)
+  } catch (error) {
+    // Whoever read this, such as `head`, has seen enough.
+    if (codeOf(error) !== 'EPIPE') throw error
+  }
 }
 
 /** The commands, each resolving when what it asked for has happened. */

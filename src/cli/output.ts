@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '../errors.ts'
-import type { Options } from './commands.ts'
+import type { Options } from './options.ts'
 
 /** Prints a result: the object for programs, the sentence or table for people. */
 export function print(options: Options, result: object, people: string): void {

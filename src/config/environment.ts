@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+
 /** The environment variables of the contract; each overrides the configuration file. */
 export const variables = {
   host: 'HELLOSERVER_HOST',
@@ -14,12 +16,16 @@ export type Environment = Readonly<
   Partial<Record<(typeof variables)[keyof typeof variables], string>>
 >
 
-/** The service's variables, as this process was given them. */
+/** Those that name a path: a daemon runs in another directory than the person who set them. */
+const paths = new Set<string>([variables.runDir, variables.config])
+
+/** The service's variables, as this process was given them; relative paths are made absolute. */
 export function ownEnvironment(): Environment {
   const picked: Record<string, string> = {}
   for (const variable of Object.values(variables)) {
     const value = process.env[variable]
-    if (value !== undefined && value !== '') picked[variable] = value
+    if (value === undefined || value === '') continue
+    picked[variable] = paths.has(variable) ? resolve(value) : value
   }
   return picked
 }

@@ -33,7 +33,9 @@ export function loadConfig(name: string, environment: Environment): Config {
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
-    throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${problems.join('; ')}`)
+    // What breaks two rules, such as an integer and a range, is the same problem twice.
+    const different = [...new Set(problems)].join('; ')
+    throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${different}`)
   }
   const { $schema: _, workers, ...settings } = parsed.data
   const directory = dirname(path)

@@ -1,7 +1,7 @@
-import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { join, resolve } from 'node:path'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { dirname, join, resolve } from 'node:path'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
 /** Where a service keeps what others find it by. */
@@ -58,7 +58,7 @@ export function runFiles(name: string, environment: Environment): RunFiles {
 export function makeRunDir(files: RunFiles): void {
   const { runDir } = files
   try {
-    mkdirSync(runDir, { recursive: true, mode: 0o700 })
+    makeFolder(runDir)
     accessSync(runDir, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new HelloserverError(
@@ -84,11 +84,27 @@ export function makeRunDir(files: RunFiles): void {
     )
   }
   // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one.
-  if ((mode & 0o002) !== 0) {
+  // And whoever shares the group could turn the control socket or the log into something else.
+  if ((mode & 0o022) !== 0) {
     throw new HelloserverError(
       'BAD_CONFIG',
-      `The run directory "${runDir}" can be written by everyone; use one of mode 0700, for example "${join(runDir, 'helloserver')}"`,
+      `The run directory "${runDir}" can be written by others; use one of mode 0700, for example "${join(runDir, 'helloserver')}"`,
     )
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing, one by one: Node's own recursive mkdir never returns
+ * where the system says that the parent does not exist although it does, as in /proc.
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another start was faster; whether what it made can be used, the caller looks.
+    if (codeOf(error) !== 'EEXIST') throw error
   }
 }
 

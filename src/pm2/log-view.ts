@@ -14,7 +14,7 @@ const maxCatchUpBytes = 256 * 1024
  */
 export async function showLog(
   files: RunFiles,
-  pm2: Pm2Process,
+  pm2: Pick<Pm2Process, 'show'>,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
@@ -31,11 +31,28 @@ export async function showLog(
       path: files.logFile,
       ...start.from,
       show: (lines) => pm2.show(lines),
-      onShown: (offset, fileId) => cursor.write({ offset, fileId }),
+      onShown: keepIn(cursor, log),
     })
     await follower.follow(signal)
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'Cannot show the log; the service itself goes on')
+  }
+}
+
+/** A cursor that cannot be written, as on a full disk, costs the next bridge its place, not this one its view. */
+function keepIn(cursor: LogCursor, log: Logger): (offset: number, fileId: string) => void {
+  let isWarned = false
+  return (offset, fileId) => {
+    try {
+      cursor.write({ offset, fileId })
+    } catch (error) {
+      if (isWarned) return
+      isWarned = true
+      log.warn(
+        { reason: messageOf(error) },
+        'Cannot keep how far the log was shown; lines may be shown again after a reload',
+      )
+    }
   }
 }
 

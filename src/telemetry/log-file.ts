@@ -1,5 +1,8 @@
 import { copyFileSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
+import { messageOf } from '../errors.ts'
+
+const newline = 10
 
 /** A log file is cut when it reaches this size; the part before is kept beside it, once. */
 export const maxLogBytes = 8 * 1024 * 1024
@@ -19,6 +22,8 @@ export class LogFile implements DestinationStream {
   readonly #maxBytes: number
   #bytes: number
   #lost = 0
+  /** The last line was cut short, and its rest is lost. */
+  #isTorn = false
 
   constructor(path: string, maxBytes = maxLogBytes) {
     this.#path = path
@@ -31,10 +36,7 @@ export class LogFile implements DestinationStream {
   write(line: string | Uint8Array): void {
     try {
       if (this.#bytes >= this.#maxBytes) this.#cut()
-      if (this.#lost > 0)
-        this.#append(
-          `${JSON.stringify({ level: 'warn', lost: this.#lost, msg: 'Log lines lost' })}\n`,
-        )
+      if (this.#lost > 0) this.#warn({ lost: this.#lost, msg: 'Log lines lost' })
       this.#lost = 0
       this.#append(line)
     } catch {
@@ -42,14 +44,39 @@ export class LogFile implements DestinationStream {
     }
   }
 
-  #append(line: string | Uint8Array): void {
-    const bytes = typeof line === 'string' ? Buffer.from(line) : line
-    this.#bytes += writeSync(this.#fd, bytes)
+  #warn(what: Readonly<Record<string, unknown>>): void {
+    // The time also makes the first line after a cut unlike any other, as its followers need.
+    const line = { level: 'warn', time: new Date().toISOString(), ...what }
+    this.#append(`${JSON.stringify(line)}\n`)
   }
 
+  /** Throws when the line could not be written whole. */
+  #append(line: string | Uint8Array): void {
+    const bytes = Buffer.from(line)
+    const whole = this.#isTorn ? Buffer.concat([Buffer.of(newline), bytes]) : bytes
+    const written = writeSync(this.#fd, whole)
+    this.#bytes += written
+    if (written > 0) this.#isTorn = written < whole.length && whole[written - 1] !== newline
+    if (written < whole.length) throw new Error(`Only ${written} of ${whole.length} bytes written`)
+  }
+
+  /** A full disk must not keep the log from being cut: that is what makes room on it. */
   #cut(): void {
-    copyFileSync(this.#path, rotatedName(this.#path))
+    const failure = this.#keep()
     ftruncateSync(this.#fd)
     this.#bytes = 0
+    this.#isTorn = false
+    if (failure !== undefined) {
+      this.#warn({ reason: messageOf(failure), msg: 'The part before could not be kept' })
+    }
+  }
+
+  #keep(): unknown {
+    try {
+      copyFileSync(this.#path, rotatedName(this.#path))
+      return undefined
+    } catch (error) {
+      return error
+    }
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { buildId, version } from '../../src/build-id.ts'
@@ -33,5 +33,43 @@ test('code beside the app counts, other files do not', (t) => {
   assert.equal(buildId(app), first)
   mkdirSync(join(folder, 'parts'))
   writeFileSync(join(folder, 'parts', 'a.js'), 'x')
+  assert.notEqual(buildId(app), first)
+})
+
+test('folders and links that are named like code are no code', (t) => {
+  const folder = tempFolder(t)
+  const app = join(folder, 'app.js')
+  writeFileSync(app, 'one')
+  const first = buildId(app)
+  mkdirSync(join(folder, 'chart.js'))
+  symlinkSync('nowhere', join(folder, 'dangling.js'))
+  symlinkSync('circle.js', join(folder, 'circle.js'))
+  symlinkSync('.', join(folder, 'again'))
+  assert.equal(buildId(app), first)
+  writeFileSync(join(folder, 'chart.js', 'index.js'), 'x')
+  assert.notEqual(buildId(app), first)
+})
+
+test('code counts through a link', (t) => {
+  const folder = tempFolder(t)
+  const shared = tempFolder(t)
+  const app = join(folder, 'app.js')
+  writeFileSync(app, 'one')
+  writeFileSync(join(shared, 'a.js'), 'x')
+  symlinkSync(shared, join(folder, 'shared'))
+  const first = buildId(app)
+  writeFileSync(join(shared, 'a.js'), 'y')
+  assert.notEqual(buildId(app), first)
+})
+
+test('installed packages do not count, code that is only called like them does', (t) => {
+  const folder = tempFolder(t)
+  const app = join(folder, 'app.js')
+  writeFileSync(app, 'one')
+  const first = buildId(app)
+  mkdirSync(join(folder, 'node_modules', 'x'), { recursive: true })
+  writeFileSync(join(folder, 'node_modules', 'x', 'index.js'), 'x')
+  assert.equal(buildId(app), first)
+  writeFileSync(join(folder, 'my_node_modules.js'), 'x')
   assert.notEqual(buildId(app), first)
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ambient, cleanEnvironment, ownEnvironment } from '../../../src/config/environment.ts'
 import { setEnvironment } from '../support/environment.ts'
@@ -41,6 +42,19 @@ test('only variables of our own are picked, and empty ones count as unset', (t) 
     HELLOSERVER_TYPO: '1',
   })
   assert.deepEqual(ownEnvironment(), { HELLOSERVER_HOST: '::1' })
+})
+
+test('relative paths are taken from where the person is, not from where a daemon runs', (t) => {
+  setEnvironment(t, {
+    HELLOSERVER_CONFIG: 'apps/x.json',
+    HELLOSERVER_RUN_DIR: '../run',
+    HELLOSERVER_HOST: 'host',
+  })
+  const { HELLOSERVER_CONFIG, HELLOSERVER_RUN_DIR, HELLOSERVER_HOST } = ownEnvironment()
+  assert.deepEqual(
+    [HELLOSERVER_CONFIG, HELLOSERVER_RUN_DIR, HELLOSERVER_HOST],
+    [join(process.cwd(), 'apps/x.json'), join(process.cwd(), '../run'), 'host'],
+  )
 })
 
 test('what others say counts unless it is empty', (t) => {

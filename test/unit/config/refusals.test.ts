@@ -92,6 +92,13 @@ for (const [environment, problem] of [
   })
 }
 
+test('what breaks two rules is told once', (t) => {
+  assert.throws(
+    () => load(t, { port: 1e99 }),
+    /config\.json: port is 1e\+99; it must be an integer from 0 to 65535$/,
+  )
+})
+
 test('all that is wrong is told at once', (t) => {
   assert.throws(
     () => load(t, { port: -1, queue: { max: -1 }, tpyo: 1 }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { makeRunDir, runFiles } from '../../../src/config/run-dir.ts'
@@ -86,13 +86,13 @@ test('a directory that only its owner writes is used as it is', (t) => {
   assert.equal(modeOf(files.runDir), 0o755)
 })
 
-test('a directory that everyone can write is refused, sticky or not', (t) => {
-  for (const mode of [0o777, 0o1777, 0o702]) {
+test('a directory that others can write is refused, sticky or not', (t) => {
+  for (const mode of [0o777, 0o1777, 0o702, 0o770, 0o720]) {
     const files = filesIn(tempFolder(t))
     chmodSync(files.runDir, mode)
     assert.throws(() => makeRunDir(files), {
       code: 'BAD_CONFIG',
-      message: /can be written by everyone; use one of mode 0700, for example ".*\/helloserver"$/,
+      message: /can be written by others; use one of mode 0700, for example ".*\/helloserver"$/,
     })
   }
 })
@@ -118,4 +118,17 @@ test('what is no directory, or cannot be one, is refused with what to set', (t) 
     })
   }
   rmSync(join(folder, 'dangling'))
+})
+
+test('what the system will not let be made is refused, rather than tried for ever', () => {
+  assert.throws(() => makeRunDir(filesIn('/proc/helloserver/run')), {
+    code: 'BAD_CONFIG',
+    message: /^Cannot use the run directory "\/proc\/helloserver\/run" \(/,
+  })
+})
+
+test("every folder that is made on the way is its owner's alone", (t) => {
+  const files = filesIn(unmade(t))
+  makeRunDir(files)
+  assert.equal(modeOf(dirname(files.runDir)), 0o700)
 })

@@ -1,0 +1,40 @@
+import { loadApp } from '../app/load.ts'
+import { ownEnvironment } from '../config/environment.ts'
+import { type Config, loadConfig } from '../config/load.ts'
+import { runFiles } from '../config/run-dir.ts'
+import { exitStatus, HelloserverError } from '../errors.ts'
+import type { Options } from './options.ts'
+import { print, printError } from './output.ts'
+
+/** Reads the configuration and loads the app, as a start and its workers would. */
+export async function check(options: Options): Promise<void> {
+  const environment = ownEnvironment()
+  runFiles(options.name, environment)
+  const config = loadConfig(options.name, environment)
+  await load(config, options)
+  print(options, config, `${config.path} is good, and the app ${config.appModule} loads`)
+}
+
+/** Loads the app here, where its code may do as it likes: wait for ever, or end the process. */
+async function load({ appModule, reload }: Config, options: Options): Promise<void> {
+  const onExit = () => {
+    const message = `The app ${appModule} ended the process while it loaded`
+    printError(new HelloserverError('APP_FAILED', message), options)
+    process.exitCode = exitStatus.failed
+  }
+  process.once('exit', onExit)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    // It also keeps the process alive while all that the app waits for never comes.
+    timer = setTimeout(() => {
+      const message = `The app ${appModule} did not load within ${reload.readyTimeoutMs} ms`
+      reject(new HelloserverError('APP_FAILED', message))
+    }, reload.readyTimeoutMs)
+  })
+  try {
+    await Promise.race([loadApp(appModule), late])
+  } finally {
+    clearTimeout(timer)
+    process.off('exit', onExit)
+  }
+}

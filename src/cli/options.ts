@@ -1,0 +1,5 @@
+/** What every command takes. */
+export interface Options {
+  readonly name: string
+  readonly json: boolean
+}
