@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
-import { runtimeFlags } from '../runtime-flags.ts'
 import { type BootReport, bootReportFd } from './boot-report.ts'
 
 const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
@@ -33,16 +32,7 @@ export async function launch(
   const stdio = ['ignore', log, log, 'pipe'] as const
   const shell = spawn(
     '/bin/sh',
-    [
-      '-c',
-      fork,
-      process.execPath,
-      ...runtimeFlags,
-      primaryModule,
-      '--daemon',
-      '--name',
-      files.name,
-    ],
+    ['-c', fork, process.execPath, primaryModule, '--daemon', '--name', files.name],
     { cwd: '/', env: cleanEnvironment(environment), detached: true, stdio: [...stdio] },
   )
   closeSync(log)

@@ -2,7 +2,6 @@ import cluster from 'node:cluster'
 import type { Config } from '../config/load.ts'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
-import { runtimeFlags } from '../runtime-flags.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Boot } from './boot.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -56,11 +55,7 @@ export class WorkerPool {
       (slot, cause) => this.#kill(slot, cause),
       options.log,
     )
-    cluster.setupPrimary({
-      exec: options.workerModule,
-      args: [],
-      execArgv: [...new Set([...process.execArgv, ...runtimeFlags])],
-    })
+    cluster.setupPrimary({ exec: options.workerModule, args: [] })
   }
 
   /** The generation that takes connections, if there is one yet. */
