@@ -18,9 +18,15 @@ export interface PidLock {
  * no race to win against another starter; and whoever connects is told the holder's PID.
  *
  * @param pidFile - the path that the lock is named after; its folder must exist
- * @throws HelloserverError `ALREADY_RUNNING` with the holder's PID
+ * @throws HelloserverError `ALREADY_RUNNING` with the holder's PID, `BOOT_FAILED` where there is no such namespace
  */
 export async function takePidLock(pidFile: string): Promise<PidLock> {
+  if (process.platform !== 'linux') {
+    throw new HelloserverError(
+      'BOOT_FAILED',
+      `helloserver needs Linux, whose kernel holds its PID lock; this is ${process.platform}`,
+    )
+  }
   const address = lockAddress(pidFile)
   const server = createServer((socket) => {
     socket.on('error', () => {})
