@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
 import type { Status } from '../../src/status.ts'
-import { isAlive, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
+import { serviceAt, statusIn } from './service-in.ts'
 import { waitFor, within } from './wait-for.ts'
 
 /** A daemon that serves. */
@@ -38,7 +37,7 @@ export async function startIn(sandbox: Sandbox): Promise<Service> {
   const { status, stdout, stderr } = await sandbox.cli('start', '--json')
   assert.equal(status, 0, `The start failed: ${stderr}`)
   const { pid, port } = JSON.parse(stdout) as { pid: number; port: number }
-  return serviceOf(sandbox, pid, port)
+  return serviceAt(sandbox, pid, port)
 }
 
 /** Runs the service in the foreground and waits until it serves. */
@@ -48,40 +47,14 @@ export async function runService(t: TestContext, options?: SandboxOptions): Prom
   const ended = resultOf(child)
   const first = await waitFor('a service that serves', async () => {
     assert.equal(child.exitCode, null, 'The service ended at once')
-    const status = await statusOf(sandbox).catch(() => undefined)
+    const status = await statusIn(sandbox).catch(() => undefined)
     return status?.state === 'serving' ? status : undefined
   })
   t.after(async () => {
     child.kill('SIGTERM')
     sandbox.assertQuiet((await within('the end of the service', ended)).stdout)
   })
-  return { ...serviceOf(sandbox, first.pid, first.listen.port), child, ended }
-}
-
-function serviceOf(sandbox: Sandbox, pid: number, port: number): Service {
-  return {
-    sandbox,
-    port,
-    pid,
-    status: () => statusOf(sandbox),
-    cli: (...args) => sandbox.cli(...args),
-    signal: (signal) => void signalTo(pid, signal),
-    log: () => sandbox.log(),
-    async stop() {
-      signalTo(pid, 'SIGUSR1')
-      await waitFor('the end of the primary', () => !isAlive(pid))
-    },
-  }
-}
-
-/** Asks on the control socket, as `status --json` does, without a process for each question. */
-async function statusOf(sandbox: Sandbox): Promise<Status> {
-  const client = await ControlClient.connect(sandbox.socketFile)
-  try {
-    return await client.request('status', {})
-  } finally {
-    client.close()
-  }
+  return { ...serviceAt(sandbox, first.pid, first.listen.port), child, ended }
 }
 
 /** Waits until the connections are as `expected`, for the counts that it names. */

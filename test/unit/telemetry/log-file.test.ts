@@ -66,9 +66,8 @@ test('between one cut and the next no line is lost or changed', (t) => {
   )
 })
 
-test('a disk that is full loses lines, tells how many, and goes on', (t) => {
+test('a disk that is full loses lines, tells how many, and goes on', () => {
   // Linux's own full disk.
-  if (!existsSync('/dev/full')) return t.skip('needs /dev/full')
   const file = new LogFile('/dev/full')
   assert.doesNotThrow(() => file.write('lost\n'))
   assert.doesNotThrow(() => file.write('lost too\n'))
