@@ -10,7 +10,7 @@ import { writeSync } from 'node:fs'
 export const steps = ['served', 'failed', 'gone', 'missing'] as const
 
 /**
- * `served`, `failed`: the handler has settled. `gone`: the client had left before it was claimed.
+ * `served`, `failed`: the handler has settled. `gone`: the client left before a byte had passed.
  * `missing`: the offer came without its socket, or could not be claimed.
  */
 export type Step = (typeof steps)[number]

@@ -97,14 +97,13 @@ export class Dispatcher {
         this.#settle(connection, 'fail')
         return
       case 'gone':
+        this.#release(slot)
+        this.#settle(connection, 'leave')
+        return
       case 'missing':
         // An app can write to the pipe too; what it has begun to read is not offered again.
         if (slot.hasClaimed(connection)) return
         this.#release(slot)
-        if (step === 'gone') {
-          this.#settle(connection, 'leave')
-          return
-        }
         this.#missed(connection)
         return
     }

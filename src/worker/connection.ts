@@ -9,6 +9,9 @@ export interface Remote {
   readonly port: number
 }
 
+/** The system forgets the peer of a connection that was reset (getpeername(2), ENOTCONN). */
+const forgotten: Remote = { address: 'unknown', port: 0 }
+
 /** What a handler may take and how long it may take; milliseconds and bytes. */
 export interface ConnectionLimits {
   readonly maxLineBytes: number
@@ -40,11 +43,11 @@ const highWaterBytes = 65_536
 export class Connection implements AsyncIterable<Buffer> {
   /** Unique within one run of the service; rises by one with each connection accepted. */
   readonly id: number
-  readonly remote: Remote
   readonly #socket: Socket
   readonly #limits: ConnectionLimits
   readonly #input = new LineBuffer()
   readonly #alarms: Alarms
+  #remote: Remote | undefined
   #inputEnded = false
   #isReleased = false
   #hasWritten = false
@@ -56,16 +59,9 @@ export class Connection implements AsyncIterable<Buffer> {
   #flushed: (() => void) | undefined
 
   /** @internal Made by the worker; `socket` is claimed and not read yet. */
-  constructor(
-    id: number,
-    socket: Socket,
-    remote: Remote,
-    limits: ConnectionLimits,
-    alarms: Alarms,
-  ) {
+  constructor(id: number, socket: Socket, limits: ConnectionLimits, alarms: Alarms) {
     this.id = id
     this.#alarms = alarms
-    this.remote = remote
     this.#socket = socket
     this.#limits = limits
     // The client may end its side and still wait for the answer (half-close).
@@ -79,6 +75,18 @@ export class Connection implements AsyncIterable<Buffer> {
     alarms.deadline.set(() =>
       this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
     )
+  }
+
+  /**
+   * The client's address and port, asked of the system when they are first wanted: `unknown` and 0 if the
+   * client had reset the connection by then.
+   */
+  get remote(): Remote {
+    if (this.#remote === undefined) {
+      const { remoteAddress: address, remotePort: port } = this.#socket
+      this.#remote = address === undefined || port === undefined ? forgotten : { address, port }
+    }
+    return this.#remote
   }
 
   /**
@@ -134,6 +142,11 @@ export class Connection implements AsyncIterable<Buffer> {
     })
     // What failed, `flush` sees too.
     return quiet(written)
+  }
+
+  /** @internal Whether no byte has passed, either way. */
+  get isUntouched(): boolean {
+    return !this.#hasWritten && this.#socket.bytesRead === 0
   }
 
   /** @internal Gives the connection up: pending calls reject, the socket is closed at once. */

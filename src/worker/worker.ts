@@ -63,20 +63,12 @@ export class Worker {
       socket.destroy()
       return
     }
-    // The system no longer knows the peer of a connection that was reset (getpeername(2), ENOTCONN).
-    const { remoteAddress, remotePort } = socket
-    if (remoteAddress === undefined || remotePort === undefined) {
-      this.#progress.write('gone', id)
-      socket.destroy()
-      return
-    }
     if (!this.#claim(id)) {
       this.#progress.write('missing', id)
       socket.destroy()
       return
     }
-    const remote = { address: remoteAddress, port: remotePort }
-    const connection = new Connection(id, socket, remote, this.#settings, this.#alarms)
+    const connection = new Connection(id, socket, this.#settings, this.#alarms)
     this.#connection = connection
     void this.#serve(connection)
   }
@@ -127,7 +119,8 @@ export class Worker {
       this.#lingerers.add(socket)
     } else {
       socket.destroy()
-      this.#progress.write('failed', connection.id, reason)
+      const isGone = reason === 'client-reset' && connection.isUntouched
+      this.#progress.write(isGone ? 'gone' : 'failed', connection.id, reason)
     }
     this.#onIdle?.()
   }

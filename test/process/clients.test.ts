@@ -87,7 +87,16 @@ describe('clients that misbehave', { concurrency: 3 }, () => {
     assert.deepEqual(await workerPids(service), [worker])
   })
 
-  test('a reset after the claim is counted as failed', async (t) => {
+  test('a reset before a word was said is counted as gone', async (t) => {
+    const service = await startService(t)
+    const client = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    client.reset()
+    await counted(service, { accepted: 1, gone: 1, active: 0 })
+    assert.equal((await ask(service.port, 'next\r\n')).text, 'next\r\n')
+  })
+
+  test('a reset after the answer began is counted as failed', async (t) => {
     const service = await startService(t, { app: greeter })
     const client = await Client.connect(service.port)
     await client.receives('hi\r\n')

@@ -24,8 +24,7 @@ export async function connected(
   const pair = await socketPair(t)
   const limits = { ...generous, ...changes }
   const alarms = { read: new Alarm(limits.readTimeoutMs), deadline: new Alarm(limits.deadlineMs) }
-  const remote = { address: '127.0.0.1', port: 1 }
-  return { ...pair, connection: new Connection(7, pair.server, remote, limits, alarms) }
+  return { ...pair, connection: new Connection(7, pair.server, limits, alarms) }
 }
 
 /** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */

@@ -145,3 +145,33 @@ test('after a line that was too long, nothing tells where the next one begins', 
     await assert.rejects(connection.readLine(), LineTooLongError)
   }
 })
+
+test('an address is asked for when it is wanted, and kept', async (t) => {
+  const { connection, client } = await connected(t)
+  const { remote } = connection
+  assert.equal(remote.port, client.localPort)
+  client.resetAndDestroy()
+  await assert.rejects(connection.read(), { code: 'CLIENT_GONE' })
+  assert.deepEqual(connection.remote, remote)
+})
+
+test('the address of a client that has reset the connection is forgotten', async (t) => {
+  const { connection, client } = await connected(t)
+  client.resetAndDestroy()
+  await assert.rejects(connection.read(), { code: 'CLIENT_GONE' })
+  assert.deepEqual(connection.remote, { address: 'unknown', port: 0 })
+})
+
+test('a connection is untouched until a byte has passed', async (t) => {
+  const received = await connected(t)
+  assert.equal(received.connection.isUntouched, true)
+  received.client.write('a')
+  await received.connection.read()
+  received.client.resetAndDestroy()
+  await assert.rejects(received.connection.read(), { code: 'CLIENT_GONE' })
+  assert.equal(received.connection.isUntouched, false)
+
+  const sent = await connected(t)
+  await sent.connection.write('a')
+  assert.equal(sent.connection.isUntouched, false)
+})
