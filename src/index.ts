@@ -1,4 +1,5 @@
 export type { App, Context } from './app/app.ts'
 export { defineApp } from './app/app.ts'
 export { type ErrorCode, HelloserverError, LineTooLongError } from './errors.ts'
-export type { Connection, Remote } from './worker/connection.ts'
+export type { Remote } from './ipc/socket-handle.ts'
+export type { Connection } from './worker/connection.ts'

@@ -1,11 +1,11 @@
 /** A worker process: started by the primary through node:cluster, told what to be by its first message. */
 import './worker-signals.ts'
 import cluster from 'node:cluster'
-import { Socket } from 'node:net'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import { decodeToWorker, type FromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { ProgressWriter, progressFd } from '../ipc/progress.ts'
+import { receivedSocket } from '../ipc/socket-handle.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { appError, loadApp } from '../app/load.ts'
 import { Worker } from '../worker/worker.ts'
@@ -31,7 +31,7 @@ let patienceMs = 0
 
 process.on('message', (message: unknown, handle: unknown) => {
   if (typeof message === 'number') {
-    worker?.receive(message, handle instanceof Socket ? handle : undefined)
+    worker?.receive(message, receivedSocket(handle))
     return
   }
   const decoded = decodeToWorker(message)

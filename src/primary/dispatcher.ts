@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import type { Progress } from '../ipc/progress.ts'
+import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
@@ -47,11 +47,11 @@ export class Dispatcher {
   }
 
   /** Takes charge of a socket that was just accepted and is not being read. */
-  accept(socket: Socket): void {
+  accept(handle: SocketHandle): void {
     this.#lastId += 1
     const connection: PendingConnection = {
       id: this.#lastId,
-      socket,
+      handle,
       acceptedAtMs: performance.now(),
       state: this.#accounts.open(),
       missed: 0,
@@ -59,8 +59,6 @@ export class Dispatcher {
       next: undefined,
       previous: undefined,
     }
-    // The only errors that an unread socket meets are its client's departure.
-    socket.on('error', () => this.#leave(connection))
     if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
     else if (this.#idle.length > 0) this.#offer(connection)
     else if (!this.#queue.push(connection)) this.#settle(connection, 'shed')
@@ -144,13 +142,15 @@ export class Dispatcher {
 
   /**
    * Finds clients that left while they waited. Nothing reads a queued socket, since its bytes belong to
-   * the worker; but a write of no bytes fails on a connection that was reset (tcp(7)), and asks nothing
-   * of the client.
+   * the worker; but the system forgets the peer of a connection that was reset.
    */
   probe(minWaitMs: number): void {
     const now = performance.now()
     for (const connection of this.#queue) {
-      if (now - connection.acceptedAtMs >= minWaitMs) connection.socket.write('')
+      if (now - connection.acceptedAtMs < minWaitMs) return
+      if (remoteOf(connection.handle) !== undefined) continue
+      this.#queue.remove(connection)
+      this.#settle(connection, 'leave')
     }
   }
 
@@ -185,7 +185,7 @@ export class Dispatcher {
   }
 
   #requeue(connection: PendingConnection): void {
-    if (connection.socket.destroyed) {
+    if (remoteOf(connection.handle) === undefined) {
       this.#settle(connection, 'leave')
       return
     }
@@ -208,23 +208,19 @@ export class Dispatcher {
     this.#settle(connection, 'fail')
   }
 
-  #leave(connection: PendingConnection): void {
-    if (this.#queue.remove(connection)) this.#settle(connection, 'leave')
-  }
-
   #settle(
     connection: PendingConnection,
     event: 'serve' | 'fail' | 'shed' | 'expire' | 'leave',
   ): void {
     this.#accounts.apply(connection, event)
     if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
-    connection.socket.destroy()
+    connection.handle.close()
     this.#onSettled()
   }
 
   /** Counts a connection for its client's address; whether there are more of them now than there may be. */
   #exceeds(connection: PendingConnection): boolean {
-    const address = connection.socket.remoteAddress ?? ''
+    const address = remoteOf(connection.handle)?.address ?? ''
     const count = (this.#perClient.get(address) ?? 0) + 1
     this.#perClient.set(address, count)
     connection.countedAs = address

@@ -1,5 +1,6 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Server } from 'node:net'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { acceptHandles, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
@@ -7,11 +8,12 @@ const backlog = 4_096
 
 /** The listening socket. Every connection arrives unread, so that its bytes stay the worker's. */
 export class Listener {
-  readonly #server: Server
+  readonly #server: Server = createServer()
+  readonly #onConnection: (handle: SocketHandle) => void
   readonly #log: Logger
 
-  constructor(onConnection: (socket: Socket) => void, log: Logger) {
-    this.#server = createServer({ pauseOnConnect: true }, onConnection)
+  constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
+    this.#onConnection = onConnection
     this.#log = log
   }
 
@@ -24,7 +26,8 @@ export class Listener {
   /**
    * Binds and listens.
    *
-   * @throws HelloserverError `ADDRESS_TAKEN`, or `BAD_CONFIG` for an address that this host cannot have
+   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` for an address that this host cannot have, or
+   * `BOOT_FAILED`
    */
   async listen(host: string, port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
@@ -32,12 +35,12 @@ export class Listener {
       this.#server.once('error', onError)
       this.#server.listen({ host, port, backlog, exclusive: true }, () => {
         this.#server.removeListener('error', onError)
-        this.#server.on('error', (error) =>
-          this.#log.error({ error }, 'Cannot accept a connection'),
-        )
         resolve()
       })
     })
+    acceptHandles(this.#server, this.#onConnection, (error) =>
+      this.#log.error({ error }, 'Cannot accept a connection'),
+    )
   }
 
   /** Stops to accept; what was accepted is not touched. */

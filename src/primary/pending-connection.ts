@@ -1,11 +1,11 @@
-import type { Socket } from 'node:net'
+import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { Links } from './linked-list.ts'
 
 /** A connection that the primary still accounts for: its own copy of the socket, and where it stands. */
 export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
-  readonly socket: Socket
+  readonly handle: SocketHandle
   /** When it was accepted, monotonic, in milliseconds. */
   readonly acceptedAtMs: number
   /** Written by `Accounts` alone. */
@@ -20,10 +20,9 @@ export interface PendingConnection extends Links<PendingConnection> {
  * The client as a person writes it, for logs and `status`. Asked of the system only when somebody wants to
  * know; it has forgotten a client that has reset its connection.
  */
-export function peerOf({ socket }: PendingConnection): string {
-  const { remoteAddress, remotePort } = socket
-  if (remoteAddress === undefined) return 'unknown'
-  return remoteAddress.includes(':')
-    ? `[${remoteAddress}]:${remotePort}`
-    : `${remoteAddress}:${remotePort}`
+export function peerOf({ handle }: PendingConnection): string {
+  const remote = remoteOf(handle)
+  if (remote === undefined) return 'unknown'
+  const { address, port } = remote
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -98,7 +98,7 @@ export class Primary {
       onOutput: options.onWorkerOutput,
     })
     this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
-    this.#listener = new Listener((socket) => this.#dispatcher.accept(socket), log)
+    this.#listener = new Listener((handle) => this.#dispatcher.accept(handle), log)
     this.#reloader = new Reloader(
       (environment) => this.#turns.take(() => this.#performReload(environment)),
       log,

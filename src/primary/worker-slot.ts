@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
 import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
+import { sendHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { WorkerStatus } from '../status.ts'
@@ -132,7 +133,8 @@ export class WorkerSlot {
     this.#machine.apply('offer')
     this.inHand = connection
     this.inHandSinceMs = performance.now()
-    this.#worker?.process.send(connection.id, connection.socket, { keepOpen: true }, ignore)
+    if (this.#worker !== undefined)
+      sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
   }
 
   /** Whether the worker has written down that it reads this connection. */

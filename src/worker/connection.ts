@@ -1,13 +1,8 @@
 import type { Socket } from 'node:net'
 import { HelloserverError, LineTooLongError } from '../errors.ts'
+import type { Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
 import { LineBuffer } from './line-buffer.ts'
-
-/** The client's end of a connection. */
-export interface Remote {
-  readonly address: string
-  readonly port: number
-}
 
 /** The system forgets the peer of a connection that was reset (getpeername(2), ENOTCONN). */
 const forgotten: Remote = { address: 'unknown', port: 0 }
@@ -64,8 +59,6 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#alarms = alarms
     this.#socket = socket
     this.#limits = limits
-    // The client may end its side and still wait for the answer (half-close).
-    socket.allowHalfOpen = true
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('end', () => {
       this.#inputEnded = true

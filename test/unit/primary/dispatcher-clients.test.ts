@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
-import { socketPair } from '../support/socket-pair.ts'
+import { handlePair, LooseHandle } from '../support/handles.ts'
 import { BareSlot, staged } from '../support/stage.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
   const { dispatcher, accounts, report } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle())
   report(slot, 'gone')
   assert.equal(accounts.counts.gone, 1)
   assert.equal(slot.current.id, 2)
@@ -20,7 +19,7 @@ test('an offer that comes without its socket is made again, and given up after t
   const { dispatcher, accounts, report, lines } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   report(slot, 'missing')
   report(slot, 'missing')
   assert.deepEqual(
@@ -35,11 +34,11 @@ test('an offer that comes without its socket is made again, and given up after t
 
 test('a connection that finds the queue full is shed and closed', (t) => {
   const { dispatcher, accounts, settled } = staged(t, 1)
-  const sockets = [new Socket(), new Socket()]
-  for (const socket of sockets) dispatcher.accept(socket)
+  const handles = [new LooseHandle(), new LooseHandle()]
+  for (const handle of handles) dispatcher.accept(handle)
   assert.deepEqual(
-    sockets.map(({ destroyed }) => destroyed),
-    [false, true],
+    handles.map(({ isOpen }) => isOpen),
+    [true, false],
   )
   assert.equal(accounts.counts.shed, 1)
   assert.equal(settled(), 1)
@@ -47,18 +46,18 @@ test('a connection that finds the queue full is shed and closed', (t) => {
 
 test('what was given up while the service stops is closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
-  const sockets = [new Socket(), new Socket()]
-  for (const socket of sockets) dispatcher.accept(socket)
+  const handles = [new LooseHandle(), new LooseHandle()]
+  for (const handle of handles) dispatcher.accept(handle)
   dispatcher.abandon()
-  assert.ok(sockets.every(({ destroyed }) => destroyed))
+  assert.ok(handles.every(({ isOpen }) => !isOpen))
   assert.equal(accounts.counts.failed, 2)
   assert.equal(queue.length, 0)
 })
 
 test('one address has so many connections open and no more, until one of them ends', async (t) => {
   const { dispatcher, accounts } = staged(t, 100, 2)
-  const pairs = await Promise.all([socketPair(t), socketPair(t), socketPair(t), socketPair(t)])
-  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).server)
+  const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t), handlePair(t)])
+  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
   for (const at of [0, 1, 2]) accept(at)
   assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [2, 1])
   dispatcher.abandon()
@@ -68,8 +67,8 @@ test('one address has so many connections open and no more, until one of them en
 
 test('a client that resets while it waits is found by the probe, and is gone', async (t) => {
   const { dispatcher, accounts, queue } = staged(t)
-  const { server, client } = await socketPair(t)
-  dispatcher.accept(server)
+  const { handle, client } = await handlePair(t)
+  dispatcher.accept(handle)
   dispatcher.probe(0)
   assert.equal(accounts.counts.queued, 1)
   client.resetAndDestroy()
@@ -80,14 +79,14 @@ test('a client that resets while it waits is found by the probe, and is gone', a
   assert.equal(queue.length, 0)
 })
 
-test('a client that resets after it was offered is gone when its worker dies', async (t) => {
+test('a client that resets after it was offered is gone when its worker dies', (t) => {
   const { dispatcher, accounts } = staged(t)
-  const { server } = await socketPair(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(server)
-  server.destroy(new Error('read ECONNRESET'))
-  await waitFor('the socket to close', () => server.closed)
+  const handle = new LooseHandle()
+  dispatcher.accept(handle)
+  handle.isReset = true
   dispatcher.lost(slot, 0, 'killed by SIGKILL')
   assert.equal(accounts.counts.gone, 1)
+  assert.equal(handle.isOpen, false)
 })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { Socket } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { steps } from '../../../src/ipc/progress.ts'
 import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
+import { LooseHandle } from '../support/handles.ts'
 import { BareSlot, stage } from '../support/stage.ts'
 
 const slotCount = 3
@@ -24,7 +24,7 @@ test('whatever clients and workers do, nothing is lost, sent twice or left waiti
       for (const slot of slots) dispatcher.addIdle(slot)
       try {
         for (const event of events) {
-          if (event[0] === 'accept') dispatcher.accept(new Socket())
+          if (event[0] === 'accept') dispatcher.accept(new LooseHandle())
           else {
             const slot = slots[event[1]] as BareSlot
             const connection = slot.inHand

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Socket } from 'node:net'
 import { test } from 'node:test'
+import { LooseHandle } from '../support/handles.ts'
 import { BareSlot, staged } from '../support/stage.ts'
 
 test('a connection goes to the worker that has been idle longest', (t) => {
@@ -8,16 +8,16 @@ test('a connection goes to the worker that has been idle longest', (t) => {
   const [one, two] = [new BareSlot(1), new BareSlot(2)]
   dispatcher.addIdle(one)
   dispatcher.addIdle(two)
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   assert.equal(one.current.id, 1)
   report(one, 'served')
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   assert.equal(two.current.id, 2)
 })
 
 test('who waits is offered first come, first served, one to a worker', (t) => {
   const { dispatcher, report, accounts } = staged(t)
-  for (let count = 0; count < 3; count += 1) dispatcher.accept(new Socket())
+  for (let count = 0; count < 3; count += 1) dispatcher.accept(new LooseHandle())
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
   assert.deepEqual(accounts.counts.queued, 2)
@@ -36,22 +36,22 @@ test('the primary keeps its copy until the connection has ended', (t) => {
   const { dispatcher, report } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  const socket = new Socket()
-  dispatcher.accept(socket)
-  assert.equal(socket.destroyed, false)
+  const handle = new LooseHandle()
+  dispatcher.accept(handle)
+  assert.equal(handle.isOpen, true)
   report(slot, 'served')
-  assert.equal(socket.destroyed, true)
+  assert.equal(handle.isOpen, false)
 })
 
 test('a worker that dies before the claim costs nothing: the connection is first in line again', (t) => {
   const { dispatcher, accounts } = staged(t)
   const [dying, next] = [new BareSlot(1), new BareSlot(2)]
   dispatcher.addIdle(dying)
-  dispatcher.accept(new Socket())
-  dispatcher.accept(new Socket())
-  const { socket } = dying.current
+  const handle = new LooseHandle()
+  dispatcher.accept(handle)
+  dispatcher.accept(new LooseHandle())
   dispatcher.lost(dying, 0, 'killed by SIGKILL')
-  assert.equal(socket.destroyed, false)
+  assert.equal(handle.isOpen, true)
   dispatcher.addIdle(next)
   assert.equal(next.current.id, 1)
   assert.equal(accounts.counts.failed, 0)
@@ -61,9 +61,9 @@ test('a claim of an earlier connection is no claim of the one in hand', (t) => {
   const { dispatcher, report, queue } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   report(slot, 'served')
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   dispatcher.lost(slot, 1, 'killed by SIGKILL')
   assert.equal(queue.length, 1)
 })
@@ -72,12 +72,12 @@ test('a worker that dies after the claim loses the connection, which is logged a
   const { dispatcher, accounts, lines } = staged(t)
   const [dying, next] = [new BareSlot(1), new BareSlot(2)]
   dispatcher.addIdle(dying)
-  const socket = new Socket()
-  dispatcher.accept(socket)
+  const handle = new LooseHandle()
+  dispatcher.accept(handle)
   dispatcher.lost(dying, 1, 'killed by SIGKILL')
   dispatcher.addIdle(next)
   assert.equal(next.inHand, undefined)
-  assert.equal(socket.destroyed, true)
+  assert.equal(handle.isOpen, false)
   assert.equal(accounts.counts.failed, 1)
   const line = lines.find(({ msg }) => msg === 'Connection lost with its worker')
   assert.deepEqual([line?.['level'], line?.['cause']], ['warn', 'killed by SIGKILL'])
@@ -88,7 +88,7 @@ test('a worker that dies with nothing in hand loses nothing, and gets nothing mo
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
   dispatcher.lost(slot, 1, 'killed by SIGKILL')
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   assert.equal(slot.inHand, undefined)
   assert.deepEqual([accounts.counts.failed, queue.length], [0, 1])
 })
@@ -97,7 +97,7 @@ test('a worker reports on its own connection only, and once', (t) => {
   const { dispatcher, accounts, report } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   dispatcher.progress(slot, { step: 'served', reason: 'none', id: 99 })
   assert.equal(slot.current.state, 'offered')
   report(slot, 'failed')
@@ -109,8 +109,8 @@ test('a retiring worker gets nothing more once it is free', (t) => {
   const { dispatcher, report } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
-  dispatcher.accept(new Socket())
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle())
   slot.isRetiring = true
   report(slot, 'served')
   assert.equal(slot.inHand, undefined)
@@ -121,7 +121,7 @@ test('a worker that was taken off the list gets nothing', (t) => {
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
   dispatcher.removeIdle(slot)
-  dispatcher.accept(new Socket())
+  dispatcher.accept(new LooseHandle())
   assert.equal(slot.inHand, undefined)
   assert.equal(queue.length, 1)
 })

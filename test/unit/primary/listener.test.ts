@@ -1,23 +1,24 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { receivedSocket, remoteOf, type SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { Listener } from '../../../src/primary/listener.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
 
 function listener(t: TestContext) {
-  const sockets: Socket[] = []
-  const made = new Listener((socket) => sockets.push(socket), keptLog().log)
+  const handles: SocketHandle[] = []
+  const made = new Listener((handle) => handles.push(handle), keptLog().log)
   t.after(() => {
     made.close()
-    for (const socket of sockets) socket.destroy()
+    for (const handle of handles) handle.close()
   })
-  return { listener: made, sockets }
+  return { listener: made, handles }
 }
 
 test('a connection arrives unread: its bytes stay in the system', async (t) => {
-  const { listener: made, sockets } = listener(t)
+  const { listener: made, handles } = listener(t)
   assert.equal(made.address, undefined)
   await made.listen('127.0.0.1', 0)
   const { port = 0 } = made.address ?? {}
@@ -25,10 +26,11 @@ test('a connection arrives unread: its bytes stay in the system', async (t) => {
   t.after(() => client.destroy())
   await once(client, 'connect')
   await new Promise<void>((resolve) => client.write('hello', () => resolve()))
-  const server = await waitFor('the connection', () => sockets[0])
-  assert.equal(server.isPaused(), true)
-  assert.equal(server.bytesRead, 0)
-  server.resume()
+  const handle = await waitFor('the connection', () => handles[0])
+  assert.deepEqual(remoteOf(handle), { address: '127.0.0.1', port: client.localPort })
+  const server = receivedSocket(handle)
+  assert.ok(server !== undefined)
+  t.after(() => server.destroy())
   const [bytes] = (await once(server, 'data')) as [Buffer]
   assert.equal(bytes.toString(), 'hello')
 })
@@ -52,14 +54,14 @@ test('an address that this host does not have is a bad configuration', async (t)
 })
 
 test('a closed listener refuses, and leaves those who are connected alone', async (t) => {
-  const { listener: made, sockets } = listener(t)
+  const { listener: made, handles } = listener(t)
   await made.listen('127.0.0.1', 0)
   const { port = 0 } = made.address ?? {}
   const client = connect(port, '127.0.0.1')
   t.after(() => client.destroy())
-  await waitFor('the connection', () => sockets.length === 1)
+  const handle = await waitFor('the connection', () => handles[0])
   made.close()
   const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
   assert.equal(error.code, 'ECONNREFUSED')
-  assert.equal(sockets[0]?.destroyed, false)
+  assert.ok(remoteOf(handle) !== undefined)
 })

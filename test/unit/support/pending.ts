@@ -1,11 +1,11 @@
-import { Socket } from 'node:net'
 import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
+import { LooseHandle } from './handles.ts'
 
-/** A connection as the primary keeps it; its socket is a real one that was never connected. */
+/** A connection as the primary keeps it; its handle is a loose one. */
 export function pending(id: number, acceptedAtMs = 0): PendingConnection {
   return {
     id,
-    socket: new Socket(),
+    handle: new LooseHandle(),
     acceptedAtMs,
     state: 'queued',
     missed: 0,

@@ -12,7 +12,7 @@ export interface SocketPair {
 
 /** Connects two real sockets; both are destroyed after the test. */
 export async function socketPair(t: TestContext): Promise<SocketPair> {
-  const listener = createServer({ noDelay: true })
+  const listener = createServer({ noDelay: true, allowHalfOpen: true })
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const address = listener.address()

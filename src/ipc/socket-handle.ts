@@ -1,0 +1,82 @@
+import type { ChildProcess, SendHandle } from 'node:child_process'
+import { type Server, Socket } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import { HelloserverError } from '../errors.ts'
+
+/**
+ * Sockets as Node's bare handles, without a stream around them: what node:cluster's primary accepts and
+ * sends, for the same reason. A primary never reads or writes a connection, and building a stream for each
+ * would be a third of all that it does. Node documents none of this, so all that relies on it is in this
+ * file, and `acceptHandles` refuses a runtime that does it in another way.
+ */
+export interface SocketHandle {
+  close(): void
+  /** Fills in the peer; returns 0 or a negative error number, ENOTCONN once the connection was reset. */
+  getpeername(into: Partial<Remote>): number
+}
+
+/** The client's end of a connection. */
+export interface Remote {
+  readonly address: string
+  readonly port: number
+}
+
+interface ListeningHandle {
+  onconnection: (status: number, handle?: SocketHandle) => void
+}
+
+/**
+ * Takes what a listening server accepts, unread, in place of its `connection` event.
+ *
+ * @param onError - told why a connection could not be accepted
+ * @throws HelloserverError `BOOT_FAILED` where Node has changed
+ */
+export function acceptHandles(
+  server: Server,
+  onHandle: (handle: SocketHandle) => void,
+  onError: (error: Error) => void,
+): void {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  const listening = (server as Server & { _handle?: Partial<ListeningHandle> | null })._handle
+  if (typeof listening?.onconnection !== 'function') {
+    throw new HelloserverError(
+      'BOOT_FAILED',
+      `Node.js ${process.version} accepts connections in a way that is unknown here; use a version that the README names`,
+    )
+  }
+  listening.onconnection = (status, handle) => {
+    if (handle !== undefined) onHandle(handle)
+    else onError(new Error(`accept ${getSystemErrorName(status)}`))
+  }
+}
+
+/** Sends a copy of a socket; the sender's own stays open. */
+export function sendHandle(
+  child: ChildProcess,
+  message: number,
+  handle: SocketHandle,
+  onSent: (error: Error | null) => void,
+): void {
+  child.send(message, handle as unknown as SendHandle, onSent)
+}
+
+/** The received copy as a stream, or undefined when the socket was closed on its way. */
+export function receivedSocket(handle: unknown): Socket | undefined {
+  if (handle === undefined || handle === null) return undefined
+  const options: ConstructorParameters<typeof Socket>[0] & { handle: unknown } = {
+    handle,
+    readable: true,
+    writable: true,
+    // The client may end its side and still wait for the answer (half-close).
+    allowHalfOpen: true,
+  }
+  return new Socket(options)
+}
+
+/** The client at the other end; undefined when it has reset the connection (getpeername(2)). */
+export function remoteOf(handle: SocketHandle): Remote | undefined {
+  const remote: { address?: string; port?: number } = {}
+  handle.getpeername(remote)
+  const { address, port } = remote
+  return address === undefined || port === undefined ? undefined : { address, port }
+}
