@@ -11,6 +11,11 @@ export const version: string = (
   JSON.parse(readFileSync(join(ownRoot, 'package.json'), 'utf8')) as { version: string }
 ).version
 
+/** A digest of helloserver's own code on disk, without any app. */
+export function programId(): string {
+  return digest([ownCode])
+}
+
 /**
  * A digest of the code on disk: helloserver's own and the app's folder. Two runs of the same code have the
  * same one, whatever the files' dates say.
@@ -19,8 +24,12 @@ export const version: string = (
  * @returns twelve hexadecimal digits
  */
 export function buildId(appModule: string): string {
+  return digest([ownCode, dirname(appModule)])
+}
+
+function digest(folders: readonly string[]): string {
   const hash = createHash('sha256')
-  for (const folder of [ownCode, dirname(appModule)]) {
+  for (const folder of folders) {
     for (const file of compiledFiles(folder)) {
       hash
         .update(file)

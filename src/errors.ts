@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'RELOAD_FAILED'
   | 'CONTROL_FAILED'
   | 'SUPERVISED'
+  | 'OTHER_PROTOCOL'
   | 'ILLEGAL_MOVE'
   | 'CLIENT_GONE'
   | 'CONNECTION_ENDED'

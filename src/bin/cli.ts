@@ -31,6 +31,9 @@ command('stop', 'serve what is queued and in hand, then end').action(run(command
 command('reload', 'apply the configuration and the code on disk, losing no connection').action(
   run(commands.reload),
 )
+command('upgrade', 'replace the primary itself by the one on disk, losing no connection').action(
+  run(commands.upgrade),
+)
 command('restart', 'stop, then start').action(run(commands.restart))
 command('status', 'show the state of the service').action(run(commands.status))
 command('workers', 'show the workers').action(run(commands.workers))

@@ -3,7 +3,12 @@ import './worker-signals.ts'
 import cluster from 'node:cluster'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
-import { decodeToWorker, type FromWorker, type WorkerBoot } from '../ipc/messages.ts'
+import {
+  decodeToWorker,
+  type FromWorker,
+  type WorkerBoot,
+  workerProtocol,
+} from '../ipc/messages.ts'
 import { ProgressWriter, progressFd } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
@@ -54,7 +59,7 @@ process.on('SIGTERM', () => {
   tell({ kind: 'leaving' })
   void leave('SIGTERM')
 })
-tell({ kind: 'hello' })
+tell({ kind: 'hello', protocol: workerProtocol })
 
 async function boot(message: WorkerBoot): Promise<void> {
   const { service, slot, generation, config } = message

@@ -4,7 +4,7 @@ import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import { stopService } from '../control/stop.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import { launch } from '../launch/launch.ts'
+import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
 import type { Status } from '../status.ts'
 import { check } from './check.ts'
@@ -92,6 +92,21 @@ async function reload(options: Options): Promise<void> {
   print(options, result, `${options.name} reloaded in ${result.durationMs} ms`)
 }
 
+async function upgrade(options: Options): Promise<void> {
+  const result = await withService(options, (client) =>
+    client.request('upgrade', { program: primaryModule }),
+  )
+  if (result.outcome === 'failed') {
+    throw new HelloserverError(
+      'RELOAD_FAILED',
+      `The upgrade failed and the old primary goes on serving: ${result.reason}`,
+    )
+  }
+  const { pid, version } = await currentStatus(options)
+  const view = `${options.name} upgraded in ${result.durationMs} ms: process ${pid} serves, version ${version}`
+  print(options, { ...result, pid, version }, view)
+}
+
 async function status(options: Options): Promise<void> {
   const result = await currentStatus(options)
   print(options, result, statusView(result))
@@ -131,4 +146,15 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
 }
 
 /** The commands, each resolving when what it asked for has happened. */
-export const commands = { start, stop, restart, reload, status, workers, scale, check, logs }
+export const commands = {
+  start,
+  stop,
+  restart,
+  reload,
+  upgrade,
+  status,
+  workers,
+  scale,
+  check,
+  logs,
+}

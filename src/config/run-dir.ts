@@ -16,8 +16,8 @@ export interface RunFiles {
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-/** sun_path of unix(7), less its terminating zero. */
-const maxSocketPathBytes = 107
+/** sun_path of unix(7), less its terminating zero and what a process number takes. */
+const maxSocketPathBytes = 99
 
 /**
  * The files of the service called `name`. Creates nothing.

@@ -5,14 +5,22 @@ import {
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
+import { version } from '../build-id.ts'
 import { codeOf, type ErrorCode, HelloserverError, messageOf } from '../errors.ts'
 import { LineChannel } from './line-channel.ts'
-import type { Method, Notifications, Params, Results } from './protocol.ts'
+import {
+  controlProtocol,
+  type Method,
+  type Notifications,
+  type Params,
+  type Results,
+} from './protocol.ts'
 
 /** A connection to a service's control socket. */
 export class ControlClient {
   readonly #peer: JSONRPCServerAndClient
   readonly #channel: LineChannel
+  #greeting: Promise<void> | undefined
   /** Resolves when the primary has hung up. */
   readonly closed: Promise<void>
 
@@ -53,12 +61,16 @@ export class ControlClient {
   /**
    * Asks, and waits for the answer as long as the connection lasts.
    *
-   * @throws HelloserverError what the service answered, or `CONTROL_FAILED` when it hung up instead
+   * @throws HelloserverError what the service answered, `CONTROL_FAILED` when it hung up instead, or
+   * `OTHER_PROTOCOL` when it speaks another version of the protocol
    */
   async request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
     try {
+      this.#greeting ??= this.#greet()
+      await this.#greeting
       return (await this.#peer.request(method, params)) as Results[M]
     } catch (error) {
+      if (error instanceof HelloserverError) throw error
       if (error instanceof JSONRPCErrorException) {
         throw new HelloserverError(codeIn(error.data) ?? 'CONTROL_FAILED', error.message)
       }
@@ -72,6 +84,16 @@ export class ControlClient {
     handler: (params: Notifications[Name]) => void,
   ): void {
     this.#peer.addMethod(name, (params: unknown) => handler(params as Notifications[Name]))
+  }
+
+  /** A service of another version may mean something else by the same words. */
+  async #greet(): Promise<void> {
+    const service = (await this.#peer.request('hello', {})) as Results['hello']
+    if (service.protocol === controlProtocol) return
+    throw new HelloserverError(
+      'OTHER_PROTOCOL',
+      `The service is helloserver ${service.version} and speaks control protocol ${service.protocol}, this is ${version} and speaks ${controlProtocol}; use the command line of that version, or "kill -USR2 ${service.pid}" to upgrade the service`,
+    )
   }
 
   /** Hangs up. */

@@ -3,17 +3,33 @@ import type { Config } from '../config/load.ts'
 import type { ReloadResult, Status } from '../status.ts'
 
 /**
+ * The version of what is said on the control socket. Both ends may be of different builds, such as a command
+ * line that was updated beside a service that was not: they must notice rather than misread each other.
+ */
+export const controlProtocol = 1
+
+/**
  * The control socket's requests: JSON-RPC 2.0, one message a line.
  *
  * Parameters are checked here, since anything that may open the socket may send anything.
  */
 export const requestParams = {
+  /** What a caller asks first: whom it speaks to. */
+  hello: z.object({}).prefault({}),
   status: z.object({}).prefault({}),
   reload: z
     .object({
       cause: z.string().max(200).default('a reload command'),
       /** Replaces the environment that the service was started with; the running one stays when it is left out. */
-      environment: z.record(z.string(), z.string()).optional(),
+      environment: z.record(z.string(), z.string()).exactOptional(),
+    })
+    .prefault({}),
+  /** Replaces the primary itself by `program`, a path; by the code that it was started from when that is left out. */
+  upgrade: z
+    .object({
+      cause: z.string().max(200).default('an upgrade command'),
+      environment: z.record(z.string(), z.string()).exactOptional(),
+      program: z.string().startsWith('/').exactOptional(),
     })
     .prefault({}),
   stop: z.object({}).prefault({}),
@@ -32,8 +48,10 @@ export type CheckedParams<M extends Method> = z.output<(typeof requestParams)[M]
 
 /** What each request is answered with. */
 export interface Results {
+  hello: { readonly protocol: number; readonly version: string; readonly pid: number }
   status: Status
   reload: ReloadResult
+  upgrade: ReloadResult
   /** Answered when the service has ended; `dropped` connections were cut short. */
   stop: { readonly dropped: number }
   scale: { readonly workers: number }
@@ -43,6 +61,8 @@ export interface Results {
     readonly status: Status
     /** Of the running configuration, so that a supervisor can tell whether the one on disk is another. */
     readonly configDigest: string
+    /** Of the running primary's own code. */
+    readonly programId: string
     readonly drainTimeoutMs: number
     readonly readyTimeoutMs: number
   }
@@ -52,18 +72,25 @@ export interface Results {
 export interface Notifications {
   /** Another bridge has attached; this one has no more to do. */
   superseded: Record<string, never>
+  /** Another process is the service now, and listens on the same path; this one finishes what it has in hand. */
+  'handed-over': { readonly pid: number }
   /** The service ends on purpose; that the primary goes away then is no crash. */
   draining: { readonly cause: string }
 }
+
+/** What a reload may replace. */
+export type ReloadParams = Omit<CheckedParams<'reload'>, 'cause'>
+/** What an upgrade may replace. */
+export type UpgradeParams = Omit<CheckedParams<'upgrade'>, 'cause'>
 
 /** What the control socket needs of a service; the primary is behind it. */
 export interface ControlTarget {
   status(): Status
   readonly config: Config
-  reload(
-    cause: string,
-    environment: Readonly<Record<string, string>> | undefined,
-  ): Promise<ReloadResult>
+  /** Of the code that it was started from. */
+  readonly programId: string
+  reload(cause: string, request: ReloadParams): Promise<ReloadResult>
+  upgrade(cause: string, request: UpgradeParams): Promise<ReloadResult>
   stop(cause: string): Promise<{ readonly dropped: number }>
   scale(workers: number): Promise<void>
 }

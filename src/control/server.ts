@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import {
   createJSONRPCErrorResponse,
@@ -6,12 +6,14 @@ import {
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
+import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { LineChannel } from './line-channel.ts'
 import {
   type CheckedParams,
   type ControlTarget,
+  controlProtocol,
   type Method,
   type Results,
   requestParams,
@@ -25,7 +27,8 @@ const farewellMs = 500
 export class ControlServer {
   readonly #server: Server
   readonly #target: ControlTarget
-  readonly #sockets = new Set<Socket>()
+  readonly #callers = new Map<Socket, JSONRPCServerAndClient>()
+  #path = ''
   readonly supervisor = new SupervisorSeat()
 
   constructor(target: ControlTarget) {
@@ -33,25 +36,46 @@ export class ControlServer {
     this.#server = createServer((socket) => this.#serve(socket))
   }
 
-  /** Listens on `path`, which must not exist: the process's umask makes it its owner's alone. */
-  async listen(path: string): Promise<void> {
+  /**
+   * Listens, to be published as `path`; the process's umask makes the socket its owner's alone.
+   *
+   * It is bound under another name and renamed, so that nobody finds it missing when another process takes
+   * over; and closing it, which removes the name that it was bound under, does not remove that one's.
+   */
+  async bind(path: string): Promise<void> {
+    this.#path = path
+    rmSync(this.#unpublished, { force: true })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(path, resolve)
+      this.#server.listen(this.#unpublished, resolve)
     })
   }
 
+  /** From now on whoever connects to the path gets here, whoever listened there before. */
+  publish(): void {
+    renameSync(this.#unpublished, this.#path)
+  }
+
+  get #unpublished(): string {
+    return `${this.#path}.${process.pid}`
+  }
+
   /** Takes no further callers; those who are connected keep their connection until `farewell`. */
-  close(path: string): void {
+  close(): void {
     this.#server.close()
-    rmSync(path, { force: true })
+  }
+
+  /** Another process is the service now: tells everybody who is connected where to go on. */
+  handOver(pid: number): void {
+    this.close()
+    for (const caller of this.#callers.values()) caller.notify('handed-over', { pid })
   }
 
   /** Sends the answers that are still under way, and hangs up. */
   async farewell(): Promise<void> {
     // Answers to requests that have just been settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
-    const gone = [...this.#sockets].map(
+    const gone = [...this.#callers.keys()].map(
       (socket) =>
         new Promise<void>((resolve) => {
           const timer = setTimeout(() => socket.destroy(), farewellMs)
@@ -66,14 +90,14 @@ export class ControlServer {
   }
 
   #serve(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
     const peer = new JSONRPCServerAndClient(
       new JSONRPCServer(),
       new JSONRPCClient((message) => channel.send(message)),
       // Who sends what is no message of this protocol is hung up on, not logged.
       { errorListener: () => {} },
     )
+    this.#callers.set(socket, peer)
+    socket.once('close', () => this.#callers.delete(socket))
     const channel = new LineChannel(
       socket,
       (message) => peer.receiveAndSend(message),
@@ -88,10 +112,11 @@ export class ControlServer {
         return createJSONRPCErrorResponse(request.id ?? null, serverError, message, { code })
       }
     })
+    const self = { protocol: controlProtocol, version, pid: process.pid }
+    this.#answer(peer, 'hello', () => self)
     this.#answer(peer, 'status', () => this.#target.status())
-    this.#answer(peer, 'reload', ({ cause, environment }) =>
-      this.#target.reload(cause, environment),
-    )
+    this.#answer(peer, 'reload', ({ cause, ...request }) => this.#target.reload(cause, request))
+    this.#answer(peer, 'upgrade', ({ cause, ...request }) => this.#target.upgrade(cause, request))
     this.#answer(peer, 'stop', () => this.#target.stop('a stop command'))
     this.#answer(peer, 'scale', async ({ workers }) => {
       await this.#target.scale(workers)
@@ -109,6 +134,7 @@ export class ControlServer {
         superseded,
         status: this.#target.status(),
         configDigest: configDigest(config),
+        programId: this.#target.programId,
         drainTimeoutMs: config.drain.timeoutMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,
       }

@@ -1,5 +1,11 @@
 import type { Config } from '../config/load.ts'
 
+/**
+ * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
+ * when it starts, which may be newer than its primary's.
+ */
+export const workerProtocol = 1
+
 /** What a worker is told once, before anything else. */
 export interface WorkerBoot {
   readonly kind: 'boot'
@@ -15,7 +21,7 @@ export type ToWorker = WorkerBoot | { readonly kind: 'retire' } | { readonly kin
 /** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
 export type FromWorker =
   /** Its listeners are in place. What is sent before that, node:cluster's own listener would swallow. */
-  | { readonly kind: 'hello' }
+  | { readonly kind: 'hello'; readonly protocol: number }
   | { readonly kind: 'ready' }
   | { readonly kind: 'boot-failed'; readonly reason: string }
   /** It ends by itself, after what it has in hand: nothing more is to be offered to it. */
@@ -32,6 +38,9 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
   switch (value.kind) {
     case 'hello':
+      return 'protocol' in value && Number.isSafeInteger(value.protocol)
+        ? { kind: 'hello', protocol: Number(value.protocol) }
+        : undefined
     case 'ready':
     case 'leaving':
       return { kind: value.kind }

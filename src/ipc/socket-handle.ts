@@ -1,4 +1,4 @@
-import type { ChildProcess, SendHandle } from 'node:child_process'
+import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
 import { type Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { HelloserverError } from '../errors.ts'
@@ -21,8 +21,10 @@ export interface Remote {
   readonly port: number
 }
 
-interface ListeningHandle {
+/** A listening socket, as one process sends it to another. */
+export interface ListeningHandle {
   onconnection: (status: number, handle?: SocketHandle) => void
+  close(): void
 }
 
 /**
@@ -36,25 +38,47 @@ export function acceptHandles(
   onHandle: (handle: SocketHandle) => void,
   onError: (error: Error) => void,
 ): void {
-  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
-  const listening = (server as Server & { _handle?: Partial<ListeningHandle> | null })._handle
-  if (typeof listening?.onconnection !== 'function') {
-    throw new HelloserverError(
-      'BOOT_FAILED',
-      `Node.js ${process.version} accepts connections in a way that is unknown here; use a version that the README names`,
-    )
-  }
-  listening.onconnection = (status, handle) => {
+  listeningHandle(server).onconnection = (status, handle) => {
     if (handle !== undefined) onHandle(handle)
     else onError(new Error(`accept ${getSystemErrorName(status)}`))
   }
 }
 
+/**
+ * The handle of a server that listens.
+ *
+ * @throws HelloserverError `BOOT_FAILED` where Node has changed
+ */
+export function listeningHandle(server: Server): ListeningHandle {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  const handle = (server as Server & { _handle?: Partial<ListeningHandle> | null })._handle
+  if (typeof handle?.onconnection === 'function') return handle as ListeningHandle
+  throw new HelloserverError(
+    'BOOT_FAILED',
+    `Node.js ${process.version} accepts connections in a way that is unknown here; use a version that the README names`,
+  )
+}
+
+/** Makes a server listen on the socket that another process has sent. */
+export async function listenOn(
+  server: Server,
+  handle: ListeningHandle,
+  backlog?: number,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(handle, backlog, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
 /** Sends a copy of a socket; the sender's own stays open. */
 export function sendHandle(
   child: ChildProcess,
-  message: number,
-  handle: SocketHandle,
+  message: Serializable,
+  handle: SocketHandle | ListeningHandle,
   onSent: (error: Error | null) => void,
 ): void {
   child.send(message, handle as unknown as SendHandle, onSent)

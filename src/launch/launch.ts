@@ -8,7 +8,8 @@ import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
 import { type BootReport, bootReportFd } from './boot-report.ts'
 
-const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
+/** The daemon's program. */
+export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
 
 /** Runs its arguments in the background and exits, which leaves them to init: the daemon's second fork. */
 const fork = '"$0" "$@" &'

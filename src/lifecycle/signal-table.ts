@@ -1,5 +1,12 @@
 /** What a signal asks of the primary. */
-export type SignalAction = 'reload' | 'stop' | 'terminate' | 'interrupt' | 'resume' | 'fatal'
+export type SignalAction =
+  | 'reload'
+  | 'upgrade'
+  | 'stop'
+  | 'terminate'
+  | 'interrupt'
+  | 'resume'
+  | 'fatal'
 
 export type Listed = SignalAction | 'ignore'
 
@@ -14,6 +21,7 @@ export type Listed = SignalAction | 'ignore'
 export const signalTable: Readonly<Partial<Record<NodeJS.Signals, Listed>>> = {
   SIGHUP: 'reload',
   SIGUSR1: 'stop',
+  SIGUSR2: 'upgrade',
   SIGTERM: 'terminate',
   SIGINT: 'interrupt',
   SIGCONT: 'resume',
@@ -25,7 +33,6 @@ export const signalTable: Readonly<Partial<Record<NodeJS.Signals, Listed>>> = {
   SIGPWR: 'fatal',
   SIGSYS: 'fatal',
 
-  SIGUSR2: 'ignore',
   SIGPIPE: 'ignore',
   SIGALRM: 'ignore',
   SIGTSTP: 'ignore',

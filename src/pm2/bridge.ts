@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { buildId } from '../build-id.ts'
+import { buildId, programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { configDigest, loadConfig } from '../config/load.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
@@ -8,7 +8,7 @@ import type { Results } from '../control/protocol.ts'
 import { stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
-import { launch } from '../launch/launch.ts'
+import { launch, primaryModule } from '../launch/launch.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { showLog } from './log-view.ts'
 import { showMetrics } from './metrics.ts'
@@ -37,6 +37,8 @@ export class Bridge {
   readonly #end = deferred<End>()
   /** pm2 wants this process to go. */
   readonly #dismissed = deferred<void>()
+  /** The primary's control socket; another one after an upgrade. */
+  #client: Promise<ControlClient> | undefined
   #primaryPid: number | undefined
   #isDraining = false
   #isShutDown = false
@@ -67,7 +69,7 @@ export class Bridge {
         return shown
       }
       const { client, launched } = await this.#reach(files)
-      return await this.#supervise(client, launched, show, over)
+      return await this.#supervise(files, client, launched, show, over)
     } catch (error) {
       if (codeOf(error) === 'SUPERVISED') {
         show = () => Promise.resolve()
@@ -113,34 +115,27 @@ export class Bridge {
   }
 
   async #supervise(
+    files: RunFiles,
     client: ControlClient,
     launched: boolean,
     show: ShowLog,
     over: AbortController,
   ): Promise<number> {
-    client.on('superseded', () => this.#end.resolve('superseded'))
-    client.on('draining', () => {
-      this.#isDraining = true
-    })
-    void client.closed.then(() => this.#end.resolve('hung-up'))
-    const attached = await client.request('attach', {
-      pid: process.pid,
-      instance: this.#pm2.instance,
-    })
-    this.#primaryPid = attached.status.pid
+    const attached = await this.#attach(files, client)
     // Not before: until then the bridge that this one supersedes shows it.
     const shown = show()
     for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
-    showMetrics(() => client.request('status', {}), over.signal)
+    const current = () => this.#client ?? Promise.resolve(client)
+    showMetrics(async () => (await current()).request('status', {}), over.signal)
 
     const end = await this.#end.promise
-    if (end === 'shutdown') await this.#stop(client)
+    if (end === 'shutdown') await this.#stop(await current())
     over.abort()
     await shown
     // Hanging up is what lets the next bridge go on where this one stops.
-    client.close()
+    if (end !== 'hung-up') (await current()).close()
     if (end === 'superseded') await this.#dismissed.promise
     if (end !== 'hung-up') return exitStatus.done
     // pm2 takes status 0 for the death of a killed process too, so an end on purpose has one of its own.
@@ -152,11 +147,50 @@ export class Bridge {
     return exitStatus.failed
   }
 
+  async #attach(files: RunFiles, client: ControlClient): Promise<Results['attach']> {
+    const mine = Promise.resolve(client)
+    this.#client = mine
+    client.on('superseded', () => this.#end.resolve('superseded'))
+    client.on('draining', () => {
+      this.#isDraining = true
+    })
+    client.on('handed-over', () => {
+      const following = this.#follow(files)
+      this.#client = following
+      following.catch((error: unknown) => {
+        this.#log.error({ reason: messageOf(error) }, 'Cannot follow the service')
+        this.#end.resolve('hung-up')
+      })
+    })
+    void client.closed.then(() => {
+      // A predecessor hangs up when it has finished what it had in hand.
+      if (this.#client === mine) this.#end.resolve('hung-up')
+    })
+    const attached = await client.request('attach', {
+      pid: process.pid,
+      instance: this.#pm2.instance,
+    })
+    this.#primaryPid = attached.status.pid
+    return attached
+  }
+
+  /** Another process has become the service: this is its bridge from now on. */
+  async #follow(files: RunFiles): Promise<ControlClient> {
+    const client = await ControlClient.connect(files.socketFile)
+    await this.#attach(files, client)
+    return client
+  }
+
   /** A bridge that takes over from another one is a reload; one that finds a primary alone is not, unless it runs something else. */
   async #bringUpToDate(client: ControlClient, attached: Results['attach']): Promise<void> {
     const cause = attached.superseded ? 'pm2 reload' : this.#difference(attached)
     if (cause === undefined) return
-    const result = await client.request('reload', { cause, environment: this.#environment })
+    const environment = this.#environment
+    // Another build of helloserver itself needs another primary, one of the app only other workers.
+    const result =
+      attached.programId === programId()
+        ? await client.request('reload', { cause, environment })
+        : await client.request('upgrade', { cause, environment, program: primaryModule })
     if (result.outcome === 'done') return
     this.#log.error(
       { reason: result.reason },

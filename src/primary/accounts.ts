@@ -15,6 +15,7 @@ import type { PendingConnection } from './pending-connection.ts'
  */
 export class Accounts {
   #accepted = 0
+  #inherited = nothing
   readonly #in: Record<ConnectionState, number> = {
     queued: 0,
     offered: 0,
@@ -33,6 +34,28 @@ export class Accounts {
     return 'queued'
   }
 
+  /** Stops counting a connection that waits: from now on another process counts it. */
+  forget(connection: PendingConnection): void {
+    this.#accepted -= 1
+    this.#in[connection.state] -= 1
+  }
+
+  /** Counts what another process has accepted, too; replaces what was inherited before. */
+  inherit(counts: ConnectionCounts): void {
+    this.#inherited = counts
+  }
+
+  /** The other process is gone, and with it what it had not settled. */
+  writeOff(): void {
+    const { queued, active, failed } = this.#inherited
+    this.#inherited = {
+      ...this.#inherited,
+      failed: failed + queued + active,
+      queued: 0,
+      active: 0,
+    }
+  }
+
   /** Moves a connection on. Throws `ILLEGAL_MOVE` for a step that its state does not have. */
   apply(connection: PendingConnection, event: ConnectionEvent): void {
     const to = nextState(connectionTransitions, connection.state, event)
@@ -41,9 +64,10 @@ export class Accounts {
     connection.state = to
   }
 
-  /** Connections that are neither served nor given up. */
+  /** Connections that are neither served nor given up, here or where some were inherited from. */
   get unsettled(): number {
-    return this.#in.queued + this.active
+    const { queued, active } = this.#inherited
+    return this.#in.queued + this.active + queued + active
   }
 
   get active(): number {
@@ -52,15 +76,27 @@ export class Accounts {
 
   get counts(): ConnectionCounts {
     const { served, failed, shed, expired, gone, queued } = this.#in
+    const inherited = this.#inherited
     return {
-      accepted: this.#accepted,
-      served,
-      failed,
-      shed,
-      expired,
-      gone,
-      queued,
-      active: this.active,
+      accepted: inherited.accepted + this.#accepted,
+      served: inherited.served + served,
+      failed: inherited.failed + failed,
+      shed: inherited.shed + shed,
+      expired: inherited.expired + expired,
+      gone: inherited.gone + gone,
+      queued: inherited.queued + queued,
+      active: inherited.active + this.active,
     }
   }
+}
+
+const nothing: ConnectionCounts = {
+  accepted: 0,
+  served: 0,
+  failed: 0,
+  shed: 0,
+  expired: 0,
+  gone: 0,
+  queued: 0,
+  active: 0,
 }

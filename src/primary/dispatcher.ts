@@ -25,16 +25,21 @@ export class Dispatcher {
   readonly #perClient = new Map<string, number>()
   readonly #onSettled: () => void
   #maxPerClient: number
-  #lastId = 0
+  #lastId: number
 
-  /** @param onSettled - told whenever a connection has left the accounts' open states */
+  /**
+   * @param onSettled - told whenever a connection has left the accounts' open states
+   * @param lastId - the connections' numbers begin after this one
+   */
   constructor(
     queue: ConnectionQueue,
     accounts: Accounts,
     maxPerClient: number,
     onSettled: () => void,
     log: Logger,
+    lastId = 0,
   ) {
+    this.#lastId = lastId
     this.#queue = queue
     this.#accounts = accounts
     this.#maxPerClient = maxPerClient
@@ -46,22 +51,34 @@ export class Dispatcher {
     this.#maxPerClient = max
   }
 
+  /** The number of the last connection that was accepted. */
+  get lastId(): number {
+    return this.#lastId
+  }
+
   /** Takes charge of a socket that was just accepted and is not being read. */
   accept(handle: SocketHandle): void {
     this.#lastId += 1
-    const connection: PendingConnection = {
-      id: this.#lastId,
-      handle,
-      acceptedAtMs: performance.now(),
-      state: this.#accounts.open(),
-      missed: 0,
-      countedAs: undefined,
-      next: undefined,
-      previous: undefined,
-    }
+    const connection = this.#open(this.#lastId, handle, performance.now())
     if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
     else if (this.#idle.length > 0) this.#offer(connection)
     else if (!this.#queue.push(connection)) this.#settle(connection, 'shed')
+  }
+
+  /** Takes charge of one that waited in another process: it keeps its number, its place and its patience. */
+  adopt(id: number, handle: SocketHandle, ageMs: number): void {
+    const connection = this.#open(id, handle, performance.now() - ageMs)
+    // It is counted for its client, but it was let in already.
+    if (this.#maxPerClient > 0) this.#exceeds(connection)
+    this.#queue.putBack(connection)
+    this.#pump()
+  }
+
+  /** Gives up the first in line to another process, socket and all; undefined when nobody waits. */
+  withdraw(): PendingConnection | undefined {
+    const connection = this.#queue.shift()
+    if (connection !== undefined) this.#accounts.forget(connection)
+    return connection
   }
 
   /** A worker has nothing in hand. */
@@ -160,6 +177,19 @@ export class Dispatcher {
       const connection = this.#queue.shift()
       if (connection === undefined) return
       this.#settle(connection, 'fail')
+    }
+  }
+
+  #open(id: number, handle: SocketHandle, acceptedAtMs: number): PendingConnection {
+    return {
+      id,
+      handle,
+      acceptedAtMs,
+      state: this.#accounts.open(),
+      missed: 0,
+      countedAs: undefined,
+      next: undefined,
+      previous: undefined,
     }
   }
 

@@ -1,6 +1,12 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-import { acceptHandles, type SocketHandle } from '../ipc/socket-handle.ts'
+import {
+  acceptHandles,
+  type ListeningHandle,
+  listeningHandle,
+  listenOn,
+  type SocketHandle,
+} from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
@@ -38,14 +44,29 @@ export class Listener {
         resolve()
       })
     })
-    acceptHandles(this.#server, this.#onConnection, (error) =>
-      this.#log.error({ error }, 'Cannot accept a connection'),
-    )
+    this.#accept()
+  }
+
+  /** Goes on listening on a socket that another process has passed on. */
+  async adopt(handle: ListeningHandle): Promise<void> {
+    await listenOn(this.#server, handle, backlog)
+    this.#accept()
+  }
+
+  /** What passes the socket on to another process: it is open as long as one of them has it. */
+  get handle(): ListeningHandle {
+    return listeningHandle(this.#server)
   }
 
   /** Stops to accept; what was accepted is not touched. */
   close(): void {
     this.#server.close()
+  }
+
+  #accept(): void {
+    acceptHandles(this.#server, this.#onConnection, (error) =>
+      this.#log.error({ error }, 'Cannot accept a connection'),
+    )
   }
 }
 

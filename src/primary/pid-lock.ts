@@ -3,9 +3,12 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, HelloserverError } from '../errors.ts'
+import { type ListeningHandle, listeningHandle, listenOn } from '../ipc/socket-handle.ts'
 
 /** A held lock. */
 export interface PidLock {
+  /** What passes the lock to another process: it is held as long as one of them has it. */
+  readonly handle: ListeningHandle
   /** Gives the lock up; synchronous, and good to call twice. */
   release(): void
 }
@@ -28,10 +31,7 @@ export async function takePidLock(pidFile: string): Promise<PidLock> {
     )
   }
   const address = lockAddress(pidFile)
-  const server = createServer((socket) => {
-    socket.on('error', () => {})
-    socket.end(`${process.pid}\n`)
-  })
+  const server = lockServer()
   try {
     await listen(server, address)
   } catch (error) {
@@ -43,9 +43,28 @@ export async function takePidLock(pidFile: string): Promise<PidLock> {
       { cause: error },
     )
   }
+  return heldBy(server)
+}
+
+/** Goes on holding a lock that another process has passed on; it may release its own hold then. */
+export async function adoptPidLock(handle: ListeningHandle): Promise<PidLock> {
+  const server = lockServer()
+  await listenOn(server, handle)
+  return heldBy(server)
+}
+
+/** Tells whoever connects which process this is. */
+function lockServer(): Server {
+  return createServer((socket) => {
+    socket.on('error', () => {})
+    socket.end(`${process.pid}\n`)
+  })
+}
+
+function heldBy(server: Server): PidLock {
   // The lock alone must not keep the process alive.
   server.unref()
-  return { release: () => void server.close() }
+  return { handle: listeningHandle(server), release: () => void server.close() }
 }
 
 /** The PID on the file's first line, if there is one. */

@@ -11,10 +11,15 @@ import {
 } from '../lifecycle/primary-states.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Inheritance } from '../upgrade/messages.ts'
+import type { OfferedListener, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { Successor } from '../upgrade/successor.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Drain } from './drain.ts'
+import { HandOver } from './hand-over.ts'
 import { Listener } from './listener.ts'
+import type { PidLock } from './pid-lock.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
 import { Reloader } from './reloader.ts'
@@ -23,6 +28,16 @@ import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
+/** A successor may take so many times as long as a worker until it serves. */
+const successorPatience = 3
+
+/** What a reload is to apply; what is left out stays as it is. */
+export interface ReloadRequest {
+  /** Replaces the environment that the service was started with. */
+  readonly environment: Environment
+  /** The program that is to run in this one's place: the primary is replaced, not its workers alone. */
+  readonly program: string
+}
 
 export interface PrimaryOptions {
   readonly name: string
@@ -32,8 +47,20 @@ export interface PrimaryOptions {
   readonly workerModule: string
   readonly log: Logger
   readonly onWorkerOutput: WorkerPoolOptions['onOutput']
+  /** What a predecessor leaves; undefined for a service that starts afresh. */
+  readonly inheritance?: Inheritance | undefined
+  /** Starts a process that is to take the service over. */
+  readonly startSuccessor: (
+    program: string,
+    environment: Environment,
+    withinMs: number,
+  ) => Successor
+  /** What keeps others from being this service. */
+  readonly lock: () => PidLock
   /** Told when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
+  /** Told when another process has become the service. */
+  readonly onHandedOver: (pid: number) => void
 }
 
 /** How a stop went. */
@@ -52,10 +79,11 @@ export class Primary {
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
   readonly #drain: Drain
+  readonly #handOver: HandOver
   /** Aborted when the service is to end at once. */
   readonly #cut = new AbortController()
   readonly #listener: Listener
-  readonly #reloader: Reloader<Environment>
+  readonly #reloader: Reloader<ReloadRequest>
   /** Reloads and scalings change the same workers. */
   readonly #turns = new Turns()
   readonly #startedMs = performance.now()
@@ -86,21 +114,25 @@ export class Primary {
       this.#queue,
       this.#accounts,
       config.queue.maxPerClient,
-      () => this.#drain.settled(),
+      () => this.#settled(),
       log,
+      options.inheritance?.lastConnectionId,
     )
+    if (options.inheritance !== undefined) this.#accounts.inherit(options.inheritance.counts)
     this.#pool = new WorkerPool({
       service: options.name,
       runDir: options.runDir,
       workerModule: options.workerModule,
       dispatcher: this.#dispatcher,
       log,
+      lastGeneration: options.inheritance?.generation ?? 0,
       onOutput: options.onWorkerOutput,
     })
     this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
+    this.#handOver = new HandOver(this.#accounts, this.#dispatcher, this.#pool)
     this.#listener = new Listener((handle) => this.#dispatcher.accept(handle), log)
     this.#reloader = new Reloader(
-      (environment) => this.#turns.take(() => this.#performReload(environment)),
+      (request) => this.#turns.take(() => this.#performReload(request)),
       log,
     )
   }
@@ -108,15 +140,15 @@ export class Primary {
   /**
    * Brings the workers up, then binds: nobody can connect before somebody can answer.
    *
+   * @param takeOver - gets the listening socket of a predecessor, once the workers are ready
    * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
    */
-  async start(): Promise<void> {
-    const { host, port } = this.#config
+  async start(takeOver?: () => Promise<OfferedListener>): Promise<void> {
     try {
       const generation = await this.#pool.boot(this.#config)
       this.#machine.apply('workers-ready')
       this.#machine.apply('lease-held', 'this host has the local lock')
-      await this.#listener.listen(host, port)
+      await this.#bind(await takeOver?.())
       // A stop may have come while the name was looked up.
       if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
       this.#pool.switchTo(generation)
@@ -127,6 +159,9 @@ export class Primary {
       throw error
     }
     this.#machine.apply('bound')
+    if (this.#options.inheritance !== undefined) {
+      this.#reloader.conclude(this.#options.inheritance.upgradeBeganAtMs)
+    }
     this.#started.resolve()
     this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
   }
@@ -135,11 +170,26 @@ export class Primary {
     return this.#config
   }
 
-  /** Re-reads the configuration and replaces the workers; `environment` replaces the one it was started with. */
-  async reload(cause: string, environment?: Environment): Promise<ReloadResult> {
+  /** Applies what is on disk: new workers, or with a `program` a whole new primary. */
+  async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
     // A start has read its configuration already: what asks meanwhile has its turn after it.
     await this.#started.promise
-    return this.#reloader.request(environment, cause)
+    return this.#reloader.request(request, cause)
+  }
+
+  /** What a predecessor tells while it finishes what it has in hand. */
+  get heritage(): PredecessorListener {
+    return {
+      onConnection: (handle, id, ageMs) => this.#dispatcher.adopt(id, handle, ageMs),
+      onCounts: (counts) => {
+        this.#accounts.inherit(counts)
+        this.#settled()
+      },
+      onGone: () => {
+        this.#accounts.writeOff()
+        this.#settled()
+      },
+    }
   }
 
   /**
@@ -213,9 +263,21 @@ export class Primary {
     return this.#machine.state === state
   }
 
-  async #performReload(environment: Environment | undefined): Promise<void> {
+  async #bind(inherited: OfferedListener | undefined): Promise<void> {
+    const { host, port } = this.#config
+    if (inherited?.host === host && inherited.port === port) {
+      await this.#listener.adopt(inherited.handle)
+      return
+    }
+    // The configuration has another address by now.
+    await this.#listener.listen(host, port)
+    inherited?.handle.close()
+  }
+
+  async #performReload(request: Partial<ReloadRequest>): Promise<void> {
     this.#mustServe('reload')
-    const wanted = environment ?? this.#environment
+    const wanted = request.environment ?? this.#environment
+    if (request.program !== undefined) return this.#upgrade(request.program, wanted)
     const config = loadConfig(this.#options.name, wanted)
     this.#refuseMove(config)
     const build = buildId(config.appModule)
@@ -243,6 +305,38 @@ export class Primary {
         `The ${key} cannot change from ${from} to ${to} in a reload; use "helloserver restart" for that`,
       )
     }
+  }
+
+  /** Has another process take the service over; nothing changes when that cannot. */
+  async #upgrade(program: string, environment: Environment): Promise<void> {
+    const { host, port, reload } = this.#config
+    const { startSuccessor, lock, onHandedOver } = this.#options
+    const successor = startSuccessor(
+      program,
+      environment,
+      successorPatience * reload.readyTimeoutMs,
+    )
+    const estate = { listener: this.#listener.handle, host, port, lock: lock().handle }
+    await this.#handOver.perform(successor, estate, () => this.#mustServe('upgrade'))
+    this.#machine.apply('drain', `process ${successor.pid} has taken over`)
+    this.#unbind()
+    this.#stopping = this.#bowOut()
+    successor.onEnd((withinMs) => {
+      setTimeout(() => void this.terminate('the service ends'), withinMs).unref()
+    })
+    onHandedOver(successor.pid)
+  }
+
+  async #bowOut(): Promise<StopResult> {
+    await this.#handOver.bowOut()
+    if (this.#terminating !== undefined) return this.#terminating
+    if (this.#machine.accepts('drained')) this.#machine.apply('drained')
+    return { dropped: 0 }
+  }
+
+  #settled(): void {
+    this.#drain.settled()
+    this.#handOver.settled()
   }
 
   #mustServe(what: string): void {

@@ -15,6 +15,11 @@ export class ReleaseStack {
     this.#releases.push({ name, release })
   }
 
+  /** Somebody else releases all of it. */
+  forgetAll(): void {
+    this.#releases.length = 0
+  }
+
   releaseAll(): void {
     for (let top = this.#releases.pop(); top !== undefined; top = this.#releases.pop()) {
       try {

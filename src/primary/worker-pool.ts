@@ -26,6 +26,8 @@ export interface WorkerPoolOptions {
   readonly workerModule: string
   readonly dispatcher: Dispatcher
   readonly log: Logger
+  /** Generations are numbered on from this one. */
+  readonly lastGeneration: number
   /** Given every line that a worker prints. */
   readonly onOutput: SlotListener['onOutput']
 }
@@ -45,11 +47,12 @@ export class WorkerPool {
   readonly #watchdog: Watchdog
   #current: Generation | undefined
   #boot: Boot | undefined
-  #lastGeneration = 0
+  #lastGeneration: number
   #onEmpty: (() => void) | undefined
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#lastGeneration = options.lastGeneration
     this.#watchdog = new Watchdog(
       () => this.#slots,
       (slot, cause) => this.#kill(slot, cause),
@@ -61,6 +64,11 @@ export class WorkerPool {
   /** The generation that takes connections, if there is one yet. */
   get current(): Generation | undefined {
     return this.#current
+  }
+
+  /** The number of the last generation that was brought up, or tried to be. */
+  get lastGeneration(): number {
+    return this.#lastGeneration
   }
 
   /** Every slot that has, had or awaits a process, oldest generation first. */

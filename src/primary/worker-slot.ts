@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
-import { decodeFromWorker, type WorkerBoot } from '../ipc/messages.ts'
+import { decodeFromWorker, type WorkerBoot, workerProtocol } from '../ipc/messages.ts'
 import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
 import { sendHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -254,6 +254,12 @@ export class WorkerSlot {
     this.lastSeenMs = performance.now()
     switch (decoded.kind) {
       case 'hello':
+        if (decoded.protocol !== workerProtocol) {
+          this.kill(
+            `The worker on disk speaks protocol ${decoded.protocol}, this primary ${workerProtocol}: use "helloserver upgrade"`,
+          )
+          return
+        }
         if (this.#boot !== undefined) this.#worker?.send(this.#boot, ignore)
         return
       case 'ready':

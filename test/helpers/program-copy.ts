@@ -1,4 +1,13 @@
-import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -12,6 +21,7 @@ export class ProgramCopy {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-program-'))
   readonly #copy = join(this.#folder, 'dist/src')
   readonly bridge = join(this.#copy, 'bin/bridge.cjs')
+  readonly primary = join(this.#copy, 'bin/primary.js')
   #broken: string | undefined
 
   constructor(t: TestContext) {
@@ -25,6 +35,14 @@ export class ProgramCopy {
   break(file: string, message: string): void {
     this.#broken = file
     appendFileSync(join(this.#copy, file), `\nthrow new Error(${JSON.stringify(message)})\n`)
+  }
+
+  /** Replaces some text in a file. */
+  edit(file: string, from: string, to: string): void {
+    const path = join(this.#copy, file)
+    const text = readFileSync(path, 'utf8')
+    assert.ok(text.includes(from), `${file} has no "${from}"`)
+    writeFileSync(path, text.replace(from, to))
   }
 
   /** Makes that file what it was. */

@@ -53,18 +53,17 @@ describe('pm2 sendSignal reaches the primary', { concurrency: 4 }, () => {
     assert.deepEqual([pm2_env.exit_code, pm2_env.restart_time], [3, 0])
   })
 
-  test('SIGUSR2 is ignored for now', async (t) => {
+  test('SIGUSR2 replaces the primary, and the bridge follows', async (t) => {
     const pm2 = new Pm2(t)
     const { port, pid } = await pm2.start()
     const before = await pm2.bridge()
     await pm2.do('sendSignal', 'SIGUSR2', 'helloserver')
-    // A signal that is sent later is caught later, so the first one has had its effect by then.
-    await pm2.do('sendSignal', 'SIGHUP', 'helloserver')
-    const status = await waitFor('the reload', async () => {
+    const status = await waitFor('the bridge at the successor', async () => {
       const now = await pm2.status()
-      return now.lastReload === null ? undefined : now
+      return now.pid !== pid && now.supervisor.attached ? now : undefined
     })
-    assert.deepEqual({ pid: status.pid, generation: status.generation }, { pid, generation: 2 })
+    assert.equal(status.supervisor.pid, before.pid)
+    await waitFor('the end of the predecessor', () => !isAlive(pid))
     assert.equal((await pm2.bridge()).pid, before.pid)
     assert.deepEqual(await ask(port, 'a\r\n'), echoed)
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ControlClient } from '../../../src/control/client.ts'
@@ -20,8 +21,8 @@ test('requests reach the service, with what they carry, and come back with its a
   const asked: unknown[] = []
   const { client } = await calling(t, {
     scale: async (workers) => void asked.push(workers),
-    reload: async (cause, environment) => {
-      asked.push(cause, environment)
+    reload: async (cause, request) => {
+      asked.push(cause, request)
       return { at: '', outcome: 'failed', reason: 'no', durationMs: 2 }
     },
   })
@@ -29,7 +30,7 @@ test('requests reach the service, with what they carry, and come back with its a
   assert.deepEqual(await client.request('scale', { workers: 3 }), { workers: 3 })
   const result = await client.request('reload', { environment: { HELLOSERVER_PORT: '1' } })
   assert.equal(result.reason, 'no')
-  assert.deepEqual(asked, [3, 'a reload command', { HELLOSERVER_PORT: '1' }])
+  assert.deepEqual(asked, [3, 'a reload command', { environment: { HELLOSERVER_PORT: '1' } }])
 })
 
 test("the service's errors arrive with their code and their sentence", async (t) => {
@@ -121,8 +122,7 @@ test('farewell sends the last answers and hangs up on all', async (t) => {
   const { server, client, path } = await calling(t)
   const status = client.request('status', {})
   await status
-  server.close(path)
-  assert.equal(existsSync(path), false)
+  server.close()
   await server.farewell()
   await client.closed
   await assert.rejects(ControlClient.connect(path), { code: 'NOT_RUNNING' })
@@ -145,4 +145,25 @@ test('a bridge is told by whom it is superseded: nobody at first, then the next 
 
 test('where nobody listens, nothing is running', async (t) => {
   await assert.rejects(ControlClient.connect(join(tempFolder(t), 'sock')), { code: 'NOT_RUNNING' })
+})
+
+test('a service that speaks another version of the protocol is refused with what to do', async (t) => {
+  const path = join(tempFolder(t), 'sock')
+  const server = createServer((socket) => {
+    socket.on('data', (request: Buffer) => {
+      const { id } = JSON.parse(request.toString()) as { id: number }
+      const result = { protocol: 99, version: '9.0.0', pid: 4711 }
+      socket.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`)
+    })
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const client = await ControlClient.connect(path)
+  t.after(() => client.close())
+  await assert.rejects(client.request('stop', {}), {
+    code: 'OTHER_PROTOCOL',
+    message:
+      /^The service is helloserver 9\.0\.0 and speaks control protocol 99, .* "kill -USR2 4711"/,
+  })
 })

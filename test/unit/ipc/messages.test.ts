@@ -5,7 +5,7 @@ import { decodeFromWorker, decodeToWorker } from '../../../src/ipc/messages.ts'
 
 test('every message of a worker is read', () => {
   for (const message of [
-    { kind: 'hello' },
+    { kind: 'hello', protocol: 1 },
     { kind: 'ready' },
     { kind: 'boot-failed', reason: 'no' },
     { kind: 'heartbeat', rssBytes: 1 },

@@ -11,8 +11,8 @@ function steeredReloader(t: TestContext) {
   let most = 0
   t.after(() => assert.ok(most <= 1, `${most} reloads at once`))
   const { log, lines } = keptLog()
-  const reloader = new Reloader<string>(async (request) => {
-    asked.push(request)
+  const reloader = new Reloader<{ mark: string }>(async ({ mark }) => {
+    asked.push(mark)
     running += 1
     most = Math.max(most, running)
     try {
@@ -32,7 +32,7 @@ function steeredReloader(t: TestContext) {
 test('a reload runs at once, and its outcome is kept', async (t) => {
   const { reloader, asked, end } = steeredReloader(t)
   assert.equal(reloader.last, null)
-  const result = reloader.request('a', 'SIGHUP')
+  const result = reloader.request({ mark: 'a' }, 'SIGHUP')
   assert.deepEqual(asked, ['a'])
   end()
   const { at, durationMs, ...outcome } = await result
@@ -44,7 +44,7 @@ test('a reload runs at once, and its outcome is kept', async (t) => {
 
 test('a failed reload resolves with its reason and logs it as an error', async (t) => {
   const { reloader, end, lines } = steeredReloader(t)
-  const result = reloader.request(undefined, 'SIGHUP')
+  const result = reloader.request({}, 'SIGHUP')
   end(new Error('The app is broken'))
   const { outcome, reason } = await result
   assert.deepEqual({ outcome, reason }, { outcome: 'failed', reason: 'The app is broken' })
@@ -53,8 +53,10 @@ test('a failed reload resolves with its reason and logs it as an error', async (
 
 test('a hundred requests during a reload become exactly one more', async (t) => {
   const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request('0', 'SIGHUP')
-  const others = Array.from({ length: 100 }, (_, at) => reloader.request(`${at + 1}`, 'SIGHUP'))
+  const first = reloader.request({ mark: '0' }, 'SIGHUP')
+  const others = Array.from({ length: 100 }, (_, at) =>
+    reloader.request({ mark: `${at + 1}` }, 'SIGHUP'),
+  )
   end()
   await first
   await turn()
@@ -69,9 +71,9 @@ test('a hundred requests during a reload become exactly one more', async (t) => 
 
 test('a request that names nothing does not undo what another one named', async (t) => {
   const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request(undefined, 'SIGHUP')
-  void reloader.request('wanted', 'a command')
-  const last = reloader.request(undefined, 'SIGHUP')
+  const first = reloader.request({}, 'SIGHUP')
+  void reloader.request({ mark: 'wanted' }, 'a command')
+  const last = reloader.request({}, 'SIGHUP')
   end()
   await first
   await turn()
@@ -82,8 +84,8 @@ test('a request that names nothing does not undo what another one named', async 
 
 test('the reload after a failed one runs all the same', async (t) => {
   const { reloader, end } = steeredReloader(t)
-  const first = reloader.request('a', 'SIGHUP')
-  const second = reloader.request('b', 'SIGHUP')
+  const first = reloader.request({ mark: 'a' }, 'SIGHUP')
+  const second = reloader.request({ mark: 'b' }, 'SIGHUP')
   end(new Error('no'))
   assert.equal((await first).outcome, 'failed')
   await turn()
@@ -93,9 +95,9 @@ test('the reload after a failed one runs all the same', async (t) => {
 
 test('a request in the very moment in which a reload ends joins the one that is due', async (t) => {
   const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request('first', 'SIGHUP')
-  const late = first.then(() => reloader.request('late', 'SIGHUP'))
-  const second = reloader.request('second', 'SIGHUP')
+  const first = reloader.request({ mark: 'first' }, 'SIGHUP')
+  const late = first.then(() => reloader.request({ mark: 'late' }, 'SIGHUP'))
+  const second = reloader.request({ mark: 'second' }, 'SIGHUP')
   end()
   await turn()
   assert.deepEqual(asked, ['first', 'late'])

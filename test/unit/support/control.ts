@@ -14,6 +14,8 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     config: loadConfig('helloserver', {}),
     status: () => ({ name: 'test', state: 'serving' }) as Status,
     reload: async () => ({ at: '', outcome: 'done', reason: null, durationMs: 1 }),
+    upgrade: async () => ({ at: '', outcome: 'done', reason: null, durationMs: 1 }),
+    programId: 'aaaaaaaaaaaa',
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
     ...changes,
@@ -27,9 +29,10 @@ export async function listening(
 ): Promise<{ readonly server: ControlServer; readonly path: string }> {
   const path = join(tempFolder(t), 'sock')
   const server = new ControlServer(target(changes))
-  await server.listen(path)
+  await server.bind(path)
+  server.publish()
   t.after(async () => {
-    server.close(path)
+    server.close()
     await server.farewell()
   })
   return { server, path }

@@ -1,0 +1,201 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { programId } from '../build-id.ts'
+import type { Environment } from '../config/environment.ts'
+import type { Config } from '../config/load.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import { ControlServer } from '../control/server.ts'
+import { deferred } from '../deferred.ts'
+import { HelloserverError } from '../errors.ts'
+import { primaryModule } from '../launch/launch.ts'
+import type { SignalAction } from '../lifecycle/signal-table.ts'
+import type { PidLock } from '../primary/pid-lock.ts'
+import { Primary, type ReloadRequest, type StopResult } from '../primary/primary.ts'
+import type { ReleaseStack } from '../primary/release-stack.ts'
+import { onSignal } from '../primary/signals.ts'
+import type { ReloadResult } from '../status.ts'
+import type { Logger, LogDestination } from '../telemetry/logger.ts'
+import { WorkerOutput } from '../telemetry/worker-output.ts'
+import type { Inheritance } from '../upgrade/messages.ts'
+import type { Predecessor } from '../upgrade/predecessor.ts'
+import { Successor } from '../upgrade/successor.ts'
+
+/** A daemon logs to its file and answers its launcher; in the foreground a person looks on. */
+export type Mode = 'daemon' | 'foreground'
+
+const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
+
+export interface ServiceOptions {
+  readonly name: string
+  readonly mode: Mode
+  readonly files: RunFiles
+  readonly environment: Environment
+  readonly config: Config
+  readonly log: Logger
+  readonly destination: LogDestination
+  /** What is given back when the service ends. */
+  readonly stack: ReleaseStack
+  readonly lock: () => PidLock
+  /** The process that this one takes the service over from, and what it leaves. */
+  readonly predecessor?: Predecessor
+  readonly inheritance?: Inheritance
+}
+
+/** A primary with all that people reach it by: the control socket, the PID file, signals. */
+export class Service {
+  readonly primary: Primary
+  readonly control: ControlServer
+  readonly #options: ServiceOptions
+  readonly #ended = deferred<void>()
+  #ending: Promise<StopResult> | undefined
+
+  constructor(options: ServiceOptions) {
+    const { name, environment, config, log, destination, files, lock, inheritance } = options
+    this.#options = options
+    const output = new WorkerOutput(destination, log)
+    this.primary = new Primary({
+      name,
+      environment,
+      config,
+      runDir: files.runDir,
+      workerModule,
+      log,
+      lock,
+      inheritance,
+      onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
+      onDraining: (cause) => this.control.supervisor.announceDraining(cause),
+      startSuccessor: (program, wanted, withinMs) =>
+        new Successor({ files, program, environment: wanted, withinMs }),
+      onHandedOver: (pid) => this.#handOver(pid),
+    })
+    const { primary } = this
+    this.control = new ControlServer({
+      status: () => primary.status(this.control.supervisor.pid),
+      get config() {
+        return primary.config
+      },
+      programId: programId(),
+      reload: (cause, wanted) => primary.reload(cause, wanted),
+      upgrade: (cause, wanted) => this.#upgrade(cause, wanted),
+      scale: (workers) => primary.scale(workers),
+      stop: (cause) => this.end('stop', cause),
+    })
+    onSignal((action, signal) => this.#act(action, signal))
+  }
+
+  /** Binds the control socket; nobody finds it yet. */
+  async openControl(): Promise<void> {
+    const { files, stack } = this.#options
+    await this.control.bind(files.socketFile)
+    stack.push('control socket', () => this.control.close())
+  }
+
+  /** Puts the control socket where people look for it. */
+  publishControl(): void {
+    const { files, stack } = this.#options
+    this.control.publish()
+    stack.push('path of the control socket', () => rmSync(files.socketFile, { force: true }))
+  }
+
+  /**
+   * Starts, publishes, and goes on until the end.
+   *
+   * @param start - brings the primary up
+   * @param publish - has people find the service
+   */
+  async run(start: () => Promise<void>, publish: () => void): Promise<void> {
+    try {
+      await start()
+      this.#writePid()
+      publish()
+      const { host, port } = this.primary.status(null).listen
+      const { workers, appModule: app } = this.primary.config
+      this.#options.log.info({ host, port, workers, app }, 'Serving')
+      await this.#ended.promise
+    } finally {
+      // Whoever asked for an end while the service was starting is answered too.
+      if (this.#ending !== undefined) await this.#ended.promise
+      await this.control.farewell()
+    }
+  }
+
+  /** Ends the service; `terminate` after `stop` cuts it short. */
+  end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
+    if (how === 'terminate') {
+      this.#options.predecessor?.end(0)
+      void this.primary.terminate(cause)
+    }
+    this.#ending ??= this.#finish(cause)
+    return this.#ending
+  }
+
+  async #finish(cause: string): Promise<StopResult> {
+    const { predecessor, stack } = this.#options
+    predecessor?.end(this.primary.config.drain.timeoutMs)
+    const result = await this.primary.stop(cause)
+    await predecessor?.gone
+    stack.releaseAll()
+    this.#ended.resolve()
+    return result
+  }
+
+  /** In the foreground somebody waits for the end of this very process, and another one would be nobody's. */
+  async #upgrade(cause: string, request: Partial<ReloadRequest>): Promise<ReloadResult> {
+    if (this.#options.mode === 'foreground') {
+      throw new HelloserverError(
+        'CONTROL_FAILED',
+        'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
+      )
+    }
+    return this.primary.reload(cause, { program: primaryModule, ...request })
+  }
+
+  /** Another process is the service from now on: nothing that people find it by is ours to take away. */
+  #handOver(pid: number): void {
+    this.#options.lock().release()
+    this.#options.stack.forgetAll()
+    this.control.handOver(pid)
+    void this.end('stop', `process ${pid} has taken over`)
+  }
+
+  /** By temporary file and rename, so that nobody reads half a PID. */
+  #writePid(): void {
+    const { files, stack } = this.#options
+    const temporary = `${files.pidFile}.${process.pid}`
+    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 })
+    renameSync(temporary, files.pidFile)
+    stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
+  }
+
+  #act(action: SignalAction, signal: NodeJS.Signals): void {
+    const { mode, log, stack } = this.#options
+    log.info({ signal }, `Caught ${signal}`)
+    switch (action) {
+      case 'reload':
+        void this.primary.reload(signal)
+        return
+      case 'upgrade':
+        this.#upgrade(signal, {}).catch((error: unknown) => log.error({ error }, 'Not upgraded'))
+        return
+      case 'stop':
+        void this.end('stop', signal)
+        return
+      case 'terminate':
+        void this.end('terminate', signal)
+        return
+      case 'interrupt':
+        // A terminal's Ctrl-C; a daemon has no terminal.
+        if (mode === 'foreground')
+          void this.end(this.#ending === undefined ? 'stop' : 'terminate', signal)
+        return
+      case 'resume':
+        this.primary.resume()
+        return
+      case 'fatal':
+        log.fatal({ signal }, `Ending on ${signal}`)
+        stack.releaseAll()
+        process.exit(128 + constants.signals[signal])
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { ConnectionCounts } from '../status.ts'
+
+/**
+ * What a primary and its successor say to each other in a hot upgrade. They run different builds, so each
+ * names the version of this protocol first, and a successor that speaks another one is not let in.
+ */
+export const upgradeProtocol = 1
+
+/** What a successor begins with. */
+export interface Inheritance {
+  /** The last generation of workers. */
+  readonly generation: number
+  /** Connections had numbers up to here. */
+  readonly lastConnectionId: number
+  readonly counts: ConnectionCounts
+  /** When the upgrade was begun, milliseconds since the epoch. */
+  readonly upgradeBeganAtMs: number
+}
+
+/** From the predecessor. */
+export type ToSuccessor =
+  /** Bring the workers up. */
+  | ({ readonly kind: 'begin' } & Inheritance)
+  /** With the socket that the service listens on, and where its configuration had it. */
+  | { readonly kind: 'listener'; readonly host: string; readonly port: number }
+  /** With the socket that is the PID lock. */
+  | { readonly kind: 'lock' }
+  /** With a client's socket, from the queue. */
+  | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
+  /** What has become of the connections that the predecessor accepted and did not pass on. */
+  | { readonly kind: 'counts'; readonly counts: ConnectionCounts }
+
+/** From the successor. */
+export type FromSuccessor =
+  | { readonly kind: 'hello'; readonly protocol: number; readonly version: string }
+  /** Its workers are ready; it asks for the sockets. */
+  | { readonly kind: 'prepared' }
+  /** It accepts connections, and people find it: from here on there is no way back. */
+  | { readonly kind: 'serving' }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** The service ends: what the predecessor has in hand may take so long. */
+  | { readonly kind: 'end'; readonly withinMs: number }

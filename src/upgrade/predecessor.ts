@@ -1,0 +1,111 @@
+import { version } from '../build-id.ts'
+import { deferred } from '../deferred.ts'
+import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { ConnectionCounts } from '../status.ts'
+import {
+  type FromSuccessor,
+  type Inheritance,
+  type ToSuccessor,
+  upgradeProtocol,
+} from './messages.ts'
+
+/** What the predecessor tells once this process serves. */
+export interface PredecessorListener {
+  onConnection(handle: SocketHandle, id: number, ageMs: number): void
+  onCounts(counts: ConnectionCounts): void
+  /** It has ended: what it had in hand has, too. */
+  onGone(): void
+}
+
+/** The listening socket, and where the predecessor's configuration had it. */
+export interface OfferedListener {
+  readonly handle: ListeningHandle
+  readonly host: string
+  readonly port: number
+}
+
+/** The primary whose service this process takes over, at the other end of Node's channel. */
+export class Predecessor {
+  readonly #inheritance = deferred<Inheritance>()
+  readonly #lock = deferred<ListeningHandle>()
+  readonly #listener = deferred<OfferedListener>()
+  readonly #gone = deferred<void>()
+  #audience: PredecessorListener | undefined
+
+  constructor() {
+    process.on('message', (message, handle) => this.#receive(message as ToSuccessor, handle))
+    process.once('disconnect', () => {
+      this.#gone.resolve()
+      this.#audience?.onGone()
+    })
+    // Its death is heard of as the channel's end.
+    process.on('error', () => {})
+    this.#tell({ kind: 'hello', protocol: upgradeProtocol, version })
+  }
+
+  /** Resolves when it has ended. */
+  get gone(): Promise<void> {
+    return this.#gone.promise
+  }
+
+  get isGone(): boolean {
+    return !process.connected
+  }
+
+  get inheritance(): Promise<Inheritance> {
+    return this.#inheritance.promise
+  }
+
+  /** Says that the workers are ready, and resolves with the lock and the listening socket. */
+  async takeOver(): Promise<{ lock: ListeningHandle; listener: OfferedListener }> {
+    this.#tell({ kind: 'prepared' })
+    return { lock: await this.#lock.promise, listener: await this.#listener.promise }
+  }
+
+  /** Says that this process is the service now. */
+  announceServing(audience: PredecessorListener): void {
+    this.#audience = audience
+    this.#tell({ kind: 'serving' })
+    // It may have died at this very moment.
+    if (this.isGone) audience.onGone()
+  }
+
+  /** Says why this process cannot take over; resolves when that is sent. */
+  announceFailure(message: string): Promise<void> {
+    return new Promise((resolve) => this.#tell({ kind: 'failed', message }, resolve))
+  }
+
+  /** The service ends, and what is still in hand over there may take so long, in milliseconds. */
+  end(withinMs: number): void {
+    this.#tell({ kind: 'end', withinMs })
+  }
+
+  #receive(message: ToSuccessor, handle: unknown): void {
+    switch (message.kind) {
+      case 'begin':
+        this.#inheritance.resolve(message)
+        return
+      case 'lock':
+        this.#lock.resolve(handle as ListeningHandle)
+        return
+      case 'listener': {
+        const { host, port } = message
+        this.#listener.resolve({ handle: handle as ListeningHandle, host, port })
+        return
+      }
+      case 'connection':
+        // The client was dropped by the system on its way.
+        if (handle === undefined) return
+        this.#audience?.onConnection(handle as SocketHandle, message.id, message.ageMs)
+        return
+      case 'counts':
+        this.#audience?.onCounts(message.counts)
+        return
+    }
+  }
+
+  #tell(message: FromSuccessor, onSent: () => void = () => {}): void {
+    if (process.connected) process.send?.(message, undefined, {}, onSent)
+    else onSent()
+  }
+}

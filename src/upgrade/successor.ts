@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { cleanEnvironment, type Environment } from '../config/environment.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import { HelloserverError } from '../errors.ts'
+import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
+import type { ConnectionCounts } from '../status.ts'
+import {
+  type FromSuccessor,
+  type Inheritance,
+  type ToSuccessor,
+  upgradeProtocol,
+} from './messages.ts'
+
+/** What is to run, and where. */
+export interface SuccessorOptions {
+  readonly files: RunFiles
+  /** The program to run, an absolute path. */
+  readonly program: string
+  readonly environment: Environment
+  /** How long it may take until it serves, in milliseconds. */
+  readonly withinMs: number
+}
+
+/** What it takes over when it is ready to. */
+export interface Estate {
+  readonly listener: ListeningHandle
+  readonly host: string
+  readonly port: number
+  readonly lock: ListeningHandle
+}
+
+/**
+ * The process that takes the service over, as the primary that it succeeds sees it.
+ *
+ * Until it serves it can fail in any way, and is killed then: nothing has changed.
+ */
+export class Successor {
+  readonly #child: ChildProcess
+  readonly #deadline: NodeJS.Timeout
+  readonly #steps = new Map<FromSuccessor['kind'], () => void>()
+  #failure: HelloserverError | undefined
+  #fail: (reason: HelloserverError) => void = () => {}
+  #onEnd: (withinMs: number) => void = () => {}
+
+  constructor({ files, program, environment, withinMs }: SuccessorOptions) {
+    const log = openSync(files.logFile, 'a', 0o600)
+    // A session of its own from the start, and init for a parent once this process has ended.
+    this.#child = spawn(process.execPath, [program, '--successor', '--name', files.name], {
+      cwd: '/',
+      env: cleanEnvironment(environment),
+      detached: true,
+      stdio: ['ignore', log, log, 'ipc'],
+    })
+    closeSync(log)
+    this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
+    this.#child.once('error', (error) => this.#give(`The successor cannot run: ${error.message}`))
+    this.#child.once('exit', (status, signal) =>
+      this.#give(
+        `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
+      ),
+    )
+    this.#deadline = setTimeout(
+      () => this.#give(`The successor was not ready within ${withinMs} ms`),
+      withinMs,
+    )
+  }
+
+  /** Its process; 0 when it has not come into being. */
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /**
+   * Has it bring its workers up; resolves when they are ready.
+   *
+   * @throws HelloserverError `RELOAD_FAILED` why they never will be
+   */
+  async prepare(inheritance: Inheritance): Promise<void> {
+    await this.#until('hello')
+    void this.#tell({ kind: 'begin', ...inheritance })
+    await this.#until('prepared')
+  }
+
+  /**
+   * Gives it copies of what makes a process the service; resolves when it serves.
+   *
+   * @throws HelloserverError `RELOAD_FAILED` why it does not
+   */
+  async takeOver({ listener, host, port, lock }: Estate): Promise<void> {
+    this.#send({ kind: 'lock' }, lock)
+    this.#send({ kind: 'listener', host, port }, listener)
+    await this.#until('serving')
+    clearTimeout(this.#deadline)
+  }
+
+  /** Passes a client on; resolves when this process's own copy of the socket is not needed any more. */
+  pass(id: number, ageMs: number, handle: SocketHandle): Promise<void> {
+    return new Promise((resolve) => {
+      sendHandle(this.#child, { kind: 'connection', id, ageMs }, handle, () => resolve())
+    })
+  }
+
+  /** Resolves when it is sent, and everything before it: until then this process must not end. */
+  report(counts: ConnectionCounts): Promise<void> {
+    return this.#tell({ kind: 'counts', counts })
+  }
+
+  /** Calls `act` when the service is to end before this process has. */
+  onEnd(act: (withinMs: number) => void): void {
+    this.#onEnd = act
+  }
+
+  /** Ends it, workers included: they end when they lose it. */
+  kill(): void {
+    clearTimeout(this.#deadline)
+    this.#child.kill('SIGKILL')
+  }
+
+  #until(step: FromSuccessor['kind']): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) reject(this.#failure)
+      this.#fail = reject
+      this.#steps.set(step, resolve)
+    })
+  }
+
+  #receive(message: FromSuccessor): void {
+    if (message.kind === 'failed') this.#give(`The successor failed: ${message.message}`)
+    else if (message.kind === 'end') this.#onEnd(message.withinMs)
+    else if (message.kind === 'hello' && message.protocol !== upgradeProtocol) {
+      this.#give(
+        `The build on disk (${message.version}) speaks upgrade protocol ${message.protocol}, this one ${upgradeProtocol}; use "helloserver restart"`,
+      )
+    } else this.#steps.get(message.kind)?.()
+  }
+
+  /** The first reason is the one that counts. */
+  #give(reason: string): void {
+    this.#failure ??= new HelloserverError('RELOAD_FAILED', reason)
+    this.#fail(this.#failure)
+  }
+
+  async #tell(message: ToSuccessor): Promise<void> {
+    if (!this.#child.connected) return
+    await new Promise<void>((resolve) => {
+      this.#child.send(message, () => resolve())
+    })
+  }
+
+  #send(message: ToSuccessor, handle: ListeningHandle): void {
+    sendHandle(this.#child, message, handle, ignore)
+  }
+}
+
+/** A message that cannot be sent means a process that has ended, which is heard of anyway. */
+const ignore = () => {}
