@@ -63,6 +63,7 @@ export class Service {
       log,
       lock,
       inheritance,
+      predecessorGone: options.predecessor?.gone,
       onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
       onDraining: (cause) => this.control.supervisor.announceDraining(cause),
       startSuccessor: (program, wanted, withinMs) =>
@@ -122,17 +123,17 @@ export class Service {
 
   /** Ends the service; `terminate` after `stop` cuts it short. */
   end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
+    const { predecessor } = this.#options
     if (how === 'terminate') {
-      this.#options.predecessor?.end(0)
+      predecessor?.end(0)
       void this.primary.terminate(cause)
-    }
+    } else predecessor?.end(this.primary.config.drain.timeoutMs)
     this.#ending ??= this.#finish(cause)
     return this.#ending
   }
 
   async #finish(cause: string): Promise<StopResult> {
     const { predecessor, stack } = this.#options
-    predecessor?.end(this.primary.config.drain.timeoutMs)
     const result = await this.primary.stop(cause)
     await predecessor?.gone
     stack.releaseAll()
@@ -156,7 +157,7 @@ export class Service {
     this.#options.lock().release()
     this.#options.stack.forgetAll()
     this.control.handOver(pid)
-    void this.end('stop', `process ${pid} has taken over`)
+    this.#ending ??= this.#finish(`process ${pid} has taken over`)
   }
 
   /** By temporary file and rename, so that nobody reads half a PID. */

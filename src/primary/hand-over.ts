@@ -43,13 +43,18 @@ export class HandOver {
     this.#successor = successor
   }
 
-  /** Ends the workers after what they have in hand; who waits goes to the successor. */
-  async bowOut(): Promise<void> {
+  /**
+   * Ends the workers after what they have in hand; who waits goes to the successor.
+   *
+   * @param predecessorGone - until then this process passes on what its own predecessor reports
+   */
+  async bowOut(predecessorGone: Promise<void> | undefined): Promise<void> {
     const closed = this.#pool.close()
     await this.#passOn()
     await closed
     // What a worker had not claimed when it ended is in the queue again.
     await this.#passOn()
+    await predecessorGone
     await this.#successor?.report(this.#accounts.counts)
   }
 

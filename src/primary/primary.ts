@@ -49,6 +49,8 @@ export interface PrimaryOptions {
   readonly onWorkerOutput: WorkerPoolOptions['onOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined
+  /** Resolves when the predecessor has finished what it had in hand. */
+  readonly predecessorGone?: Promise<void> | undefined
   /** Starts a process that is to take the service over. */
   readonly startSuccessor: (
     program: string,
@@ -328,7 +330,7 @@ export class Primary {
   }
 
   async #bowOut(): Promise<StopResult> {
-    await this.#handOver.bowOut()
+    await this.#handOver.bowOut(this.#options.predecessorGone)
     if (this.#terminating !== undefined) return this.#terminating
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped: 0 }

@@ -133,6 +133,19 @@ describe('a hot upgrade', { concurrency: 3 }, () => {
     assert.equal((await ask(service.port, 'b\r\n')).text, 'b\r\n')
   })
 
+  test('two upgrades in a row forget nobody whom the first primary still has in hand', async (t) => {
+    const service = await startService(t)
+    const holder = await held(service)
+    const second = await upgrade(service)
+    const third = await upgrade(service)
+    await counted(service, { accepted: 1, active: 1 })
+    assert.ok(isAlive(service.pid) && isAlive(second.pid))
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+    await waitFor('the end of both', () => !isAlive(service.pid) && !isAlive(second.pid))
+    assert.equal((await counted(service, { served: 1, failed: 0, active: 0 })).pid, third.pid)
+  })
+
   test('a stop waits for the predecessor too', async (t) => {
     const service = await startService(t)
     const holder = await held(service)
