@@ -7,7 +7,7 @@ import { ask, Client } from '../helpers/client.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { ProgramCopy } from '../helpers/program-copy.ts'
-import type { Sandbox } from '../helpers/sandbox.ts'
+import type { CommandResult, Sandbox } from '../helpers/sandbox.ts'
 import { counted, runService, type Service, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -88,6 +88,20 @@ describe('a hot upgrade', { concurrency: 3 }, () => {
     assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
     assert.equal((await service.cli('stop')).status, 0)
     await service.sandbox.assertNothingLeft()
+  })
+
+  test('passes the PID lock on: nobody else can start, before, between and after', async (t) => {
+    const service = await startService(t)
+    const starts: Promise<CommandResult>[] = []
+    const upgraded = upgrade(service)
+    for (let count = 0; count < 5; count += 1) starts.push(service.cli('start'))
+    const { pid } = await upgraded
+    for (const { status, stderr } of await Promise.all(starts)) {
+      assert.equal(status, 4)
+      assert.match(stderr, /Already running as process \d+$/m)
+    }
+    await waitFor('the end of the predecessor', () => !isAlive(service.pid))
+    assert.match((await service.cli('start')).stderr, new RegExp(`process ${pid}\n`))
   })
 
   test('the predecessor finishes what it has in hand, and who waits goes to the successor', async (t) => {

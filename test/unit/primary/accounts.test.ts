@@ -95,3 +95,31 @@ function move(accounts: Accounts, connection: PendingConnection, event: Connecti
   assert.equal(connection.state, state)
   assert.deepEqual(accounts.counts, before)
 }
+
+test('what another process has accepted is counted too, until it is written off', () => {
+  const accounts = new Accounts()
+  const counts = { ...accounts.counts, accepted: 5, served: 2, queued: 1, active: 2 }
+  accounts.inherit(counts)
+  const own = pending(1)
+  own.state = accounts.open()
+  assert.deepEqual(accounts.counts, { ...counts, accepted: 6, queued: 2 })
+  assert.equal(accounts.unsettled, 4)
+  accounts.inherit({ ...counts, served: 3, active: 1 })
+  assert.deepEqual([accounts.counts.served, accounts.unsettled], [3, 3])
+  accounts.writeOff()
+  assert.deepEqual(
+    [accounts.counts.served, accounts.counts.failed, accounts.counts.active, accounts.unsettled],
+    [3, 2, 0, 1],
+  )
+})
+
+test('a connection that another process counts from now on was never accepted here', () => {
+  const accounts = new Accounts()
+  const connection = pending(1)
+  connection.state = accounts.open()
+  accounts.forget(connection)
+  assert.deepEqual(
+    [accounts.counts.accepted, accounts.counts.queued, accounts.unsettled],
+    [0, 0, 0],
+  )
+})

@@ -90,3 +90,27 @@ test('a client that resets after it was offered is gone when its worker dies', (
   assert.equal(accounts.counts.gone, 1)
   assert.equal(handle.isOpen, false)
 })
+
+test('who waited in another process keeps the number, the place and the age', (t) => {
+  const { dispatcher, queue, accounts } = staged(t)
+  dispatcher.accept(new LooseHandle())
+  dispatcher.adopt(-2, new LooseHandle(), 5_000)
+  dispatcher.adopt(-1, new LooseHandle(), 4_000)
+  assert.deepEqual(
+    [...queue].map(({ id }) => id),
+    [-2, -1, 1],
+  )
+  assert.ok(queue.oldestMs >= 5_000)
+  assert.equal(accounts.counts.queued, 3)
+})
+
+test('who is withdrawn is open, first in line, and counted no more', (t) => {
+  const { dispatcher, accounts } = staged(t)
+  const handle = new LooseHandle()
+  dispatcher.accept(handle)
+  const connection = dispatcher.withdraw()
+  assert.equal(connection?.handle, handle)
+  assert.ok(handle.isOpen)
+  assert.equal(accounts.counts.accepted, 0)
+  assert.equal(dispatcher.withdraw(), undefined)
+})
