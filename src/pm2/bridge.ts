@@ -10,6 +10,7 @@ import { deferred } from '../deferred.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { description } from './description.ts'
 import { showLog } from './log-view.ts'
 import { showMetrics } from './metrics.ts'
 import type { Pm2Event, Pm2Process } from './pm2-process.ts'
@@ -128,7 +129,11 @@ export class Bridge {
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
     const current = () => this.#client ?? Promise.resolve(client)
-    showMetrics(async () => (await current()).request('status', {}), over.signal)
+    showMetrics(
+      async () => (await current()).request('status', {}),
+      (status) => this.#pm2.describe(description(status, files.pidFile)),
+      over.signal,
+    )
 
     const end = await this.#end.promise
     if (end === 'shutdown') await this.#stop(await current())

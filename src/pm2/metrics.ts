@@ -9,9 +9,14 @@ const everyMs = 1_000
  * small terminal cuts what comes later.
  *
  * @param ask - asks the primary for its status
+ * @param onStatus - told of each status
  * @param signal - ends it
  */
-export function showMetrics(ask: () => Promise<Status>, signal: AbortSignal): void {
+export function showMetrics(
+  ask: () => Promise<Status>,
+  onStatus: (status: Status) => void,
+  signal: AbortSignal,
+): void {
   let latest: Status | undefined
   let served = 0
   let rate = 0
@@ -37,6 +42,7 @@ export function showMetrics(ask: () => Promise<Status>, signal: AbortSignal): vo
     rate = latest === undefined ? 0 : status.connections.served - served
     served = status.connections.served
     latest = status
+    onStatus(status)
   }
   // When the primary is gone the bridge hears of that by itself, and this ends with it.
   const timer = setInterval(() => void refresh().catch(() => {}), everyMs)

@@ -1,6 +1,7 @@
 import { ambient } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
+import type { Description } from './description.ts'
 
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
@@ -26,6 +27,7 @@ export class Pm2Process implements LogDestination {
   readonly instance = Number(ambient('NODE_APP_INSTANCE') ?? 0)
   readonly #early: Pm2Event[] = []
   #onEvent: ((event: Pm2Event) => void) | undefined
+  #described = ''
 
   /** @param early - the messages that came before this could listen */
   constructor(early: readonly unknown[]) {
@@ -49,6 +51,15 @@ export class Pm2Process implements LogDestination {
   /** Tells pm2 that the app is up, which ends its waiting (`wait_ready`). */
   ready(): void {
     process.send?.('ready')
+  }
+
+  /** Sets what `pm2 describe` shows of the app beside pm2's own knowledge; sent when it is news. */
+  describe(rows: Description): void {
+    const data = { human_info: rows }
+    const text = JSON.stringify(data)
+    if (text === this.#described) return
+    this.#described = text
+    process.send?.({ type: 'axm:option:configuration', data })
   }
 
   /** A numeric setting of the ecosystem file, in milliseconds, if pm2 was given it. */

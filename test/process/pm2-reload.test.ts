@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
@@ -77,6 +78,11 @@ describe('pm2 reload', { concurrency: 4 }, () => {
       assert.deepEqual(await ask(port, 'a\r\n'), echoed)
       const line = await pm2.logged(/.*"role":"bridge".*the old generation goes on serving.*/)
       assert.match(line, reason)
+      await waitFor('the reason in pm2 describe', async () => {
+        const { stdout } = await pm2.run('describe', 'helloserver')
+        const row = stripVTControlCharacters(stdout).match(/Last reload .*failed at .*/)?.[0]
+        return row !== undefined && reason.test(row)
+      })
 
       pm2.sandbox.configure()
       pm2.sandbox.writeApp()
