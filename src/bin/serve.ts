@@ -9,7 +9,8 @@ import { deferred } from '../deferred.ts'
 import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
-import { Primary, type StopResult } from '../primary/primary.ts'
+import type { StopResult } from '../primary/drain.ts'
+import { Primary } from '../primary/primary.ts'
 import { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
@@ -144,7 +145,8 @@ function act(action: SignalAction, signal: NodeJS.Signals, actors: Actors): void
       void primary.reload(signal)
       return
     case 'stop':
-      void service.end('stop', signal)
+      if (service.isEnding) primary.hurry(signal)
+      else void service.end('stop', signal)
       return
     case 'terminate':
       void service.end('terminate', signal)

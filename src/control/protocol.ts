@@ -44,6 +44,7 @@ export interface Results {
     /** Of the running configuration, so that a supervisor can tell whether the one on disk is another. */
     readonly configDigest: string
     readonly drainTimeoutMs: number
+    readonly drainAnnounceMs: number
     readonly readyTimeoutMs: number
   }
 }

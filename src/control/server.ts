@@ -110,6 +110,7 @@ export class ControlServer {
         status: this.#target.status(),
         configDigest: configDigest(config),
         drainTimeoutMs: config.drain.timeoutMs,
+        drainAnnounceMs: config.drain.announceMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,
       }
     })

@@ -3,6 +3,7 @@ import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
+import { type DrainEvent, primaryEvents } from '../lifecycle/drain-phases.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PrimaryEvent,
@@ -13,7 +14,7 @@ import type { ReloadResult, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { Drain } from './drain.ts'
+import { Drain, type StopResult } from './drain.ts'
 import { Listener } from './listener.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
@@ -36,12 +37,6 @@ export interface PrimaryOptions {
   readonly onDraining: (cause: string) => void
 }
 
-/** How a stop went. */
-export interface StopResult {
-  /** Connections that were dropped because time was up. */
-  readonly dropped: number
-}
-
 /** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
 export class Primary {
   readonly #options: PrimaryOptions
@@ -52,8 +47,6 @@ export class Primary {
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
   readonly #drain: Drain
-  /** Aborted when the service is to end at once. */
-  readonly #cut = new AbortController()
   readonly #listener: Listener
   readonly #reloader: Reloader<Environment>
   /** Reloads and scalings change the same workers. */
@@ -64,8 +57,6 @@ export class Primary {
   #environment: Environment
   #build: string
   #probe: NodeJS.Timeout | undefined
-  #stopping: Promise<StopResult> | undefined
-  #terminating: Promise<StopResult> | undefined
 
   constructor(options: PrimaryOptions) {
     const { config, log } = options
@@ -86,7 +77,7 @@ export class Primary {
       this.#queue,
       this.#accounts,
       config.queue.maxPerClient,
-      () => this.#drain.settled(),
+      () => this.#drain.advance(),
       log,
     )
     this.#pool = new WorkerPool({
@@ -97,7 +88,14 @@ export class Primary {
       log,
       onOutput: options.onWorkerOutput,
     })
-    this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
+    this.#drain = new Drain(config, {
+      accounts: this.#accounts,
+      dispatcher: this.#dispatcher,
+      pool: this.#pool,
+      log,
+      stopAccepting: () => this.#listener.close(),
+      onMove: (event, cause) => this.#drainMoved(event, cause),
+    })
     this.#listener = new Listener((handle) => this.#dispatcher.accept(handle), log)
     this.#reloader = new Reloader(
       (environment) => this.#turns.take(() => this.#performReload(environment)),
@@ -121,9 +119,10 @@ export class Primary {
       if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
       this.#pool.switchTo(generation)
     } catch (error) {
+      // A stop that came while it bound has closed it too early.
       this.#listener.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
-      await this.#drain.dropAll()
+      await this.#drain.cut('the start failed')
       throw error
     }
     this.#machine.apply('bound')
@@ -155,25 +154,21 @@ export class Primary {
     this.#log.info({ workers }, 'Scaled')
   }
 
-  /** Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins. */
+  /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
-    this.#stopping ??= this.#drainOut(cause)
-    return this.#stopping
+    const hasNothingToServe = !this.#is('serving') && this.#drain.status === null
+    if (hasNothingToServe) return this.terminate(cause)
+    return this.#drain.begin(cause, this.#config)
+  }
+
+  /** Moves a stop that is under way to its next phase. */
+  hurry(cause: string): void {
+    this.#drain.insist(cause)
   }
 
   /** Drops every connection and ends the workers. */
   terminate(cause: string): Promise<StopResult> {
-    this.#terminating ??= this.#abort(cause)
-    return this.#terminating
-  }
-
-  async #abort(cause: string): Promise<StopResult> {
-    if (this.#is('stopped')) return { dropped: 0 }
-    this.#machine.apply('abort', cause)
-    this.#options.onDraining(cause)
-    this.#unbind()
-    this.#cut.abort()
-    return { dropped: await this.#drain.dropAll() }
+    return this.#drain.cut(cause)
   }
 
   /** This process was paused and goes on. */
@@ -204,6 +199,7 @@ export class Primary {
       },
       connections: this.#accounts.counts,
       lastReload: this.#reloader.last,
+      drain: this.#drain.status,
       lease: null,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
     }
@@ -253,28 +249,12 @@ export class Primary {
     )
   }
 
-  async #drainOut(cause: string): Promise<StopResult> {
-    if (!this.#is('serving')) return this.terminate(cause)
-    this.#machine.apply('drain', cause)
-    this.#options.onDraining(cause)
-    this.#unbind()
-    const { timeoutMs } = this.#config.drain
-    await this.#drain.serveOut(timeoutMs, this.#cut.signal)
-    // TERM has come meanwhile, and does the rest.
-    if (this.#terminating !== undefined) return this.#terminating
-    const left = this.#accounts.unsettled
-    if (left === 0) {
-      await this.#drain.endWorkers(this.#config)
-    } else {
-      this.#log.warn({ dropped: left, timeoutMs }, 'The drain took too long; dropping what is left')
-      await this.#drain.dropAll()
-    }
-    if (this.#machine.accepts('drained')) this.#machine.apply('drained')
-    return { dropped: left }
-  }
-
-  #unbind(): void {
-    clearInterval(this.#probe)
-    this.#listener.close()
+  #drainMoved(event: DrainEvent, cause: string): void {
+    if (event === 'workers-gone') clearInterval(this.#probe)
+    const move = primaryEvents[event]
+    if (move === undefined || !this.#machine.accepts(move)) return
+    const isFirst = !this.#is('draining')
+    this.#machine.apply(move, cause)
+    if (isFirst) this.#options.onDraining(cause)
   }
 }
