@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { ownEnvironment } from '../config/environment.ts'
+import { ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
@@ -14,6 +14,8 @@ import { Primary } from '../primary/primary.ts'
 import { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
+import { type Activation, activation } from '../systemd/activation.ts'
+import { Notifier } from '../systemd/notifier.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
@@ -34,6 +36,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
   process.umask(0o077)
   try {
     const environment = ownEnvironment()
+    const serviceManager = takeServiceManager()
     const files = runFiles(name, environment)
     makeRunDir(files)
     const lock = await takePidLock(files.pidFile)
@@ -46,6 +49,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
       log.level = config.logLevel
+      const notifier = new Notifier(serviceManager.NOTIFY_SOCKET, log)
       const output = new WorkerOutput(destination, log)
       const primary = new Primary({
         name,
@@ -53,9 +57,14 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         config,
         runDir: files.runDir,
         workerModule,
+        inheritedFd: inheritedFd(activation(serviceManager, process.pid), log),
         log,
         onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
-        onDraining: (cause) => control.supervisor.announceDraining(cause),
+        onReloading: (outcome) => notifier.reloading(outcome),
+        onDraining: (cause) => {
+          control.supervisor.announceDraining(cause)
+          notifier.stopping(cause)
+        },
       })
       const service = new Service(primary, stack)
       const control: ControlServer = new ControlServer({
@@ -74,7 +83,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         await primary.start()
         writePid(files.pidFile)
         stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
-        announce(mode, primary, log)
+        announce(mode, primary, notifier, log)
         await service.ended
       } finally {
         // Whoever asked for an end while the service was starting is answered too.
@@ -197,12 +206,22 @@ function writePid(pidFile: string): void {
   renameSync(temporary, pidFile)
 }
 
-function announce(mode: Mode, primary: Primary, log: Logger): void {
+/** The descriptor of the listening socket that this process was given, if it was. */
+function inheritedFd(given: Activation, log: Logger): number | undefined {
+  if (given.kind === 'not-ours') {
+    const { listenPid } = given
+    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
+  }
+  return given.kind === 'socket' ? given.fd : undefined
+}
+
+function announce(mode: Mode, primary: Primary, notifier: Notifier, log: Logger): void {
   const { host, port } = primary.status(null).listen
   log.info(
     { host, port, workers: primary.config.workers, app: primary.config.appModule },
     'Serving',
   )
+  notifier.serving(host, port)
   if (mode === 'daemon') reportBoot({ outcome: 'serving', pid: process.pid, host, port })
 }
 

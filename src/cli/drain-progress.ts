@@ -11,7 +11,7 @@ const eraseLine = '\x1b[K'
 
 const phases: Readonly<Record<DrainPhase, string>> = {
   accepting: 'serving',
-  announcing: 'still accepting, so that a load balancer can look away',
+  announcing: 'still accepting',
   'serving-queue': 'serving the queue',
   'waiting-for-workers': 'waiting for the workers',
   ending: 'ending the workers',

@@ -38,14 +38,48 @@ export class Listener {
         resolve()
       })
     })
-    acceptHandles(this.#server, this.#onConnection, (error) =>
-      this.#log.error({ error }, 'Cannot accept a connection'),
-    )
+    this.#accept()
+  }
+
+  /**
+   * Listens on a socket that this process was given, bound and perhaps listening already.
+   *
+   * @throws HelloserverError `BAD_CONFIG` for a descriptor that is no TCP socket to listen on
+   */
+  async adopt(fd: number): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject)
+        this.#server.listen({ fd, backlog, exclusive: true }, () => {
+          this.#server.removeListener('error', reject)
+          resolve()
+        })
+      })
+    } catch (error) {
+      throw new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on the inherited descriptor ${fd}: ${messageOf(error)}; it must be a TCP socket`,
+        { cause: error },
+      )
+    }
+    if (this.address === undefined) {
+      throw new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on the inherited descriptor ${fd}: it must be a TCP socket`,
+      )
+    }
+    this.#accept()
   }
 
   /** Stops to accept; what was accepted is not touched. */
   close(): void {
     this.#server.close()
+  }
+
+  #accept(): void {
+    acceptHandles(this.#server, this.#onConnection, (error) =>
+      this.#log.error({ error }, 'Cannot accept a connection'),
+    )
   }
 }
 

@@ -31,8 +31,12 @@ export interface PrimaryOptions {
   readonly config: Config
   readonly runDir: string
   readonly workerModule: string
+  /** A listening socket that this process was given, in place of the configured host and port. */
+  readonly inheritedFd: number | undefined
   readonly log: Logger
   readonly onWorkerOutput: WorkerPoolOptions['onOutput']
+  /** Told of each reload that was asked for; its outcome never rejects. */
+  readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Told when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
 }
@@ -110,11 +114,12 @@ export class Primary {
    */
   async start(): Promise<void> {
     const { host, port } = this.#config
+    const { inheritedFd: fd } = this.#options
     try {
       const generation = await this.#pool.boot(this.#config)
       this.#machine.apply('workers-ready')
       this.#machine.apply('lease-held', 'this host has the local lock')
-      await this.#listener.listen(host, port)
+      await (fd === undefined ? this.#listener.listen(host, port) : this.#listener.adopt(fd))
       // A stop may have come while the name was looked up.
       if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
       this.#pool.switchTo(generation)
@@ -138,7 +143,9 @@ export class Primary {
   async reload(cause: string, environment?: Environment): Promise<ReloadResult> {
     // A start has read its configuration already: what asks meanwhile has its turn after it.
     await this.#started.promise
-    return this.#reloader.request(environment, cause)
+    const outcome = this.#reloader.request(environment, cause)
+    this.#options.onReloading(outcome)
+    return outcome
   }
 
   /**
@@ -226,9 +233,13 @@ export class Primary {
     this.#build = build
   }
 
-  /** The listening socket stays as it is in a reload. */
+  /** The listening socket stays as it is in a reload, whether this process bound it or was given it. */
   #refuseMove({ host, port }: Config): void {
     const { host: oldHost, port: oldPort } = this.#config
+    const isInherited = this.#options.inheritedFd !== undefined
+    const hint = isInherited
+      ? "the socket is inherited, and its address is the service manager's to change"
+      : 'use "helloserver restart" for that'
     for (const [key, from, to] of [
       ['host', oldHost, host],
       ['port', oldPort, port],
@@ -236,7 +247,7 @@ export class Primary {
       if (from === to) continue
       throw new HelloserverError(
         'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${to} in a reload; use "helloserver restart" for that`,
+        `The ${key} cannot change from ${from} to ${to} in a reload; ${hint}`,
       )
     }
   }
