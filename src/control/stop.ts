@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { codeOf } from '../errors.ts'
+import { isRunning } from '../is-running.ts'
 import type { DrainStatus } from '../status.ts'
 import type { ControlClient } from './client.ts'
 import type { Results } from './protocol.ts'
@@ -28,7 +28,7 @@ export async function stopService(
   try {
     const result = await client.request('stop', {})
     await client.closed
-    while (exists(pid)) await delay(lookEveryMs)
+    while (isRunning(pid)) await delay(lookEveryMs)
     return result
   } finally {
     over.abort()
@@ -49,14 +49,5 @@ async function follow(
     }
   } catch {
     // It is over, or the service has hung up: the answer to the stop says what came of it.
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
   }
 }
