@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { Load } from '../helpers/load.ts'
@@ -9,6 +11,8 @@ import { counted, workerPids } from '../helpers/service.ts'
 import { serviceAt, statusIn } from '../helpers/service-in.ts'
 import { activate, freePort, knock, NotifySocket } from '../helpers/systemd.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
+
+const unitFolder = new URL('../../../docs/systemd/', import.meta.url)
 
 /** A service that was started by its first client, who has been served. */
 async function activated(t: TestContext, options?: SandboxOptions) {
@@ -131,4 +135,15 @@ describe('systemd', { concurrency: 3 }, () => {
       assert.match(stderr, told)
     })
   }
+
+  test('the unit files of the documentation are good', (t) => {
+    const { runDir: folder } = new Sandbox(t)
+    for (const unit of ['helloserver.service', 'helloserver.socket']) {
+      const text = readFileSync(new URL(unit, unitFolder), 'utf8')
+      writeFileSync(join(folder, unit), text.replaceAll('/usr/bin/node', process.execPath))
+    }
+    const units = ['helloserver.service', 'helloserver.socket'].map((unit) => join(folder, unit))
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...units])
+    assert.deepEqual([status, stderr.toString()], [0, ''])
+  })
 })
