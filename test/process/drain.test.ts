@@ -24,6 +24,15 @@ function phaseIs(service: Service, phase: DrainStatus['phase']): Promise<DrainSt
   })
 }
 
+/** The phases that a service went through, by its log. */
+function wayOf({ sandbox }: Service): string[] {
+  const moves = sandbox.log().matchAll(/"to":"([^"]+)"[^}]*"msg":"The drain is at/g)
+  return [...moves].map(([, to]) => to ?? '')
+}
+
+/** Never ends by itself. */
+const endless = `export default { async handle() {}, teardown: () => new Promise(() => {}) }`
+
 /** So long that no test gets to see its end. */
 const announceMs = 600_000
 
@@ -105,13 +114,25 @@ describe('drain', { concurrency: 3 }, () => {
     assert.equal((await holder.ending()).text, '')
     assert.equal((await waiting.ending()).text, '')
     await service.sandbox.assertNothingLeft()
-    const way = [
-      ...service.log().matchAll(/"to":"([^"]+)","(?:cause":"SIGUSR1","msg|msg)":"The drain is/g),
-    ]
-    assert.deepEqual(
-      way.map(([, to]) => to),
-      ['announcing', 'serving-queue', 'cutting', 'ended'],
-    )
+    assert.deepEqual(wayOf(service), ['announcing', 'serving-queue', 'cutting', 'ended'])
+  })
+
+  test('workers that do not end by themselves are made to when time is up', async (t) => {
+    const config = { drain: { timeoutMs: 300 }, connection: { lingerMs: 0 } }
+    const service = await startService(t, { config, app: endless })
+    service.signal('SIGUSR1')
+    await service.sandbox.assertNothingLeft()
+    assert.deepEqual(wayOf(service).slice(-3), ['ending', 'cutting', 'ended'])
+    assert.doesNotMatch(service.log(), /dropping what is left/)
+  })
+
+  test('workers that do not end by themselves are made to by another USR1', async (t) => {
+    const service = await startService(t, { app: endless })
+    service.signal('SIGUSR1')
+    await phaseIs(service, 'ending')
+    service.signal('SIGUSR1')
+    await service.sandbox.assertNothingLeft()
+    assert.deepEqual(wayOf(service).slice(-3), ['ending', 'cutting', 'ended'])
   })
 
   test('TERM ends an announcement at once', async (t) => {
