@@ -154,7 +154,7 @@ function act(action: SignalAction, signal: NodeJS.Signals, actors: Actors): void
       void primary.reload(signal)
       return
     case 'stop':
-      if (service.isEnding) primary.hurry(signal)
+      if (service.isEnding) primary.insist(signal)
       else void service.end('stop', signal)
       return
     case 'terminate':

@@ -169,7 +169,7 @@ export class Primary {
   }
 
   /** Moves a stop that is under way to its next phase. */
-  hurry(cause: string): void {
+  insist(cause: string): void {
     this.#drain.insist(cause)
   }
 
