@@ -6,6 +6,8 @@ import { codeOf } from './errors.ts'
  * process of a container does not reap orphans, as pm2-runtime does not, a daemon stays such a zombie.
  */
 export function isRunning(pid: number): boolean {
+  // To kill(2), these are groups of processes; pm2 lists 0 for a process that has ended.
+  if (pid <= 0) return false
   try {
     process.kill(pid, 0)
   } catch (error) {

@@ -27,6 +27,10 @@ test('a process that is gone does not run', async () => {
   assert.equal(isRunning(child.pid ?? 0), false)
 })
 
+test('what is no process does not run', () => {
+  assert.deepEqual([isRunning(0), isRunning(-1)], [false, false])
+})
+
 test("somebody else's process runs too", () => {
   assert.equal(isRunning(1), true)
 })
