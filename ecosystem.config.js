@@ -2,8 +2,9 @@
  * What pm2 reads. An entry is a service: its name names its PID file and its control socket, its `env`
  * overrides its configuration file.
  *
- * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.timeoutMs`,
- * `listen_timeout` longer than `reload.readyTimeoutMs`; the service warns in its log when they are not.
+ * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.announceMs`
+ * and `drain.timeoutMs` together, `listen_timeout` longer than `reload.readyTimeoutMs`; the service warns in its
+ * log when they are not.
  */
 const service = (name, env = {}) => ({
   name,

@@ -13,6 +13,7 @@ const timeoutMs = 300_000
 
 await build()
 needProgram('whois', 'whois')
+needProgram('systemd-socket-activate', 'systemd')
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist/test'), { recursive: true })

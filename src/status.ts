@@ -1,4 +1,5 @@
 import type { PrimaryState } from './lifecycle/primary-states.ts'
+import type { DrainPhase } from './lifecycle/drain-phases.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
 
 /** One worker, as `status --json` shows it. */
@@ -38,6 +39,18 @@ export interface ReloadResult {
   readonly durationMs: number
 }
 
+/** The way to the service's end. */
+export interface DrainStatus {
+  /** What began it: a signal, or a command. */
+  readonly cause: string
+  readonly phase: DrainPhase
+  /** Connections that wait for a worker, and that a worker has in hand. */
+  readonly queued: number
+  readonly inHand: number
+  /** How long it may still take, in milliseconds; then what is left is dropped. */
+  readonly remainingMs: number
+}
+
 /** The object of `status --json`: part of the contract, scripts read it. */
 export interface Status {
   readonly name: string
@@ -54,6 +67,8 @@ export interface Status {
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
   readonly lastReload: ReloadResult | null
+  /** Null while the service is not on its way to its end. */
+  readonly drain: DrainStatus | null
   /** The lock shared across hosts; null while this version has only the local one. */
   readonly lease: null
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }

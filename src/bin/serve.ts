@@ -1,10 +1,12 @@
 import { readdirSync, rmSync } from 'node:fs'
-import { ownEnvironment } from '../config/environment.ts'
+import { ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
+import { type Activation, activation } from '../systemd/activation.ts'
+import { Notifier } from '../systemd/notifier.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { endOnFault, releaseStack } from './fault.ts'
@@ -21,6 +23,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
   process.umask(0o077)
   try {
     const environment = ownEnvironment()
+    const serviceManager = takeServiceManager()
     const files = runFiles(name, environment)
     makeRunDir(files)
     const lock = await takePidLock(files.pidFile)
@@ -42,6 +45,8 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         log,
         destination,
         stack,
+        notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
+        inheritedFd: inheritedFd(activation(serviceManager, process.pid), log),
         lock: () => lock,
       })
       await service.openControl()
@@ -76,6 +81,15 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
       `Cleared what process ${pid ?? '?'} left behind when it died`,
     )
   }
+}
+
+/** The descriptor of the listening socket that this process was given, if it was. */
+function inheritedFd(given: Activation, log: Logger): number | undefined {
+  if (given.kind === 'not-ours') {
+    const { listenPid } = given
+    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
+  }
+  return given.kind === 'socket' ? given.fd : undefined
 }
 
 function announce(mode: Mode, { primary }: Service): void {

@@ -11,10 +11,12 @@ import { HelloserverError } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
 import type { PidLock } from '../primary/pid-lock.ts'
-import { Primary, type ReloadRequest, type StopResult } from '../primary/primary.ts'
+import type { StopResult } from '../primary/drain.ts'
+import { Primary, type ReloadRequest } from '../primary/primary.ts'
 import type { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { ReloadResult } from '../status.ts'
+import type { Notifier } from '../systemd/notifier.ts'
 import type { Logger, LogDestination } from '../telemetry/logger.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
@@ -37,6 +39,9 @@ export interface ServiceOptions {
   /** What is given back when the service ends. */
   readonly stack: ReleaseStack
   readonly lock: () => PidLock
+  readonly notifier: Notifier
+  /** A listening socket that this process was given, in place of the configured host and port. */
+  readonly inheritedFd?: number | undefined
   /** The process that this one takes the service over from, and what it leaves. */
   readonly predecessor?: Predecessor
   readonly inheritance?: Inheritance
@@ -51,7 +56,7 @@ export class Service {
   #ending: Promise<StopResult> | undefined
 
   constructor(options: ServiceOptions) {
-    const { name, environment, config, log, destination, files, lock, inheritance } = options
+    const { name, environment, config, log, destination, files, lock, notifier } = options
     this.#options = options
     const output = new WorkerOutput(destination, log)
     this.primary = new Primary({
@@ -62,13 +67,18 @@ export class Service {
       workerModule,
       log,
       lock,
-      inheritance,
+      inheritedFd: options.inheritedFd,
+      inheritance: options.inheritance,
       predecessorGone: options.predecessor?.gone,
       onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
-      onDraining: (cause) => this.control.supervisor.announceDraining(cause),
+      onReloading: (outcome) => notifier.reloading(outcome),
+      onDraining: (cause) => {
+        this.control.supervisor.announceDraining(cause)
+        notifier.stopping(cause)
+      },
       startSuccessor: (program, wanted, withinMs) =>
         new Successor({ files, program, environment: wanted, withinMs }),
-      onHandedOver: (pid) => this.#handOver(pid),
+      onHandedOver: (pid, leaving) => this.#handOver(pid, leaving),
     })
     const { primary } = this
     this.control = new ControlServer({
@@ -113,6 +123,7 @@ export class Service {
       const { host, port } = this.primary.status(null).listen
       const { workers, appModule: app } = this.primary.config
       this.#options.log.info({ host, port, workers, app }, 'Serving')
+      this.#options.notifier.serving(host, port)
       await this.#ended.promise
     } finally {
       // Whoever asked for an end while the service was starting is answered too.
@@ -128,13 +139,13 @@ export class Service {
       predecessor?.end(0)
       void this.primary.terminate(cause)
     } else predecessor?.end(this.primary.config.drain.timeoutMs)
-    this.#ending ??= this.#finish(cause)
+    this.#ending ??= this.#finish(this.primary.stop(cause))
     return this.#ending
   }
 
-  async #finish(cause: string): Promise<StopResult> {
+  async #finish(stopping: Promise<StopResult>): Promise<StopResult> {
     const { predecessor, stack } = this.#options
-    const result = await this.primary.stop(cause)
+    const result = await stopping
     await predecessor?.gone
     stack.releaseAll()
     this.#ended.resolve()
@@ -153,11 +164,11 @@ export class Service {
   }
 
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */
-  #handOver(pid: number): void {
+  #handOver(pid: number, leaving: Promise<StopResult>): void {
     this.#options.lock().release()
     this.#options.stack.forgetAll()
     this.control.handOver(pid)
-    this.#ending ??= this.#finish(`process ${pid} has taken over`)
+    this.#ending ??= this.#finish(leaving)
   }
 
   /** By temporary file and rename, so that nobody reads half a PID. */
@@ -180,7 +191,8 @@ export class Service {
         this.#upgrade(signal, {}).catch((error: unknown) => log.error({ error }, 'Not upgraded'))
         return
       case 'stop':
-        void this.end('stop', signal)
+        if (this.#ending === undefined) void this.end('stop', signal)
+        else this.primary.insist(signal)
         return
       case 'terminate':
         void this.end('terminate', signal)

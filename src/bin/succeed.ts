@@ -3,6 +3,7 @@ import { loadConfig } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { exitStatus, exitStatusOf, HelloserverError, messageOf } from '../errors.ts'
 import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
+import { Notifier } from '../systemd/notifier.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { type OfferedListener, Predecessor } from '../upgrade/predecessor.ts'
@@ -41,6 +42,8 @@ export async function succeed(name: string): Promise<number> {
         log,
         destination,
         stack,
+        // What serves for a service manager is in the foreground, and never a successor.
+        notifier: new Notifier(undefined, log),
         predecessor,
         inheritance,
         lock: () => held(lock),

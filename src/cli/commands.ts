@@ -8,6 +8,7 @@ import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
 import type { Status } from '../status.ts'
 import { check } from './check.ts'
+import { DrainProgress } from './drain-progress.ts'
 import type { Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
@@ -66,7 +67,10 @@ async function start(options: Options): Promise<void> {
 }
 
 async function stop(options: Options): Promise<void> {
-  const result = await withService(options, stopService)
+  const progress = new DrainProgress(options.name)
+  const result = await withService(options, (client) => stopService(client, progress)).finally(() =>
+    progress.clear(),
+  )
   const cut = result.dropped === 0 ? '' : `; ${result.dropped} connections were cut short`
   print(options, result, `${options.name} stopped${cut}`)
 }

@@ -1,13 +1,16 @@
 import type { Status, WorkerStatus } from '../status.ts'
+import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
 /** `status` for people: a few lines and the workers. */
 export function statusView(status: Status): string {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
-  const { queue, connections: c, lastReload, supervisor } = status
+  const { queue, connections: c, lastReload, drain, supervisor } = status
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
+    // A line of its own while it lasts, and none otherwise.
+    ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
     ['listen', `${listen.host}:${listen.port}`],
     [
       'process',

@@ -36,6 +36,29 @@ export function ambient(variable: string): string | undefined {
   return value === '' ? undefined : value
 }
 
+/** What a service manager leaves for the one process that it starts (sd_listen_fds(3), sd_notify(3)). */
+const serviceManagerVariables = [
+  'LISTEN_FDS',
+  'LISTEN_PID',
+  'LISTEN_FDNAMES',
+  'NOTIFY_SOCKET',
+] as const
+
+export type ServiceManager = Readonly<
+  Partial<Record<(typeof serviceManagerVariables)[number], string>>
+>
+
+/** Takes it out of the environment, so that no child of this process takes it for its own. */
+export function takeServiceManager(): ServiceManager {
+  const taken: Record<string, string> = {}
+  for (const variable of serviceManagerVariables) {
+    const value = ambient(variable)
+    if (value !== undefined) taken[variable] = value
+    delete process.env[variable]
+  }
+  return taken
+}
+
 /**
  * The environment for a detached child: what the person set, without what a supervisor or a parent Node
  * process left for its own child.
@@ -53,15 +76,12 @@ export function cleanEnvironment(own: Environment): Record<string, string> {
   return Object.assign(clean, own)
 }
 
-const leftovers = new Set([
+const leftovers = new Set<string>([
   'NODE_CHANNEL_FD',
   'NODE_CHANNEL_SERIALIZATION_MODE',
   'NODE_UNIQUE_ID',
   'NODE_APP_INSTANCE',
-  'LISTEN_FDS',
-  'LISTEN_PID',
-  'LISTEN_FDNAMES',
-  'NOTIFY_SOCKET',
+  ...serviceManagerVariables,
 ])
 
 function isLeftover(key: string): boolean {

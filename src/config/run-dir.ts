@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { ambient, type Environment, variables } from './environment.ts'
@@ -76,7 +76,7 @@ export function makeRunDir(files: RunFiles): void {
     )
   }
   const { uid, mode } = found
-  const self = userInfo().uid
+  const self = ownUid()
   if (uid !== self && self !== 0) {
     throw new HelloserverError(
       'BAD_CONFIG',
@@ -113,7 +113,7 @@ function defaultRunDir(): string {
   if (isWritable(system) || isWritable('/run')) return system
   const session = ambient('XDG_RUNTIME_DIR')
   if (session !== undefined && isWritable(session)) return join(session, 'helloserver')
-  return join(tmpdir(), `helloserver-${userInfo().uid}`)
+  return join(tmpdir(), `helloserver-${ownUid()}`)
 }
 
 function isWritable(directory: string): boolean {
@@ -124,4 +124,9 @@ function isWritable(directory: string): boolean {
     // Missing and forbidden are the same answer here: not this one.
     return false
   }
+}
+
+/** Not from os.userInfo(), which throws for a user without an entry in /etc/passwd, as containers have them. */
+function ownUid(): number {
+  return process.getuid?.() ?? 0
 }

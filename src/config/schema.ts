@@ -75,6 +75,11 @@ export const configSchema = z.strictObject(
       lingerMs: milliseconds(2_000, 'How long the closing handshake may take', 0),
     }),
     drain: section({
+      announceMs: milliseconds(
+        0,
+        'How long a stop goes on accepting while the state already says "draining"; 0 is not at all',
+        0,
+      ),
       timeoutMs: milliseconds(30_000, 'How long a stop may serve what is queued and in hand', 0),
     }),
     reload: section({

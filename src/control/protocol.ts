@@ -64,6 +64,7 @@ export interface Results {
     /** Of the running primary's own code. */
     readonly programId: string
     readonly drainTimeoutMs: number
+    readonly drainAnnounceMs: number
     readonly readyTimeoutMs: number
   }
 }

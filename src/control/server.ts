@@ -136,6 +136,7 @@ export class ControlServer {
         configDigest: configDigest(config),
         programId: this.#target.programId,
         drainTimeoutMs: config.drain.timeoutMs,
+        drainAnnounceMs: config.drain.announceMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,
       }
     })

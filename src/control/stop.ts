@@ -1,25 +1,53 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { codeOf } from '../errors.ts'
+import { isRunning } from '../is-running.ts'
+import type { DrainStatus } from '../status.ts'
 import type { ControlClient } from './client.ts'
 import type { Results } from './protocol.ts'
 
 /** How often it is looked whether the process is gone, in milliseconds. */
 const lookEveryMs = 5
 
-/** Asks a service to stop, and waits until its process is gone: not only its answer, its port and its lock. */
-export async function stopService(client: ControlClient): Promise<Results['stop']> {
-  const { pid } = await client.request('status', {})
-  const result = await client.request('stop', {})
-  await client.closed
-  while (exists(pid)) await delay(lookEveryMs)
-  return result
+/** Who wants to know how a stop gets on, and how often. */
+export interface StopFollower {
+  readonly everyMs: number
+  onProgress(drain: DrainStatus): void
 }
 
-function exists(pid: number): boolean {
+/**
+ * Asks a service to stop, and waits until its process is gone: not only its answer, its port and its lock.
+ *
+ * @param follower - told how it gets on, first after `everyMs`: not at all when it is quick
+ */
+export async function stopService(
+  client: ControlClient,
+  follower: StopFollower,
+): Promise<Results['stop']> {
+  const { pid } = await client.request('status', {})
+  const over = new AbortController()
+  void follow(client, follower, over.signal)
   try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
+    const result = await client.request('stop', {})
+    await client.closed
+    while (isRunning(pid)) await delay(lookEveryMs)
+    return result
+  } finally {
+    over.abort()
+  }
+}
+
+/** Asked for, not sent: who waits asks as often as it wants to show, and the service need not know of it. */
+async function follow(
+  client: ControlClient,
+  follower: StopFollower,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for (;;) {
+      await delay(follower.everyMs, undefined, { signal })
+      const { drain } = await client.request('status', {})
+      if (!signal.aborted && drain) follower.onProgress(drain)
+    }
+  } catch {
+    // It is over, or the service has hung up: the answer to the stop says what came of it.
   }
 }

@@ -21,6 +21,9 @@ import { stopInPm2 } from './stop-in-pm2.ts'
 const retryEveryMs = 100
 const retryForMs = 15_000
 
+/** How often the log says how a drain gets on. */
+const progressEveryMs = 5_000
+
 /** Begins to show the log, once; resolves when it has been shown to its end. */
 type ShowLog = () => Promise<void>
 
@@ -220,7 +223,10 @@ export class Bridge {
 
   async #stop(client: ControlClient): Promise<void> {
     this.#log.info('pm2 stops the service; serving what is queued and in hand')
-    await stopService(client)
+    await stopService(client, {
+      everyMs: progressEveryMs,
+      onProgress: (drain) => this.#log.info(drain, 'Draining'),
+    })
   }
 
   #act(event: Pm2Event): void {

@@ -4,10 +4,13 @@ import type { Pm2Process } from './pm2-process.ts'
 /** What a drain takes beside serving: dropping what is left, ending the workers. Milliseconds. */
 const marginMs = 3_000
 
+/** How long the service may take for what pm2 waits for. */
+type Timeouts = Pick<Results['attach'], 'drainAnnounceMs' | 'drainTimeoutMs' | 'readyTimeoutMs'>
+
 /** What pm2's settings of the app would break, each in a sentence that says how to mend it. */
 export function settingsProblems(
   pm2: Pick<Pm2Process, 'milliseconds' | 'isOn'>,
-  { drainTimeoutMs, readyTimeoutMs }: Pick<Results['attach'], 'drainTimeoutMs' | 'readyTimeoutMs'>,
+  { drainAnnounceMs, drainTimeoutMs, readyTimeoutMs }: Timeouts,
 ): string[] {
   const problems: string[] = []
   const require = (setting: 'kill_timeout' | 'listen_timeout', leastMs: number, why: string) => {
@@ -17,7 +20,8 @@ export function settingsProblems(
       `The ecosystem file's ${setting} is ${value ?? 'not set'}; it must be at least ${leastMs}, or ${why}`,
     )
   }
-  require('kill_timeout', drainTimeoutMs +
+  require('kill_timeout', drainAnnounceMs +
+    drainTimeoutMs +
     marginMs, 'pm2 kills the bridge before the drain is over')
   require('listen_timeout', readyTimeoutMs +
     marginMs, 'pm2 gives up on a reload that is still under way')

@@ -171,11 +171,11 @@ export class Dispatcher {
     }
   }
 
-  /** Drops everything that waits: the service is stopping and time is up. */
-  abandon(): void {
-    for (;;) {
+  /** Drops everything that waits: the service is stopping and time is up. Returns how many there were. */
+  abandon(): number {
+    for (let dropped = 0; ; dropped += 1) {
       const connection = this.#queue.shift()
-      if (connection === undefined) return
+      if (connection === undefined) return dropped
       this.#settle(connection, 'fail')
     }
   }

@@ -1,62 +1,173 @@
 import type { Config } from '../config/load.ts'
+import { deferred } from '../deferred.ts'
+import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle/drain-phases.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import type { DrainStatus } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { Deadline } from './deadline.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** How long a worker that was told to drop everything may take; then it is killed. Milliseconds. */
 const terminateGraceMs = 1_000
-/** The longest that a timer can wait, in milliseconds. */
-const maxTimerMs = 2_147_483_647
 
-/** The steps in which a service that takes no more connections ends: serve what is left, or drop it, end the workers. */
+/** How a stop went. */
+export interface StopResult {
+  /** Connections that were dropped because time was up, or because somebody insisted. */
+  readonly dropped: number
+}
+
+export interface DrainOptions {
+  readonly accounts: Accounts
+  readonly dispatcher: Dispatcher
+  readonly pool: WorkerPool
+  readonly log: Logger
+  /** Closes the listening socket; what was accepted is not touched. */
+  readonly stopAccepting: () => void
+  /** Told of each move, before anything that it brings about; `cause` is the drain's. */
+  readonly onMove: (event: DrainEvent, cause: string) => void
+}
+
+/**
+ * The way to a service's end: one cause, one deadline, and the phases of `drainTransitions`. Whatever asks
+ * for the end later finds it under way, and can only shorten it.
+ */
 export class Drain {
-  readonly #accounts: Accounts
-  readonly #dispatcher: Dispatcher
-  readonly #pool: WorkerPool
-  #onSettled: (() => void) | undefined
+  readonly #options: DrainOptions
+  readonly #machine: Machine<DrainPhase, DrainEvent>
+  readonly #deadline = new Deadline(() => this.#timeIsUp())
+  readonly #ended = deferred<StopResult>()
+  #config: Config
+  #cause = ''
+  #dropped = 0
 
-  constructor(accounts: Accounts, dispatcher: Dispatcher, pool: WorkerPool) {
-    this.#accounts = accounts
-    this.#dispatcher = dispatcher
-    this.#pool = pool
+  /** @param config - the one that the service starts with, for an end that comes before it serves */
+  constructor(config: Config, options: DrainOptions) {
+    this.#config = config
+    this.#options = options
+    this.#machine = new Machine<DrainPhase, DrainEvent>(
+      drainTransitions,
+      'accepting',
+      (from, event, to, cause) =>
+        options.log.info({ from, event, to, cause }, `The drain is at "${to}"`),
+    )
+  }
+
+  /** How it stands; null while nobody has asked for the end. */
+  get status(): DrainStatus | null {
+    const { state: phase } = this.#machine
+    if (phase === 'accepting') return null
+    const { queued, active: inHand } = this.#options.accounts.counts
+    const { timeoutMs } = this.#config.drain
+    const laterMs = phase === 'announcing' ? timeoutMs : 0
+    return {
+      cause: this.#cause,
+      phase,
+      queued,
+      inHand,
+      remainingMs: Math.ceil(this.#deadline.remainingMs + laterMs),
+    }
+  }
+
+  /**
+   * Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins.
+   *
+   * @param config - the one that the service runs with by now
+   */
+  begin(cause: string, config: Config): Promise<StopResult> {
+    if (this.#machine.state === 'accepting') this.#config = config
+    this.#move(this.#config.drain.announceMs > 0 ? 'announce' : 'close', cause)
+    return this.#ended.promise
+  }
+
+  /** Gives up what the phase waits for: the announcement, the queue, what is in hand, the workers. */
+  insist(cause: string): void {
+    // A worker that has just got ready may have taken the last of the queue.
+    this.advance()
+    this.#move('insist', cause)
+  }
+
+  /** Drops every connection and ends the workers. */
+  cut(cause: string): Promise<StopResult> {
+    this.#move('cut', cause)
+    return this.#ended.promise
   }
 
   /** To be told of every connection that has ended. */
-  settled(): void {
-    if (this.#accounts.unsettled === 0) this.#onSettled?.()
+  advance(): void {
+    const { accounts } = this.#options
+    if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
+      this.#move('queue-empty')
+    }
+    if (this.#machine.state === 'waiting-for-workers' && accounts.unsettled === 0) {
+      this.#move('settled')
+    }
   }
 
-  /** Resolves when no connection is queued or in hand, when time is up, or when `cut` is aborted. */
-  async serveOut(timeoutMs: number, cut: AbortSignal): Promise<void> {
-    if (this.#accounts.unsettled === 0 || cut.aborted) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs)
-      const finish = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      this.#onSettled = finish
-      cut.addEventListener('abort', finish, { once: true })
-    })
+  #move(event: DrainEvent, cause?: string): void {
+    if (!this.#machine.accepts(event)) return
+    if (this.#machine.state === 'accepting') this.#cause = cause ?? event
+    const phase = this.#machine.apply(event, cause)
+    this.#options.onMove(event, this.#cause)
+    this.#enter(phase)
   }
 
-  /** Drops every connection and ends the workers; resolves with how many there were. */
-  async dropAll(): Promise<number> {
-    const dropped = this.#accounts.unsettled
-    this.#dispatcher.abandon()
-    await this.#pool.terminate(terminateGraceMs)
+  #enter(phase: DrainPhase): void {
+    const { announceMs, timeoutMs } = this.#config.drain
+    switch (phase) {
+      case 'accepting':
+        return
+      case 'announcing':
+        this.#deadline.set(announceMs)
+        return
+      case 'serving-queue':
+        this.#options.stopAccepting()
+        this.#deadline.set(timeoutMs)
+        this.advance()
+        return
+      case 'waiting-for-workers':
+        // Somebody waits here only when the queue was given up.
+        this.#dropped += this.#options.dispatcher.abandon()
+        this.advance()
+        return
+      case 'ending':
+        // The last answers are with the system, and closing in good order may take that much longer.
+        this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
+        void this.#options.pool.close().then(() => this.#move('workers-gone'))
+        return
+      case 'cutting':
+        this.#deadline.clear()
+        this.#options.stopAccepting()
+        void this.#dropAll()
+        return
+      case 'ended':
+        this.#deadline.clear()
+        this.#ended.resolve({ dropped: this.#dropped })
+        return
+    }
+  }
+
+  #timeIsUp(): void {
+    const { log, accounts } = this.#options
+    if (this.#machine.state === 'announcing') {
+      this.#move('close')
+      return
+    }
+    const { unsettled: dropped } = accounts
+    const { timeoutMs } = this.#config.drain
+    if (dropped > 0)
+      log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
+    this.#move('timeout')
+  }
+
+  async #dropAll(): Promise<void> {
+    const { accounts, dispatcher, pool } = this.#options
+    this.#dropped += accounts.unsettled
+    dispatcher.abandon()
+    await pool.terminate(terminateGraceMs)
     // What a worker had not claimed when it ended is in the queue again.
-    this.#dispatcher.abandon()
-    return dropped
-  }
-
-  /** Ends the workers, every answer being out; one that does not end by itself has nothing left to lose. */
-  async endWorkers({ connection, drain }: Config): Promise<void> {
-    const killing = setTimeout(
-      () => void this.#pool.terminate(terminateGraceMs),
-      Math.min(connection.lingerMs + drain.timeoutMs, maxTimerMs),
-    )
-    await this.#pool.close()
-    clearTimeout(killing)
+    dispatcher.abandon()
+    this.#move('workers-gone')
   }
 }

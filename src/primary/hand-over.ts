@@ -12,6 +12,7 @@ export class HandOver {
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
   #successor: Successor | undefined
+  #decided: Promise<unknown> = Promise.resolve()
 
   constructor(accounts: Accounts, dispatcher: Dispatcher, pool: WorkerPool) {
     this.#accounts = accounts
@@ -20,12 +21,18 @@ export class HandOver {
   }
 
   /**
-   * Has a process take over; resolves when it serves. When it cannot, it is killed and nothing has changed.
+   * Has a process take over; resolves when it has. When it cannot, it is killed and nothing has changed.
    *
    * @param mustServe - throws when this service has come to its end meanwhile
+   * @param onTaken - called in the turn in which the successor is known to serve
    * @throws HelloserverError `RELOAD_FAILED` with the reason
    */
-  async perform(successor: Successor, estate: Estate, mustServe: () => void): Promise<void> {
+  async perform(
+    successor: Successor,
+    estate: Estate,
+    mustServe: () => void,
+    onTaken: () => void,
+  ): Promise<void> {
     try {
       await successor.prepare({
         generation: this.#pool.lastGeneration,
@@ -34,13 +41,26 @@ export class HandOver {
         upgradeBeganAtMs: Date.now(),
       })
       mustServe()
-      await successor.takeOver(estate)
-      mustServe()
+      const taken = successor.takeOver(estate).then(() => {
+        this.#successor = successor
+        onTaken()
+      })
+      this.#decided = taken.catch(() => {})
+      await taken
     } catch (error) {
       successor.kill()
       throw error
     }
-    this.#successor = successor
+  }
+
+  /** Pending while the successor has the sockets and does not serve yet: a stop waits for that. */
+  get decided(): Promise<unknown> {
+    return this.#decided
+  }
+
+  /** Ends the service over there, gracefully. */
+  stopSuccessor(): void {
+    this.#successor?.stop()
   }
 
   /**

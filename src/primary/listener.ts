@@ -53,6 +53,36 @@ export class Listener {
     this.#accept()
   }
 
+  /**
+   * Listens on a socket that this process was given, bound and perhaps listening already.
+   *
+   * @throws HelloserverError `BAD_CONFIG` for a descriptor that is no TCP socket to listen on
+   */
+  async adoptFd(fd: number): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject)
+        this.#server.listen({ fd, backlog, exclusive: true }, () => {
+          this.#server.removeListener('error', reject)
+          resolve()
+        })
+      })
+    } catch (error) {
+      throw new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on the inherited descriptor ${fd}: ${messageOf(error)}; it must be a TCP socket`,
+        { cause: error },
+      )
+    }
+    if (this.address === undefined) {
+      throw new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on the inherited descriptor ${fd}: it must be a TCP socket`,
+      )
+    }
+    this.#accept()
+  }
+
   /** What passes the socket on to another process: it is open as long as one of them has it. */
   get handle(): ListeningHandle {
     return listeningHandle(this.#server)

@@ -3,6 +3,7 @@ import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
+import { type DrainEvent, primaryEvents } from '../lifecycle/drain-phases.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PrimaryEvent,
@@ -16,7 +17,7 @@ import type { OfferedListener, PredecessorListener } from '../upgrade/predecesso
 import type { Successor } from '../upgrade/successor.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { Drain } from './drain.ts'
+import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from './hand-over.ts'
 import { Listener } from './listener.ts'
 import type { PidLock } from './pid-lock.ts'
@@ -45,6 +46,8 @@ export interface PrimaryOptions {
   readonly config: Config
   readonly runDir: string
   readonly workerModule: string
+  /** A listening socket that this process was given, in place of the configured host and port. */
+  readonly inheritedFd?: number | undefined
   readonly log: Logger
   readonly onWorkerOutput: WorkerPoolOptions['onOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
@@ -59,16 +62,12 @@ export interface PrimaryOptions {
   ) => Successor
   /** What keeps others from being this service. */
   readonly lock: () => PidLock
+  /** Told of each reload that was asked for; its outcome never rejects. */
+  readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Told when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
   /** Told when another process has become the service. */
-  readonly onHandedOver: (pid: number) => void
-}
-
-/** How a stop went. */
-export interface StopResult {
-  /** Connections that were dropped because time was up. */
-  readonly dropped: number
+  readonly onHandedOver: (pid: number, leaving: Promise<StopResult>) => void
 }
 
 /** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
@@ -82,8 +81,6 @@ export class Primary {
   readonly #pool: WorkerPool
   readonly #drain: Drain
   readonly #handOver: HandOver
-  /** Aborted when the service is to end at once. */
-  readonly #cut = new AbortController()
   readonly #listener: Listener
   readonly #reloader: Reloader<ReloadRequest>
   /** Reloads and scalings change the same workers. */
@@ -94,8 +91,8 @@ export class Primary {
   #environment: Environment
   #build: string
   #probe: NodeJS.Timeout | undefined
-  #stopping: Promise<StopResult> | undefined
-  #terminating: Promise<StopResult> | undefined
+  /** Settles when what is in hand has ended after another process has taken over. */
+  #leaving: Promise<StopResult> | undefined
 
   constructor(options: PrimaryOptions) {
     const { config, log } = options
@@ -130,7 +127,14 @@ export class Primary {
       lastGeneration: options.inheritance?.generation ?? 0,
       onOutput: options.onWorkerOutput,
     })
-    this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
+    this.#drain = new Drain(config, {
+      accounts: this.#accounts,
+      dispatcher: this.#dispatcher,
+      pool: this.#pool,
+      log,
+      stopAccepting: () => this.#listener.close(),
+      onMove: (event, cause) => this.#drainMoved(event, cause),
+    })
     this.#handOver = new HandOver(this.#accounts, this.#dispatcher, this.#pool)
     this.#listener = new Listener((handle) => this.#dispatcher.accept(handle), log)
     this.#reloader = new Reloader(
@@ -155,9 +159,10 @@ export class Primary {
       if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
       this.#pool.switchTo(generation)
     } catch (error) {
+      // A stop that came while it bound has closed it too early.
       this.#listener.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
-      await this.#drain.dropAll()
+      await this.#drain.cut('the start failed')
       throw error
     }
     this.#machine.apply('bound')
@@ -176,7 +181,9 @@ export class Primary {
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
     // A start has read its configuration already: what asks meanwhile has its turn after it.
     await this.#started.promise
-    return this.#reloader.request(request, cause)
+    const outcome = this.#reloader.request(request, cause)
+    this.#options.onReloading(outcome)
+    return outcome
   }
 
   /** What a predecessor tells while it finishes what it has in hand. */
@@ -207,25 +214,27 @@ export class Primary {
     this.#log.info({ workers }, 'Scaled')
   }
 
-  /** Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins. */
-  stop(cause: string): Promise<StopResult> {
-    this.#stopping ??= this.#drainOut(cause)
-    return this.#stopping
+  /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
+  async stop(cause: string): Promise<StopResult> {
+    // Whether another process takes over is perhaps being decided at this moment.
+    await this.#handOver.decided
+    if (this.#leaving !== undefined) {
+      this.#handOver.stopSuccessor()
+      return this.#leaving
+    }
+    const hasNothingToServe = !this.#is('serving') && this.#drain.status === null
+    if (hasNothingToServe) return this.terminate(cause)
+    return this.#drain.begin(cause, this.#config)
+  }
+
+  /** Moves a stop that is under way to its next phase. */
+  insist(cause: string): void {
+    this.#drain.insist(cause)
   }
 
   /** Drops every connection and ends the workers. */
   terminate(cause: string): Promise<StopResult> {
-    this.#terminating ??= this.#abort(cause)
-    return this.#terminating
-  }
-
-  async #abort(cause: string): Promise<StopResult> {
-    if (this.#is('stopped')) return { dropped: 0 }
-    this.#machine.apply('abort', cause)
-    this.#options.onDraining(cause)
-    this.#unbind()
-    this.#cut.abort()
-    return { dropped: await this.#drain.dropAll() }
+    return this.#drain.cut(cause)
   }
 
   /** This process was paused and goes on. */
@@ -256,6 +265,7 @@ export class Primary {
       },
       connections: this.#accounts.counts,
       lastReload: this.#reloader.last,
+      drain: this.#drain.status,
       lease: null,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
     }
@@ -267,6 +277,11 @@ export class Primary {
 
   async #bind(inherited: OfferedListener | undefined): Promise<void> {
     const { host, port } = this.#config
+    const { inheritedFd } = this.#options
+    if (inheritedFd !== undefined) {
+      await this.#listener.adoptFd(inheritedFd)
+      return
+    }
     if (inherited?.host === host && inherited.port === port) {
       await this.#listener.adopt(inherited.handle)
       return
@@ -294,9 +309,13 @@ export class Primary {
     this.#build = build
   }
 
-  /** The listening socket stays as it is in a reload. */
+  /** The listening socket stays as it is in a reload, whether this process bound it or was given it. */
   #refuseMove({ host, port }: Config): void {
     const { host: oldHost, port: oldPort } = this.#config
+    const isInherited = this.#options.inheritedFd !== undefined
+    const hint = isInherited
+      ? "the socket is inherited, and its address is the service manager's to change"
+      : 'use "helloserver restart" for that'
     for (const [key, from, to] of [
       ['host', oldHost, host],
       ['port', oldPort, port],
@@ -304,7 +323,7 @@ export class Primary {
       if (from === to) continue
       throw new HelloserverError(
         'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${to} in a reload; use "helloserver restart" for that`,
+        `The ${key} cannot change from ${from} to ${to} in a reload; ${hint}`,
       )
     }
   }
@@ -319,25 +338,32 @@ export class Primary {
       successorPatience * reload.readyTimeoutMs,
     )
     const estate = { listener: this.#listener.handle, host, port, lock: lock().handle }
-    await this.#handOver.perform(successor, estate, () => this.#mustServe('upgrade'))
-    this.#machine.apply('drain', `process ${successor.pid} has taken over`)
-    this.#unbind()
-    this.#stopping = this.#bowOut()
+    await this.#handOver.perform(
+      successor,
+      estate,
+      () => this.#mustServe('upgrade'),
+      () => {
+        this.#machine.apply('drain', `process ${successor.pid} has taken over`)
+        this.#listener.close()
+        this.#leaving = this.#bowOut()
+        onHandedOver(successor.pid, this.#leaving)
+      },
+    )
     successor.onEnd((withinMs) => {
       setTimeout(() => void this.terminate('the service ends'), withinMs).unref()
     })
-    onHandedOver(successor.pid)
   }
 
   async #bowOut(): Promise<StopResult> {
     await this.#handOver.bowOut(this.#options.predecessorGone)
-    if (this.#terminating !== undefined) return this.#terminating
+    clearInterval(this.#probe)
+    if (this.#drain.status !== null) return this.terminate('it is ending already')
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped: 0 }
   }
 
   #settled(): void {
-    this.#drain.settled()
+    this.#drain.advance()
     this.#handOver.settled()
   }
 
@@ -349,28 +375,12 @@ export class Primary {
     )
   }
 
-  async #drainOut(cause: string): Promise<StopResult> {
-    if (!this.#is('serving')) return this.terminate(cause)
-    this.#machine.apply('drain', cause)
-    this.#options.onDraining(cause)
-    this.#unbind()
-    const { timeoutMs } = this.#config.drain
-    await this.#drain.serveOut(timeoutMs, this.#cut.signal)
-    // TERM has come meanwhile, and does the rest.
-    if (this.#terminating !== undefined) return this.#terminating
-    const left = this.#accounts.unsettled
-    if (left === 0) {
-      await this.#drain.endWorkers(this.#config)
-    } else {
-      this.#log.warn({ dropped: left, timeoutMs }, 'The drain took too long; dropping what is left')
-      await this.#drain.dropAll()
-    }
-    if (this.#machine.accepts('drained')) this.#machine.apply('drained')
-    return { dropped: left }
-  }
-
-  #unbind(): void {
-    clearInterval(this.#probe)
-    this.#listener.close()
+  #drainMoved(event: DrainEvent, cause: string): void {
+    if (event === 'workers-gone') clearInterval(this.#probe)
+    const move = primaryEvents[event]
+    if (move === undefined || !this.#machine.accepts(move)) return
+    const isFirst = !this.#is('draining')
+    this.#machine.apply(move, cause)
+    if (isFirst) this.#options.onDraining(cause)
   }
 }

@@ -111,6 +111,11 @@ export class Successor {
     this.#onEnd = act
   }
 
+  /** Asks it to end gracefully, as a person would. */
+  stop(): void {
+    this.#child.kill('SIGUSR1')
+  }
+
   /** Ends it, workers included: they end when they lose it. */
   kill(): void {
     clearTimeout(this.#deadline)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { waitFor, within } from './wait-for.ts'
 
 const checkout = new URL('../../../', import.meta.url)
 const pm2Program = fileURLToPath(new URL('node_modules/pm2/bin/pm2', checkout))
+const runtimeProgram = fileURLToPath(new URL('node_modules/pm2/bin/pm2-runtime', checkout))
 const shippedFile = new URL('ecosystem.config.js', checkout)
 /** The checkout, and the bridge that this build made. */
 export const shipped = {
@@ -77,17 +78,20 @@ export class Pm2 {
 
   /** Runs a command of pm2's to its end. */
   async run(...args: string[]): Promise<CommandResult> {
-    const child = spawn(process.execPath, [pm2Program, ...args], {
-      cwd: this.folder,
-      env: {
-        ...this.sandbox.environment,
-        PM2_HOME: this.home,
-        PM2_DISABLE_VERSION_CHECK: 'true',
-        ...this.environment,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = this.#spawn(process.execPath, [pm2Program, ...args])
     return within(`pm2 ${args.join(' ')}`, resultOf(child), commandMs)
+  }
+
+  /**
+   * Runs pm2 in the foreground on the ecosystem file, as a container does.
+   *
+   * @param wrapper - a program that starts it, and its arguments
+   */
+  runtime(t: TestContext, wrapper: readonly string[] = []): ChildProcess {
+    const [program, ...args] = [...wrapper, process.execPath, runtimeProgram]
+    const child = this.#spawn(program, [...args, 'start', this.ecosystemFile])
+    t.after(() => child.kill('SIGKILL'))
+    return child
   }
 
   /** Runs a command that must succeed. */
@@ -175,6 +179,19 @@ export class Pm2 {
   async killDaemon(): Promise<void> {
     signalTo(this.daemonPid ?? 0, 'SIGKILL')
     await waitFor('the end of pm2', () => this.#running().length === 0)
+  }
+
+  #spawn(program: string, args: readonly string[]): ChildProcess {
+    return spawn(program, args, {
+      cwd: this.folder,
+      env: {
+        ...this.sandbox.environment,
+        PM2_HOME: this.home,
+        PM2_DISABLE_VERSION_CHECK: 'true',
+        ...this.environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
   }
 
   #running(): number[] {

@@ -1,15 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { isRunning as isAlive } from '../../src/is-running.ts'
 
-/** Whether a process runs; a zombie, which only waits to be reaped, does not (proc_pid_stat(5)). */
-export function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] !== 'Z'
-  } catch {
-    // No such process.
-    return false
-  }
-}
+export { isAlive }
 
 /** The PIDs of every running process that was started with `variable` in its environment. */
 export function processesWith(variable: string): number[] {

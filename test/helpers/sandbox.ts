@@ -94,7 +94,17 @@ export class Sandbox {
   }
 
   spawn(args: readonly string[], options: SpawnOptions): ChildProcess {
-    return spawn(process.execPath, [cliModule, ...args], { env: this.environment, ...options })
+    return this.spawnThrough([], args, options)
+  }
+
+  /** Has another program start it: `wrapper` is that program and its arguments. */
+  spawnThrough(
+    wrapper: readonly string[],
+    args: readonly string[],
+    options: SpawnOptions,
+  ): ChildProcess {
+    const [program = '', ...rest] = [...wrapper, process.execPath, cliModule, ...args]
+    return spawn(program, rest, { env: this.environment, ...options })
   }
 
   /** The PIDs of all that was started here and runs. */

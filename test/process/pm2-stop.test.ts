@@ -89,6 +89,18 @@ describe('what ends the service under pm2 drains it first', { concurrency: 4 }, 
     assert.deepEqual([pm2_env.status, pm2_env.restart_time], ['stopped', 0])
   })
 
+  test("a drain that lasts says in pm2's log how it gets on", async (t) => {
+    const pm2 = new Pm2(t)
+    const service = await pm2.start()
+    const client = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    const stopped = pm2.do('stop', 'helloserver')
+    await pm2.logged(/"phase":"waiting-for-workers","queued":0,"inHand":1,.*"msg":"Draining"/)
+    await client.send('a\r\n')
+    assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
+    await stopped
+  })
+
   test('what takes longer than drain.timeoutMs is dropped', async (t) => {
     const pm2 = new Pm2(t, { config: { drain: { timeoutMs: 300 } } })
     const service = await pm2.start()

@@ -46,6 +46,7 @@ const status: Status = {
     active: 1,
   },
   lastReload: { at: '2026-01-01T00:00:00.000Z', outcome: 'failed', reason: 'no', durationMs: 9 },
+  drain: null,
   lease: null,
   supervisor: { attached: true, pid: 99 },
 }
@@ -68,6 +69,20 @@ worker  pid  state        generation  served  memory  busy  client
   )
 })
 
+test('a drain has a line while it lasts', () => {
+  const drain: Status['drain'] = {
+    cause: 'SIGUSR1',
+    phase: 'serving-queue',
+    queued: 2,
+    inHand: 1,
+    remainingMs: 28_400,
+  }
+  assert.match(
+    statusView({ ...status, drain }),
+    /^drain +serving the queue: 2 queued, 1 in hand, 28 s left \(SIGUSR1\)$/m,
+  )
+})
+
 test('what is not there is not talked about', () => {
   const quiet: Status = {
     ...status,
@@ -79,4 +94,5 @@ test('what is not there is not talked about', () => {
   assert.match(view, /^process +100, without pm2$/m)
   assert.match(view, /^queue +0 of 10$/m)
   assert.match(view, /^last reload none$/m)
+  assert.doesNotMatch(view, /^drain/m)
 })

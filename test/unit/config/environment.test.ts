@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ambient, cleanEnvironment, ownEnvironment } from '../../../src/config/environment.ts'
+import {
+  ambient,
+  cleanEnvironment,
+  ownEnvironment,
+  takeServiceManager,
+} from '../../../src/config/environment.ts'
 import { setEnvironment } from '../support/environment.ts'
 
 /** What pm2 leaves in the environment of what it starts. */
@@ -63,6 +68,15 @@ test('what others say counts unless it is empty', (t) => {
     ['A', 'B', 'C'].map((last) => ambient(`HS_UNIT_${last}`)),
     ['x', undefined, undefined],
   )
+})
+
+test("what the service manager left is taken out of the environment, for nobody else's eyes", (t) => {
+  setEnvironment(t, { ...parents, LISTEN_FDNAMES: '' })
+  assert.deepEqual(takeServiceManager(), { LISTEN_FDS: '1', LISTEN_PID: '1', NOTIFY_SOCKET: '/x' })
+  assert.deepEqual(takeServiceManager(), {})
+  for (const variable of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET']) {
+    assert.ok(!(variable in process.env), variable)
+  }
 })
 
 test('a child is not given what pm2 and others left for their own', (t) => {

@@ -29,7 +29,7 @@ test('an empty file has the defaults of the contract', (t) => {
       deadlineMs: 60_000,
       lingerMs: 2_000,
     },
-    drain: { timeoutMs: 30_000 },
+    drain: { announceMs: 0, timeoutMs: 30_000 },
     reload: { readyTimeoutMs: 15_000 },
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
     app: {},

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { connectionTransitions } from '../../../src/lifecycle/connection-states.ts'
+import { drainTransitions } from '../../../src/lifecycle/drain-phases.ts'
 import { Machine, nextState, type Transitions } from '../../../src/lifecycle/machine.ts'
 import { primaryTransitions } from '../../../src/lifecycle/primary-states.ts'
 import { slotTransitions } from '../../../src/lifecycle/slot-states.ts'
@@ -11,6 +12,7 @@ const tables: Readonly<Record<string, Transitions<string, string>>> = {
   primary: primaryTransitions,
   slot: slotTransitions,
   connection: connectionTransitions,
+  drain: drainTransitions,
 }
 
 const illegal = (error: Error) => 'code' in error && error.code === 'ILLEGAL_MOVE'

@@ -7,13 +7,14 @@ const timeouts = { drainTimeoutMs: 30_000, readyTimeoutMs: 15_000 }
 const given = (
   times: Partial<Record<'kill_timeout' | 'listen_timeout', number>>,
   switches: readonly string[] = ['wait_ready', 'shutdown_with_message'],
+  drainAnnounceMs = 0,
 ) =>
   settingsProblems(
     {
       milliseconds: (setting) => times[setting],
       isOn: (setting) => switches.includes(setting),
     },
-    timeouts,
+    { ...timeouts, drainAnnounceMs },
   )
 
 test('settings that leave time for everything are no problem', () => {
@@ -25,6 +26,12 @@ test('a time that is too short, or not set, is named with what it must be', () =
   assert.equal(problems.length, 2)
   assert.match(problems[0] ?? '', /kill_timeout is 32999; it must be at least 33000, or /)
   assert.match(problems[1] ?? '', /listen_timeout is not set; it must be at least 18000, or /)
+})
+
+test('the announcement of a drain takes its time too', () => {
+  const problems = given({ kill_timeout: 33_000, listen_timeout: 18_000 }, undefined, 5_000)
+  assert.equal(problems.length, 1)
+  assert.match(problems[0] ?? '', /kill_timeout is 33000; it must be at least 38000, or /)
 })
 
 test('a switch that is off is named with what breaks', () => {

@@ -1,0 +1,49 @@
+import type { StopFollower } from '../control/stop.ts'
+import type { DrainPhase } from '../lifecycle/drain-phases.ts'
+import type { DrainStatus } from '../status.ts'
+import { duration } from './table.ts'
+
+/** How often the progress of a stop is shown, in milliseconds. */
+const showEveryMs = 1_000
+
+/** Erases from the cursor to the end of the line (ECMA-48, EL). */
+const eraseLine = '\x1b[K'
+
+const phases: Readonly<Record<DrainPhase, string>> = {
+  accepting: 'serving',
+  announcing: 'still accepting',
+  'serving-queue': 'serving the queue',
+  'waiting-for-workers': 'waiting for the workers',
+  ending: 'ending the workers',
+  cutting: 'dropping what is left',
+  ended: 'ended',
+}
+
+/** A drain in one line, for people. */
+export function drainLine({ phase, queued, inHand, remainingMs }: DrainStatus): string {
+  const left = remainingMs > 0 ? `, ${duration(remainingMs)} left` : ''
+  return `${phases[phase]}: ${queued} queued, ${inHand} in hand${left}`
+}
+
+/** Shows on standard error how a stop gets on: in one line on a terminal, else a line each time. */
+export class DrainProgress implements StopFollower {
+  readonly everyMs = showEveryMs
+  readonly #name: string
+  #isShown = false
+
+  /** @param name - the service's */
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  onProgress(drain: DrainStatus): void {
+    const line = `${this.#name}: ${drainLine(drain)}`
+    process.stderr.write(process.stderr.isTTY ? `\r${line}${eraseLine}` : `${line}\n`)
+    this.#isShown = true
+  }
+
+  /** Takes the line off the terminal again, for what is printed next. */
+  clear(): void {
+    if (this.#isShown && process.stderr.isTTY) process.stderr.write(`\r${eraseLine}`)
+  }
+}

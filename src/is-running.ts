@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs'
+import { codeOf } from './errors.ts'
+
+/**
+ * Whether a process runs. One that has ended but that nobody has waited for is not running: where the first
+ * process of a container does not reap orphans, as pm2-runtime does not, a daemon stays such a zombie.
+ */
+export function isRunning(pid: number): boolean {
+  // To kill(2), these are groups of processes; pm2 lists 0 for a process that has ended.
+  if (pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') return false
+  }
+  return !isZombie(pid)
+}
+
+/** The state follows the name, which is in parentheses and may itself hold any (proc_pid_stat(5)). */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat[stat.lastIndexOf(')') + 2] === 'Z'
+  } catch {
+    // It ended at this moment, or /proc hides other people's processes; the next look tells.
+    return false
+  }
+}

@@ -1,0 +1,31 @@
+/** The longest that a timer can wait, in milliseconds. */
+const maxTimerMs = 2_147_483_647
+
+/** A moment by which something must be over; there is one at a time. */
+export class Deadline {
+  readonly #onPassed: () => void
+  #timer: NodeJS.Timeout | undefined
+  #atMs = 0
+
+  /** @param onPassed - told when the moment has come */
+  constructor(onPassed: () => void) {
+    this.#onPassed = onPassed
+  }
+
+  /** How long it is until then, in milliseconds; 0 when there is no deadline, or it has passed. */
+  get remainingMs(): number {
+    return Math.max(0, this.#atMs - performance.now())
+  }
+
+  /** Sets it to so many milliseconds from now, in place of the one before. */
+  set(inMs: number): void {
+    clearTimeout(this.#timer)
+    this.#atMs = performance.now() + inMs
+    this.#timer = setTimeout(this.#onPassed, Math.min(inMs, maxTimerMs))
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+    this.#atMs = 0
+  }
+}

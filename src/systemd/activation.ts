@@ -1,0 +1,39 @@
+import type { ServiceManager } from '../config/environment.ts'
+import { HelloserverError } from '../errors.ts'
+
+/** SD_LISTEN_FDS_START: where inherited sockets begin. */
+const firstFd = 3
+
+/** What a service manager has passed to this process. */
+export type Activation =
+  | { readonly kind: 'none' }
+  /** It was passed to another process, such as a shell that started this one. */
+  | { readonly kind: 'not-ours'; readonly listenPid: number }
+  | { readonly kind: 'socket'; readonly fd: number }
+
+/**
+ * Finds the listening socket that a service manager has opened for this process (sd_listen_fds(3)).
+ *
+ * @param ownPid - this process, which the socket must be for
+ * @throws HelloserverError `BAD_CONFIG` for values that make no sense, and for more than one socket
+ */
+export function activation(given: ServiceManager, ownPid: number): Activation {
+  const { LISTEN_FDS: fds, LISTEN_PID: pid } = given
+  if (fds === undefined && pid === undefined) return { kind: 'none' }
+  const listenPid = wholeNumber('LISTEN_PID', pid, 'the PID of the process that the socket is for')
+  const count = wholeNumber('LISTEN_FDS', fds, 'the number of inherited sockets')
+  if (listenPid !== ownPid) return { kind: 'not-ours', listenPid }
+  if (count === 1) return { kind: 'socket', fd: firstFd }
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `LISTEN_FDS is ${count}; a service has one listening socket, so its socket unit must have exactly one ListenStream`,
+  )
+}
+
+function wholeNumber(variable: string, value: string | undefined, meaning: string): number {
+  if (value !== undefined && /^\d{1,10}$/.test(value)) return Number(value)
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `${variable} is ${value === undefined ? 'missing' : `"${value}"`}; it must be ${meaning}`,
+  )
+}
