@@ -3,7 +3,7 @@
  * overrides its configuration file.
  *
  * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.timeoutMs`,
- * `listen_timeout` longer than `reload.readyTimeoutMs`; the service warns in its log when they are not.
+ * `listen_timeout` longer than twice `reload.readyTimeoutMs`; the service warns in its log when they are not.
  */
 const service = (name, env = {}) => ({
   name,
@@ -12,7 +12,7 @@ const service = (name, env = {}) => ({
   exec_mode: 'cluster',
   instances: 1,
   wait_ready: true,
-  listen_timeout: 30_000,
+  listen_timeout: 40_000,
   shutdown_with_message: true,
   kill_timeout: 60_000,
   treekill: false,

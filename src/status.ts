@@ -7,7 +7,7 @@ export interface WorkerStatus {
   readonly pid: number | null
   readonly state: SlotState
   readonly generation: number
-  /** Connections served in this slot since the service started. */
+  /** Connections served in this place; a recycled worker's successor begins at 0. */
   readonly served: number
   readonly rssBytes: number
   /** How long it has had the connection in hand, in milliseconds; null when it has none. */
@@ -28,6 +28,12 @@ export interface ConnectionCounts {
   readonly active: number
 }
 
+/**
+ * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
+ * one new worker, bring up the others.
+ */
+export type ReloadStep = 'configuration' | 'address' | 'canary' | 'workers'
+
 /** How the last reload ended. */
 export interface ReloadResult {
   /** ISO 8601. */
@@ -35,6 +41,8 @@ export interface ReloadResult {
   readonly outcome: 'done' | 'failed'
   /** Why it failed; null when it did not. */
   readonly reason: string | null
+  /** The step that it failed in; null when it did not. */
+  readonly step: ReloadStep | null
   readonly durationMs: number
 }
 

@@ -141,7 +141,7 @@ function act(action: SignalAction, signal: NodeJS.Signals, actors: Actors): void
   log.info({ signal }, `Caught ${signal}`)
   switch (action) {
     case 'reload':
-      void primary.reload(signal)
+      void primary.reloadOnSignal(signal)
       return
     case 'stop':
       void service.end('stop', signal)

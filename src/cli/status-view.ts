@@ -44,11 +44,8 @@ export function workersView(workers: readonly WorkerStatus[]): string {
   return table(headings, rows)
 }
 
-function reloadLine({
-  at,
-  outcome,
-  reason,
-  durationMs,
-}: NonNullable<Status['lastReload']>): string {
-  return `${outcome} at ${at} in ${durationMs} ms${reason === null ? '' : `: ${reason}`}`
+function reloadLine(last: NonNullable<Status['lastReload']>): string {
+  const { at, outcome, reason, step, durationMs } = last
+  const where = step === null ? '' : ` in step "${step}"`
+  return `${outcome}${where} at ${at} in ${durationMs} ms${reason === null ? '' : `: ${reason}`}`
 }

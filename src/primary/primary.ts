@@ -1,6 +1,7 @@
 import { buildId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
+import { refuseRestartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -9,17 +10,19 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { ReloadResult, Status } from '../status.ts'
+import type { ReloadResult, ReloadStep, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
+import type { CrewOptions } from './crew.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Drain } from './drain.ts'
-import { Listener } from './listener.ts'
+import { Listeners } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
+import { Recycler } from './recycler.ts'
 import { Reloader } from './reloader.ts'
 import { Turns } from './turns.ts'
-import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
+import { WorkerPool } from './worker-pool.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
@@ -31,7 +34,7 @@ export interface PrimaryOptions {
   readonly runDir: string
   readonly workerModule: string
   readonly log: Logger
-  readonly onWorkerOutput: WorkerPoolOptions['onOutput']
+  readonly onWorkerOutput: CrewOptions['onOutput']
   /** Told when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
 }
@@ -54,9 +57,10 @@ export class Primary {
   readonly #drain: Drain
   /** Aborted when the service is to end at once. */
   readonly #cut = new AbortController()
-  readonly #listener: Listener
+  readonly #listeners: Listeners
   readonly #reloader: Reloader<Environment>
-  /** Reloads and scalings change the same workers. */
+  readonly #recycler: Recycler
+  /** Reloads, scalings and recyclings change the same workers. */
   readonly #turns = new Turns()
   readonly #startedMs = performance.now()
   readonly #started = deferred<void>()
@@ -98,11 +102,12 @@ export class Primary {
       onOutput: options.onWorkerOutput,
     })
     this.#drain = new Drain(this.#accounts, this.#dispatcher, this.#pool)
-    this.#listener = new Listener((handle) => this.#dispatcher.accept(handle), log)
+    this.#listeners = new Listeners((handle) => this.#dispatcher.accept(handle), log)
     this.#reloader = new Reloader(
-      (environment) => this.#turns.take(() => this.#performReload(environment)),
+      (environment, enter) => this.#turns.take(() => this.#performReload(environment, enter)),
       log,
     )
+    this.#recycler = new Recycler(this.#pool, this.#turns, log)
   }
 
   /**
@@ -111,17 +116,16 @@ export class Primary {
    * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
    */
   async start(): Promise<void> {
-    const { host, port } = this.#config
     try {
-      const generation = await this.#pool.boot(this.#config)
+      await this.#pool.boot(this.#config)
       this.#machine.apply('workers-ready')
       this.#machine.apply('lease-held', 'this host has the local lock')
-      await this.#listener.listen(host, port)
+      await this.#listeners.listen(this.#config)
       // A stop may have come while the name was looked up.
       if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
-      this.#pool.switchTo(generation)
+      this.#pool.open()
     } catch (error) {
-      this.#listener.close()
+      this.#listeners.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
       await this.#drain.dropAll()
       throw error
@@ -129,6 +133,7 @@ export class Primary {
     this.#machine.apply('bound')
     this.#started.resolve()
     this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
+    this.#recycler.start()
   }
 
   get config(): Config {
@@ -140,6 +145,12 @@ export class Primary {
     // A start has read its configuration already: what asks meanwhile has its turn after it.
     await this.#started.promise
     return this.#reloader.request(environment, cause)
+  }
+
+  /** A signal asks for a reload; nobody waits for what comes of it. */
+  async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
+    await this.#started.promise
+    this.#reloader.signal(signal)
   }
 
   /**
@@ -182,7 +193,7 @@ export class Primary {
   }
 
   status(supervisorPid: number | null): Status {
-    const { address } = this.#listener
+    const { address } = this.#listeners
     const { state } = this.#machine
     return {
       name: this.#options.name,
@@ -213,36 +224,32 @@ export class Primary {
     return this.#machine.state === state
   }
 
-  async #performReload(environment: Environment | undefined): Promise<void> {
+  /** Whatever throws here, before the last step is done, leaves everything as it was. */
+  async #performReload(
+    environment: Environment | undefined,
+    enter: (step: ReloadStep) => void,
+  ): Promise<void> {
     this.#mustServe('reload')
     const wanted = environment ?? this.#environment
+    refuseRestartOnly(this.#options, wanted)
     const config = loadConfig(this.#options.name, wanted)
-    this.#refuseMove(config)
     const build = buildId(config.appModule)
-    const generation = await this.#pool.boot(config)
-    this.#mustServe('reload')
-    this.#pool.switchTo(generation)
+    enter('address')
+    const move = await this.#listeners.move(config)
+    try {
+      enter('canary')
+      await this.#pool.reload(config, () => enter('workers'))
+    } catch (error) {
+      move.cancel()
+      throw error
+    }
+    move.finish()
     this.#queue.limit(queueLimits(config, this.#log))
     this.#dispatcher.limitPerClient(config.queue.maxPerClient)
     this.#log.level = config.logLevel
     this.#config = config
     this.#environment = wanted
     this.#build = build
-  }
-
-  /** The listening socket stays as it is in a reload. */
-  #refuseMove({ host, port }: Config): void {
-    const { host: oldHost, port: oldPort } = this.#config
-    for (const [key, from, to] of [
-      ['host', oldHost, host],
-      ['port', oldPort, port],
-    ]) {
-      if (from === to) continue
-      throw new HelloserverError(
-        'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${to} in a reload; use "helloserver restart" for that`,
-      )
-    }
   }
 
   #mustServe(what: string): void {
@@ -273,8 +280,11 @@ export class Primary {
     return { dropped: left }
   }
 
+  /** Takes no more connections, and gives up what would change the workers. */
   #unbind(): void {
     clearInterval(this.#probe)
-    this.#listener.close()
+    this.#recycler.stop()
+    this.#listeners.close()
+    this.#pool.settle()
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Reloader } from '../../../src/primary/reloader.ts'
+import { Clock } from '../support/clock.ts'
 import { keptLog } from '../support/kept-log.ts'
 
 /** A reloader whose reloads end when the test says so, and which must never run two at once. */
@@ -36,7 +37,7 @@ test('a reload runs at once, and its outcome is kept', async (t) => {
   assert.deepEqual(asked, ['a'])
   end()
   const { at, durationMs, ...outcome } = await result
-  assert.deepEqual(outcome, { outcome: 'done', reason: null })
+  assert.deepEqual(outcome, { outcome: 'done', reason: null, step: null })
   assert.equal(new Date(at).toISOString(), at)
   assert.ok(Number.isInteger(durationMs) && durationMs >= 0)
   assert.equal(reloader.last, await result)
@@ -101,6 +102,78 @@ test('a request in the very moment in which a reload ends joins the one that is 
   assert.deepEqual(asked, ['first', 'late'])
   end()
   assert.equal(await late, await second)
+})
+
+test('a failed reload names the step that it was in, a later one that works names none', async () => {
+  let failsIn: 'canary' | undefined = 'canary'
+  const reloader = new Reloader(async (_, enter) => {
+    enter('address')
+    enter('canary')
+    if (failsIn !== undefined) throw new Error('no')
+    enter('workers')
+  }, keptLog().log)
+  assert.equal((await reloader.request(undefined, 'a command')).step, 'canary')
+  failsIn = undefined
+  assert.equal((await reloader.request(undefined, 'a command')).step, null)
+})
+
+test('of a storm of signals the first is served at once, and the others when it is over', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (let count = 0; count < 100; count += 1) {
+    reloader.signal('SIGHUP')
+    // As fast as they are, none of the reloads lasts as long as the storm.
+    end()
+    clock.advance(20)
+    await turn()
+    assert.equal(asked.length, 1)
+  }
+  clock.advance(500)
+  await turn()
+  assert.equal(asked.length, 2)
+  end()
+  clock.advance(10_000)
+  await turn()
+  assert.equal(asked.length, 2)
+})
+
+test('a signal after a while of silence is served at once', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (const count of [1, 2, 3]) {
+    reloader.signal('SIGHUP')
+    assert.equal(asked.length, count)
+    end()
+    await turn()
+    clock.advance(500)
+  }
+})
+
+test('a storm that never ends is served all the same', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (let ms = 0; ms < 60_000; ms += 100) {
+    reloader.signal('SIGHUP')
+    end()
+    clock.advance(100)
+    await turn()
+  }
+  assert.ok(asked.length >= 5 && asked.length <= 7, `${asked.length} reloads in a minute`)
+})
+
+test('a command in the midst of a storm does not wait for its end', async (t) => {
+  Clock.stop(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  reloader.signal('SIGHUP')
+  reloader.signal('SIGHUP')
+  end()
+  await turn()
+  assert.equal(asked.length, 1)
+  const result = reloader.request('wanted', 'a command')
+  await turn()
+  assert.deepEqual(asked, [undefined, 'wanted'])
+  end()
+  assert.equal((await result).outcome, 'done')
 })
 
 /** Lets everything that is already due happen. */
