@@ -28,21 +28,13 @@ export interface ConnectionCounts {
   readonly active: number
 }
 
-/**
- * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
- * one new worker, bring up the others.
- */
-export type ReloadStep = 'configuration' | 'address' | 'canary' | 'workers'
-
 /** How the last reload ended. */
 export interface ReloadResult {
   /** ISO 8601. */
   readonly at: string
   readonly outcome: 'done' | 'failed'
-  /** Why it failed; null when it did not. */
+  /** Why it failed, and in which step; null when it did not. */
   readonly reason: string | null
-  /** The step that it failed in; null when it did not. */
-  readonly step: ReloadStep | null
   readonly durationMs: number
 }
 

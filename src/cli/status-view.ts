@@ -45,7 +45,6 @@ export function workersView(workers: readonly WorkerStatus[]): string {
 }
 
 function reloadLine(last: NonNullable<Status['lastReload']>): string {
-  const { at, outcome, reason, step, durationMs } = last
-  const where = step === null ? '' : ` in step "${step}"`
-  return `${outcome}${where} at ${at} in ${durationMs} ms${reason === null ? '' : `: ${reason}`}`
+  const { at, outcome, reason, durationMs } = last
+  return `${outcome} at ${at} in ${durationMs} ms${reason === null ? '' : `: ${reason}`}`
 }

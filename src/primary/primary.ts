@@ -10,7 +10,7 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { ReloadResult, ReloadStep, Status } from '../status.ts'
+import type { ReloadResult, Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Accounts } from './accounts.ts'
 import type { CrewOptions } from './crew.ts'
@@ -20,7 +20,7 @@ import { Listeners } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
 import { ConnectionQueue } from './queue.ts'
 import { Recycler } from './recycler.ts'
-import { Reloader } from './reloader.ts'
+import { Reloader, type ReloadStep } from './reloader.ts'
 import { Turns } from './turns.ts'
 import { WorkerPool } from './worker-pool.ts'
 

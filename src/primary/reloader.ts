@@ -1,7 +1,13 @@
 import { deferred } from '../deferred.ts'
 import { messageOf } from '../errors.ts'
-import type { ReloadResult, ReloadStep } from '../status.ts'
+import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
+
+/**
+ * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
+ * one new worker, bring up the others.
+ */
+export type ReloadStep = 'configuration' | 'address' | 'canary' | 'workers'
 
 /** Does one reload; says which step it enters. Its rejection is the reason that the reload failed for. */
 export type PerformReload<Request> = (
@@ -103,21 +109,19 @@ export class Reloader<Request> {
   async #run(request: Request | undefined, cause: string): Promise<ReloadResult> {
     const startedMs = performance.now()
     this.#log.info({ cause }, 'Reloading')
-    let step: ReloadStep | null = 'configuration'
+    let step: ReloadStep = 'configuration'
     let reason: string | null = null
     try {
       await this.#perform(request, (entered) => {
         step = entered
       })
-      step = null
     } catch (error) {
-      reason = messageOf(error)
+      reason = `${messageOf(error)} (in step "${step}")`
     }
     this.#last = {
       at: new Date().toISOString(),
       outcome: reason === null ? 'done' : 'failed',
       reason,
-      step,
       durationMs: Math.round(performance.now() - startedMs),
     }
     if (reason === null) this.#log.info(this.#last, 'Reloaded')

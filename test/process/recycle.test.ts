@@ -83,6 +83,25 @@ describe('recycling', { concurrency: 3 }, () => {
     await counted(service, { failed: 0, active: 0 })
   })
 
+  test('takes turns with reloads and scalings, losing none', async (t) => {
+    const config = { workers: 2, reload: { surge: 1 }, recycle: { afterConnections: 5 } }
+    const service = await startService(t, { config })
+    const load = new Load(service.port, 6)
+    const watch = new WorkerWatch(service)
+    for (let count = 0; count < 3; count += 1) {
+      for (const args of [['scale', '3'], ['reload'], ['scale', '1']]) {
+        const { status, stderr } = await service.cli(...args)
+        assert.equal(status, 0, stderr)
+      }
+    }
+    const { asked, failures } = await load.stop()
+    const { most, fewest } = await watch.stop()
+    assert.ok(most <= 5, `${most} at once`)
+    assert.ok(fewest >= 1, `${fewest} that serve`)
+    assert.deepEqual(failures, [])
+    await counted(service, { accepted: asked, served: asked, active: 0, queued: 0 })
+  })
+
   test('a replacement that cannot get ready leaves the old worker serving, and is tried again', async (t) => {
     const app = `import { existsSync } from 'node:fs'
     export default {

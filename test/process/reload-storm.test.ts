@@ -20,7 +20,7 @@ test('a hundred HUPs in a second make two reloads', async (t) => {
   assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
 })
 
-test('a command does not wait for the end of a storm, and answers for it', async (t) => {
+test('a command in the midst of a storm answers for what is on disk', async (t) => {
   const service = await startService(t)
   const { sandbox } = service
   for (let sent = 0; sent < 5; sent += 1) {
@@ -30,6 +30,6 @@ test('a command does not wait for the end of a storm, and answers for it', async
   sandbox.configure({ workers: 2 })
   assert.equal((await service.cli('reload')).status, 0)
   const { generation, workers } = await service.status()
-  assert.ok(generation === 2 || generation === 3, `generation ${generation}`)
+  assert.ok(generation >= 2 && generation <= 4, `generation ${generation}`)
   assert.equal(workers.filter((worker) => worker.generation === generation).length, 2)
 })

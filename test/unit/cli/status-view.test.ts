@@ -49,7 +49,7 @@ const status: Status = {
     at: '2026-01-01T00:00:00.000Z',
     outcome: 'failed',
     reason: 'no',
-    step: 'canary',
+
     durationMs: 9,
   },
   lease: null,
@@ -66,7 +66,7 @@ process     100, attached to pm2 by 99
 queue       2 of 10, oldest 3 s
 connections 21 accepted: 12 served, 1 in hand, 2 queued
             1 failed, 2 shed, 1 expired, 2 gone
-last reload failed in step "canary" at 2026-01-01T00:00:00.000Z in 9 ms: no
+last reload failed at 2026-01-01T00:00:00.000Z in 9 ms: no
 
 worker  pid  state        generation  served  memory  busy  client
      1  101  busy                  4      12   50 MB   1 s  192.0.2.1:5

@@ -22,7 +22,7 @@ test('requests reach the service, with what they carry, and come back with its a
     scale: async (workers) => void asked.push(workers),
     reload: async (cause, environment) => {
       asked.push(cause, environment)
-      return { at: '', outcome: 'failed', reason: 'no', step: 'canary', durationMs: 2 }
+      return { at: '', outcome: 'failed', reason: 'no', durationMs: 2 }
     },
   })
   assert.equal((await client.request('status', {})).name, 'test')

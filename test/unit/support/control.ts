@@ -13,7 +13,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
   return {
     config: loadConfig('helloserver', {}),
     status: () => ({ name: 'test', state: 'serving' }) as Status,
-    reload: async () => ({ at: '', outcome: 'done', reason: null, step: null, durationMs: 1 }),
+    reload: async () => ({ at: '', outcome: 'done', reason: null, durationMs: 1 }),
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
     ...changes,
