@@ -3,8 +3,8 @@
  * overrides its configuration file.
  *
  * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.announceMs`
- * and `drain.timeoutMs` together, `listen_timeout` longer than `reload.readyTimeoutMs`; the service warns in its
- * log when they are not.
+ * and `drain.timeoutMs` together, `listen_timeout` longer than twice `reload.readyTimeoutMs`; the service
+ * warns in its log when they are not.
  */
 const service = (name, env = {}) => ({
   name,
@@ -13,7 +13,7 @@ const service = (name, env = {}) => ({
   exec_mode: 'cluster',
   instances: 1,
   wait_ready: true,
-  listen_timeout: 30_000,
+  listen_timeout: 40_000,
   shutdown_with_message: true,
   kill_timeout: 60_000,
   treekill: false,

@@ -8,7 +8,7 @@ export interface WorkerStatus {
   readonly pid: number | null
   readonly state: SlotState
   readonly generation: number
-  /** Connections served in this slot since the service started. */
+  /** Connections served in this place; a recycled worker's successor begins at 0. */
   readonly served: number
   readonly rssBytes: number
   /** How long it has had the connection in hand, in milliseconds; null when it has none. */
@@ -34,7 +34,7 @@ export interface ReloadResult {
   /** ISO 8601. */
   readonly at: string
   readonly outcome: 'done' | 'failed'
-  /** Why it failed; null when it did not. */
+  /** Why it failed, and in which step; null when it did not. */
   readonly reason: string | null
   readonly durationMs: number
 }

@@ -12,7 +12,8 @@ import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
 import type { PidLock } from '../primary/pid-lock.ts'
 import type { StopResult } from '../primary/drain.ts'
-import { Primary, type ReloadRequest } from '../primary/primary.ts'
+import type { ReloadRequest } from '../primary/deployer.ts'
+import { Primary } from '../primary/primary.ts'
 import type { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { ReloadResult } from '../status.ts'
@@ -84,12 +85,12 @@ export class Service {
     this.control = new ControlServer({
       status: () => primary.status(this.control.supervisor.pid),
       get config() {
-        return primary.config
+        return primary.deployer.config
       },
       programId: programId(),
-      reload: (cause, wanted) => primary.reload(cause, wanted),
+      reload: (cause, wanted) => primary.deployer.reload(cause, wanted),
       upgrade: (cause, wanted) => this.#upgrade(cause, wanted),
-      scale: (workers) => primary.scale(workers),
+      scale: (workers) => primary.deployer.scale(workers),
       stop: (cause) => this.end('stop', cause),
     })
     onSignal((action, signal) => this.#act(action, signal))
@@ -121,7 +122,7 @@ export class Service {
       this.#writePid()
       publish()
       const { host, port } = this.primary.status(null).listen
-      const { workers, appModule: app } = this.primary.config
+      const { workers, appModule: app } = this.primary.deployer.config
       this.#options.log.info({ host, port, workers, app }, 'Serving')
       this.#options.notifier.serving(host, port)
       await this.#ended.promise
@@ -138,7 +139,7 @@ export class Service {
     if (how === 'terminate') {
       predecessor?.end(0)
       void this.primary.terminate(cause)
-    } else predecessor?.end(this.primary.config.drain.timeoutMs)
+    } else predecessor?.end(this.primary.deployer.config.drain.timeoutMs)
     this.#ending ??= this.#finish(this.primary.stop(cause))
     return this.#ending
   }
@@ -160,7 +161,7 @@ export class Service {
         'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
       )
     }
-    return this.primary.reload(cause, { program: primaryModule, ...request })
+    return this.primary.deployer.reload(cause, { program: primaryModule, ...request })
   }
 
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */
@@ -185,7 +186,7 @@ export class Service {
     log.info({ signal }, `Caught ${signal}`)
     switch (action) {
       case 'reload':
-        void this.primary.reload(signal)
+        void this.primary.deployer.reloadOnSignal(signal)
         return
       case 'upgrade':
         this.#upgrade(signal, {}).catch((error: unknown) => log.error({ error }, 'Not upgraded'))

@@ -47,11 +47,7 @@ export function workersView(workers: readonly WorkerStatus[]): string {
   return table(headings, rows)
 }
 
-function reloadLine({
-  at,
-  outcome,
-  reason,
-  durationMs,
-}: NonNullable<Status['lastReload']>): string {
+function reloadLine(last: NonNullable<Status['lastReload']>): string {
+  const { at, outcome, reason, durationMs } = last
   return `${outcome} at ${at} in ${durationMs} ms${reason === null ? '' : `: ${reason}`}`
 }

@@ -19,7 +19,20 @@ const milliseconds = (fallback: number, description: string, min = 1) =>
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
-const autoOrCount = 'a number from 1 to 1024, or "auto"'
+/** A number of worker processes, or a word that stands for one. */
+function workerCount<Word extends string>(word: Word) {
+  const allowed = `a number from 1 to 1024, or "${word}"`
+  return z
+    .union(
+      [
+        z.literal(word),
+        // Of a value that only the range refuses, zod reports this branch's error, not the union's.
+        z.int().min(1, { error: allowed }).max(1024, { error: allowed }),
+      ],
+      { error: allowed },
+    )
+    .default(word as never)
+}
 
 /** A section whose keys all have defaults: leaving it out is the same as leaving out all its keys. */
 const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
@@ -38,17 +51,7 @@ export const configSchema = z.strictObject(
       .default('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
-    workers: z
-      .union(
-        [
-          z.literal('auto'),
-          // Of a value that only the range refuses, zod reports this branch's error, not the union's.
-          z.int().min(1, { error: autoOrCount }).max(1024, { error: autoOrCount }),
-        ],
-        { error: autoOrCount },
-      )
-      .default('auto')
-      .describe('Worker processes; "auto" is one for each core ["auto"]'),
+    workers: workerCount('auto').describe('Worker processes; "auto" is one for each core ["auto"]'),
     logLevel: z
       .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
       .default('info')
@@ -84,6 +87,24 @@ export const configSchema = z.strictObject(
     }),
     reload: section({
       readyTimeoutMs: milliseconds(15_000, 'How long a worker may take to get ready'),
+      surge: workerCount('all').describe(
+        'So many new workers at a time take over from as many old ones; "all" at once ["all"]',
+      ),
+    }),
+    recycle: section({
+      afterConnections: integer(
+        0,
+        1_000_000_000,
+        0,
+        'A worker is replaced after so many connections, give or take a tenth; 0 is never',
+      ),
+      maxAgeMs: milliseconds(0, 'Age at which a worker is replaced; 0 is never', 0),
+      maxRssMb: integer(
+        0,
+        1_048_576,
+        0,
+        'Memory in MiB past which a worker is replaced; 0 is never',
+      ),
     }),
     watchdog: z
       .strictObject(

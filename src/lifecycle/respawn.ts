@@ -28,7 +28,11 @@ export const defaultRespawnPolicy: RespawnPolicy = {
  * @param random - uniform in [0, 1)
  * @returns milliseconds, from 0 to `capMs`
  */
-export function respawnDelayMs(failures: number, random: number, policy: RespawnPolicy): number {
+export function respawnDelayMs(
+  failures: number,
+  random: number,
+  policy: Pick<RespawnPolicy, 'baseMs' | 'capMs'>,
+): number {
   if (failures <= 1) return 0
   const full = Math.min(policy.capMs, policy.baseMs * 2 ** (failures - 2))
   return Math.round(full / 2 + (full / 2) * random)

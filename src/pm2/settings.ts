@@ -23,7 +23,8 @@ export function settingsProblems(
   require('kill_timeout', drainAnnounceMs +
     drainTimeoutMs +
     marginMs, 'pm2 kills the bridge before the drain is over')
-  require('listen_timeout', readyTimeoutMs +
+  // A reload waits for its first new worker, then for the others.
+  require('listen_timeout', 2 * readyTimeoutMs +
     marginMs, 'pm2 gives up on a reload that is still under way')
   if (!pm2.isOn('wait_ready')) {
     problems.push(

@@ -33,14 +33,16 @@ export class Listener {
    * Binds and listens.
    *
    * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` for an address that this host cannot have, or
-   * `BOOT_FAILED`
+   * `BOOT_FAILED`, also when it is closed before it has bound
    */
   async listen(host: string, port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error) => reject(explain(error, host, port))
-      this.#server.once('error', onError)
+      // Closed while the name is looked up, Node never listens, and never says so.
+      const onClose = () => reject(new HelloserverError('BOOT_FAILED', 'The service is stopping'))
+      this.#server.once('error', onError).once('close', onClose)
       this.#server.listen({ host, port, backlog, exclusive: true }, () => {
-        this.#server.removeListener('error', onError)
+        this.#server.removeListener('error', onError).removeListener('close', onClose)
         resolve()
       })
     })

@@ -4,46 +4,23 @@ import type { Config } from '../config/load.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { decodeFromWorker, type WorkerBoot, workerProtocol } from '../ipc/messages.ts'
-import { type Progress, ProgressReader, progressFd } from '../ipc/progress.ts'
+import { ProgressReader, progressFd } from '../ipc/progress.ts'
 import { sendHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
+import type { Wear } from '../lifecycle/recycle.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { WorkerStatus } from '../status.ts'
 import { lines } from '../telemetry/lines.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
-
-/** How a worker process ended. */
-export interface WorkerEnd {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  /** What the worker itself said went wrong, or why the primary killed it. */
-  readonly reason: string | undefined
-  readonly wasReady: boolean
-  /** The id of the last connection that it claimed; 0 for none. */
-  readonly claimed: number
-  /** How long it had been ready, in milliseconds. */
-  readonly readyForMs: number
-}
-
-/** What a slot tells its pool. */
-export interface SlotListener {
-  onReady(slot: WorkerSlot): void
-  /** The process ends by itself, after what it has in hand. */
-  onLeaving(slot: WorkerSlot): void
-  onProgress(slot: WorkerSlot, progress: Progress): void
-  /** A line that the worker's process printed. */
-  onOutput(slot: WorkerSlot, line: Buffer, stream: 'stdout' | 'stderr'): void
-  /** The process has ended, and all that it still had to say has been heard. */
-  onEnd(slot: WorkerSlot, end: WorkerEnd): void
-}
+import type { SlotListener } from './slot-listener.ts'
 
 /** A place for one worker process; the processes in it come and go. */
 export class WorkerSlot {
   readonly number: number
-  readonly generation: number
   readonly #listener: SlotListener
   readonly #machine: Machine<SlotState, SlotEvent>
+  #generation: number
   #worker: Worker | undefined
   #boot: WorkerBoot | undefined
   #claims: ClaimRegister | undefined
@@ -59,10 +36,12 @@ export class WorkerSlot {
   rssBytes = 0
   /** Consecutive failures, for the respawn policy. */
   failures = 0
+  #servedBefore = 0
+  #luck = 0
 
   constructor(number: number, generation: number, listener: SlotListener, log: Logger) {
     this.number = number
-    this.generation = generation
+    this.#generation = generation
     this.#listener = listener
     this.#machine = new Machine<SlotState, SlotEvent>(
       slotTransitions,
@@ -71,7 +50,10 @@ export class WorkerSlot {
         this.movedAtMs = performance.now()
         // Taking and ending a connection are moves too, but not worth a line each.
         if (event === 'offer' || event === 'free') return
-        log.debug({ slot: number, generation, from, event, to, cause }, 'Worker slot moved')
+        log.debug(
+          { slot: number, generation: this.#generation, from, event, to, cause },
+          'Worker slot moved',
+        )
       },
     )
   }
@@ -83,6 +65,17 @@ export class WorkerSlot {
   /** The configuration that its process was given; undefined before the first. */
   get config(): Config | undefined {
     return this.#boot?.config
+  }
+
+  /** The generation of its process; a slot may be handed from one to another. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** What its process has behind it, for the recycling policy. */
+  get wear(): Wear {
+    const { readyForMs, rssBytes } = this
+    return { served: this.served - this.#servedBefore, readyForMs, rssBytes, luck: this.#luck }
   }
 
   get pid(): number | undefined {
@@ -116,6 +109,9 @@ export class WorkerSlot {
   spawn(boot: WorkerBoot, runDir: string): void {
     this.#machine.apply('spawn')
     this.#boot = boot
+    this.#generation = boot.generation
+    this.#servedBefore = this.served
+    this.#luck = Math.random()
     this.#reason = undefined
     this.#readyAtMs = undefined
     this.rssBytes = 0
@@ -281,7 +277,7 @@ export class WorkerSlot {
   }
 
   #end(code: number | null, signal: NodeJS.Signals | null): void {
-    const end: WorkerEnd = {
+    const end = {
       code,
       signal,
       reason: this.#reason,

@@ -77,6 +77,11 @@ export class Sandbox {
     writeFileSync(this.recordFile, '')
   }
 
+  /** Takes it away again. */
+  unmark(): void {
+    rmSync(this.recordFile)
+  }
+
   get environment(): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
     return {

@@ -76,7 +76,7 @@ describe("the app in pm2's list", { concurrency: 4 }, () => {
     await pm2.do('start', pm2.ecosystemFile)
     for (const warning of [
       /kill_timeout is 1600; it must be at least 33000/,
-      /listen_timeout is 3000; it must be at least 18000/,
+      /listen_timeout is 3000; it must be at least 33000/,
       /needs wait_ready: true/,
       /needs shutdown_with_message: true/,
     ]) {
@@ -88,6 +88,6 @@ describe("the app in pm2's list", { concurrency: 4 }, () => {
     const pm2 = new Pm2(t, { entry: { kill_timeout: null, listen_timeout: null } })
     await pm2.start()
     await pm2.logged(/kill_timeout is .*; it must be at least 33000/)
-    await pm2.logged(/listen_timeout is .*; it must be at least 18000/)
+    await pm2.logged(/listen_timeout is .*; it must be at least 33000/)
   })
 })

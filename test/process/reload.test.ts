@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import type { ReloadStep } from '../../src/primary/reloader.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive } from '../helpers/processes.ts'
@@ -29,14 +30,27 @@ const brokenApps: readonly [what: string, app: string, told: RegExp][] = [
   [
     'never ends its setup',
     'export default { handle() {}, setup: () => new Promise((resolve) => setTimeout(resolve, 1e9)) }',
-    /not ready within 1500 ms/,
+    /Worker 1 could not get ready: not ready within 1500 ms/,
+  ],
+  [
+    'never lets go of the processor in its setup',
+    'export default { handle() {}, setup() { for (;;); } }',
+    /Worker 1 could not get ready: not ready within 1500 ms/,
+  ],
+  [
+    'ends when it has been ready',
+    `export default { handle() {}, setup({ slot }) {
+      if (slot === 1) setTimeout(() => process.exit(3), 20)
+      else return new Promise((resolve) => setTimeout(resolve, 300))
+    } }`,
+    /Worker 1 was ready, but died again/,
   ],
 ]
 
 const failing = { allow: [/Reload failed/, /not ready.*Killing a worker/] }
 
-/** Reloads, and expects that it fails with these words while the old workers go on serving. */
-async function refused(service: Service, told: RegExp): Promise<void> {
+/** Reloads, and expects that it fails in this step with these words while the old workers go on serving. */
+async function refused(service: Service, step: ReloadStep, told: RegExp): Promise<void> {
   const before = await workerPids(service)
   const { generation } = await service.status()
   const { status, stderr } = await service.cli('reload')
@@ -47,6 +61,10 @@ async function refused(service: Service, told: RegExp): Promise<void> {
   const after = await service.status()
   assert.deepEqual([after.state, after.generation], ['serving', generation])
   assert.equal(after.lastReload?.outcome, 'failed')
+  assert.ok(
+    after.lastReload?.reason?.endsWith(`(in step "${step}")`),
+    after.lastReload?.reason ?? '',
+  )
   assert.match(String(after.lastReload?.reason), told)
   await waitFor('the old workers alone', async () => {
     const now = await workerPids(service)
@@ -115,7 +133,7 @@ describe('reload', { concurrency: 3 }, () => {
       }
       const service = await startService(t, { ...failing, app: versioned('v1'), config })
       service.sandbox.writeApp(app)
-      await refused(service, told)
+      await refused(service, what.startsWith('ends when') ? 'workers' : 'canary', told)
       service.sandbox.writeApp(versioned('v2'))
       assert.equal((await service.cli('reload')).status, 0)
       assert.equal((await ask(service.port, '\r\n')).text, 'v2 none')
@@ -125,9 +143,9 @@ describe('reload', { concurrency: 3 }, () => {
   test('a bad configuration keeps the old one', async (t) => {
     const service = await startService(t, { ...failing, app: versioned('v1') })
     service.sandbox.configure({ workers: 0 })
-    await refused(service, /workers is 0; it must be/)
+    await refused(service, 'configuration', /workers is 0; it must be/)
     writeFileSync(service.sandbox.configFile, '{')
-    await refused(service, /Cannot read .*config\.json/)
+    await refused(service, 'configuration', /Cannot read .*config\.json/)
   })
 
   test('workers are held to the limits that they were started with', async (t) => {
@@ -146,16 +164,7 @@ describe('reload', { concurrency: 3 }, () => {
     // Before the first heartbeat of a worker that has the default one.
     const watchdog = { heartbeatMs: 20, hungAfterMs: 100 }
     service.sandbox.configure({ watchdog, reload: { readyTimeoutMs: 1_500 } })
-    await refused(service, /not ready within 1500 ms/)
-  })
-
-  test('a changed port is refused by name', async (t) => {
-    const service = await startService(t, { ...failing, app: versioned('v1') })
-    service.sandbox.configure({ port: 1 })
-    await refused(
-      service,
-      /The port cannot change from 0 to 1 in a reload; use "helloserver restart"/,
-    )
+    await refused(service, 'canary', /not ready within 1500 ms/)
   })
 
   test('requests that come while a reload runs become one more', async (t) => {

@@ -30,7 +30,8 @@ test('an empty file has the defaults of the contract', (t) => {
       lingerMs: 2_000,
     },
     drain: { announceMs: 0, timeoutMs: 30_000 },
-    reload: { readyTimeoutMs: 15_000 },
+    reload: { readyTimeoutMs: 15_000, surge: 'all' },
+    recycle: { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 },
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
     app: {},
   })

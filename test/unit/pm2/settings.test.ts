@@ -18,18 +18,18 @@ const given = (
   )
 
 test('settings that leave time for everything are no problem', () => {
-  assert.deepEqual(given({ kill_timeout: 33_000, listen_timeout: 18_000 }), [])
+  assert.deepEqual(given({ kill_timeout: 33_000, listen_timeout: 33_000 }), [])
 })
 
 test('a time that is too short, or not set, is named with what it must be', () => {
   const problems = given({ kill_timeout: 32_999 })
   assert.equal(problems.length, 2)
   assert.match(problems[0] ?? '', /kill_timeout is 32999; it must be at least 33000, or /)
-  assert.match(problems[1] ?? '', /listen_timeout is not set; it must be at least 18000, or /)
+  assert.match(problems[1] ?? '', /listen_timeout is not set; it must be at least 33000, or /)
 })
 
 test('the announcement of a drain takes its time too', () => {
-  const problems = given({ kill_timeout: 33_000, listen_timeout: 18_000 }, undefined, 5_000)
+  const problems = given({ kill_timeout: 33_000, listen_timeout: 33_000 }, undefined, 5_000)
   assert.equal(problems.length, 1)
   assert.match(problems[0] ?? '', /kill_timeout is 33000; it must be at least 38000, or /)
 })

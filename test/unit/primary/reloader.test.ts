@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Reloader } from '../../../src/primary/reloader.ts'
+import { Clock } from '../support/clock.ts'
 import { keptLog } from '../support/kept-log.ts'
+
+const ignore = () => {}
 
 /** A reloader whose reloads end when the test says so, and which must never run two at once. */
 function steeredReloader(t: TestContext) {
@@ -11,16 +14,20 @@ function steeredReloader(t: TestContext) {
   let most = 0
   t.after(() => assert.ok(most <= 1, `${most} reloads at once`))
   const { log, lines } = keptLog()
-  const reloader = new Reloader<{ mark: string }>(async ({ mark }) => {
-    asked.push(mark)
-    running += 1
-    most = Math.max(most, running)
-    try {
-      await new Promise<void>((done, fail) => ends.push({ done, fail }))
-    } finally {
-      running -= 1
-    }
-  }, log)
+  const reloader = new Reloader<{ mark: string }>(
+    async ({ mark }) => {
+      asked.push(mark)
+      running += 1
+      most = Math.max(most, running)
+      try {
+        await new Promise<void>((done, fail) => ends.push({ done, fail }))
+      } finally {
+        running -= 1
+      }
+    },
+    ignore,
+    log,
+  )
   const end = (reason?: Error) => {
     const next = ends.shift()
     if (reason === undefined) next?.done()
@@ -47,7 +54,13 @@ test('a failed reload resolves with its reason and logs it as an error', async (
   const result = reloader.request({}, 'SIGHUP')
   end(new Error('The app is broken'))
   const { outcome, reason } = await result
-  assert.deepEqual({ outcome, reason }, { outcome: 'failed', reason: 'The app is broken' })
+  assert.deepEqual(
+    { outcome, reason },
+    {
+      outcome: 'failed',
+      reason: 'The app is broken (in step "configuration")',
+    },
+  )
   assert.ok(lines.some(({ level, reason: logged }) => level === 'error' && logged === reason))
 })
 
@@ -103,6 +116,79 @@ test('a request in the very moment in which a reload ends joins the one that is 
   assert.deepEqual(asked, ['first', 'late'])
   end()
   assert.equal(await late, await second)
+})
+
+test('a failed reload names the step that it was in', async () => {
+  const reloader = new Reloader(
+    async (_, enter) => {
+      enter('address')
+      enter('canary')
+      throw new Error('no')
+    },
+    ignore,
+    keptLog().log,
+  )
+  const { reason } = await reloader.request({}, 'a command')
+  assert.equal(reason, 'no (in step "canary")')
+})
+
+test('of a storm of signals the first is served at once, and the others when it is over', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (let count = 0; count < 100; count += 1) {
+    reloader.signal('SIGHUP')
+    // As fast as they are, none of the reloads lasts as long as the storm.
+    end()
+    clock.advance(20)
+    await turn()
+    assert.equal(asked.length, 1)
+  }
+  clock.advance(500)
+  await turn()
+  assert.equal(asked.length, 2)
+  end()
+  clock.advance(10_000)
+  await turn()
+  assert.equal(asked.length, 2)
+})
+
+test('a signal after a while of silence is served at once', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (const count of [1, 2, 3]) {
+    reloader.signal('SIGHUP')
+    assert.equal(asked.length, count)
+    end()
+    await turn()
+    clock.advance(500)
+  }
+})
+
+test('a storm that never ends is served all the same', async (t) => {
+  const clock = new Clock(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  for (let ms = 0; ms < 60_000; ms += 100) {
+    reloader.signal('SIGHUP')
+    end()
+    clock.advance(100)
+    await turn()
+  }
+  assert.ok(asked.length >= 5 && asked.length <= 7, `${asked.length} reloads in a minute`)
+})
+
+test('a command in the midst of a storm does not wait for its end', async (t) => {
+  Clock.stop(t)
+  const { reloader, asked, end } = steeredReloader(t)
+  reloader.signal('SIGHUP')
+  reloader.signal('SIGHUP')
+  end()
+  await turn()
+  assert.equal(asked.length, 1)
+  const result = reloader.request({ mark: 'wanted' }, 'a command')
+  await turn()
+  assert.deepEqual(asked, [undefined, 'wanted'])
+  end()
+  assert.equal((await result).outcome, 'done')
 })
 
 /** Lets everything that is already due happen. */

@@ -9,7 +9,7 @@ interface Timer {
 }
 
 /**
- * Time in the hands of a test: `setTimeout`, its `refresh`, and `performance.now`. Sockets, files and
+ * Time in the hands of a test: `setTimeout`, its `refresh` and `unref`, and `performance.now`. Sockets, files and
  * `setImmediate` go on as ever. (Node 20's own mock timers cannot `refresh`.)
  */
 export class Clock {
@@ -51,6 +51,7 @@ export class Clock {
       refresh: () => {
         timer.dueMs = this.nowMs + ms
       },
+      unref: () => timer,
     })
   }
 

@@ -1,0 +1,62 @@
+import { type RespawnPolicy, respawnDelayMs } from './respawn.ts'
+
+/** When a worker is replaced by a fresh one; 0 is never. */
+export interface RecycleLimits {
+  readonly afterConnections: number
+  readonly maxAgeMs: number
+  /** In MiB. */
+  readonly maxRssMb: number
+}
+
+/** What a worker's process has behind it. */
+export interface Wear {
+  /** Connections that this process has served. */
+  readonly served: number
+  /** How long it has been ready, in milliseconds. */
+  readonly readyForMs: number
+  readonly rssBytes: number
+  /** Drawn once for each process, uniform in [0, 1). */
+  readonly luck: number
+}
+
+/** A worker's own threshold is up to this share above or below `afterConnections`. */
+const spread = 0.1
+const bytesPerMb = 1_048_576
+
+/**
+ * Why a worker is to be replaced, or undefined while it may go on.
+ *
+ * The number of connections is spread, since workers that share a load evenly would all reach it together.
+ * Memory counts only once the process has served somebody: what it needs to be ready, the next one needs too.
+ */
+export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefined {
+  const { served, readyForMs, rssBytes, luck } = wear
+  const { afterConnections, maxAgeMs, maxRssMb } = limits
+  if (afterConnections > 0 && served >= ownThreshold(afterConnections, luck)) {
+    return `served ${served} connections`
+  }
+  if (maxAgeMs > 0 && readyForMs >= maxAgeMs) return `ran for ${Math.round(readyForMs)} ms`
+  if (maxRssMb > 0 && served > 0 && rssBytes > maxRssMb * bytesPerMb) {
+    return `has ${Math.round(rssBytes / bytesPerMb)} MiB of memory`
+  }
+  return undefined
+}
+
+/** A worker's share of the spread; never less than one connection. */
+export function ownThreshold(afterConnections: number, luck: number): number {
+  return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * luck - 1))))
+}
+
+/** A replacement that cannot get ready has the code on disk to blame, which takes somebody a while to mend. */
+const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 1_000, capMs: 60_000 }
+
+/**
+ * How long to leave the workers alone after replacements that could not get ready.
+ *
+ * @param failures - in a row; 0 for none
+ * @param random - uniform in [0, 1)
+ * @returns milliseconds
+ */
+export function recycleDelayMs(failures: number, random: number): number {
+  return failures === 0 ? 0 : respawnDelayMs(failures + 1, random, retryPolicy)
+}

@@ -1,0 +1,247 @@
+import cluster from 'node:cluster'
+import { HelloserverError } from '../errors.ts'
+import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Boot } from './boot.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Generation } from './generation.ts'
+import type { SlotListener } from './slot-listener.ts'
+import { Watchdog } from './watchdog.ts'
+import { describeEnd, type WorkerEnd } from './worker-end.ts'
+import { WorkerSlot } from './worker-slot.ts'
+
+/** A worker that dies without a word before it is ready is tried this often; then its start has failed. */
+const maxBootTries = 3
+
+export interface CrewOptions {
+  readonly service: string
+  readonly runDir: string
+  /** The worker program, an absolute path. */
+  readonly workerModule: string
+  readonly dispatcher: Dispatcher
+  readonly log: Logger
+  /** Given every line that a worker prints. */
+  readonly onOutput: SlotListener['onOutput']
+}
+
+/**
+ * Every worker that there is, of whatever generation: starts them, starts again what dies, ends them.
+ *
+ * What is wanted (`#wanted`) is kept apart from what there is (`#slots`), so that the end of a process needs
+ * no flag to say what to do about it; and those that take connections (`#serving`) from those that only are.
+ */
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #slots = new Set<WorkerSlot>()
+  readonly #wanted = new Map<WorkerSlot, Generation>()
+  readonly #serving = new Set<WorkerSlot>()
+  readonly #respawns = new Map<WorkerSlot, NodeJS.Timeout>()
+  readonly #watchdog: Watchdog
+  readonly #departures = new Set<() => void>()
+  #boot: Boot | undefined
+  #closed: string | undefined
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+    this.#watchdog = new Watchdog(
+      () => this.#slots,
+      (slot, cause) => this.#kill(slot, cause),
+      options.log,
+    )
+    cluster.setupPrimary({ exec: options.workerModule, args: [] })
+  }
+
+  /** Every slot that has, had or awaits a process, oldest generation first. */
+  get slots(): WorkerSlot[] {
+    return [...this.#slots].toSorted((a, b) => a.generation - b.generation || a.number - b.number)
+  }
+
+  /** Whether no more workers are taken on: the service ends. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
+  /**
+   * Brings up so many workers of a generation, numbered from `first`; they take no connections yet. When
+   * one of them cannot get ready, all of them are ended again. One call at a time.
+   *
+   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died
+   */
+  async add(generation: Generation, first: number, count: number): Promise<WorkerSlot[]> {
+    if (this.#closed !== undefined) throw new HelloserverError('BOOT_FAILED', this.#closed)
+    this.#watchdog.start()
+    const added = Array.from({ length: count }, (_, at) => this.#newSlot(first + at, generation))
+    const boot = new Boot(added)
+    this.#boot = boot
+    for (const slot of added) this.#spawn(slot, generation)
+    try {
+      await boot.ready
+      return added
+    } catch (error) {
+      for (const slot of added) this.retire(slot, 'a worker beside it could not get ready')
+      throw error
+    } finally {
+      this.#boot = undefined
+    }
+  }
+
+  /** From now on this slot's workers take connections. */
+  serve(slot: WorkerSlot): void {
+    this.#serving.add(slot)
+    this.#offerable(slot)
+  }
+
+  /** The next process in this slot is one of `generation`. */
+  adopt(slot: WorkerSlot, generation: Generation): void {
+    this.#wanted.set(slot, generation)
+  }
+
+  /** Takes no more connections to this slot, and ends its worker after what it has in hand. */
+  retire(slot: WorkerSlot, cause: string): void {
+    this.#wanted.delete(slot)
+    this.#serving.delete(slot)
+    this.#options.dispatcher.removeIdle(slot)
+    clearTimeout(this.#respawns.get(slot))
+    if (this.#respawns.delete(slot)) slot.cancel()
+    // What is not ready yet has nothing to finish.
+    if (slot.state === 'starting') slot.kill(cause)
+    else slot.retire(cause)
+    if (slot.state === 'empty') this.#remove(slot)
+  }
+
+  /** Resolves when the processes of these slots, which were retired, have ended. */
+  async gone(slots: readonly WorkerSlot[]): Promise<void> {
+    const areGone = () => !slots.some((slot) => this.#slots.has(slot))
+    if (areGone()) return
+    await new Promise<void>((resolve) => {
+      const look = () => {
+        if (!areGone()) return
+        this.#departures.delete(look)
+        resolve()
+      }
+      this.#departures.add(look)
+    })
+  }
+
+  /** This process was paused: the workers' silence meanwhile says nothing about them. */
+  forgive(): void {
+    this.#watchdog.forgive()
+  }
+
+  /** Takes on no more workers, and gives up those that are not ready; what dies is still started again. */
+  seal(reason: string): void {
+    this.#closed ??= reason
+    this.#boot?.fail(reason)
+  }
+
+  /** Ends every worker after what it has in hand. Resolves when all are gone. */
+  async close(): Promise<void> {
+    this.seal('The service is stopping')
+    for (const slot of this.#slots) this.retire(slot, 'the service is stopping')
+    await this.gone([...this.#slots])
+    this.#watchdog.stop()
+  }
+
+  /** Has every worker drop what it has in hand; what is still there after `graceMs` is killed. */
+  async terminate(graceMs: number): Promise<void> {
+    for (const slot of this.#slots) slot.terminate()
+    const killing = setTimeout(() => {
+      for (const slot of this.#slots) slot.kill('did not end in time')
+    }, graceMs)
+    await this.close()
+    clearTimeout(killing)
+  }
+
+  #newSlot(number: number, generation: Generation): WorkerSlot {
+    const { dispatcher, log, onOutput } = this.#options
+    const slot = new WorkerSlot(
+      number,
+      generation.number,
+      {
+        onReady: (ready) => this.#ready(ready),
+        onLeaving: (leaving) => this.#leaving(leaving),
+        onProgress: (busy, progress) => dispatcher.progress(busy, progress),
+        onOutput,
+        onEnd: (ended, end) => this.#ended(ended, end),
+      },
+      log,
+    )
+    this.#slots.add(slot)
+    this.#wanted.set(slot, generation)
+    return slot
+  }
+
+  #spawn(slot: WorkerSlot, { number, config }: Generation): void {
+    const { service, runDir } = this.#options
+    slot.spawn({ kind: 'boot', service, slot: slot.number, generation: number, config }, runDir)
+  }
+
+  #ready(slot: WorkerSlot): void {
+    if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
+    this.#offerable(slot)
+  }
+
+  /** Lets the dispatcher have a worker that is idle and takes connections. */
+  #offerable(slot: WorkerSlot): void {
+    if (slot.state !== 'idle' || !this.#serving.has(slot)) return
+    this.#options.dispatcher.addIdle(slot)
+  }
+
+  /** It was told to end by others than this crew: it is offered nothing more, and another takes its place. */
+  #leaving(slot: WorkerSlot): void {
+    this.#options.dispatcher.removeIdle(slot)
+    slot.retire('it was told to end')
+  }
+
+  /** Its end takes the system a while; it is offered nothing meanwhile. */
+  #kill(slot: WorkerSlot, cause: string): void {
+    this.#options.dispatcher.removeIdle(slot)
+    slot.kill(cause)
+  }
+
+  #ended(slot: WorkerSlot, end: WorkerEnd): void {
+    const cause = describeEnd(end)
+    this.#options.dispatcher.lost(slot, end.claimed, cause)
+    const generation = this.#wanted.get(slot)
+    if (generation === undefined) {
+      this.#remove(slot)
+      return
+    }
+    slot.failures = failuresAfter(slot.failures, end)
+    if (this.#boot?.awaits(slot) && (end.reason !== undefined || slot.failures >= maxBootTries)) {
+      this.#boot.fail(`Worker ${slot.number} could not get ready: ${cause}`)
+      return
+    }
+    this.#respawn(slot, generation, cause)
+  }
+
+  #respawn(slot: WorkerSlot, generation: Generation, cause: string): void {
+    const { failures } = slot
+    const delayMs = respawnDelayMs(failures, Math.random(), policy)
+    this.#options.log.warn(
+      { slot: slot.number, generation: slot.generation, cause, failures, delayMs },
+      'Worker died; starting another',
+    )
+    if (delayMs === 0) {
+      this.#spawn(slot, generation)
+      return
+    }
+    slot.backOff()
+    const again = () => {
+      this.#respawns.delete(slot)
+      this.#spawn(slot, this.#wanted.get(slot) ?? generation)
+    }
+    this.#respawns.set(slot, setTimeout(again, delayMs))
+  }
+
+  #remove(slot: WorkerSlot): void {
+    this.#slots.delete(slot)
+    for (const look of this.#departures) look()
+  }
+}
+
+/** The failures in a row, this end included; a worker that ran well for a while begins anew. */
+function failuresAfter(failures: number, { wasReady, code, readyForMs }: WorkerEnd): number {
+  if (wasReady && code === 0) return 0
+  return readyForMs >= policy.stableAfterMs ? 1 : failures + 1
+}

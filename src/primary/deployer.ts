@@ -1,0 +1,153 @@
+import { buildId } from '../build-id.ts'
+import type { Environment } from '../config/environment.ts'
+import { type Config, loadConfig } from '../config/load.ts'
+import { refuseRestartOnly } from '../config/restart-only.ts'
+import { deferred } from '../deferred.ts'
+import type { ReloadResult } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Listeners } from './listeners.ts'
+import { queueLimits } from './open-files.ts'
+import type { ConnectionQueue } from './queue.ts'
+import { Reloader, type ReloadStep } from './reloader.ts'
+import type { Turns } from './turns.ts'
+import type { WorkerPool } from './worker-pool.ts'
+
+/** What a reload is to apply; what is left out stays as it is. */
+export interface ReloadRequest {
+  /** Replaces the environment that the service was started with. */
+  readonly environment: Environment
+  /** The program that is to run in this one's place: the primary is replaced, not its workers alone. */
+  readonly program: string
+}
+
+export interface DeployerOptions {
+  readonly name: string
+  readonly runDir: string
+  readonly environment: Environment
+  readonly config: Config
+  readonly pool: WorkerPool
+  readonly listeners: Listeners
+  readonly queue: ConnectionQueue
+  readonly dispatcher: Dispatcher
+  /** What changes the workers has its turn here. */
+  readonly turns: Turns
+  readonly log: Logger
+  /** Throws when the service is not serving; `what` is what somebody wants of it. */
+  readonly mustServe: (what: string) => void
+  /** Has another process take the service over; nothing changes when that cannot. */
+  readonly upgrade: (program: string, environment: Environment) => Promise<void>
+  /** Told of each reload that begins; its outcome never rejects. */
+  readonly onReloading: (outcome: Promise<ReloadResult>) => void
+}
+
+/** What runs (configuration, environment, build), and how it is exchanged for what is on disk. */
+export class Deployer {
+  readonly #options: DeployerOptions
+  readonly #reloader: Reloader<ReloadRequest>
+  readonly #started = deferred<void>()
+  #config: Config
+  #environment: Environment
+  #build: string
+
+  constructor(options: DeployerOptions) {
+    this.#options = options
+    this.#config = options.config
+    this.#environment = options.environment
+    this.#build = buildId(options.config.appModule)
+    this.#reloader = new Reloader(
+      (request, enter) => options.turns.take(() => this.#perform(request, enter)),
+      options.onReloading,
+      options.log,
+    )
+  }
+
+  get config(): Config {
+    return this.#config
+  }
+
+  /** The digest of the code that the workers run. */
+  get build(): string {
+    return this.#build
+  }
+
+  /** How the last reload ended; null before the first. */
+  get last(): ReloadResult | null {
+    return this.#reloader.last
+  }
+
+  /**
+   * The service has started: what asked for a reload meanwhile has its turn now.
+   *
+   * @param upgradeBeganAtMs - when the upgrade was begun that has come to its end in this process
+   */
+  open(upgradeBeganAtMs: number | undefined): void {
+    if (upgradeBeganAtMs !== undefined) this.#reloader.conclude(upgradeBeganAtMs)
+    this.#started.resolve()
+  }
+
+  /** Applies what is on disk: new workers, or with a `program` a whole new primary. */
+  async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
+    // A start has read its configuration already: what asks meanwhile has its turn after it.
+    await this.#started.promise
+    return this.#reloader.request(request, cause)
+  }
+
+  /** A signal asks for a reload; nobody waits for what comes of it. */
+  async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
+    await this.#started.promise
+    this.#reloader.signal(signal)
+  }
+
+  /**
+   * Sets the number of workers until the next reload.
+   *
+   * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
+   */
+  async scale(workers: number): Promise<void> {
+    const { turns, mustServe, pool, log } = this.#options
+    await turns.take(async () => {
+      mustServe('scale')
+      await pool.scale(workers)
+    })
+    log.info({ workers }, 'Scaled')
+  }
+
+  /** Whatever throws here, before the last step is done, leaves everything as it was. */
+  async #perform(
+    { environment = this.#environment, program }: Partial<ReloadRequest>,
+    enter: (step: ReloadStep) => void,
+  ): Promise<void> {
+    const { name, pool, listeners, mustServe, upgrade } = this.#options
+    mustServe('reload')
+    refuseRestartOnly(this.#options, environment)
+    if (program !== undefined) {
+      enter('successor')
+      await upgrade(program, environment)
+      return
+    }
+    const config = loadConfig(name, environment)
+    const build = buildId(config.appModule)
+    enter('address')
+    const move = await listeners.move(config)
+    try {
+      enter('canary')
+      await pool.reload(config, () => enter('workers'))
+    } catch (error) {
+      move.cancel()
+      throw error
+    }
+    move.finish()
+    this.#apply(config)
+    this.#environment = environment
+    this.#build = build
+  }
+
+  #apply(config: Config): void {
+    const { queue, dispatcher, log } = this.#options
+    queue.limit(queueLimits(config, log))
+    dispatcher.limitPerClient(config.queue.maxPerClient)
+    log.level = config.logLevel
+    this.#config = config
+  }
+}

@@ -1,0 +1,147 @@
+import type { AddressInfo } from 'node:net'
+import type { Config } from '../config/load.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
+import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Listener } from './listener.ts'
+
+/** Where to listen, as it is configured. */
+export type Place = Pick<Config, 'host' | 'port'>
+
+/** A change of the address that is under way; it ends in one of the two. */
+export interface Move {
+  /** Lets go of the old address. */
+  finish(): void
+  /** Lets go of the new one. */
+  cancel(): void
+}
+
+/** The listening socket: one, and while a reload moves the service to another address, two. */
+export class Listeners {
+  readonly #onConnection: (handle: SocketHandle) => void
+  readonly #log: Logger
+  readonly #listeners = new Set<Listener>()
+  #current: Listener | undefined
+  /** The socket is a service manager's, which holds it while this process does not run. */
+  #isGiven = false
+  #place: Place | undefined
+
+  constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
+    this.#onConnection = onConnection
+    this.#log = log
+  }
+
+  /** Where the service listens; undefined before and after. */
+  get address(): AddressInfo | undefined {
+    return this.#current?.address
+  }
+
+  /** Binds the first address. Throws as `Listener.listen` does. */
+  async listen(place: Place): Promise<void> {
+    this.#current = await this.#open((listener) => listener.listen(place.host, place.port))
+    this.#place = place
+  }
+
+  /** Listens on a descriptor that this process was given for `place`. Throws as `Listener.adoptFd` does. */
+  async adoptFd(fd: number, place: Place): Promise<void> {
+    this.#isGiven = true
+    this.#current = await this.#open((listener) => listener.adoptFd(fd))
+    this.#place = place
+  }
+
+  /** Goes on listening on a socket that another process has bound for `place`. */
+  async adopt(handle: ListeningHandle, place: Place): Promise<void> {
+    this.#current = await this.#open((listener) => listener.adopt(handle))
+    this.#place = place
+  }
+
+  /**
+   * What passes the listening socket on to another process, and what it was bound for.
+   *
+   * @throws HelloserverError `CONTROL_FAILED` when there is none
+   */
+  get estate(): Place & { readonly listener: ListeningHandle } {
+    const { host, port } = this.#place ?? {}
+    if (this.#current === undefined || host === undefined || port === undefined) {
+      throw new HelloserverError('CONTROL_FAILED', 'The service does not listen')
+    }
+    return { listener: this.#current.handle, host, port }
+  }
+
+  /**
+   * Binds another address, when `place` is one; what either accepts from now on is served.
+   *
+   * @throws HelloserverError as `Listener.listen` does; nothing has changed then
+   */
+  async move(place: Place): Promise<Move> {
+    if (this.#isGiven) this.#mustStay(place)
+    if (this.#isHere(place)) return { finish: () => this.#settle(place), cancel: () => {} }
+    const old = this.#current
+    const next = await this.#open((listener) => listener.listen(place.host, place.port)).catch(
+      (error: unknown) => {
+        throw this.#explain(error, place)
+      },
+    )
+    return {
+      finish: () => {
+        this.#current = next
+        this.#settle(place)
+        if (old !== undefined) this.#close(old)
+      },
+      cancel: () => this.#close(next),
+    }
+  }
+
+  /** Stops to accept, wherever it does; what was accepted is not touched. */
+  close(): void {
+    for (const listener of this.#listeners) this.#close(listener)
+  }
+
+  async #open(open: (listener: Listener) => Promise<void>): Promise<Listener> {
+    const listener = new Listener(this.#onConnection, this.#log)
+    this.#listeners.add(listener)
+    try {
+      await open(listener)
+      return listener
+    } catch (error) {
+      this.#listeners.delete(listener)
+      throw error
+    }
+  }
+
+  #close(listener: Listener): void {
+    if (this.#listeners.delete(listener)) listener.close()
+  }
+
+  #settle(place: Place): void {
+    this.#place = place
+  }
+
+  /** Port 0 stays the free port that it took; naming that one is no change either. */
+  #isHere({ host, port }: Place): boolean {
+    if (host !== this.#place?.host) return false
+    return port === this.#place.port || port === this.address?.port
+  }
+
+  #mustStay(place: Place): void {
+    for (const key of ['host', 'port'] as const) {
+      const from = this.#place?.[key]
+      if (from === place[key]) continue
+      throw new HelloserverError(
+        'RELOAD_FAILED',
+        `The ${key} cannot change from ${from} to ${place[key]}: the socket is inherited, and its address is the service manager's to change`,
+      )
+    }
+  }
+
+  /** The system lets nobody listen on one port of an address and of all addresses, not even the same process. */
+  #explain(error: unknown, { host, port }: Place): unknown {
+    const own = this.address
+    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== port) return error
+    return new HelloserverError(
+      'ADDRESS_TAKEN',
+      `Cannot listen on port ${port} on ${host} while this service has it on ${own.address}; change the port too, or use "helloserver restart"`,
+      { cause: error },
+    )
+  }
+}

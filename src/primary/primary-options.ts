@@ -1,0 +1,40 @@
+import type { Environment } from '../config/environment.ts'
+import type { Config } from '../config/load.ts'
+import type { ReloadResult } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Inheritance } from '../upgrade/messages.ts'
+import type { Successor } from '../upgrade/successor.ts'
+import type { CrewOptions } from './crew.ts'
+import type { StopResult } from './drain.ts'
+import type { PidLock } from './pid-lock.ts'
+
+/** What a primary is, and whom it tells of what. */
+export interface PrimaryOptions {
+  readonly name: string
+  readonly environment: Environment
+  readonly config: Config
+  readonly runDir: string
+  readonly workerModule: string
+  /** A listening socket that this process was given, in place of the configured host and port. */
+  readonly inheritedFd?: number | undefined
+  readonly log: Logger
+  readonly onWorkerOutput: CrewOptions['onOutput']
+  /** What a predecessor leaves; undefined for a service that starts afresh. */
+  readonly inheritance?: Inheritance | undefined
+  /** Resolves when the predecessor has finished what it had in hand. */
+  readonly predecessorGone?: Promise<void> | undefined
+  /** Starts a process that is to take the service over. */
+  readonly startSuccessor: (
+    program: string,
+    environment: Environment,
+    withinMs: number,
+  ) => Successor
+  /** What keeps others from being this service. */
+  readonly lock: () => PidLock
+  /** Told of each reload that was asked for; its outcome never rejects. */
+  readonly onReloading: (outcome: Promise<ReloadResult>) => void
+  /** Told when the service begins to end, with the cause. */
+  readonly onDraining: (cause: string) => void
+  /** Told when another process has become the service. */
+  readonly onHandedOver: (pid: number, leaving: Promise<StopResult>) => void
+}

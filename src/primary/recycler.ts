@@ -1,0 +1,96 @@
+import { messageOf } from '../errors.ts'
+import { recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Turns } from './turns.ts'
+import type { WorkerPool } from './worker-pool.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/**
+ * How often workers are looked at, in milliseconds. Rarely enough that nobody pays for it with each
+ * connection, at the price that a busy worker goes somewhat past its limit.
+ */
+const lookEveryMs = 250
+
+interface Due {
+  readonly slot: WorkerSlot
+  readonly cause: string
+}
+
+/**
+ * Has workers that are past their limits replaced, one at a time: the next one waits until the process of the
+ * one before it has ended. Takes turns with reloads and scalings. A replacement that cannot get ready costs
+ * nobody anything, and is tried again after a delay that grows.
+ */
+export class Recycler {
+  readonly #pool: WorkerPool
+  readonly #turns: Turns
+  readonly #log: Logger
+  readonly #over = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+
+  constructor(pool: WorkerPool, turns: Turns, log: Logger) {
+    this.#pool = pool
+    this.#turns = turns
+    this.#log = log
+  }
+
+  /** Looks after the workers until `stop`. */
+  start(): void {
+    this.#lookIn(lookEveryMs)
+  }
+
+  stop(): void {
+    this.#over.abort()
+    clearTimeout(this.#timer)
+  }
+
+  #lookIn(ms: number): void {
+    if (this.#over.signal.aborted) return
+    this.#timer = setTimeout(() => void this.#look(), ms)
+  }
+
+  async #look(): Promise<void> {
+    if (this.#due() !== undefined) await this.#recycleOne()
+    this.#lookIn(Math.max(lookEveryMs, recycleDelayMs(this.#failures, Math.random())))
+  }
+
+  async #recycleOne(): Promise<void> {
+    try {
+      const retired = await this.#turns.take(() => this.#renew())
+      this.#failures = 0
+      if (retired !== undefined) await this.#pool.gone(retired)
+    } catch (error) {
+      if (this.#over.signal.aborted) return
+      this.#failures += 1
+      this.#log.error(
+        { reason: messageOf(error), failures: this.#failures },
+        'Cannot recycle a worker; the old one goes on serving',
+      )
+    }
+  }
+
+  async #renew(): Promise<WorkerSlot | undefined> {
+    // Others may have had their turn since.
+    const due = this.#due()
+    if (due === undefined) return undefined
+    const { slot, cause } = due
+    this.#log.info({ slot: slot.number, workerPid: slot.pid, cause }, 'Recycling a worker')
+    await this.#pool.renew(slot, cause)
+    return slot
+  }
+
+  #due(): Due | undefined {
+    const { current } = this.#pool
+    if (current === undefined) return undefined
+    for (const slot of current.slots) {
+      if (slot.state !== 'idle' && slot.state !== 'busy') continue
+      const cause =
+        slot.generation === current.number
+          ? recycleCause(slot.wear, current.config.recycle)
+          : `stands in for generation ${current.number}`
+      if (cause !== undefined) return { slot, cause }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { ControlClient } from '../../src/control/client.ts'
+import { ask, Client } from '../helpers/client.ts'
+import type { Settings } from '../helpers/sandbox.ts'
+import { counted, type Service, startService } from '../helpers/service.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+
+/** Tells its settings; writes a line of each level to its log. */
+const telling = `export default {
+  async handle(connection, { settings, log }) {
+    const line = await connection.readLine()
+    if (line === null) return
+    log.debug('worker debug')
+    if (line.includes('block')) for (;;);
+    await connection.write(JSON.stringify(settings))
+  },
+}`
+
+async function reloadedWith(service: Service, config: Settings): Promise<void> {
+  service.sandbox.configure(config)
+  const { status, stderr } = await service.cli('reload')
+  assert.equal(status, 0, stderr)
+  await waitFor('the new workers alone', async () => {
+    const { workers, generation } = await service.status()
+    return workers.every((worker) => worker.generation === generation)
+  })
+}
+
+describe('what a reload applies', { concurrency: 4 }, () => {
+  test('the number of workers, up and down', async (t) => {
+    const service = await startService(t, { config: { workers: 2 } })
+    for (const workers of [3, 1]) {
+      await reloadedWith(service, { workers })
+      assert.equal((await service.status()).workers.length, workers)
+    }
+  })
+
+  test("the app's settings", async (t) => {
+    const service = await startService(t, { app: telling, config: { app: { colour: 'red' } } })
+    assert.equal((await ask(service.port, '\r\n')).text, '{"colour":"red"}')
+    await reloadedWith(service, { app: { colour: 'blue', size: [1, 2] } })
+    assert.equal((await ask(service.port, '\r\n')).text, '{"colour":"blue","size":[1,2]}')
+  })
+
+  test("the log level, the primary's and the workers'", async (t) => {
+    const service = await startService(t, { app: telling })
+    await ask(service.port, '\r\n')
+    await reloadedWith(service, { logLevel: 'debug' })
+    await ask(service.port, '\r\n')
+    await service.sandbox.logged(/worker debug/)
+    await service.sandbox.logged(/Worker slot moved/)
+    assert.equal(service.log().match(/worker debug/g)?.length, 1)
+  })
+
+  test("the queue's limits, also to those who wait already", async (t) => {
+    const service = await startService(t, { config: { queue: { max: 5 } } })
+    const holder = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    const others = [await Client.connect(service.port), await Client.connect(service.port)]
+    await counted(service, { queued: 2 })
+    // The new worker takes one, the other is the only one that may wait.
+    await reloadedWithHolder(service, { queue: { max: 1 } })
+    await counted(service, { active: 2, queued: 1 })
+    assert.equal((await service.status()).queue.max, 1)
+    assert.equal((await ask(service.port, 'a\r\n')).text, '')
+    await counted(service, { shed: 1 })
+    await reloadedWithHolder(service, { queue: { max: 1, maxWaitMs: 1 }, workers: 1 })
+    for (const client of [holder, ...others]) await client.send('a\r\n')
+    for (const client of [holder, ...others]) await client.ending()
+    await counted(service, { accepted: 4, active: 0, queued: 0 })
+  })
+
+  test('how many each client may have open', async (t) => {
+    const service = await startService(t, { config: { workers: 3 } })
+    await reloadedWith(service, { workers: 3, queue: { maxPerClient: 1 } })
+    const holder = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    assert.equal((await ask(service.port, 'a\r\n')).text, '')
+    await counted(service, { shed: 1 })
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+  })
+
+  test("a connection's limits", async (t) => {
+    const service = await startService(t)
+    await reloadedWith(service, { connection: { maxLineBytes: 8 } })
+    assert.doesNotMatch((await ask(service.port, 'much too long\r\n')).text, /much/)
+    await reloadedWith(service, { connection: { readTimeoutMs: 50 } })
+    await (await Client.connect(service.port)).ending()
+    await reloadedWith(service, { connection: { deadlineMs: 50 } })
+    await (await Client.connect(service.port)).ending()
+    await counted(service, { accepted: 3, active: 0 })
+  })
+
+  test('the patience of the watchdog', async (t) => {
+    const service = await startService(t, { app: telling, allow: [/Killing a worker/] })
+    await reloadedWith(service, { watchdog: { heartbeatMs: 50, hungAfterMs: 300 } })
+    await ask(service.port, 'block\r\n')
+    await service.sandbox.logged(/has not turned for 300 ms/)
+    await counted(service, { failed: 1 })
+  })
+
+  test('the time to drain', async (t) => {
+    const service = await startService(t, { config: { drain: { timeoutMs: 600_000 } } })
+    await reloadedWith(service, { drain: { timeoutMs: 50 } })
+    await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    await service.stop()
+    assert.match(service.log(), /"timeoutMs":50.*The drain took too long/)
+  })
+
+  test('the time to get ready, in the very same reload', async (t) => {
+    const service = await startService(t, {
+      config: { reload: { readyTimeoutMs: 600_000 } },
+      allow: [/Reload failed/, /Killing a worker/],
+    })
+    service.sandbox.writeApp('export default { handle() {}, setup: () => new Promise(() => {}) }')
+    service.sandbox.configure({ reload: { readyTimeoutMs: 500 } })
+    assert.match((await service.cli('reload')).stderr, /not ready within 500 ms/)
+  })
+
+  test('another run directory is refused by name', async (t) => {
+    const service = await startService(t, { allow: [/Reload failed/] })
+    const { runDir, configFile, socketFile } = service.sandbox
+    const client = await ControlClient.connect(socketFile)
+    t.after(() => client.close())
+    const environment = { HELLOSERVER_CONFIG: configFile, HELLOSERVER_RUN_DIR: join(runDir, 'x') }
+    const { outcome, reason } = await client.request('reload', { environment })
+    assert.equal(outcome, 'failed')
+    assert.equal(
+      reason,
+      `HELLOSERVER_RUN_DIR cannot change from ${runDir} to ${runDir}/x in a reload; use "helloserver restart" for that (in step "configuration")`,
+    )
+    const same = { ...environment, HELLOSERVER_RUN_DIR: runDir, HELLOSERVER_WORKERS: '2' }
+    assert.equal((await client.request('reload', { environment: same })).outcome, 'done')
+    await waitFor('two workers', async () => (await service.status()).workers.length === 2)
+  })
+})
+
+/** Reloads while a worker of the old generation has somebody in hand. */
+async function reloadedWithHolder(service: Service, config: Settings): Promise<void> {
+  service.sandbox.configure(config)
+  assert.equal((await service.cli('reload')).status, 0)
+}

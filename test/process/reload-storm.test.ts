@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ask } from '../helpers/client.ts'
+import { type Service, startService } from '../helpers/service.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+
+const reloadsOf = (service: Service) => service.log().match(/"msg":"Reloading"/g)?.length ?? 0
+
+test('a hundred HUPs in a second make two reloads', async (t) => {
+  const service = await startService(t)
+  for (let sent = 0; sent < 100; sent += 1) {
+    service.signal('SIGHUP')
+    await delay(10)
+  }
+  await waitFor('the second reload', async () => (await service.status()).generation === 3)
+  // A command is a reload of its own, so whatever the signals still had to come would come before it.
+  assert.equal((await service.cli('reload')).status, 0)
+  assert.equal(reloadsOf(service), 3)
+  assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+})
+
+test('a command in the midst of a storm answers for what is on disk', async (t) => {
+  const service = await startService(t)
+  const { sandbox } = service
+  for (let sent = 0; sent < 5; sent += 1) {
+    service.signal('SIGHUP')
+    await sandbox.logged(new RegExp(`(Caught SIGHUP[^]*){${sent + 1}}`))
+  }
+  sandbox.configure({ workers: 2 })
+  assert.equal((await service.cli('reload')).status, 0)
+  const { generation, workers } = await service.status()
+  assert.ok(generation >= 2 && generation <= 4, `generation ${generation}`)
+  assert.equal(workers.filter((worker) => worker.generation === generation).length, 2)
+})
