@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Status } from '../../src/status.ts'
+import type { Cleanup } from './cleanup.ts'
 import { Load } from './load.ts'
 import { isAlive, processesWith, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
@@ -57,7 +57,7 @@ export class Pm2 {
   readonly #loads: Load[] = []
   readonly #problems: unknown[] = []
 
-  constructor(t: TestContext, options: Pm2Options = {}) {
+  constructor(t: Cleanup, options: Pm2Options = {}) {
     // Hooks run in this order: pm2 goes before what it runs, and a failure keeps nobody from tidying up.
     t.after(() => this.#end())
     this.sandbox = new Sandbox(t, options)

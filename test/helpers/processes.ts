@@ -2,12 +2,22 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** Whether a process runs; a zombie, which only waits to be reaped, does not (proc_pid_stat(5)). */
 export function isAlive(pid: number): boolean {
+  const state = stateOf(pid)
+  return state !== undefined && state !== 'Z'
+}
+
+/** Whether a process is paused by a signal. */
+export function isStopped(pid: number): boolean {
+  return stateOf(pid) === 'T'
+}
+
+function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] !== 'Z'
+    return stat[stat.lastIndexOf(')') + 2]
   } catch {
     // No such process.
-    return false
+    return undefined
   }
 }
 
