@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Whether a process runs; a zombie, which only waits to be reaped, does not (proc_pid_stat(5)). */
+/**
+ * Whether a process runs; a zombie, which only waits to be reaped, does not (proc_pid_stat(5)). One whose first
+ * thread has ended still does, with all its files, until the last has.
+ */
 export function isAlive(pid: number): boolean {
   const state = stateOf(pid)
-  return state !== undefined && state !== 'Z'
+  return state !== undefined && (state !== 'Z' || threadsOf(pid) > 1)
 }
 
 /** Whether a process is paused by a signal. */
@@ -18,6 +21,15 @@ function stateOf(pid: number): string | undefined {
   } catch {
     // No such process.
     return undefined
+  }
+}
+
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length
+  } catch {
+    // It was reaped meanwhile.
+    return 0
   }
 }
 

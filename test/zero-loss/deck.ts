@@ -13,6 +13,17 @@ export function* deal(events: readonly Event[], random: () => number): Generator
     )
 }
 
+/** The beginning of a sequence. */
+export function* first<T>(count: number, sequence: Iterable<T>): Generator<T> {
+  if (count <= 0) return
+  let taken = 0
+  for (const one of sequence) {
+    yield one
+    taken += 1
+    if (taken >= count) return
+  }
+}
+
 /** Each of them once, in an order that the random numbers decide (Fisher and Yates). */
 export function shuffled<T>(all: readonly T[], random: () => number): T[] {
   const result = [...all]

@@ -31,6 +31,6 @@ export function readAsk(line: string): Ask {
  */
 export function answerTo(line: string): { readonly head: string; readonly rest: string } {
   const digest = createHash('sha256').update(line, 'latin1').digest('hex')
-  const reversed = Buffer.from(line.trimEnd(), 'latin1').reverse().toString('latin1')
+  const reversed = line.trimEnd().split('').toReversed().join('')
   return { head: `read ${digest}\r\n`, rest: `${reversed}\r\n${digest.repeat(16)}\r\nend\r\n` }
 }

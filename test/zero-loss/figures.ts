@@ -10,7 +10,8 @@ export interface Figures {
   /** Connections that were accepted, and ended without their whole right answer. */
   readonly lost: number
   readonly refused: number
-  /** The longest that a connection took beyond what its handler did. */
+  /** What a connection took beyond its handler's time: of 99 in a hundred, and of all. */
+  readonly p99WaitMs: number
   readonly longestWaitMs: number
   /** The longest from a connection that got no answer to the first answer of one that began later. */
   readonly longestGapMs: number
@@ -22,19 +23,24 @@ export function figuresOf(occurrences: readonly Occurrence[]): Figures[] {
   return names.map((name) => {
     const times = occurrences.filter(({ event }) => event.name === name)
     const connections = times.flatMap((one) => one.connections)
+    const waitsMs = connections
+      .filter(isRight)
+      .map(waitMs)
+      .toSorted((a, b) => a - b)
     return {
       name,
       times: times.length,
       begun: times.reduce((sum, one) => sum + begunIn(one), 0),
       lost: connections.filter(isLost).length,
       refused: connections.filter(({ outcome }) => outcome === 'refused').length,
-      longestWaitMs: longest(connections.filter(isRight).map(waitMs)),
-      longestGapMs: longest(times.map((one) => longestGapMs(one.connections))),
+      p99WaitMs: waitsMs[Math.floor(waitsMs.length * 0.99)] ?? 0,
+      longestWaitMs: waitsMs.at(-1) ?? 0,
+      longestGapMs: Math.max(...times.map((one) => longestGapMs(one.connections))),
     }
   })
 }
 
-export function isRight({ outcome }: Settled): boolean {
+function isRight({ outcome }: Settled): boolean {
   return outcome === 'right'
 }
 
@@ -44,7 +50,7 @@ function isLost({ outcome }: Settled): boolean {
 }
 
 /** How long a connection took beyond what its handler was asked to take. */
-export function waitMs({ begunMs, endedMs, delayMs }: Settled): number {
+function waitMs({ begunMs, endedMs, delayMs }: Settled): number {
   return endedMs - begunMs - delayMs
 }
 
@@ -63,9 +69,4 @@ function longestGapMs(connections: readonly Settled[]): number {
     }
   }
   return longestMs
-}
-
-/** Not `Math.max(...)`: there are more of them than a call can have arguments. */
-function longest(figuresMs: readonly number[]): number {
-  return figuresMs.reduce((most, ms) => Math.max(most, ms), 0)
 }

@@ -79,12 +79,14 @@ export class Ledger {
     this.#totals[outcome === 'right' ? 'right' : 'lost'] += 1
   }
 
-  /** Events follow each other, and no connection is older than a few of them. */
-  #overlappedBy({ begunMs, endedMs }: Settled): Occurrence[] {
+  /** What went on while it lived. Events follow each other, and no connection is older than a few of them. */
+  #overlappedBy(connection: Settled): Occurrence[] {
+    const { begunMs } = connection
+    const untilMs = lostMs(connection)
     const overlapped: Occurrence[] = []
     for (const occurrence of this.occurrences.toReversed()) {
       if (occurrence.toMs < begunMs) break
-      if (occurrence.fromMs <= endedMs) overlapped.unshift(occurrence)
+      if (occurrence.fromMs <= untilMs) overlapped.unshift(occurrence)
     }
     return overlapped
   }
@@ -94,12 +96,18 @@ function newOccurrence(event: Entry, fromMs: number): Occurrence {
   return { event, fromMs, toMs: Infinity, excused: 0, connections: [] }
 }
 
+/** When it was decided how a connection ends: one that hangs has been lost since it was last heard of. */
+function lostMs({ outcome, endedMs, firstByteMs, connectedMs, begunMs }: Settled): number {
+  return outcome === 'timeout' ? (firstByteMs ?? connectedMs ?? begunMs) : endedMs
+}
+
 /** Only the event in which a connection ended can have ended it. */
 function isExcused(connection: Settled, overlapped: readonly Occurrence[]): boolean {
-  const { endedMs, outcome, connectedMs, firstByteMs } = connection
+  const { outcome, connectedMs, firstByteMs } = connection
+  const atMs = lostMs(connection)
   return overlapped.some((occurrence) => {
     const { fromMs, toMs, event } = occurrence
-    if (endedMs < fromMs || endedMs > toMs) return false
+    if (atMs < fromMs || atMs > toMs) return false
     if (outcome === 'refused') return event.tolerance.refuses ?? false
     const wasQueued = connectedMs !== null && firstByteMs === null
     if (wasQueued && outcome !== 'timeout' && event.tolerance.queued) return true

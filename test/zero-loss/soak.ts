@@ -3,34 +3,41 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/errors.ts'
 import { Cleanups } from '../helpers/cleanup.ts'
 import { chooseSeed, randomFrom } from '../helpers/random.ts'
-import { deal } from './deck.ts'
+import { deal, first } from './deck.ts'
 import type { Event } from './event.ts'
 import { events, eventsNamed } from './events/index.ts'
 import { runSuite } from './suite.ts'
 
 const usage = `usage: npm run soak -- [options]
-  --minutes M      how long [10]
+  --minutes M      how long, at the most [10, without --times]
+  --times N        how many events, at the most
   --seed N         repeats the run that printed it
   --events A,B     only the events whose name contains one of these words [all]
 `
 
 interface Options {
   readonly limitMs: number
+  readonly times: number
   readonly seed: number
   readonly events: readonly Event[]
 }
 
 function readOptions(): Options {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { minutes: text, seed: text, events: text } })
-  const number = (key: string, given: string) => {
+  const { values } = parseArgs({
+    options: { minutes: text, times: text, seed: text, events: text },
+  })
+  const number = (key: keyof typeof values, otherwise: number) => {
+    const given = values[key]
+    if (given === undefined) return otherwise
     const value = Number(given)
     if (given.trim() !== '' && value >= 0) return value
     throw new Error(`Option --${key} is "${given}", expected a number`)
   }
   return {
-    limitMs: number('minutes', values.minutes ?? '10') * 60_000,
-    seed: values.seed === undefined ? chooseSeed() : number('seed', values.seed),
+    limitMs: number('minutes', values.times === undefined ? 10 : Infinity) * 60_000,
+    times: number('times', Infinity),
+    seed: number('seed', chooseSeed()),
     events: values.events === undefined ? events : eventsNamed(values.events.split(',')),
   }
 }
@@ -40,11 +47,11 @@ function print(text: string): void {
 }
 
 async function soak(options: Options): Promise<void> {
-  const { seed, limitMs } = options
+  const { seed, limitMs, times } = options
   print(`Seed ${seed}`)
   const cleanups = new Cleanups()
   try {
-    const sequence = deal(options.events, randomFrom(seed))
+    const sequence = first(times, deal(options.events, randomFrom(seed)))
     await runSuite(cleanups, { seed, sequence, limitMs, print })
   } finally {
     await cleanups.run()

@@ -14,6 +14,13 @@ async function reload({ pm2 }: World): Promise<void> {
   assert.ok(after.generation > generation, 'the generation is still the old one')
 }
 
+async function hangUp(world: World): Promise<void> {
+  const { pid } = await world.status()
+  const before = reloadsIn(world)
+  signalTo(pid, 'SIGHUP')
+  await waitFor('a reload', () => reloadsIn(world) > before)
+}
+
 /** The first signal reloads; all that come while it does make one more reload. */
 async function storm(world: World): Promise<void> {
   const { pid } = await world.status()
@@ -41,6 +48,7 @@ async function reloadTwice({ pm2 }: World): Promise<void> {
 
 export const reloads: readonly Event[] = [
   { name: 'pm2 reload', weight: 3, tolerance: {}, run: reload },
+  { name: 'reload by HUP', weight: 2, tolerance: {}, run: hangUp },
   { name: 'HUP storm', weight: 2, tolerance: {}, run: storm },
   { name: 'two reloads at once', weight: 1, tolerance: {}, run: reloadTwice },
 ]
