@@ -46,13 +46,27 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/** Ends a sequence with the first signal, so that what has happened by then is reported and tidied up. */
+function* untilInterrupted<T>(sequence: Iterable<T>): Generator<T> {
+  let isInterrupted = false
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      isInterrupted = true
+    })
+  }
+  for (const one of sequence) {
+    if (isInterrupted) return
+    yield one
+  }
+}
+
 async function soak(options: Options): Promise<void> {
   const { seed, limitMs, times } = options
   print(`Seed ${seed}`)
   const cleanups = new Cleanups()
   try {
     const sequence = first(times, deal(options.events, randomFrom(seed)))
-    await runSuite(cleanups, { seed, sequence, limitMs, print })
+    await runSuite(cleanups, { seed, sequence: untilInterrupted(sequence), limitMs, print })
   } finally {
     await cleanups.run()
   }

@@ -36,6 +36,8 @@ process.on('message', (message: ToLoad) => {
       return
   }
 })
+// Typed at the terminal it reaches every process there; the one that started this decides when it ends.
+process.on('SIGINT', () => {})
 // Whoever wanted the load is gone.
 process.on('disconnect', () => process.exit(isStopping ? 0 : 1))
 
