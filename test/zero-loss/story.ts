@@ -4,7 +4,11 @@ import type { Violation } from './ledger.ts'
 export function storyOf({ connection, overlapped }: Violation, log: string): string {
   const { id, kind, address, begunMs, delayMs, outcome } = connection
   const { receivedBytes, expectedBytes } = connection
-  const after = (ms: number | null) => (ms === null ? 'never' : `+${Math.round(ms - begunMs)} ms`)
+  const after = (ms: number | null) => {
+    if (ms === null) return 'never'
+    const sinceMs = Math.round(ms - begunMs)
+    return `${sinceMs < 0 ? '' : '+'}${sinceMs} ms`
+  }
   const events = overlapped.map(({ event, fromMs, toMs }) => {
     const end = toMs === Infinity ? 'not over' : `over ${after(toMs)}`
     return `${event.name} (began ${after(fromMs)}, ${end})`

@@ -31,6 +31,7 @@ function progress(text: string): void {
 /** Longer than a connection lives, so that one event has no part in what happens to those of the next. */
 const restMs = 3_000
 const idleRounds = 9
+const storiesTold = 10
 
 /** Both in turn, so that what else the machine does reaches both. */
 async function compete(contestants: readonly Contestant[], trial: Trial): Promise<void> {
@@ -42,6 +43,14 @@ async function compete(contestants: readonly Contestant[], trial: Trial): Promis
     await contestant.settled()
     ledger.end(occurrence)
     await delay(restMs)
+  }
+}
+
+/** The first of them, in each one's own words, so that a figure can be understood. */
+function tellLosses({ flavour, ledger, pm2 }: Contestant): void {
+  const losses = ledger.violations.filter(({ connection }) => connection.outcome !== 'refused')
+  for (const loss of losses.slice(0, storiesTold)) {
+    progress(`${flavour.name}: ${storyOf(loss, pm2.sandbox.log())}`)
   }
 }
 
@@ -81,12 +90,7 @@ try {
     for (const trial of chosen) await compete(contestants, trial)
   }
   for (const contestant of contestants) await contestant.stopLoad()
-  for (const { flavour, ledger, pm2 } of contestants) {
-    for (const violation of ledger.violations) {
-      if (violation.connection.outcome === 'refused') continue
-      progress(`${flavour.name}: ${storyOf(violation, pm2.sandbox.log())}`)
-    }
-  }
+  for (const contestant of contestants) tellLosses(contestant)
   process.stdout.write(`${tableOf(contestants)}\n\n`)
   for (const [index, { flavour }] of contestants.entries()) {
     const ms = Math.round(idleMs[index] ?? 0)
