@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { codeOf } from './errors.ts'
 
 /**
@@ -16,11 +16,15 @@ export function isRunning(pid: number): boolean {
   return !isZombie(pid)
 }
 
-/** The state follows the name, which is in parentheses and may itself hold any (proc_pid_stat(5)). */
+/**
+ * The state follows the name, which is in parentheses and may itself hold any (proc_pid_stat(5)). It is the
+ * first thread's: while others are left, they hold the process's files.
+ */
 function isZombie(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] === 'Z'
+    if (stat[stat.lastIndexOf(')') + 2] !== 'Z') return false
+    return readdirSync(`/proc/${pid}/task`).length === 1
   } catch {
     // It ended at this moment, or /proc hides other people's processes; the next look tells.
     return false

@@ -12,6 +12,7 @@ const eraseLine = '\x1b[K'
 const phases: Readonly<Record<DrainPhase, string>> = {
   accepting: 'serving',
   announcing: 'still accepting',
+  closing: 'closing the port',
   'serving-queue': 'serving the queue',
   'waiting-for-workers': 'waiting for the workers',
   ending: 'ending the workers',

@@ -6,6 +6,7 @@ import type { PrimaryEvent } from './primary-states.ts'
  *
  * - `accepting`: it is not on its way.
  * - `announcing`: it says that it drains, and still accepts, so that a load balancer can look away first.
+ * - `closing`: takes who has connected by now, and closes the listening socket: a moment.
  * - `serving-queue`: the listening socket is closed; who waits is served.
  * - `waiting-for-workers`: nobody waits any more; the workers finish what they have in hand.
  * - `ending`: every answer is out; the workers end by themselves.
@@ -14,6 +15,7 @@ import type { PrimaryEvent } from './primary-states.ts'
 export type DrainPhase =
   | 'accepting'
   | 'announcing'
+  | 'closing'
   | 'serving-queue'
   | 'waiting-for-workers'
   | 'ending'
@@ -23,6 +25,8 @@ export type DrainPhase =
 export type DrainEvent =
   | 'announce'
   | 'close'
+  /** Nobody is left between the system and the queue. */
+  | 'closed'
   | 'queue-empty'
   | 'settled'
   /** The deadline of the phase has passed. */
@@ -33,8 +37,9 @@ export type DrainEvent =
   | 'workers-gone'
 
 export const drainTransitions: Transitions<DrainPhase, DrainEvent> = {
-  accepting: { announce: 'announcing', close: 'serving-queue', cut: 'cutting' },
-  announcing: { close: 'serving-queue', insist: 'serving-queue', cut: 'cutting' },
+  accepting: { announce: 'announcing', close: 'closing', cut: 'cutting' },
+  announcing: { close: 'closing', insist: 'closing', cut: 'cutting' },
+  closing: { closed: 'serving-queue', cut: 'cutting' },
   'serving-queue': {
     'queue-empty': 'waiting-for-workers',
     insist: 'waiting-for-workers',

@@ -137,7 +137,7 @@ export class Deployer {
       move.cancel()
       throw error
     }
-    move.finish()
+    await move.finish()
     this.#apply(config)
     this.#environment = environment
     this.#build = build

@@ -23,7 +23,9 @@ export interface DrainOptions {
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
   readonly log: Logger
-  /** Closes the listening socket; what was accepted is not touched. */
+  /** Closes the listening socket once nobody waits there to be accepted. */
+  readonly finishAccepting: () => Promise<void>
+  /** Closes it now; what was accepted is not touched. */
   readonly stopAccepting: () => void
   /** Told of each move, before anything that it brings about; `cause` is the drain's. */
   readonly onMove: (event: DrainEvent, cause: string) => void
@@ -121,8 +123,11 @@ export class Drain {
       case 'announcing':
         this.#deadline.set(announceMs)
         return
+      case 'closing':
+        this.#deadline.clear()
+        void this.#options.finishAccepting().then(() => this.#move('closed'))
+        return
       case 'serving-queue':
-        this.#options.stopAccepting()
         this.#deadline.set(timeoutMs)
         this.advance()
         return

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import {
   acceptHandles,
@@ -12,11 +13,15 @@ import type { Logger } from '../telemetry/logger.ts'
 /** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
 const backlog = 4_096
 
+/** Under a flood that never lets up, nobody waits longer for its end; in milliseconds. */
+const longestDrainMs = 250
+
 /** The listening socket. Every connection arrives unread, so that its bytes stay the worker's. */
 export class Listener {
   readonly #server: Server = createServer()
   readonly #onConnection: (handle: SocketHandle) => void
   readonly #log: Logger
+  #accepted = 0
 
   constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
     this.#onConnection = onConnection
@@ -90,14 +95,33 @@ export class Listener {
     return listeningHandle(this.#server)
   }
 
+  /**
+   * Resolves when nobody waits to be accepted: closing a listening socket resets those who do. Node accepts
+   * one connection in each turn of its event loop, so that a turn without one has found none.
+   */
+  async drained(): Promise<void> {
+    const untilMs = performance.now() + longestDrainMs
+    // The turn that is under way may have looked already.
+    await nextTurn()
+    for (let before = -1; before !== this.#accepted && performance.now() < untilMs; ) {
+      before = this.#accepted
+      await nextTurn()
+    }
+  }
+
   /** Stops to accept; what was accepted is not touched. */
   close(): void {
     this.#server.close()
   }
 
   #accept(): void {
-    acceptHandles(this.#server, this.#onConnection, (error) =>
-      this.#log.error({ error }, 'Cannot accept a connection'),
+    acceptHandles(
+      this.#server,
+      (handle) => {
+        this.#accepted += 1
+        this.#onConnection(handle)
+      },
+      (error) => this.#log.error({ error }, 'Cannot accept a connection'),
     )
   }
 }

@@ -10,8 +10,8 @@ export type Place = Pick<Config, 'host' | 'port'>
 
 /** A change of the address that is under way; it ends in one of the two. */
 export interface Move {
-  /** Lets go of the old address. */
-  finish(): void
+  /** Lets go of the old address, once who has connected there by now is accepted. */
+  finish(): Promise<void>
   /** Lets go of the new one. */
   cancel(): void
 }
@@ -75,7 +75,7 @@ export class Listeners {
    */
   async move(place: Place): Promise<Move> {
     if (this.#isGiven) this.#mustStay(place)
-    if (this.#isHere(place)) return { finish: () => this.#settle(place), cancel: () => {} }
+    if (this.#isHere(place)) return { finish: async () => this.#settle(place), cancel: () => {} }
     const old = this.#current
     const next = await this.#open((listener) => listener.listen(place.host, place.port)).catch(
       (error: unknown) => {
@@ -83,13 +83,18 @@ export class Listeners {
       },
     )
     return {
-      finish: () => {
+      finish: async () => {
         this.#current = next
         this.#settle(place)
-        if (old !== undefined) this.#close(old)
+        if (old !== undefined) await this.#finish(old)
       },
       cancel: () => this.#close(next),
     }
+  }
+
+  /** Accepts who has connected by now, and stops. */
+  async finish(): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => this.#finish(listener)))
   }
 
   /** Stops to accept, wherever it does; what was accepted is not touched. */
@@ -107,6 +112,11 @@ export class Listeners {
       this.#listeners.delete(listener)
       throw error
     }
+  }
+
+  async #finish(listener: Listener): Promise<void> {
+    await listener.drained()
+    this.#close(listener)
   }
 
   #close(listener: Listener): void {

@@ -81,6 +81,7 @@ export class Primary {
       dispatcher: this.#dispatcher,
       pool: this.#pool,
       log,
+      finishAccepting: () => this.#listeners.finish(),
       stopAccepting: () => this.#listeners.close(),
       onMove: (event, cause) => this.#drainMoved(event, cause),
     })

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Status } from '../../src/status.ts'
+import type { Cleanup } from './cleanup.ts'
 import { Load } from './load.ts'
 import { isAlive, processesWith, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
@@ -58,7 +58,7 @@ export class Pm2 {
   readonly #loads: Load[] = []
   readonly #problems: unknown[] = []
 
-  constructor(t: TestContext, options: Pm2Options = {}) {
+  constructor(t: Cleanup, options: Pm2Options = {}) {
     // Hooks run in this order: pm2 goes before what it runs, and a failure keeps nobody from tidying up.
     t.after(() => this.#end())
     this.sandbox = new Sandbox(t, options)
@@ -87,10 +87,10 @@ export class Pm2 {
    *
    * @param wrapper - a program that starts it, and its arguments
    */
-  runtime(t: TestContext, wrapper: readonly string[] = []): ChildProcess {
+  runtime(t: Cleanup, wrapper: readonly string[] = []): ChildProcess {
     const [program, ...args] = [...wrapper, process.execPath, runtimeProgram]
     const child = this.#spawn(program, [...args, 'start', this.ecosystemFile])
-    t.after(() => child.kill('SIGKILL'))
+    t.after(() => void child.kill('SIGKILL'))
     return child
   }
 

@@ -3,6 +3,17 @@ import { isRunning as isAlive } from '../../src/is-running.ts'
 
 export { isAlive }
 
+/** Whether a process is paused by a signal. */
+export function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat[stat.lastIndexOf(')') + 2] === 'T'
+  } catch {
+    // No such process.
+    return false
+  }
+}
+
 /** The PIDs of every running process that was started with `variable` in its environment. */
 export function processesWith(variable: string): number[] {
   return readdirSync('/proc')

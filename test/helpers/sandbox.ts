@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Cleanup } from './cleanup.ts'
 import { processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
@@ -48,7 +48,7 @@ export class Sandbox {
   /** Where an app leaves marks for its test. */
   readonly recordFile = join(this.#folder, 'record')
 
-  constructor(t: TestContext, options: SandboxOptions = {}) {
+  constructor(t: Cleanup, options: SandboxOptions = {}) {
     this.#options = options
     mkdirSync(this.runDir, { mode: 0o700 })
     this.configure(options.config)

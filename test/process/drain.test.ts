@@ -114,7 +114,7 @@ describe('drain', { concurrency: 3 }, () => {
     assert.equal((await holder.ending()).text, '')
     assert.equal((await waiting.ending()).text, '')
     await service.sandbox.assertNothingLeft()
-    assert.deepEqual(wayOf(service), ['announcing', 'serving-queue', 'cutting', 'ended'])
+    assert.deepEqual(wayOf(service), ['announcing', 'closing', 'serving-queue', 'cutting', 'ended'])
   })
 
   test('workers that do not end by themselves are made to when time is up', async (t) => {

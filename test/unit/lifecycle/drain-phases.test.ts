@@ -26,9 +26,10 @@ function wayOf(...given: DrainEvent[]): DrainPhase[] {
 }
 
 test('a drain that nothing disturbs goes through its phases in order', () => {
-  assert.deepEqual(wayOf('announce', 'close', 'queue-empty', 'settled', 'workers-gone'), [
+  assert.deepEqual(wayOf('announce', 'close', 'closed', 'queue-empty', 'settled', 'workers-gone'), [
     'accepting',
     'announcing',
+    'closing',
     'serving-queue',
     'waiting-for-workers',
     'ending',
@@ -37,9 +38,10 @@ test('a drain that nothing disturbs goes through its phases in order', () => {
 })
 
 test('who insists moves it on by one phase each time', () => {
-  assert.deepEqual(wayOf('announce', 'insist', 'insist', 'insist', 'workers-gone'), [
+  assert.deepEqual(wayOf('announce', 'insist', 'closed', 'insist', 'insist', 'workers-gone'), [
     'accepting',
     'announcing',
+    'closing',
     'serving-queue',
     'waiting-for-workers',
     'cutting',
@@ -85,7 +87,7 @@ test('whatever happens, a drain ends, in as many moves as there are phases at mo
       })
       for (const event of history) if (machine.accepts(event)) machine.apply(event)
       // What comes when nothing else does: the deadlines, and the end of the workers.
-      for (const event of ['close', 'timeout', 'workers-gone'] as const) {
+      for (const event of ['close', 'closed', 'timeout', 'workers-gone'] as const) {
         if (machine.accepts(event)) machine.apply(event)
       }
       assert.equal(machine.state, 'ended')
@@ -107,7 +109,7 @@ test('whatever happens to the drain of a service that serves, the service ends s
           state = (move && primaryTransitions[state][move]) ?? state
         },
       )
-      for (const event of [...history, 'close', 'timeout', 'workers-gone'] as const) {
+      for (const event of [...history, 'close', 'closed', 'timeout', 'workers-gone'] as const) {
         if (machine.accepts(event)) machine.apply(event)
         assert.equal(state === 'serving', machine.state === 'accepting')
         if (machine.state === 'ended') assert.equal(state, 'stopped')

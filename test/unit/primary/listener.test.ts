@@ -65,3 +65,17 @@ test('a closed listener refuses, and leaves those who are connected alone', asyn
   assert.equal(error.code, 'ECONNREFUSED')
   assert.ok(remoteOf(handle) !== undefined)
 })
+
+test('who had connected before it was drained is accepted, not reset', async (t) => {
+  const { listener: made, handles } = listener(t)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const clients = Array.from({ length: 30 }, () => connect(port, '127.0.0.1'))
+  t.after(() => clients.map((client) => client.destroy()))
+  // The system has all of them when the first one hears of it, and this turn has accepted one or none.
+  await Promise.all(clients.slice(-1).map((client) => once(client, 'connect')))
+  assert.ok(handles.length < clients.length)
+  await made.drained()
+  made.close()
+  assert.equal(handles.length, clients.length)
+})

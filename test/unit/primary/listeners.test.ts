@@ -33,7 +33,7 @@ test('while it moves, both addresses are served; when it has, only the new one',
   const move = await listeners.move({ host: '127.0.0.2', port })
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, true])
   assert.equal(listeners.address?.address, '127.0.0.1')
-  move.finish()
+  await move.finish()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, true])
   assert.equal(listeners.address?.address, '127.0.0.2')
 })
@@ -56,7 +56,7 @@ test('where it is already, it need not move', async (t) => {
   ]) {
     const move = await listeners.move(place)
     move.cancel()
-    move.finish()
+    await move.finish()
     assert.equal(await accepts('127.0.0.1'), true)
   }
   assert.equal(listeners.address?.port, port)

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { randomFrom } from '../../helpers/random.ts'
+import { deal } from '../../zero-loss/deck.ts'
+import type { Event } from '../../zero-loss/event.ts'
+
+const event = (name: string, weight: number): Event => ({
+  name,
+  weight,
+  tolerance: {},
+  run: () => Promise.resolve(),
+})
+const all = [event('a', 1), event('b', 2), event('c', 3)]
+
+/** The names of the first events of a seed. */
+function first(count: number, seed: number): string[] {
+  const sequence = deal(all, randomFrom(seed))
+  return Array.from({ length: count }, () => sequence.next().value.name)
+}
+
+test('the same seed deals the same sequence', () => {
+  assert.deepEqual(first(60, 7), first(60, 7))
+  assert.notDeepEqual(first(60, 7), first(60, 8))
+})
+
+test('each event comes as often as its weight says', () => {
+  assert.deepEqual(first(6, 1).toSorted(), ['a', 'b', 'b', 'c', 'c', 'c'])
+})

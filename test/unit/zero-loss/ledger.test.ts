@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { nowMs } from '../../zero-loss/clock.ts'
+import { figuresOf } from '../../zero-loss/figures.ts'
+import { type Entry, Ledger } from '../../zero-loss/ledger.ts'
+import type { Outcome, Settled } from '../../zero-loss/load/messages.ts'
+
+const harmless: Entry = { name: 'harmless', tolerance: {} }
+const kill: Entry = { name: 'kill', tolerance: { claimed: 1 } }
+const crash: Entry = { name: 'crash', tolerance: { refuses: true, queued: true } }
+
+let lastId = 0
+
+/** A connection that began at one time and ended at another. */
+function ended(outcome: Outcome, fromMs: number, toMs: number, firstByteMs?: number): Settled {
+  lastId += 1
+  return {
+    id: lastId,
+    kind: 'short',
+    delayMs: 0,
+    address: '127.0.0.1:1',
+    begunMs: fromMs,
+    connectedMs: outcome === 'refused' ? null : fromMs,
+    firstByteMs: firstByteMs ?? null,
+    endedMs: toMs,
+    outcome,
+    receivedBytes: 0,
+    expectedBytes: 100,
+  }
+}
+
+/** A ledger with one event that is over; the times are its first and its last moment. */
+async function after(event: Entry): Promise<{ ledger: Ledger; fromMs: number; toMs: number }> {
+  const ledger = new Ledger()
+  const occurrence = ledger.begin(event)
+  await delay(2)
+  ledger.end(occurrence)
+  return { ledger, fromMs: occurrence.fromMs, toMs: occurrence.toMs }
+}
+
+describe('the ledger', () => {
+  test('excuses no loss in an event that may cost nothing', async () => {
+    const { ledger, fromMs, toMs } = await after(harmless)
+    ledger.settle(ended('right', fromMs, toMs, toMs))
+    ledger.settle(ended('short', fromMs, toMs))
+    ledger.settle(ended('refused', fromMs, toMs))
+    assert.equal(ledger.violations.length, 2)
+  })
+
+  test('excuses one loss for each kill', async () => {
+    const { ledger, fromMs, toMs } = await after(kill)
+    ledger.settle(ended('reset', fromMs, toMs))
+    assert.equal(ledger.violations.length, 0)
+    ledger.settle(ended('reset', fromMs, toMs))
+    assert.equal(ledger.violations.length, 1)
+  })
+
+  test('excuses a loss by the event in which it came, not by one that it also saw', async () => {
+    const { ledger, fromMs, toMs } = await after(kill)
+    ledger.settle(ended('reset', fromMs, toMs + 1))
+    assert.equal(ledger.violations[0]?.overlapped[0]?.event, kill)
+  })
+
+  test('excuses what a killed primary had queued, but not what a worker had begun to answer', async () => {
+    const { ledger, fromMs, toMs } = await after(crash)
+    ledger.settle(ended('refused', fromMs, toMs))
+    ledger.settle(ended('reset', fromMs, toMs))
+    assert.equal(ledger.violations.length, 0)
+    ledger.settle(ended('short', fromMs, toMs, fromMs))
+    assert.equal(ledger.violations.length, 1)
+  })
+
+  test('excuses nothing between events', async () => {
+    const { ledger, toMs } = await after(crash)
+    ledger.settle(ended('refused', toMs + 1, toMs + 2))
+    assert.equal(ledger.violations.length, 1)
+    assert.equal(ledger.between.connections.length, 1)
+  })
+
+  test('counts a connection in every event that it saw', async () => {
+    const { ledger, fromMs } = await after(kill)
+    ledger.end(ledger.begin(harmless))
+    ledger.settle(ended('wrong', fromMs, nowMs() + 1))
+    assert.deepEqual(
+      figuresOf(ledger.occurrences).map(({ name, begun, lost }) => [name, begun, lost]),
+      [
+        ['kill', 1, 1],
+        ['harmless', 0, 1],
+      ],
+    )
+  })
+
+  test('totals what began since it was told to', async () => {
+    const { ledger, fromMs, toMs } = await after(crash)
+    ledger.countFrom(toMs)
+    ledger.settle(ended('right', fromMs, toMs))
+    ledger.settle(ended('right', toMs, toMs))
+    ledger.settle(ended('refused', toMs, toMs))
+    assert.deepEqual(ledger.totals, { connected: 1, right: 1, lost: 0 })
+  })
+})
+
+describe('the longest gap', () => {
+  test('is from who got no answer to the first answer of one that began later', async () => {
+    const { ledger, fromMs } = await after(crash)
+    ledger.settle(ended('refused', fromMs, fromMs))
+    ledger.settle(ended('refused', fromMs + 1, fromMs + 1))
+    ledger.settle(ended('right', fromMs + 1.5, fromMs + 90, fromMs + 60))
+    const [figures] = figuresOf(ledger.occurrences)
+    assert.equal(Math.round(figures?.longestGapMs ?? 0), 60)
+  })
+})

@@ -1,0 +1,38 @@
+import type { Event } from './event.ts'
+
+/**
+ * The order in which events happen, the same for the same random numbers: a deck in which each event is as
+ * often as its weight says is shuffled and dealt, again and again.
+ */
+export function* deal(events: readonly Event[], random: () => number): Generator<Event, never> {
+  if (events.length === 0) throw new Error('There is no event to deal')
+  for (;;)
+    yield* shuffled(
+      events.flatMap((event) => Array<Event>(event.weight).fill(event)),
+      random,
+    )
+}
+
+/** The beginning of a sequence. */
+export function* first<T>(count: number, sequence: Iterable<T>): Generator<T> {
+  if (count <= 0) return
+  let taken = 0
+  for (const one of sequence) {
+    yield one
+    taken += 1
+    if (taken >= count) return
+  }
+}
+
+/** Each of them once, in an order that the random numbers decide (Fisher and Yates). */
+export function shuffled<T>(all: readonly T[], random: () => number): T[] {
+  const result = [...all]
+  for (let last = result.length - 1; last > 0; last -= 1) {
+    const at = Math.floor(random() * (last + 1))
+    const [one, other] = [result[at], result[last]]
+    if (one === undefined || other === undefined) continue
+    result[at] = other
+    result[last] = one
+  }
+  return result
+}

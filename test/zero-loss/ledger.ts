@@ -1,0 +1,118 @@
+import { nowMs } from './clock.ts'
+import type { Event } from './event.ts'
+import type { Settled } from './load/messages.ts'
+
+/** What the ledger knows of an event: any program's, whatever it runs against. */
+export type Entry = Pick<Event, 'name' | 'tolerance'>
+
+/** One time that an event happened. */
+export interface Occurrence {
+  readonly event: Entry
+  readonly fromMs: number
+  /** Infinity while it is not over. */
+  toMs: number
+  /** Losses that its tolerance has excused. */
+  excused: number
+  readonly connections: Settled[]
+}
+
+/** A connection that ended badly without an excuse, and what went on meanwhile. */
+export interface Violation {
+  readonly connection: Settled
+  readonly overlapped: readonly Occurrence[]
+}
+
+/** What the clients saw altogether. */
+export interface Totals {
+  /** Connections that were accepted by the system, at the least. */
+  connected: number
+  right: number
+  lost: number
+}
+
+const between: Entry = { name: '(between events)', tolerance: {} }
+
+/** Keeps account of what happened when, what became of each connection, and which ends nothing excuses. */
+export class Ledger {
+  readonly occurrences: Occurrence[] = []
+  /** What overlapped no event. */
+  readonly between = newOccurrence(between, -Infinity)
+  /** Connections that ended in a way that no event may cause. */
+  readonly violations: Violation[] = []
+  #totals: Totals = { connected: 0, right: 0, lost: 0 }
+  #countedFromMs = 0
+
+  begin(event: Entry): Occurrence {
+    const occurrence = newOccurrence(event, nowMs())
+    this.occurrences.push(occurrence)
+    return occurrence
+  }
+
+  end(occurrence: Occurrence): void {
+    occurrence.toMs = nowMs()
+  }
+
+  /** Totals of the connections that began since `countFrom` was last called. */
+  get totals(): Readonly<Totals> {
+    return this.#totals
+  }
+
+  /** Begins the totals anew: another primary counts from 0 too. */
+  countFrom(ms: number): void {
+    this.#countedFromMs = ms
+    this.#totals = { connected: 0, right: 0, lost: 0 }
+  }
+
+  settle(connection: Settled): void {
+    this.#count(connection)
+    const overlapped = this.#overlappedBy(connection)
+    for (const { connections } of overlapped.length === 0 ? [this.between] : overlapped) {
+      connections.push(connection)
+    }
+    if (connection.outcome === 'right' || isExcused(connection, overlapped)) return
+    this.violations.push({ connection, overlapped })
+  }
+
+  #count({ begunMs, connectedMs, outcome }: Settled): void {
+    if (connectedMs === null || begunMs < this.#countedFromMs) return
+    this.#totals.connected += 1
+    this.#totals[outcome === 'right' ? 'right' : 'lost'] += 1
+  }
+
+  /** What went on while it lived. Events follow each other, and no connection is older than a few of them. */
+  #overlappedBy(connection: Settled): Occurrence[] {
+    const { begunMs } = connection
+    const untilMs = lostMs(connection)
+    const overlapped: Occurrence[] = []
+    for (const occurrence of this.occurrences.toReversed()) {
+      if (occurrence.toMs < begunMs) break
+      if (occurrence.fromMs <= untilMs) overlapped.unshift(occurrence)
+    }
+    return overlapped
+  }
+}
+
+function newOccurrence(event: Entry, fromMs: number): Occurrence {
+  return { event, fromMs, toMs: Infinity, excused: 0, connections: [] }
+}
+
+/** When it was decided how a connection ends: one that hangs has been lost since it was last heard of. */
+function lostMs({ outcome, endedMs, firstByteMs, connectedMs, begunMs }: Settled): number {
+  return outcome === 'timeout' ? (firstByteMs ?? connectedMs ?? begunMs) : endedMs
+}
+
+/** Only the event in which a connection ended can have ended it. */
+function isExcused(connection: Settled, overlapped: readonly Occurrence[]): boolean {
+  const { outcome, connectedMs, firstByteMs } = connection
+  const atMs = lostMs(connection)
+  return overlapped.some((occurrence) => {
+    const { fromMs, toMs, event } = occurrence
+    if (atMs < fromMs || atMs > toMs) return false
+    if (outcome === 'refused') return event.tolerance.refuses ?? false
+    const wasQueued = connectedMs !== null && firstByteMs === null
+    if (wasQueued && outcome !== 'timeout' && event.tolerance.queued) return true
+    if (occurrence.excused >= (event.tolerance.claimed ?? 0)) return false
+    occurrence.excused += 1
+    return true
+  })
+}

@@ -1,0 +1,104 @@
+import { connect, type Socket } from 'node:net'
+import { codeOf } from '../../../src/errors.ts'
+import { nowMs } from '../clock.ts'
+import { answerTo, type Ask, lineOf } from '../exchange.ts'
+import type { Outcome, Settled } from './messages.ts'
+
+/** A client that has heard nothing for so long gives up; a service never needs this long. Milliseconds. */
+const patienceMs = 20_000
+
+export interface ConnectionOptions {
+  readonly port: number
+  readonly kind: string
+  readonly ask: Ask
+  readonly holdOpenMs: number
+  readonly onFirstByte?: (address: string) => void
+  readonly onEnd?: (address: string) => void
+  readonly onSettled: (settled: Settled) => void
+}
+
+/** One client: connects, sends its line, checks every byte of the answer, and says how it ended. */
+export class ClientConnection {
+  readonly #options: ConnectionOptions
+  readonly #line: string
+  readonly #expected: Buffer
+  readonly #socket: Socket
+  readonly #begunMs = nowMs()
+  readonly #patience: NodeJS.Timeout
+  #address = ''
+  #connectedMs: number | null = null
+  #firstByteMs: number | null = null
+  #receivedBytes = 0
+  #isWrong = false
+  #isSettled = false
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#line = lineOf(options.ask)
+    const { head, rest } = answerTo(this.#line)
+    this.#expected = Buffer.from(head + rest, 'latin1')
+    this.#patience = setTimeout(() => this.#settle('timeout'), patienceMs + options.ask.delayMs)
+    this.#socket = connect({
+      host: '127.0.0.1',
+      port: options.port,
+      allowHalfOpen: true,
+      noDelay: true,
+    })
+    this.#socket.on('connect', () => this.#connected())
+    this.#socket.on('data', (chunk: Buffer) => this.#check(chunk))
+    this.#socket.on('end', () => this.#ended())
+    this.#socket.on('error', (error) => {
+      this.#settle(codeOf(error) === 'ECONNREFUSED' ? 'refused' : 'reset')
+    })
+  }
+
+  #connected(): void {
+    this.#connectedMs = nowMs()
+    const { localAddress, localPort } = this.#socket
+    this.#address = `${localAddress}:${localPort}`
+    this.#socket.write(this.#line, 'latin1')
+  }
+
+  #check(chunk: Buffer): void {
+    if (this.#firstByteMs === null) {
+      this.#firstByteMs = nowMs()
+      this.#options.onFirstByte?.(this.#address)
+    }
+    const expected = this.#expected.subarray(
+      this.#receivedBytes,
+      this.#receivedBytes + chunk.length,
+    )
+    this.#isWrong ||= !expected.equals(chunk)
+    this.#receivedBytes += chunk.length
+  }
+
+  #ended(): void {
+    const isShort = this.#receivedBytes < this.#expected.length
+    this.#options.onEnd?.(this.#address)
+    this.#settle(this.#isWrong ? 'wrong' : isShort ? 'short' : 'right')
+  }
+
+  /** The first cause wins: what happens to a connection after its end is no part of its story. */
+  #settle(outcome: Outcome): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#patience)
+    const { kind, ask, holdOpenMs, onSettled } = this.#options
+    if (outcome === 'right' && holdOpenMs > 0) setTimeout(() => this.#socket.end(), holdOpenMs)
+    else if (outcome === 'right') this.#socket.end()
+    else this.#socket.destroy()
+    onSettled({
+      id: ask.id,
+      kind,
+      delayMs: ask.delayMs,
+      address: this.#address,
+      begunMs: this.#begunMs,
+      connectedMs: this.#connectedMs,
+      firstByteMs: this.#firstByteMs,
+      endedMs: nowMs(),
+      outcome,
+      receivedBytes: this.#receivedBytes,
+      expectedBytes: this.#expected.length,
+    })
+  }
+}

@@ -1,0 +1,27 @@
+import { table } from '../../src/cli/table.ts'
+import { figuresOf, type Figures } from './figures.ts'
+import type { Ledger } from './ledger.ts'
+
+const headings = [
+  'event',
+  'times',
+  'connections',
+  'lost',
+  'refused',
+  'p99 wait',
+  'longest wait',
+  'longest gap',
+]
+
+/** What the clients saw, by event. */
+export function report({ occurrences, between }: Ledger): string {
+  return table(headings, figuresOf([...occurrences, between]).map(row))
+}
+
+function row(figures: Figures): string[] {
+  const { name, times, begun, lost, refused } = figures
+  const { p99WaitMs, longestWaitMs, longestGapMs } = figures
+  const ms = (value: number) => (value === 0 ? '-' : `${Math.round(value)} ms`)
+  const counts = [times, begun, lost, refused].map(String)
+  return [name, ...counts, ms(p99WaitMs), ms(longestWaitMs), ms(longestGapMs)]
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../../src/errors.ts'
+import type { Cleanup } from '../helpers/cleanup.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { randomFrom } from '../helpers/random.ts'
+import type { Event } from './event.ts'
+import { usualStreams } from './load/load-process.ts'
+import { report } from './report.ts'
+import { storyOf } from './story.ts'
+import { World } from './world.ts'
+
+/** Time in which nothing happens between two events, at the least and at the most; milliseconds. */
+const restMs = [100, 500] as const
+
+export interface SuiteOptions {
+  readonly seed: number
+  /** What happens, in order; the run is over at its end, or when time is up. */
+  readonly sequence: Iterable<Event>
+  readonly limitMs: number
+  readonly print: (text: string) => void
+}
+
+/**
+ * Puts load on a service of its own, makes one event happen after the other, and prints what the clients saw.
+ *
+ * @throws AssertionError when a connection ended in a way that no event may cause, when an event did not do
+ * what it is to do, or when the service has counted otherwise than its clients
+ */
+export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void> {
+  const { seed, sequence, limitMs, print } = options
+  const world = new World(t, await freePort(), randomFrom(seed))
+  const { ledger, load, pm2 } = world
+  const { port } = await pm2.start()
+  const untilMs = performance.now() + limitMs
+  load.start(port, seed, usualStreams)
+  const problems: string[] = []
+  for (const event of sequence) {
+    if (performance.now() > untilMs) break
+    const occurrence = ledger.begin(event)
+    try {
+      await event.run(world)
+      await world.settled()
+    } catch (error) {
+      problems.push(`The event "${event.name}" failed: ${messageOf(error)}`)
+      break
+    } finally {
+      ledger.end(occurrence)
+    }
+    await delay(world.between(...restMs))
+  }
+  await load.stop()
+  print(report(ledger))
+  const log = pm2.sandbox.log()
+  problems.push(...ledger.violations.map((violation) => storyOf(violation, log)))
+  if (problems.length === 0) await assertCounts(world)
+  const events = ledger.occurrences.map(({ event }) => event.name).join(', ')
+  assert.deepEqual(problems, [], `Seed ${seed}, after the events ${events}`)
+}
+
+/** The service has counted what the clients of its present primary saw. */
+async function assertCounts(world: World): Promise<void> {
+  await world.settled()
+  const { connections } = await world.status()
+  const { totals } = world.ledger
+  const { accepted, served, failed, ...others } = connections
+  const both = `the service counted ${JSON.stringify(connections)}, its clients ${JSON.stringify(totals)}`
+  assert.deepEqual(others, { shed: 0, expired: 0, gone: 0, queued: 0, active: 0 })
+  assert.equal(accepted, totals.connected, both)
+  assert.equal(served + failed, accepted, both)
+  // A worker can die when its client has the whole answer and the primary does not know it yet.
+  assert.ok(failed >= totals.lost, both)
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import type { Settings } from '../helpers/sandbox.ts'
+import type { Status, WorkerStatus } from '../../src/status.ts'
+import type { Cleanup } from '../helpers/cleanup.ts'
+import { Pm2 } from '../helpers/pm2.ts'
+import { isAlive } from '../helpers/processes.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { appSource } from './app-source.ts'
+import { nowMs } from './clock.ts'
+import { Ledger } from './ledger.ts'
+import { LoadProcess } from './load/load-process.ts'
+
+/** Workers, of which the load keeps about two busy. */
+export const workerCount = 4
+
+/** What the events provoke; any other error in a log fails the run. */
+const provoked = [
+  /could not get ready/,
+  /failed to load/,
+  /failed in setup/,
+  /not ready within/,
+  /Cannot read|it must be/,
+  /The primary died; pm2 is to start the service again/,
+]
+
+/** What events act upon: a service under a pm2 of its own, with load on it. */
+export class World {
+  readonly pm2: Pm2
+  readonly load: LoadProcess
+  readonly ledger = new Ledger()
+  /** Decides everything that an event leaves to chance. */
+  readonly random: () => number
+  readonly #settings: Settings
+
+  constructor(t: Cleanup, port: number, random: () => number) {
+    this.random = random
+    this.#settings = {
+      port,
+      workers: workerCount,
+      // A long connection comes near to its deadline, and must not miss it because the machine is busy.
+      connection: { deadlineMs: 4_000 },
+    }
+    this.load = new LoadProcess(t, (connection) => this.ledger.settle(connection))
+    this.pm2 = new Pm2(t, { config: this.#settings, app: appSource, allow: provoked })
+  }
+
+  /** Writes the configuration that the run began with, changed. */
+  configure(changes: Settings = {}): void {
+    this.pm2.sandbox.configure({ ...this.#settings, ...changes })
+  }
+
+  /** Writes the app that the run began with, or another one. */
+  release(source: string = appSource): void {
+    this.pm2.sandbox.writeApp(source)
+  }
+
+  status(): Promise<Status> {
+    return this.pm2.status()
+  }
+
+  /** Waits until the service is what it was: all workers there, a bridge attached. Old workers may still finish. */
+  async settled(): Promise<void> {
+    await waitFor('a service that is whole again', async () => {
+      const status = await this.status().catch(() => undefined)
+      if (status?.state !== 'serving' || !status.supervisor.attached) return false
+      const { connections, generation, workers } = status
+      const { accepted, ...states } = connections
+      assert.equal(
+        Object.values(states).reduce((sum, count) => sum + count, 0),
+        accepted,
+        'the counters do not add up',
+      )
+      return workers.filter((one) => isWell(one, generation)).length === workerCount
+    })
+  }
+
+  /** Waits for a worker that is as `suits` says; returns its PID. */
+  worker(what: string, suits: (worker: WorkerStatus) => boolean): Promise<number> {
+    return waitFor(what, async () => {
+      const { workers } = await this.status()
+      const suitable = workers.filter((one) => one.pid !== null && suits(one))
+      return this.pick(suitable)?.pid
+    })
+  }
+
+  /** Runs what ends the primary, and has the ledger count for the next one from when it is gone. */
+  async replacePrimary(change: () => Promise<void>): Promise<void> {
+    const { pid } = await this.status()
+    const gone = waitFor('the end of the primary', () => !isAlive(pid))
+    await Promise.all([gone.then(() => this.ledger.countFrom(nowMs())), change()])
+  }
+
+  /** One of them, by chance; undefined when there is none. */
+  pick<T>(all: readonly T[]): T | undefined {
+    return all[Math.floor(this.random() * all.length)]
+  }
+
+  /** A whole number from `least` to `most`, by chance. */
+  between(least: number, most: number): number {
+    return least + Math.floor(this.random() * (most - least + 1))
+  }
+}
+
+function isWell({ state, generation }: WorkerStatus, current: number): boolean {
+  return generation === current && (state === 'idle' || state === 'busy')
+}
