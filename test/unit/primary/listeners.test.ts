@@ -44,7 +44,7 @@ test('a move that is cancelled leaves the old address, and the new one can be ta
   move.cancel()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, false])
   const again = await listeners.move({ host: '127.0.0.2', port })
-  again.finish()
+  await again.finish()
   assert.equal(await accepts('127.0.0.2'), true)
 })
 
