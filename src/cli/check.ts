@@ -7,7 +7,7 @@ import type { Options } from './options.ts'
 import { print, printError } from './output.ts'
 
 /** Reads the configuration and loads the app, as a start and its workers would. */
-export async function check(options: Options): Promise<void> {
+export async function checkService(options: Options): Promise<void> {
   const environment = ownEnvironment()
   runFiles(options.name, environment)
   const config = loadConfig(options.name, environment)

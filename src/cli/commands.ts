@@ -7,7 +7,6 @@ import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
 import type { Status } from '../status.ts'
-import { check } from './check.ts'
 import { DrainProgress } from './drain-progress.ts'
 import type { Options } from './options.ts'
 import { print } from './output.ts'
@@ -147,6 +146,12 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
     // Whoever read this, such as `head`, has seen enough.
     if (codeOf(error) !== 'EPIPE') throw error
   }
+}
+
+/** What it needs, the configuration and the app, other commands need not wait for. */
+async function check(options: Options): Promise<void> {
+  const { checkService } = await import('./check.ts')
+  await checkService(options)
 }
 
 /** The commands, each resolving when what it asked for has happened. */

@@ -1,45 +1,13 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Config } from '../config/load.ts'
 import type { ReloadResult, Status } from '../status.ts'
+import type { requestParams } from './params.ts'
 
 /**
  * The version of what is said on the control socket. Both ends may be of different builds, such as a command
  * line that was updated beside a service that was not: they must notice rather than misread each other.
  */
 export const controlProtocol = 1
-
-/**
- * The control socket's requests: JSON-RPC 2.0, one message a line.
- *
- * Parameters are checked here, since anything that may open the socket may send anything.
- */
-export const requestParams = {
-  /** What a caller asks first: whom it speaks to. */
-  hello: z.object({}).prefault({}),
-  status: z.object({}).prefault({}),
-  reload: z
-    .object({
-      cause: z.string().max(200).default('a reload command'),
-      /** Replaces the environment that the service was started with; the running one stays when it is left out. */
-      environment: z.record(z.string(), z.string()).exactOptional(),
-    })
-    .prefault({}),
-  /** Replaces the primary itself by `program`, a path; by the code that it was started from when that is left out. */
-  upgrade: z
-    .object({
-      cause: z.string().max(200).default('an upgrade command'),
-      environment: z.record(z.string(), z.string()).exactOptional(),
-      program: z.string().startsWith('/').exactOptional(),
-    })
-    .prefault({}),
-  stop: z.object({}).prefault({}),
-  scale: z.object({ workers: z.int().min(1).max(1024) }),
-  /**
-   * Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. It supersedes
-   * one of the same `instance` (the supervisor replaces it); one of another is refused, `SUPERVISED`.
-   */
-  attach: z.object({ pid: z.int().min(1), instance: z.int().min(0).default(0) }),
-} as const
 
 export type Method = keyof typeof requestParams
 /** As a caller gives them, and as they arrive with their defaults filled in. */

@@ -9,6 +9,7 @@ import {
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { requestParams } from './params.ts'
 import { LineChannel } from './line-channel.ts'
 import {
   type CheckedParams,
@@ -16,7 +17,6 @@ import {
   controlProtocol,
   type Method,
   type Results,
-  requestParams,
 } from './protocol.ts'
 import { SupervisorSeat } from './supervisor-seat.ts'
 

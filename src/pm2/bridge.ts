@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { buildId, programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
-import { configDigest, loadConfig } from '../config/load.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import type { Results } from '../control/protocol.ts'
@@ -12,7 +11,6 @@ import { launch, primaryModule } from '../launch/launch.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
 import { showLog } from './log-view.ts'
-import { showMetrics } from './metrics.ts'
 import type { Pm2Event, Pm2Process } from './pm2-process.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
@@ -132,6 +130,8 @@ export class Bridge {
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
     const current = () => this.#client ?? Promise.resolve(client)
+    // Loaded only now: pm2 waits for the app to be ready, not for its figures.
+    const { showMetrics } = await import('./metrics.ts')
     showMetrics(
       async () => (await current()).request('status', {}),
       (status) => this.#pm2.describe(description(status, files.pidFile)),
@@ -191,7 +191,7 @@ export class Bridge {
 
   /** A bridge that takes over from another one is a reload; one that finds a primary alone is not, unless it runs something else. */
   async #bringUpToDate(client: ControlClient, attached: Results['attach']): Promise<void> {
-    const cause = attached.superseded ? 'pm2 reload' : this.#difference(attached)
+    const cause = attached.superseded ? 'pm2 reload' : await this.#difference(attached)
     if (cause === undefined) return
     const environment = this.#environment
     // Another build of helloserver itself needs another primary, one of the app only other workers.
@@ -207,8 +207,12 @@ export class Bridge {
   }
 
   /** What the disk has that the running service has not. */
-  #difference({ status, configDigest: running }: Results['attach']): string | undefined {
+  async #difference({
+    status,
+    configDigest: running,
+  }: Results['attach']): Promise<string | undefined> {
     try {
+      const { configDigest, loadConfig } = await import('../config/load.ts')
       const config = loadConfig(this.#pm2.name, this.#environment)
       if (configDigest(config) !== running) return 'another configuration'
       return buildId(config.appModule) === status.build ? undefined : 'another build'

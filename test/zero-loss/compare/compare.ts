@@ -8,7 +8,7 @@ import { type Figures, figuresOf } from '../figures.ts'
 import { workerCount } from '../world.ts'
 import { Contestant } from './contestant.ts'
 import { helloserver, pm2Cluster } from './flavour.ts'
-import { medianReloadsMs } from './idle-reloads.ts'
+import { medianReloadsMs, type ReloadCommand } from './idle-reloads.ts'
 import { markdownTable } from './markdown.ts'
 import { storyOf } from '../story.ts'
 import { type Trial, trials } from './trials.ts'
@@ -76,6 +76,20 @@ function tableOf(contestants: readonly Contestant[]): string {
   return markdownTable(['event', ...heads], rows)
 }
 
+/** `pm2 reload` of each, and helloserver's own command. */
+function reloadCommands(contestants: readonly Contestant[]): ReloadCommand[] {
+  return contestants.flatMap((contestant) => {
+    const { flavour, pm2 } = contestant
+    const byPm2 = {
+      name: `pm2 reload, ${flavour.name}`,
+      contestant,
+      run: () => pm2.do('reload', 'helloserver'),
+    }
+    if (flavour !== helloserver) return [byPm2]
+    return [{ name: 'helloserver reload', contestant, run: () => pm2.sandbox.cli('reload') }, byPm2]
+  })
+}
+
 const cleanups = new Cleanups()
 try {
   const contestants: Contestant[] = []
@@ -83,7 +97,8 @@ try {
     contestants.push(await Contestant.start(cleanups, flavour))
   }
   progress('Reloads without load')
-  const idleMs = await medianReloadsMs(contestants, idleRounds)
+  const commands = reloadCommands(contestants)
+  const idleMs = await medianReloadsMs(commands, idleRounds)
   const seed = chooseSeed()
   for (const contestant of contestants) contestant.startLoad(seed)
   for (let round = 0; round < rounds; round += 1) {
@@ -92,9 +107,9 @@ try {
   for (const contestant of contestants) await contestant.stopLoad()
   for (const contestant of contestants) tellLosses(contestant)
   process.stdout.write(`${tableOf(contestants)}\n\n`)
-  for (const [index, { flavour }] of contestants.entries()) {
+  for (const [index, { name }] of commands.entries()) {
     const ms = Math.round(idleMs[index] ?? 0)
-    process.stdout.write(`pm2 reload of ${workerCount} idle workers, ${flavour.name}: ${ms} ms\n`)
+    process.stdout.write(`${name}, ${workerCount} idle workers: ${ms} ms\n`)
   }
 } catch (error) {
   progress(messageOf(error))
