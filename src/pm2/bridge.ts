@@ -130,7 +130,8 @@ export class Bridge {
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
     const current = () => this.#client ?? Promise.resolve(client)
-    // Loaded only now: pm2 waits for the app to be ready, not for its figures.
+    // Loaded only now, since pm2 waits for the app and not for its figures; and @pm2/io begins to send
+    // figures of its own as soon as it is loaded, unless it is told at once what to send.
     const { showMetrics } = await import('./metrics.ts')
     showMetrics(
       async () => (await current()).request('status', {}),
