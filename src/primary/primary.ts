@@ -233,6 +233,9 @@ export class Primary {
       environment,
       successorPatience * reload.readyTimeoutMs,
     )
+    successor.onEnd((withinMs) => {
+      setTimeout(() => void this.terminate('the service ends'), withinMs).unref()
+    })
     const estate = { ...this.#listeners.estate, lock: lock().handle }
     await this.#handOver.perform(
       successor,
@@ -246,9 +249,6 @@ export class Primary {
         onHandedOver(successor.pid, this.#leaving)
       },
     )
-    successor.onEnd((withinMs) => {
-      setTimeout(() => void this.terminate('the service ends'), withinMs).unref()
-    })
   }
 
   async #bowOut(): Promise<StopResult> {
