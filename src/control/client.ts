@@ -86,9 +86,14 @@ export class ControlClient {
     this.#peer.addMethod(name, (params: unknown) => handler(params as Notifications[Name]))
   }
 
+  /** Who answers; every version does. Rejects when the service hangs up instead. */
+  async hello(): Promise<Results['hello']> {
+    return (await this.#peer.request('hello', {})) as Results['hello']
+  }
+
   /** A service of another version may mean something else by the same words. */
   async #greet(): Promise<void> {
-    const service = (await this.#peer.request('hello', {})) as Results['hello']
+    const service = await this.hello()
     if (service.protocol === controlProtocol) return
     throw new HelloserverError(
       'OTHER_PROTOCOL',

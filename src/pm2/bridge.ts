@@ -3,7 +3,7 @@ import { buildId, programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
-import type { Results } from '../control/protocol.ts'
+import { controlProtocol, type Results } from '../control/protocol.ts'
 import { stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
@@ -15,9 +15,12 @@ import type { Pm2Event, Pm2Process } from './pm2-process.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
 
-/** A primary that is starting holds the lock before it answers; so often, and so long, it is tried. */
+/** A primary that is starting, or being upgraded, is not ready for this bridge; so often, and so long, it is tried. */
 const retryEveryMs = 100
-const retryForMs = 15_000
+const retryForMs = 30_000
+
+/** How long a reload of pm2's may take from the new bridge's upgrade to the end of the old bridge, in milliseconds. */
+const replaceWithinMs = 10_000
 
 /** How often the log says how a drain gets on. */
 const progressEveryMs = 5_000
@@ -42,6 +45,8 @@ export class Bridge {
   /** The primary's control socket; another one after an upgrade. */
   #client: Promise<ControlClient> | undefined
   #primaryPid: number | undefined
+  /** A primary that was asked to make way for one that this bridge can speak with. */
+  #upgrading: number | undefined
   #isDraining = false
   #isShutDown = false
 
@@ -101,7 +106,12 @@ export class Bridge {
     const untilMs = performance.now() + retryForMs
     for (;;) {
       try {
-        return { client: await ControlClient.connect(files.socketFile), launched: false }
+        const client = await ControlClient.connect(files.socketFile)
+        const isOurs = await this.#speaksWith(client)
+        if (isOurs || performance.now() > untilMs) return { client, launched: false }
+        client.close()
+        await delay(retryEveryMs)
+        continue
       } catch (error) {
         if (codeOf(error) !== 'NOT_RUNNING') throw error
       }
@@ -114,6 +124,21 @@ export class Bridge {
       }
       await delay(retryEveryMs)
     }
+  }
+
+  /**
+   * Whether a primary means the same by the same words. One of another release does not, but what USR2 asks
+   * for is the same in all of them: it is upgraded to the release on disk, which is this one's.
+   */
+  async #speaksWith(client: ControlClient): Promise<boolean> {
+    const { protocol, version, pid } = await client.hello()
+    if (protocol === controlProtocol) return true
+    if (this.#upgrading !== pid) {
+      this.#upgrading = pid
+      this.#log.warn({ pid, version, protocol }, 'The primary is of another release; upgrading it')
+      process.kill(pid, 'SIGUSR2')
+    }
+    return false
   }
 
   async #supervise(
@@ -166,10 +191,7 @@ export class Bridge {
     client.on('handed-over', () => {
       const following = this.#follow(files)
       this.#client = following
-      following.catch((error: unknown) => {
-        this.#log.error({ reason: messageOf(error) }, 'Cannot follow the service')
-        this.#end.resolve('hung-up')
-      })
+      following.catch((error: unknown) => this.#leftBehind(error))
     })
     void client.closed.then(() => {
       // A predecessor hangs up when it has finished what it had in hand.
@@ -181,6 +203,20 @@ export class Bridge {
     })
     this.#primaryPid = attached.status.pid
     return attached
+  }
+
+  /**
+   * The service is of a release that this bridge cannot speak with, or is gone. If pm2 is about to replace this
+   * process, by one of that release, it must be here to be replaced; if not, pm2 starts that one when it ends.
+   */
+  async #leftBehind(cause: unknown): Promise<void> {
+    this.#log.warn(
+      { reason: messageOf(cause) },
+      'Cannot follow the service; leaving it to the next bridge',
+    )
+    this.#client = undefined
+    await Promise.race([this.#dismissed.promise, delay(replaceWithinMs)])
+    this.#end.resolve('hung-up')
   }
 
   /** Another process has become the service: this is its bridge from now on. */

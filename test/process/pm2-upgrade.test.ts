@@ -57,6 +57,24 @@ describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
     assert.deepEqual([status.pid, status.generation], [pid, generation + 1])
   })
 
+  test('a primary of a release that speaks otherwise is upgraded by signal', async (t) => {
+    const { pm2, program, service } = await installed(t)
+    const load = pm2.load(service.port, 4)
+    program.edit('control/protocol.js', 'controlProtocol = 1', 'controlProtocol = 2')
+    await pm2.do('reload', 'helloserver')
+    await waitFor('the end of the predecessor', () => !isAlive(service.pid))
+    await pm2.logged(/The primary is of another release; upgrading it/)
+    // This test speaks the old release's protocol itself, and so do its helpers.
+    program.edit('control/protocol.js', 'controlProtocol = 2', 'controlProtocol = 1')
+    await pm2.do('reload', 'helloserver')
+    const bridge = await pm2.isListed('online')
+    await waitFor('the bridge at the primary', async () => {
+      const { supervisor } = await pm2.status()
+      return supervisor.pid === bridge.pid
+    })
+    assert.deepEqual((await load.stop()).failures, [])
+  })
+
   test('one that does not start leaves the old primary in service, and the log says why', async (t) => {
     const reason = /The successor ended before it served/
     const allow = [reason, /broken release/, /^(file:|\s|throw |Node\.js )/]
