@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { ambient } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
@@ -34,6 +35,8 @@ export class Pm2Process implements LogDestination {
     for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
     // What is sent to a pm2 that has just died is lost with it; that the channel closes ends this process.
     process.on('error', () => {})
+    // Under pm2 this is a node:cluster worker, whose object hears of it too.
+    cluster.worker?.on('error', () => {})
     process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
     const receive = (message: unknown) => {
       if (message === 'shutdown') this.#emit({ kind: 'shutdown' })
