@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'CONTROL_FAILED'
   | 'SUPERVISED'
   | 'OTHER_PROTOCOL'
+  | 'HANDED_OVER'
   | 'ILLEGAL_MOVE'
   | 'CLIENT_GONE'
   | 'CONNECTION_ENDED'

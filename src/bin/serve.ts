@@ -1,4 +1,5 @@
 import { readdirSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
@@ -70,10 +71,11 @@ export async function serve(name: string, mode: Mode): Promise<number> {
 /** The lock is ours, so whoever left these files behind is dead. */
 function clearLeftovers(files: RunFiles, log: Logger): void {
   const pid = readPid(files.pidFile)
-  const left = readdirSync(files.runDir)
-  const leftovers = [files.pidFile, files.socketFile].filter((path) =>
-    left.some((file) => path.endsWith(`/${file}`)),
-  )
+  // Both were made under another name, with the process number after it.
+  const names = new Set([files.pidFile, files.socketFile].map((path) => basename(path)))
+  const leftovers = readdirSync(files.runDir)
+    .filter((file) => names.has(file.replace(/\.\d+$/, '')))
+    .map((file) => join(files.runDir, file))
   for (const path of leftovers) rmSync(path, { force: true })
   if (leftovers.length > 0) {
     log.warn(

@@ -55,6 +55,8 @@ export class Service {
   readonly #options: ServiceOptions
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
+  /** The process that is the service now, if another one is. */
+  #successorPid: number | undefined
 
   constructor(options: ServiceOptions) {
     const { name, environment, config, log, destination, files, lock, notifier } = options
@@ -77,9 +79,10 @@ export class Service {
         this.control.supervisor.announceDraining(cause)
         notifier.stopping(cause)
       },
-      startSuccessor: (program, wanted, withinMs) =>
-        new Successor({ files, program, environment: wanted, withinMs }),
+      startSuccessor: (program, wanted, withinMs) => this.#successor(program, wanted, withinMs),
+      onCut: () => options.predecessor?.end(0),
       onHandedOver: (pid, leaving) => this.#handOver(pid, leaving),
+      onNotHandedOver: () => this.#republish(),
     })
     const { primary } = this
     this.control = new ControlServer({
@@ -88,10 +91,10 @@ export class Service {
         return primary.deployer.config
       },
       programId: programId(),
-      reload: (cause, wanted) => primary.deployer.reload(cause, wanted),
-      upgrade: (cause, wanted) => this.#upgrade(cause, wanted),
+      reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
+      upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
       scale: (workers) => primary.deployer.scale(workers),
-      stop: (cause) => this.end('stop', cause),
+      stop: (cause) => this.#stop(cause),
     })
     onSignal((action, signal) => this.#act(action, signal))
   }
@@ -117,9 +120,11 @@ export class Service {
    * @param publish - has people find the service
    */
   async run(start: () => Promise<void>, publish: () => void): Promise<void> {
+    const { files, stack } = this.#options
     try {
       await start()
       this.#writePid()
+      stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
       publish()
       const { host, port } = this.primary.status(null).listen
       const { workers, appModule: app } = this.primary.deployer.config
@@ -136,18 +141,33 @@ export class Service {
   /** Ends the service; `terminate` after `stop` cuts it short. */
   end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
     const { predecessor } = this.#options
-    if (how === 'terminate') {
-      predecessor?.end(0)
-      void this.primary.terminate(cause)
-    } else predecessor?.end(this.primary.deployer.config.drain.timeoutMs)
+    const { announceMs, timeoutMs } = this.primary.deployer.config.drain
+    if (how === 'terminate') void this.primary.terminate(cause)
+    else predecessor?.end(announceMs + timeoutMs)
     this.#ending ??= this.#finish(this.primary.stop(cause))
     return this.#ending
+  }
+
+  /** @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked */
+  async #stop(cause: string): Promise<StopResult> {
+    await this.primary.decided
+    if (this.#successorPid !== undefined) throw handedOver(this.#successorPid)
+    return this.end('stop', cause)
+  }
+
+  /** A reload that could not begin any more is the other process's to do. */
+  async #passedOn(reloading: Promise<ReloadResult>): Promise<ReloadResult> {
+    const result = await reloading
+    if (result.outcome === 'failed' && this.#successorPid !== undefined) {
+      throw handedOver(this.#successorPid)
+    }
+    return result
   }
 
   async #finish(stopping: Promise<StopResult>): Promise<StopResult> {
     const { predecessor, stack } = this.#options
     const result = await stopping
-    await predecessor?.gone
+    await predecessor?.released()
     stack.releaseAll()
     this.#ended.resolve()
     return result
@@ -164,26 +184,58 @@ export class Service {
     return this.primary.deployer.reload(cause, { program: primaryModule, ...request })
   }
 
+  #successor(program: string, environment: Environment, withinMs: number): Successor {
+    const { files } = this.#options
+    const successor = new Successor({ files, program, environment, withinMs })
+    successor.onEnd((endWithinMs) => {
+      setTimeout(() => void this.end('terminate', 'the service ends'), endWithinMs).unref()
+      this.#options.predecessor?.end(endWithinMs)
+    })
+    return successor
+  }
+
+  /** A successor may have put itself where people look, and have died then. */
+  async #republish(): Promise<void> {
+    const { files } = this.#options
+    await this.control.bind(files.socketFile)
+    this.control.publish()
+    this.#writePid()
+  }
+
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */
   #handOver(pid: number, leaving: Promise<StopResult>): void {
+    this.#successorPid = pid
     this.#options.lock().release()
     this.#options.stack.forgetAll()
     this.control.handOver(pid)
+    // Whoever has sent a signal waits for no answer, and is not to send it again.
+    if (this.primary.deployer.isPlanned) process.kill(pid, 'SIGHUP')
     this.#ending ??= this.#finish(leaving)
   }
 
   /** By temporary file and rename, so that nobody reads half a PID. */
   #writePid(): void {
-    const { files, stack } = this.#options
+    const { files } = this.#options
     const temporary = `${files.pidFile}.${process.pid}`
     writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 })
     renameSync(temporary, files.pidFile)
-    stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
+  }
+
+  /** A second one moves the stop on to its next phase. */
+  async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
+    await this.primary.decided
+    if (this.#successorPid !== undefined) process.kill(this.#successorPid, signal)
+    else if (this.#ending === undefined) void this.end('stop', signal)
+    else this.primary.insist(signal)
   }
 
   #act(action: SignalAction, signal: NodeJS.Signals): void {
     const { mode, log, stack } = this.#options
     log.info({ signal }, `Caught ${signal}`)
+    if (this.#successorPid !== undefined && meantForService.has(action)) {
+      process.kill(this.#successorPid, signal)
+      return
+    }
     switch (action) {
       case 'reload':
         void this.primary.deployer.reloadOnSignal(signal)
@@ -192,8 +244,7 @@ export class Service {
         this.#upgrade(signal, {}).catch((error: unknown) => log.error({ error }, 'Not upgraded'))
         return
       case 'stop':
-        if (this.#ending === undefined) void this.end('stop', signal)
-        else this.primary.insist(signal)
+        void this.#stopOnSignal(signal)
         return
       case 'terminate':
         void this.end('terminate', signal)
@@ -212,4 +263,11 @@ export class Service {
         process.exit(128 + constants.signals[signal])
     }
   }
+}
+
+/** What a signal to this process asks of the service, whichever process that is by now. */
+const meantForService: ReadonlySet<SignalAction> = new Set(['reload', 'upgrade', 'stop'])
+
+function handedOver(pid: number): HelloserverError {
+  return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
 }

@@ -13,8 +13,8 @@ import { Service } from './service.ts'
 /**
  * Takes a service over from the primary that started this process, and runs it to its end.
  *
- * Everything that can fail comes before this process accepts its first connection; until then the
- * predecessor serves, and learns the reason.
+ * Until this process says that it serves, the predecessor does; if this one fails, that one learns the reason
+ * and goes on.
  *
  * @returns the exit status
  */
@@ -24,7 +24,7 @@ export async function succeed(name: string): Promise<number> {
   try {
     const environment = ownEnvironment()
     const files = runFiles(name, environment)
-    const inheritance = await unlessOrphaned(predecessor, predecessor.inheritance)
+    const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
     const destination = new LogFile(files.logFile)
     const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
     const stack = releaseStack(log)
@@ -49,23 +49,26 @@ export async function succeed(name: string): Promise<number> {
         lock: () => held(lock),
       })
       const takeOver = async (): Promise<OfferedListener> => {
-        const offered = await unlessOrphaned(predecessor, predecessor.takeOver())
+        const offered = await predecessor.takeOver()
         lock = await adoptPidLock(offered.lock)
         stack.push('PID lock', () => lock?.release())
         await service.openControl()
+        await predecessor.hold()
         return offered.listener
       }
       // What follows the listening socket is done in the same turn: no connection is accepted before its end.
-      await service.run(
+      const running = service.run(
         () => service.primary.start(takeOver),
         () => {
           service.publishControl()
           predecessor.announceServing(service.primary.heritage)
         },
       )
+      await Promise.race([running, predecessor.orphaned()])
       log.info('Ended')
       return exitStatus.done
     } catch (error) {
+      log.error({ reason: messageOf(error) }, 'Cannot take the service over')
       stack.releaseAll()
       throw error
     }
@@ -73,14 +76,6 @@ export async function succeed(name: string): Promise<number> {
     await predecessor.announceFailure(messageOf(error))
     return exitStatusOf(error)
   }
-}
-
-/** A service whose primary has died is not there to be taken over. */
-function unlessOrphaned<T>(predecessor: Predecessor, step: Promise<T>): Promise<T> {
-  const orphaned = predecessor.gone.then(() => {
-    throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
-  })
-  return Promise.race([step, orphaned])
 }
 
 function held(lock: PidLock | undefined): PidLock {

@@ -5,7 +5,7 @@
  */
 import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
 
-const primarys: ReadonlySet<Listed> = new Set(['reload', 'stop', 'interrupt', 'ignore'])
+const primarys: ReadonlySet<Listed> = new Set(['reload', 'upgrade', 'stop', 'interrupt', 'ignore'])
 
 for (const [signal, listed] of Object.entries(signalTable)) {
   if (primarys.has(listed)) process.on(signal, () => {})

@@ -22,11 +22,16 @@ async function withService<T>(
   options: Options,
   use: (client: ControlClient) => Promise<T>,
 ): Promise<T> {
-  const client = await ControlClient.connect(filesOf(options).socketFile)
-  try {
-    return await use(client)
-  } finally {
-    client.close()
+  for (;;) {
+    const client = await ControlClient.connect(filesOf(options).socketFile)
+    try {
+      return await use(client)
+    } catch (error) {
+      // Another process has become the service between the connection and the request.
+      if (codeOf(error) !== 'HANDED_OVER') throw error
+    } finally {
+      client.close()
+    }
   }
 }
 

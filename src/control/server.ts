@@ -25,7 +25,9 @@ const farewellMs = 500
 
 /** Answers the command line and the bridge on the service's control socket. */
 export class ControlServer {
-  readonly #server: Server
+  #server: Server | undefined
+  /** Bound, and not published yet. */
+  #bound: Server | undefined
   readonly #target: ControlTarget
   readonly #callers = new Map<Socket, JSONRPCServerAndClient>()
   #path = ''
@@ -33,7 +35,6 @@ export class ControlServer {
 
   constructor(target: ControlTarget) {
     this.#target = target
-    this.#server = createServer((socket) => this.#serve(socket))
   }
 
   /**
@@ -45,15 +46,21 @@ export class ControlServer {
   async bind(path: string): Promise<void> {
     this.#path = path
     rmSync(this.#unpublished, { force: true })
+    const server = createServer((socket) => this.#serve(socket))
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(this.#unpublished, resolve)
+      server.once('error', reject)
+      server.listen(this.#unpublished, resolve)
     })
+    this.#bound = server
   }
 
   /** From now on whoever connects to the path gets here, whoever listened there before. */
   publish(): void {
     renameSync(this.#unpublished, this.#path)
+    // Closed only now, since closing one from before removes the name that both were bound under.
+    this.#server?.close()
+    this.#server = this.#bound
+    this.#bound = undefined
   }
 
   get #unpublished(): string {
@@ -62,17 +69,19 @@ export class ControlServer {
 
   /** Takes no further callers; those who are connected keep their connection until `farewell`. */
   close(): void {
-    this.#server.close()
+    this.#server?.close()
+    this.#bound?.close()
+    this.#server = undefined
   }
 
   /** Another process is the service now: tells everybody who is connected where to go on. */
   handOver(pid: number): void {
-    this.close()
     for (const caller of this.#callers.values()) caller.notify('handed-over', { pid })
   }
 
   /** Sends the answers that are still under way, and hangs up. */
   async farewell(): Promise<void> {
+    this.close()
     // Answers to requests that have just been settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
     const gone = [...this.#callers.keys()].map(

@@ -3,21 +3,19 @@ import { buildId, programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
-import { controlProtocol, type Results } from '../control/protocol.ts'
+import type { Results } from '../control/protocol.ts'
 import { stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
-import { launch, primaryModule } from '../launch/launch.ts'
+import { primaryModule } from '../launch/launch.ts'
+import type { DrainStatus } from '../status.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
 import { showLog } from './log-view.ts'
 import type { Pm2Event, Pm2Process } from './pm2-process.ts'
+import { reachPrimary } from './reach.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
-
-/** A primary that is starting, or being upgraded, is not ready for this bridge; so often, and so long, it is tried. */
-const retryEveryMs = 100
-const retryForMs = 30_000
 
 /** How long a reload of pm2's may take from the new bridge's upgrade to the end of the old bridge, in milliseconds. */
 const replaceWithinMs = 10_000
@@ -45,8 +43,6 @@ export class Bridge {
   /** The primary's control socket; another one after an upgrade. */
   #client: Promise<ControlClient> | undefined
   #primaryPid: number | undefined
-  /** A primary that was asked to make way for one that this bridge can speak with. */
-  #upgrading: number | undefined
   #isDraining = false
   #isShutDown = false
 
@@ -75,7 +71,7 @@ export class Bridge {
         shown ??= showLog(files, this.#pm2, this.#log, over.signal)
         return shown
       }
-      const { client, launched } = await this.#reach(files)
+      const { client, launched } = await reachPrimary(files, this.#environment, this.#log)
       return await this.#supervise(files, client, launched, show, over)
     } catch (error) {
       if (codeOf(error) === 'SUPERVISED') {
@@ -99,46 +95,6 @@ export class Bridge {
     )
     this.#pm2.ready()
     return exitStatus.usage
-  }
-
-  /** Connects to the primary, launching one when there is none. */
-  async #reach(files: RunFiles): Promise<{ client: ControlClient; launched: boolean }> {
-    const untilMs = performance.now() + retryForMs
-    for (;;) {
-      try {
-        const client = await ControlClient.connect(files.socketFile)
-        const isOurs = await this.#speaksWith(client)
-        if (isOurs || performance.now() > untilMs) return { client, launched: false }
-        client.close()
-        await delay(retryEveryMs)
-        continue
-      } catch (error) {
-        if (codeOf(error) !== 'NOT_RUNNING') throw error
-      }
-      try {
-        await launch(files, this.#environment)
-        return { client: await ControlClient.connect(files.socketFile), launched: true }
-      } catch (error) {
-        // Somebody else is starting one at this moment.
-        if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error
-      }
-      await delay(retryEveryMs)
-    }
-  }
-
-  /**
-   * Whether a primary means the same by the same words. One of another release does not, but what USR2 asks
-   * for is the same in all of them: it is upgraded to the release on disk, which is this one's.
-   */
-  async #speaksWith(client: ControlClient): Promise<boolean> {
-    const { protocol, version, pid } = await client.hello()
-    if (protocol === controlProtocol) return true
-    if (this.#upgrading !== pid) {
-      this.#upgrading = pid
-      this.#log.warn({ pid, version, protocol }, 'The primary is of another release; upgrading it')
-      process.kill(pid, 'SIGUSR2')
-    }
-    return false
   }
 
   async #supervise(
@@ -165,7 +121,7 @@ export class Bridge {
     )
 
     const end = await this.#end.promise
-    if (end === 'shutdown') await this.#stop(await current())
+    if (end === 'shutdown') await this.#stop(current)
     over.abort()
     await shown
     // Hanging up is what lets the next bridge go on where this one stops.
@@ -262,12 +218,21 @@ export class Bridge {
     }
   }
 
-  async #stop(client: ControlClient): Promise<void> {
+  async #stop(current: () => Promise<ControlClient>): Promise<void> {
     this.#log.info('pm2 stops the service; serving what is queued and in hand')
-    await stopService(client, {
+    const follower = {
       everyMs: progressEveryMs,
-      onProgress: (drain) => this.#log.info(drain, 'Draining'),
-    })
+      onProgress: (drain: DrainStatus) => this.#log.info(drain, 'Draining'),
+    }
+    for (;;) {
+      try {
+        await stopService(await current(), follower)
+        return
+      } catch (error) {
+        // By the time of this answer, this bridge is on its way to the process that is the service now.
+        if (codeOf(error) !== 'HANDED_OVER') throw error
+      }
+    }
   }
 
   #act(event: Pm2Event): void {

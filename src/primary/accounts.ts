@@ -45,6 +45,12 @@ export class Accounts {
     this.#inherited = counts
   }
 
+  /** One of those that waited in the other process waits in this one, which has opened it. */
+  takeFromInherited(): void {
+    const { accepted, queued } = this.#inherited
+    this.#inherited = { ...this.#inherited, accepted: accepted - 1, queued: queued - 1 }
+  }
+
   /** The other process is gone, and with it what it had not settled. */
   writeOff(): void {
     const { queued, active, failed } = this.#inherited

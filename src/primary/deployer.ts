@@ -76,6 +76,11 @@ export class Deployer {
     return this.#reloader.last
   }
 
+  /** Whether a reload is due after the one that runs. */
+  get isPlanned(): boolean {
+    return this.#reloader.isPlanned
+  }
+
   /**
    * The service has started: what asked for a reload meanwhile has its turn now.
    *
@@ -134,7 +139,7 @@ export class Deployer {
       enter('canary')
       await pool.reload(config, () => enter('workers'))
     } catch (error) {
-      move.cancel()
+      await move.cancel()
       throw error
     }
     await move.finish()

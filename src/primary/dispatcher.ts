@@ -74,11 +74,21 @@ export class Dispatcher {
     this.#pump()
   }
 
-  /** Gives up the first in line to another process, socket and all; undefined when nobody waits. */
+  /** Takes the first in line out of turn, to be passed to another process; undefined when nobody waits. */
   withdraw(): PendingConnection | undefined {
-    const connection = this.#queue.shift()
-    if (connection !== undefined) this.#accounts.forget(connection)
-    return connection
+    return this.#queue.shift()
+  }
+
+  /** A connection that was withdrawn is another process's now. */
+  passed(connection: PendingConnection): void {
+    this.#accounts.forget(connection)
+    if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
+    connection.handle.close()
+  }
+
+  /** A connection that was withdrawn waits on here. */
+  keep(connection: PendingConnection): void {
+    this.#queue.putBack(connection)
   }
 
   /** A worker has nothing in hand. */

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { deferred } from '../deferred.ts'
 import type { Estate, Successor } from '../upgrade/successor.ts'
 import type { Accounts } from './accounts.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -6,13 +8,20 @@ import type { WorkerPool } from './worker-pool.ts'
 /** Between the connections that a predecessor still accepts and those of its successor, which come after them. */
 const idGap = 1_000_000
 
+/** How often a connection is offered again that the successor had no descriptor for, in milliseconds. */
+const retryEveryMs = 100
+
 /** Passes the service on: first what makes a process the service, then, once the successor serves, who waits. */
 export class HandOver {
   readonly #accounts: Accounts
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
+  /** The process that is to take over, until that is decided. */
+  #candidate: Successor | undefined
   #successor: Successor | undefined
-  #decided: Promise<unknown> = Promise.resolve()
+  /** Whom the counters are reported to, once everybody who waited was passed on. */
+  #listener: Successor | undefined
+  #decided: Promise<void> = Promise.resolve()
 
   constructor(accounts: Accounts, dispatcher: Dispatcher, pool: WorkerPool) {
     this.#accounts = accounts
@@ -33,6 +42,7 @@ export class HandOver {
     mustServe: () => void,
     onTaken: () => void,
   ): Promise<void> {
+    this.#candidate = successor
     try {
       await successor.prepare({
         generation: this.#pool.lastGeneration,
@@ -41,26 +51,37 @@ export class HandOver {
         upgradeBeganAtMs: Date.now(),
       })
       mustServe()
-      const taken = successor.takeOver(estate).then(() => {
+      const decided = deferred<void>()
+      this.#decided = decided.promise
+      try {
+        await successor.takeOver(estate)
+        mustServe()
         this.#successor = successor
         onTaken()
-      })
-      this.#decided = taken.catch(() => {})
-      await taken
+      } finally {
+        decided.resolve()
+      }
     } catch (error) {
-      successor.kill()
+      await successor.kill()
       throw error
+    } finally {
+      this.#candidate = undefined
     }
   }
 
-  /** Pending while the successor has the sockets and does not serve yet: a stop waits for that. */
-  get decided(): Promise<unknown> {
+  /** Pending while the successor has the sockets and may serve: a stop waits for that. */
+  get decided(): Promise<void> {
     return this.#decided
   }
 
-  /** Ends the service over there, gracefully. */
-  stopSuccessor(): void {
-    this.#successor?.stop()
+  /** The process that is the service now, if another one is. */
+  get successorPid(): number | undefined {
+    return this.#successor?.pid
+  }
+
+  /** This service ends: nobody is to take it over. */
+  cancel(): void {
+    void this.#candidate?.kill()
   }
 
   /**
@@ -69,28 +90,49 @@ export class HandOver {
    * @param predecessorGone - until then this process passes on what its own predecessor reports
    */
   async bowOut(predecessorGone: Promise<void> | undefined): Promise<void> {
+    const successor = this.#successor
+    if (successor === undefined) return
     const closed = this.#pool.close()
-    await this.#passOn()
+    void successor.report(this.#accounts.counts)
+    await this.#passOn(successor)
+    this.#listener = successor
+    this.settled()
     await closed
     // What a worker had not claimed when it ended is in the queue again.
-    await this.#passOn()
+    await this.#passOn(successor)
     await predecessorGone
-    await this.#successor?.report(this.#accounts.counts)
+    await successor.report(this.#accounts.counts)
   }
 
   /** To be told of every connection that has ended. */
   settled(): void {
-    void this.#successor?.report(this.#accounts.counts)
+    void this.#listener?.report(this.#accounts.counts)
   }
 
-  async #passOn(): Promise<void> {
-    const passed: Promise<void>[] = []
-    for (let next = this.#dispatcher.withdraw(); next; next = this.#dispatcher.withdraw()) {
-      const { id, handle, acceptedAtMs } = next
-      const sent = this.#successor?.pass(id, performance.now() - acceptedAtMs, handle)
-      passed.push(Promise.resolve(sent).then(() => handle.close()))
+  /** One after the other, so that those who still wait here are looked after as ever. */
+  async #passOn(successor: Successor): Promise<void> {
+    for (;;) {
+      const next = this.#dispatcher.withdraw()
+      if (next === undefined) return
+      const passed = await successor.pass(
+        next.id,
+        performance.now() - next.acceptedAtMs,
+        next.handle,
+      )
+      switch (passed) {
+        case 'adopted':
+          this.#dispatcher.passed(next)
+          break
+        case 'missing':
+          this.#dispatcher.keep(next)
+          await delay(retryEveryMs)
+          break
+        case 'lost':
+          // The service died in its new process: as when a primary does, who waits is lost with it.
+          this.#dispatcher.keep(next)
+          this.#dispatcher.abandon()
+          return
+      }
     }
-    this.settled()
-    await Promise.all(passed)
   }
 }

@@ -12,8 +12,8 @@ export type Place = Pick<Config, 'host' | 'port'>
 export interface Move {
   /** Lets go of the old address, once who has connected there by now is accepted. */
   finish(): Promise<void>
-  /** Lets go of the new one. */
-  cancel(): void
+  /** Lets go of the new one, as politely. */
+  cancel(): Promise<void>
 }
 
 /** The listening socket: one, and while a reload moves the service to another address, two. */
@@ -60,12 +60,18 @@ export class Listeners {
    *
    * @throws HelloserverError `CONTROL_FAILED` when there is none
    */
-  get estate(): Place & { readonly listener: ListeningHandle } {
+  get estate(): Place & { readonly boundPort: number; readonly listener: ListeningHandle } {
     const { host, port } = this.#place ?? {}
-    if (this.#current === undefined || host === undefined || port === undefined) {
+    const boundPort = this.address?.port
+    if (
+      this.#current === undefined ||
+      host === undefined ||
+      port === undefined ||
+      boundPort === undefined
+    ) {
       throw new HelloserverError('CONTROL_FAILED', 'The service does not listen')
     }
-    return { listener: this.#current.handle, host, port }
+    return { listener: this.#current.handle, host, port, boundPort }
   }
 
   /**
@@ -75,7 +81,8 @@ export class Listeners {
    */
   async move(place: Place): Promise<Move> {
     if (this.#isGiven) this.#mustStay(place)
-    if (this.#isHere(place)) return { finish: async () => this.#settle(place), cancel: () => {} }
+    if (this.#isHere(place))
+      return { finish: async () => this.#settle(place), cancel: async () => {} }
     const old = this.#current
     const next = await this.#open((listener) => listener.listen(place.host, place.port)).catch(
       (error: unknown) => {
@@ -88,7 +95,7 @@ export class Listeners {
         this.#settle(place)
         if (old !== undefined) await this.#finish(old)
       },
-      cancel: () => this.#close(next),
+      cancel: () => this.#finish(next),
     }
   }
 

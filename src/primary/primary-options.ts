@@ -35,6 +35,10 @@ export interface PrimaryOptions {
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Told when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
-  /** Told when another process has become the service. */
+  /** Told when what is left is dropped. */
+  readonly onCut: () => void
+  /** Told when another process has become the service; `leaving` settles when what is in hand here has ended. */
   readonly onHandedOver: (pid: number, leaving: Promise<StopResult>) => void
+  /** Told when another process did not become the service after all: it may have begun to be found as such. */
+  readonly onNotHandedOver: () => Promise<void>
 }

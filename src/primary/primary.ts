@@ -26,7 +26,7 @@ import { WorkerPool } from './worker-pool.ts'
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
 /** A successor may take so many times as long as a worker until it serves. */
-const successorPatience = 3
+const successorPatience = 2
 
 /** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
 export class Primary {
@@ -44,8 +44,6 @@ export class Primary {
   readonly #recycler: Recycler
   readonly #startedMs = performance.now()
   #probe: NodeJS.Timeout | undefined
-  /** Settles when what is in hand has ended after another process has taken over. */
-  #leaving: Promise<StopResult> | undefined
 
   constructor(options: PrimaryOptions) {
     const { config, log } = options
@@ -138,7 +136,10 @@ export class Primary {
   /** What a predecessor tells while it finishes what it has in hand. */
   get heritage(): PredecessorListener {
     return {
-      onConnection: (handle, id, ageMs) => this.#dispatcher.adopt(id, handle, ageMs),
+      onConnection: (handle, id, ageMs) => {
+        this.#accounts.takeFromInherited()
+        this.#dispatcher.adopt(id, handle, ageMs)
+      },
       onCounts: (counts) => {
         this.#accounts.inherit(counts)
         this.#settled()
@@ -150,14 +151,13 @@ export class Primary {
     }
   }
 
+  /** Pending while another process may become the service at any moment: a graceful stop waits for that. */
+  get decided(): Promise<void> {
+    return this.#handOver.decided
+  }
+
   /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
-  async stop(cause: string): Promise<StopResult> {
-    // Whether another process takes over is perhaps being decided at this moment.
-    await this.#handOver.decided
-    if (this.#leaving !== undefined) {
-      this.#handOver.stopSuccessor()
-      return this.#leaving
-    }
+  stop(cause: string): Promise<StopResult> {
     const hasNothingToServe = !this.#is('serving') && this.#drain.status === null
     if (hasNothingToServe) return this.terminate(cause)
     return this.#drain.begin(cause, this.deployer.config)
@@ -215,7 +215,7 @@ export class Primary {
     const { host, port } = this.deployer.config
     const { inheritedFd } = this.#options
     if (inheritedFd !== undefined) await this.#listeners.adoptFd(inheritedFd, this.deployer.config)
-    else if (offered?.host === host && offered.port === port) {
+    else if (offered?.host === host && [offered.port, offered.boundPort].includes(port)) {
       await this.#listeners.adopt(offered.handle, this.deployer.config)
     } else {
       // The configuration of a successor may have another address by now.
@@ -227,31 +227,26 @@ export class Primary {
   /** Has another process take the service over; nothing changes when that cannot. */
   async #upgrade(program: string, environment: Environment): Promise<void> {
     const { reload } = this.deployer.config
-    const { startSuccessor, lock, onHandedOver } = this.#options
-    const successor = startSuccessor(
-      program,
-      environment,
-      successorPatience * reload.readyTimeoutMs,
-    )
-    successor.onEnd((withinMs) => {
-      setTimeout(() => void this.terminate('the service ends'), withinMs).unref()
-    })
+    const { startSuccessor, lock, onHandedOver, onNotHandedOver } = this.#options
+    const withinMs = successorPatience * reload.readyTimeoutMs
+    const successor = startSuccessor(program, environment, withinMs)
     const estate = { ...this.#listeners.estate, lock: lock().handle }
-    await this.#handOver.perform(
-      successor,
-      estate,
-      () => this.#mustServe('upgrade'),
-      () => {
-        this.#machine.apply('drain', `process ${successor.pid} has taken over`)
-        this.#recycler.stop()
-        this.#listeners.close()
-        this.#leaving = this.#bowOut()
-        onHandedOver(successor.pid, this.#leaving)
-      },
-    )
+    const onTaken = () => {
+      this.#machine.apply('drain', `process ${successor.pid} has taken over`)
+      this.#recycler.stop()
+      onHandedOver(successor.pid, this.#bowOut())
+    }
+    try {
+      await this.#handOver.perform(successor, estate, () => this.#mustServe('upgrade'), onTaken)
+    } catch (error) {
+      if (this.#is('serving')) await onNotHandedOver()
+      throw error
+    }
   }
 
   async #bowOut(): Promise<StopResult> {
+    // The successor may listen elsewhere.
+    await this.#listeners.finish()
     await this.#handOver.bowOut(this.#options.predecessorGone)
     clearInterval(this.#probe)
     if (this.#drain.status !== null) return this.terminate('it is ending already')
@@ -266,6 +261,10 @@ export class Primary {
 
   #mustServe(what: string): void {
     if (this.#is('serving')) return
+    const { successorPid } = this.#handOver
+    if (successorPid !== undefined) {
+      throw new HelloserverError('HANDED_OVER', `Process ${successorPid} is the service now`)
+    }
     throw new HelloserverError(
       'CONTROL_FAILED',
       `Cannot ${what} while the service is ${this.#machine.state}`,
@@ -277,6 +276,8 @@ export class Primary {
     // What would change the workers is given up.
     this.#recycler.stop()
     this.#pool.settle()
+    this.#handOver.cancel()
+    if (this.#drain.status?.phase === 'cutting') this.#options.onCut()
     const move = primaryEvents[event]
     if (move === undefined || !this.#machine.accepts(move)) return
     const isFirst = !this.#is('draining')

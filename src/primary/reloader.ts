@@ -1,5 +1,5 @@
 import { deferred } from '../deferred.ts'
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -57,6 +57,11 @@ export class Reloader<Request extends object> {
   /** How the last reload ended; null before the first. */
   get last(): ReloadResult | null {
     return this.#last
+  }
+
+  /** Whether a reload is due after the one that runs. */
+  get isPlanned(): boolean {
+    return this.#next !== undefined
   }
 
   /** A reload that another process began has come to its good end in this one. */
@@ -133,6 +138,10 @@ export class Reloader<Request extends object> {
       })
     } catch (error) {
       reason = `${messageOf(error)} (in step "${step}")`
+      if (codeOf(error) === 'HANDED_OVER') {
+        this.#log.info({ cause, reason }, 'Not reloading')
+        return resultOf(performance.now() - startedMs, reason)
+      }
     }
     this.#last = resultOf(performance.now() - startedMs, reason)
     if (reason === null) this.#log.info(this.#last, 'Reloaded')

@@ -21,10 +21,17 @@ export interface Inheritance {
 export type ToSuccessor =
   /** Bring the workers up. */
   | ({ readonly kind: 'begin' } & Inheritance)
-  /** With the socket that the service listens on, and where its configuration had it. */
-  | { readonly kind: 'listener'; readonly host: string; readonly port: number }
+  /** With the socket that the service listens on, where its configuration had it, and the port that it got. */
+  | {
+      readonly kind: 'listener'
+      readonly host: string
+      readonly port: number
+      readonly boundPort: number
+    }
   /** With the socket that is the PID lock. */
   | { readonly kind: 'lock' }
+  /** Accept connections, and have people find you. */
+  | { readonly kind: 'go' }
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */
@@ -35,8 +42,14 @@ export type FromSuccessor =
   | { readonly kind: 'hello'; readonly protocol: number; readonly version: string }
   /** Its workers are ready; it asks for the sockets. */
   | { readonly kind: 'prepared' }
+  /** It has both sockets, and all that can fail has succeeded; it waits for the word. */
+  | { readonly kind: 'holding' }
   /** It accepts connections, and people find it: from here on there is no way back. */
   | { readonly kind: 'serving' }
   | { readonly kind: 'failed'; readonly message: string }
+  /** A connection is its own now. */
+  | { readonly kind: 'adopted'; readonly id: number }
+  /** A connection came without its socket: it has no descriptor left, say. */
+  | { readonly kind: 'missing'; readonly id: number }
   /** The service ends: what the predecessor has in hand may take so long. */
   | { readonly kind: 'end'; readonly withinMs: number }

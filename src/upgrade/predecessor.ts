@@ -1,5 +1,6 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
+import { HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionCounts } from '../status.ts'
 import {
@@ -22,6 +23,8 @@ export interface OfferedListener {
   readonly handle: ListeningHandle
   readonly host: string
   readonly port: number
+  /** The port that it got, where the configuration left that open. */
+  readonly boundPort: number
 }
 
 /** The primary whose service this process takes over, at the other end of Node's channel. */
@@ -29,6 +32,7 @@ export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
   readonly #lock = deferred<ListeningHandle>()
   readonly #listener = deferred<OfferedListener>()
+  readonly #go = deferred<void>()
   readonly #gone = deferred<void>()
   #audience: PredecessorListener | undefined
 
@@ -48,12 +52,26 @@ export class Predecessor {
     return this.#gone.promise
   }
 
-  get isGone(): boolean {
-    return !process.connected
+  /** Resolves when this process may end: what it has taken over is finished over there, too. */
+  async released(): Promise<void> {
+    if (this.#audience !== undefined) await this.#gone.promise
   }
 
   get inheritance(): Promise<Inheritance> {
     return this.#inheritance.promise
+  }
+
+  /** Rejects when it has ended before this process serves: a service that has died cannot be taken over. */
+  async orphaned(): Promise<never> {
+    await this.#gone.promise
+    if (this.#audience !== undefined) return new Promise<never>(() => {})
+    throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
+  }
+
+  /** Says that all is at hand, and resolves when this process is to be the service. */
+  async hold(): Promise<void> {
+    this.#tell({ kind: 'holding' })
+    await this.#go.promise
   }
 
   /** Says that the workers are ready, and resolves with the lock and the listening socket. */
@@ -67,7 +85,7 @@ export class Predecessor {
     this.#audience = audience
     this.#tell({ kind: 'serving' })
     // It may have died at this very moment.
-    if (this.isGone) audience.onGone()
+    if (!process.connected) audience.onGone()
   }
 
   /** Says why this process cannot take over; resolves when that is sent. */
@@ -77,7 +95,8 @@ export class Predecessor {
 
   /** The service ends, and what is still in hand over there may take so long, in milliseconds. */
   end(withinMs: number): void {
-    this.#tell({ kind: 'end', withinMs })
+    // Until this process serves, its end is nobody's but its own.
+    if (this.#audience !== undefined) this.#tell({ kind: 'end', withinMs })
   }
 
   #receive(message: ToSuccessor, handle: unknown): void {
@@ -89,19 +108,29 @@ export class Predecessor {
         this.#lock.resolve(handle as ListeningHandle)
         return
       case 'listener': {
-        const { host, port } = message
-        this.#listener.resolve({ handle: handle as ListeningHandle, host, port })
+        const { host, port, boundPort } = message
+        this.#listener.resolve({ handle: handle as ListeningHandle, host, port, boundPort })
         return
       }
+      case 'go':
+        this.#go.resolve()
+        return
       case 'connection':
-        // The client was dropped by the system on its way.
-        if (handle === undefined) return
-        this.#audience?.onConnection(handle as SocketHandle, message.id, message.ageMs)
+        this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)
         return
       case 'counts':
         this.#audience?.onCounts(message.counts)
         return
     }
+  }
+
+  #receiveClient(id: number, ageMs: number, handle: SocketHandle | undefined): void {
+    if (handle === undefined) {
+      this.#tell({ kind: 'missing', id })
+      return
+    }
+    this.#audience?.onConnection(handle, id, ageMs)
+    this.#tell({ kind: 'adopted', id })
   }
 
   #tell(message: FromSuccessor, onSent: () => void = () => {}): void {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
@@ -27,8 +28,12 @@ export interface Estate {
   readonly listener: ListeningHandle
   readonly host: string
   readonly port: number
+  readonly boundPort: number
   readonly lock: ListeningHandle
 }
+
+/** What became of a connection that was passed on: `lost` with the process that it was passed to. */
+export type Passed = 'adopted' | 'missing' | 'lost'
 
 /**
  * The process that takes the service over, as the primary that it succeeds sees it.
@@ -41,6 +46,7 @@ export class Successor {
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
   #fail: (reason: HelloserverError) => void = () => {}
+  #passed: (outcome: Passed) => void = () => {}
   #onEnd: (withinMs: number) => void = () => {}
 
   constructor({ files, program, environment, withinMs }: SuccessorOptions) {
@@ -55,11 +61,13 @@ export class Successor {
     closeSync(log)
     this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
     this.#child.once('error', (error) => this.#give(`The successor cannot run: ${error.message}`))
-    this.#child.once('exit', (status, signal) =>
+    this.#child.once('exit', (status, signal) => {
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
-      ),
-    )
+      )
+      // Node calls nobody back for what is still to be sent.
+      this.#passed('lost')
+    })
     this.#deadline = setTimeout(
       () => this.#give(`The successor was not ready within ${withinMs} ms`),
       withinMs,
@@ -87,17 +95,22 @@ export class Successor {
    *
    * @throws HelloserverError `RELOAD_FAILED` why it does not
    */
-  async takeOver({ listener, host, port, lock }: Estate): Promise<void> {
+  async takeOver({ listener, lock, ...place }: Estate): Promise<void> {
     this.#send({ kind: 'lock' }, lock)
-    this.#send({ kind: 'listener', host, port }, listener)
-    await this.#until('serving')
+    this.#send({ kind: 'listener', ...place }, listener)
+    await this.#until('holding')
+    // It may serve from here on, and only its end says that it does not.
     clearTimeout(this.#deadline)
+    void this.#tell({ kind: 'go' })
+    await this.#until('serving')
   }
 
-  /** Passes a client on; resolves when this process's own copy of the socket is not needed any more. */
-  pass(id: number, ageMs: number, handle: SocketHandle): Promise<void> {
+  /** Passes a client on, one at a time; until it is adopted, this process's own copy of the socket is the one that counts. */
+  pass(id: number, ageMs: number, handle: SocketHandle): Promise<Passed> {
+    if (!this.#child.connected) return Promise.resolve('lost')
     return new Promise((resolve) => {
-      sendHandle(this.#child, { kind: 'connection', id, ageMs }, handle, () => resolve())
+      this.#passed = resolve
+      sendHandle(this.#child, { kind: 'connection', id, ageMs }, handle, ignore)
     })
   }
 
@@ -111,15 +124,14 @@ export class Successor {
     this.#onEnd = act
   }
 
-  /** Asks it to end gracefully, as a person would. */
-  stop(): void {
-    this.#child.kill('SIGUSR1')
-  }
-
-  /** Ends it, workers included: they end when they lose it. */
-  kill(): void {
+  /** Ends it, workers included (they end when they lose it); resolves when it has ended. */
+  async kill(): Promise<void> {
     clearTimeout(this.#deadline)
+    const { exitCode, signalCode, pid } = this.#child
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    const ended = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
+    await ended
   }
 
   #until(step: FromSuccessor['kind']): Promise<void> {
@@ -131,13 +143,31 @@ export class Successor {
   }
 
   #receive(message: FromSuccessor): void {
-    if (message.kind === 'failed') this.#give(`The successor failed: ${message.message}`)
-    else if (message.kind === 'end') this.#onEnd(message.withinMs)
-    else if (message.kind === 'hello' && message.protocol !== upgradeProtocol) {
-      this.#give(
-        `The build on disk (${message.version}) speaks upgrade protocol ${message.protocol}, this one ${upgradeProtocol}; use "helloserver restart"`,
-      )
-    } else this.#steps.get(message.kind)?.()
+    switch (message.kind) {
+      case 'failed':
+        this.#give(`The successor failed: ${message.message}`)
+        return
+      case 'end':
+        this.#onEnd(message.withinMs)
+        return
+      case 'adopted':
+      case 'missing':
+        this.#passed(message.kind)
+        return
+      case 'hello':
+        if (message.protocol !== upgradeProtocol) {
+          this.#give(
+            `The build on disk (${message.version}) speaks upgrade protocol ${message.protocol}, this one ${upgradeProtocol}; use "helloserver restart"`,
+          )
+          return
+        }
+        break
+      case 'prepared':
+      case 'holding':
+      case 'serving':
+        break
+    }
+    this.#steps.get(message.kind)?.()
   }
 
   /** The first reason is the one that counts. */

@@ -8,16 +8,27 @@ import { Load } from '../helpers/load.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { ProgramCopy } from '../helpers/program-copy.ts'
 import type { CommandResult, Sandbox } from '../helpers/sandbox.ts'
-import { counted, runService, type Service, startService } from '../helpers/service.ts'
+import { counted, runService, type Service, startIn, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const failing = { allow: [/Reload failed/, /Killing a worker/] }
+const failing = { allow: [/Reload failed/, /Killing a worker/, /Cannot take the service over/] }
 
 /** Never gets ready once its test has said so. */
 const hanging = `import { existsSync } from 'node:fs'
 export default {
   async setup() {
     if (existsSync(recordFile)) await new Promise((resolve) => setTimeout(resolve, 1e9))
+  },
+  async handle(connection) {
+    await connection.write((await connection.readLine()) ?? '')
+  },
+}`
+
+/** Does not get ready while its mark is there. */
+const hesitant = `import { existsSync } from 'node:fs'
+export default {
+  async setup() {
+    while (existsSync(recordFile)) await new Promise((resolve) => setTimeout(resolve, 10))
   },
   async handle(connection) {
     await connection.write((await connection.readLine()) ?? '')
@@ -47,6 +58,25 @@ async function upgradeTo(sandbox: Sandbox, program: string): Promise<ReloadResul
     return await client.request('upgrade', { program })
   } finally {
     client.close()
+  }
+}
+
+/** The process that is to take over, and that was not there `before`. */
+function successorOf({ sandbox }: Service, before: readonly number[]): Promise<number> {
+  return waitFor('the successor', () =>
+    sandbox
+      .processes()
+      .filter((pid) => !before.includes(pid))
+      .find((pid) => commandOf(pid).includes('--successor')),
+  )
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    // It has just ended.
+    return ''
   }
 }
 
@@ -172,13 +202,66 @@ describe('a hot upgrade', { concurrency: 3 }, () => {
     await service.sandbox.assertNothingLeft()
   })
 
-  test('TERM ends the predecessor too', async (t) => {
+  test('TERM ends every predecessor too', async (t) => {
     const service = await startService(t)
     const holder = await held(service)
+    await upgrade(service)
     const { pid } = await upgrade(service)
     signalTo(pid, 'SIGTERM')
     assert.equal((await holder.ending()).text, '')
     await service.sandbox.assertNothingLeft()
+  })
+
+  test("what is asked for meanwhile is the successor's to do", async (t) => {
+    const service = await startService(t, { app: hesitant })
+    const before = service.sandbox.processes()
+    service.sandbox.mark()
+    const upgraded = service.cli('upgrade')
+    await successorOf(service, before)
+    service.sandbox.configure({ queue: { max: 7 } })
+    service.signal('SIGHUP')
+    const reloaded = service.cli('reload')
+    await service.sandbox.logged(/Caught SIGHUP/)
+    service.sandbox.unmark()
+    assert.equal((await upgraded).status, 0)
+    assert.equal((await reloaded).status, 0)
+    await waitFor('the new configuration', async () => (await service.status()).queue.max === 7)
+  })
+
+  test('who asks the predecessor for what is not its to do is told', async (t) => {
+    const service = await startService(t)
+    const holder = await held(service)
+    const client = await ControlClient.connect(service.sandbox.socketFile)
+    t.after(() => client.close())
+    await client.request('status', {})
+    const { pid } = await upgrade(service)
+    const told = { code: 'HANDED_OVER', message: `Process ${pid} is the service now` }
+    await assert.rejects(client.request('stop', {}), told)
+    await assert.rejects(client.request('reload', {}), told)
+    await assert.rejects(client.request('scale', { workers: 2 }), told)
+    service.signal('SIGUSR1')
+    await waitFor('the drain over there', async () => (await service.status()).drain !== null)
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+    await service.sandbox.assertNothingLeft()
+  })
+
+  test('a successor that dies while it takes over who waits leaves nobody hanging', async (t) => {
+    const service = await startService(t, { config: { workers: 1 } })
+    const holder = await held(service)
+    const waiting = Array.from({ length: 300 }, () => new Client(service.port))
+    for (const client of waiting) await client.send('a\r\n')
+    await counted(service, { queued: 300 })
+    const upgraded = service.cli('upgrade')
+    await service.sandbox.logged(/has taken over/)
+    signalTo(pidIn(service.sandbox), 'SIGKILL')
+    await Promise.all(waiting.map((client) => client.ending()))
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+    await waitFor('the end of the predecessor', () => !isAlive(service.pid))
+    await upgraded
+    const next = await startIn(service.sandbox)
+    assert.equal((await ask(next.port, 'b\r\n')).text, 'b\r\n')
   })
 
   test('another address in the configuration is bound by the successor', async (t) => {
@@ -284,12 +367,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     const before = service.sandbox.processes()
     service.sandbox.mark()
     const upgraded = service.cli('upgrade')
-    const successor = await waitFor('the successor', () =>
-      service.sandbox
-        .processes()
-        .filter((pid) => !before.includes(pid))
-        .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--successor')),
-    )
+    const successor = await successorOf(service, before)
     await waitFor('its worker', () => service.sandbox.processes().length > before.length + 2)
     signalTo(successor, 'SIGKILL')
     assert.match((await upgraded).stderr, /ended before it served \(SIGKILL\)/)
@@ -297,6 +375,37 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     service.sandbox.writeApp()
     await refused(service, lastReload as ReloadResult, /SIGKILL/)
   })
+})
+
+for (const signal of ['SIGTERM', 'SIGUSR1'] as const) {
+  test(`${signal} to a successor that does not serve yet ends that one only`, async (t) => {
+    const service = await startService(t, { ...failing, app: hesitant })
+    const before = service.sandbox.processes()
+    const holder = await held(service)
+    service.sandbox.mark()
+    const upgraded = service.cli('upgrade')
+    const successor = await successorOf(service, before)
+    await waitFor('its worker', () => service.sandbox.processes().length > before.length + 2)
+    signalTo(successor, signal)
+    assert.equal((await upgraded).status, 1)
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+    const { state, pid } = await service.status()
+    assert.deepEqual({ state, pid }, { state: 'serving', pid: service.pid })
+    service.sandbox.unmark()
+    assert.notEqual((await upgrade(service)).pid, service.pid)
+  })
+}
+
+test('a stop while a successor gets ready ends that one, too', async (t) => {
+  const service = await startService(t, { ...failing, app: hesitant })
+  const before = service.sandbox.processes()
+  service.sandbox.mark()
+  const upgraded = service.cli('upgrade')
+  await successorOf(service, before)
+  assert.equal((await service.cli('stop')).status, 0)
+  assert.equal((await upgraded).status, 1)
+  await service.sandbox.assertNothingLeft()
 })
 
 test('a worker of another build than its primary is refused, with what to do', async (t) => {

@@ -104,6 +104,8 @@ test('what another process has accepted is counted too, until it is written off'
   own.state = accounts.open()
   assert.deepEqual(accounts.counts, { ...counts, accepted: 6, queued: 2 })
   assert.equal(accounts.unsettled, 4)
+  accounts.takeFromInherited()
+  assert.deepEqual([accounts.counts.accepted, accounts.counts.queued], [5, 1])
   accounts.inherit({ ...counts, served: 3, active: 1 })
   assert.deepEqual([accounts.counts.served, accounts.unsettled], [3, 3])
   accounts.writeOff()

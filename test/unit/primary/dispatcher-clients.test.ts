@@ -104,13 +104,19 @@ test('who waited in another process keeps the number, the place and the age', (t
   assert.equal(accounts.counts.queued, 3)
 })
 
-test('who is withdrawn is open, first in line, and counted no more', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const handle = new LooseHandle()
-  dispatcher.accept(handle)
-  const connection = dispatcher.withdraw()
-  assert.equal(connection?.handle, handle)
-  assert.ok(handle.isOpen)
-  assert.equal(accounts.counts.accepted, 0)
+test('who is withdrawn is counted until another process has them', (t) => {
+  const { dispatcher, accounts, queue } = staged(t)
+  const handles = [new LooseHandle(), new LooseHandle()]
+  for (const handle of handles) dispatcher.accept(handle)
+  const [first, second] = [dispatcher.withdraw(), dispatcher.withdraw()]
+  assert.ok(first !== undefined && second !== undefined)
   assert.equal(dispatcher.withdraw(), undefined)
+  assert.deepEqual([accounts.counts.accepted, accounts.counts.queued], [2, 2])
+  dispatcher.passed(first)
+  dispatcher.keep(second)
+  assert.deepEqual(
+    handles.map(({ isOpen }) => isOpen),
+    [false, true],
+  )
+  assert.deepEqual([accounts.counts.accepted, queue.length], [1, 1])
 })

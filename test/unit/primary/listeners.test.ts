@@ -41,7 +41,7 @@ test('while it moves, both addresses are served; when it has, only the new one',
 test('a move that is cancelled leaves the old address, and the new one can be taken later', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   const move = await listeners.move({ host: '127.0.0.2', port })
-  move.cancel()
+  await move.cancel()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, false])
   const again = await listeners.move({ host: '127.0.0.2', port })
   await again.finish()
@@ -55,7 +55,7 @@ test('where it is already, it need not move', async (t) => {
     { host: '127.0.0.1', port },
   ]) {
     const move = await listeners.move(place)
-    move.cancel()
+    await move.cancel()
     await move.finish()
     assert.equal(await accepts('127.0.0.1'), true)
   }
@@ -76,7 +76,7 @@ test('an end in the midst of a move closes both', async (t) => {
   const move = await listeners.move({ host: '127.0.0.2', port })
   listeners.close()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, false])
-  move.cancel()
+  await move.cancel()
 })
 
 test('an end before a move is bound ends the move', async (t) => {

@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Environment } from '../config/environment.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import { ControlClient } from '../control/client.ts'
+import { controlProtocol } from '../control/protocol.ts'
+import { codeOf } from '../errors.ts'
+import { launch } from '../launch/launch.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** A primary that is starting, or being upgraded, is not ready for a bridge; so often, and so long, it is tried. */
+const retryEveryMs = 100
+const retryForMs = 30_000
+
+/** A primary that can be spoken with, and whether it was launched for that. */
+export interface Reached {
+  readonly client: ControlClient
+  readonly launched: boolean
+}
+
+/**
+ * Connects to the primary, launching one when there is none.
+ *
+ * One of another release may mean something else by the same words; but what USR2 asks for is the same in
+ * all of them, so it is upgraded to the release on disk, which is this one's.
+ */
+export async function reachPrimary(
+  files: RunFiles,
+  environment: Environment,
+  log: Logger,
+): Promise<Reached> {
+  const untilMs = performance.now() + retryForMs
+  let upgrading: number | undefined
+  for (;;) {
+    try {
+      const client = await ControlClient.connect(files.socketFile)
+      const { protocol, version, pid } = await client.hello()
+      if (protocol === controlProtocol || performance.now() > untilMs) {
+        return { client, launched: false }
+      }
+      client.close()
+      if (upgrading !== pid) {
+        log.warn({ pid, version, protocol }, 'The primary is of another release; upgrading it')
+        process.kill(pid, 'SIGUSR2')
+      }
+      upgrading = pid
+    } catch (error) {
+      if (codeOf(error) !== 'NOT_RUNNING') throw error
+      const client = await launched(files, environment, untilMs)
+      if (client !== undefined) return { client, launched: true }
+    }
+    await delay(retryEveryMs)
+  }
+}
+
+/** Launches a primary; undefined when somebody else is starting one at this moment. */
+async function launched(
+  files: RunFiles,
+  environment: Environment,
+  untilMs: number,
+): Promise<ControlClient | undefined> {
+  try {
+    await launch(files, environment)
+    return await ControlClient.connect(files.socketFile)
+  } catch (error) {
+    if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error
+    return undefined
+  }
+}
