@@ -17,7 +17,7 @@ async function drains(service: Service, end: () => Promise<unknown>): Promise<vo
     await counted(service, { active: 1, queued })
   }
   const ended = end()
-  await service.sandbox.logged(/"to":"draining"/)
+  await service.sandbox.logged(/"to":"serving-queue"/)
   assert.deepEqual(await ask(service.port, ''), { how: 'refused', text: '' })
   assert.ok(isAlive(service.pid), 'the primary did not wait')
   for (const [index, client] of clients.entries()) {

@@ -61,7 +61,10 @@ describe('signals', { concurrency: 3 }, () => {
     await waiting.send('b\r\n')
     await counted(service, { queued: 1 })
     service.signal('SIGUSR1')
-    await waitFor('the drain', async () => (await service.status()).state === 'draining')
+    await waitFor(
+      'the closed port',
+      async () => (await service.status()).drain?.phase === 'serving-queue',
+    )
     assert.equal((await new Client(service.port).ending()).how, 'refused')
     await holder.send('a\r\n')
     assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })

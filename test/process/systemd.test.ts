@@ -62,7 +62,7 @@ describe('systemd', { concurrency: 3 }, () => {
     service.sandbox.configure({ port: 4_711 })
     const { status, stderr } = await service.cli('reload')
     assert.equal(status, 1)
-    const told = /The port cannot change from 0 to 4711 in a reload; the socket is inherited/
+    const told = /The port cannot change from 0 to 4711: the socket is inherited/
     assert.match(stderr, told)
     assert.match((await notify.received('READY=1', 2)).join(), told)
   })

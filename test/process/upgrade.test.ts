@@ -351,6 +351,18 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     )
   })
 
+  test('the successor dies when it has put itself where people look', async (t) => {
+    const service = await startService(t, failing)
+    const program = new ProgramCopy(t)
+    const publish = 'service.publishControl();'
+    program.edit('bin/succeed.js', publish, `${publish} process.kill(process.pid, 'SIGKILL');`)
+    await refused(
+      service,
+      await upgradeTo(service.sandbox, program.primary),
+      /The successor ended before it served \(SIGKILL\)/,
+    )
+  })
+
   test('the workers never get ready', async (t) => {
     const config = { reload: { readyTimeoutMs: 1_000 } }
     const service = await startService(t, { ...failing, app: hanging, config })
