@@ -20,7 +20,7 @@ export class HandOver {
   #candidate: Successor | undefined
   #successor: Successor | undefined
   /** Whom the counters are reported to, once everybody who waited was passed on. */
-  #listener: Successor | undefined
+  #reportsTo: Successor | undefined
   #decided: Promise<void> = Promise.resolve()
 
   constructor(accounts: Accounts, dispatcher: Dispatcher, pool: WorkerPool) {
@@ -95,7 +95,7 @@ export class HandOver {
     const closed = this.#pool.close()
     void successor.report(this.#accounts.counts)
     await this.#passOn(successor)
-    this.#listener = successor
+    this.#reportsTo = successor
     this.settled()
     await closed
     // What a worker had not claimed when it ended is in the queue again.
@@ -106,7 +106,7 @@ export class HandOver {
 
   /** To be told of every connection that has ended. */
   settled(): void {
-    void this.#listener?.report(this.#accounts.counts)
+    void this.#reportsTo?.report(this.#accounts.counts)
   }
 
   /** One after the other, so that those who still wait here are looked after as ever. */

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { ControlClient } from '../../src/control/client.ts'
+import type { ReloadResult, Status } from '../../src/status.ts'
+import { Client } from './client.ts'
+import type { Sandbox } from './sandbox.ts'
+import { counted, type Service } from './service.ts'
+import { waitFor } from './wait-for.ts'
+
+/** Log lines that go with an upgrade that fails. */
+export const failing = {
+  allow: [/Reload failed/, /Killing a worker/, /Cannot take the service over/],
+}
+
+/** Does not get ready while its mark is there. */
+export const hesitant = `import { existsSync } from 'node:fs'
+export default {
+  async setup() {
+    while (existsSync(recordFile)) await new Promise((resolve) => setTimeout(resolve, 10))
+  },
+  async handle(connection) {
+    await connection.write((await connection.readLine()) ?? '')
+  },
+}`
+
+/** Upgrades, and says how the service is then. */
+export async function upgrade(service: Service): Promise<Status> {
+  const { status, stderr } = await service.cli('upgrade')
+  assert.equal(status, 0, stderr)
+  return service.status()
+}
+
+/** Asks for an upgrade to a program that the command line would not name. */
+export async function upgradeTo(sandbox: Sandbox, program: string): Promise<ReloadResult> {
+  const client = await ControlClient.connect(sandbox.socketFile)
+  try {
+    return await client.request('upgrade', { program })
+  } finally {
+    client.close()
+  }
+}
+
+/** The process that is to take over, and that was not there `before`. */
+export function successorOf({ sandbox }: Service, before: readonly number[]): Promise<number> {
+  return waitFor('the successor', () =>
+    sandbox
+      .processes()
+      .filter((pid) => !before.includes(pid))
+      .find((pid) => commandOf(pid).includes('--successor')),
+  )
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    // It has just ended.
+    return ''
+  }
+}
+
+/** The process that the PID file names. */
+export const pidIn = ({ pidFile }: Sandbox) => Number(readFileSync(pidFile, 'utf8'))
+
+/** A client that a worker of the first primary has in hand, and which has said nothing yet. */
+export async function held(service: Service): Promise<Client> {
+  const client = await Client.connect(service.port)
+  await counted(service, { active: 1 })
+  return client
+}
