@@ -31,6 +31,11 @@ export class HelloserverError extends Error {
   }
 }
 
+/** What is asked of a process that was the service; another one is to be asked. */
+export function handedOver(pid: number): HelloserverError {
+  return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
+}
+
 /** A line that did not end within `connection.maxLineBytes`; an app may answer it in its own way. */
 export class LineTooLongError extends HelloserverError {
   override readonly name = 'LineTooLongError'

@@ -10,7 +10,7 @@ import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
-import { endOnFault, releaseStack } from './fault.ts'
+import { tidyOnFault } from './fault.ts'
 import { type Mode, Service } from './service.ts'
 
 /**
@@ -30,9 +30,8 @@ export async function serve(name: string, mode: Mode): Promise<number> {
     const lock = await takePidLock(files.pidFile)
     const destination = mode === 'daemon' ? new LogFile(files.logFile) : standardOutput()
     const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
-    const stack = releaseStack(log)
+    const stack = tidyOnFault(log)
     stack.push('PID lock', () => lock.release())
-    endOnFault(log, stack)
     try {
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)

@@ -7,7 +7,7 @@ import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
-import { HelloserverError } from '../errors.ts'
+import { handedOver, HelloserverError } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
 import type { PidLock } from '../primary/pid-lock.ts'
@@ -55,8 +55,6 @@ export class Service {
   readonly #options: ServiceOptions
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
-  /** The process that is the service now, if another one is. */
-  #successorPid: number | undefined
 
   constructor(options: ServiceOptions) {
     const { name, environment, config, log, destination, files, lock, notifier } = options
@@ -151,16 +149,16 @@ export class Service {
   /** @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked */
   async #stop(cause: string): Promise<StopResult> {
     await this.primary.decided
-    if (this.#successorPid !== undefined) throw handedOver(this.#successorPid)
+    const { successorPid } = this.primary
+    if (successorPid !== undefined) throw handedOver(successorPid)
     return this.end('stop', cause)
   }
 
   /** A reload that could not begin any more is the other process's to do. */
   async #passedOn(reloading: Promise<ReloadResult>): Promise<ReloadResult> {
     const result = await reloading
-    if (result.outcome === 'failed' && this.#successorPid !== undefined) {
-      throw handedOver(this.#successorPid)
-    }
+    const { successorPid } = this.primary
+    if (result.outcome === 'failed' && successorPid !== undefined) throw handedOver(successorPid)
     return result
   }
 
@@ -204,7 +202,6 @@ export class Service {
 
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */
   #handOver(pid: number, leaving: Promise<StopResult>): void {
-    this.#successorPid = pid
     this.#options.lock().release()
     this.#options.stack.forgetAll()
     this.control.handOver(pid)
@@ -224,7 +221,8 @@ export class Service {
   /** A second one moves the stop on to its next phase. */
   async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
     await this.primary.decided
-    if (this.#successorPid !== undefined) process.kill(this.#successorPid, signal)
+    const { successorPid } = this.primary
+    if (successorPid !== undefined) process.kill(successorPid, signal)
     else if (this.#ending === undefined) void this.end('stop', signal)
     else this.primary.insist(signal)
   }
@@ -232,8 +230,9 @@ export class Service {
   #act(action: SignalAction, signal: NodeJS.Signals): void {
     const { mode, log, stack } = this.#options
     log.info({ signal }, `Caught ${signal}`)
-    if (this.#successorPid !== undefined && meantForService.has(action)) {
-      process.kill(this.#successorPid, signal)
+    const { successorPid } = this.primary
+    if (successorPid !== undefined && meantForService.has(action)) {
+      process.kill(successorPid, signal)
       return
     }
     switch (action) {
@@ -267,7 +266,3 @@ export class Service {
 
 /** What a signal to this process asks of the service, whichever process that is by now. */
 const meantForService: ReadonlySet<SignalAction> = new Set(['reload', 'upgrade', 'stop'])
-
-function handedOver(pid: number): HelloserverError {
-  return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
-}

@@ -7,7 +7,7 @@ import { Notifier } from '../systemd/notifier.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { type OfferedListener, Predecessor } from '../upgrade/predecessor.ts'
-import { endOnFault, releaseStack } from './fault.ts'
+import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
 
 /**
@@ -27,8 +27,7 @@ export async function succeed(name: string): Promise<number> {
     const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
     const destination = new LogFile(files.logFile)
     const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
-    const stack = releaseStack(log)
-    endOnFault(log, stack)
+    const stack = tidyOnFault(log)
     try {
       const config = loadConfig(name, environment)
       log.level = config.logLevel

@@ -1,6 +1,6 @@
 import { version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
-import { HelloserverError } from '../errors.ts'
+import { handedOver, HelloserverError } from '../errors.ts'
 import { type DrainEvent, primaryEvents } from '../lifecycle/drain-phases.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
@@ -151,6 +151,11 @@ export class Primary {
     }
   }
 
+  /** The process that is the service now, if another one is. */
+  get successorPid(): number | undefined {
+    return this.#handOver.successorPid
+  }
+
   /** Pending while another process may become the service at any moment: a graceful stop waits for that. */
   get decided(): Promise<void> {
     return this.#handOver.decided
@@ -261,10 +266,7 @@ export class Primary {
 
   #mustServe(what: string): void {
     if (this.#is('serving')) return
-    const { successorPid } = this.#handOver
-    if (successorPid !== undefined) {
-      throw new HelloserverError('HANDED_OVER', `Process ${successorPid} is the service now`)
-    }
+    if (this.successorPid !== undefined) throw handedOver(this.successorPid)
     throw new HelloserverError(
       'CONTROL_FAILED',
       `Cannot ${what} while the service is ${this.#machine.state}`,

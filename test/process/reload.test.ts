@@ -39,9 +39,14 @@ const brokenApps: readonly [what: string, app: string, told: RegExp][] = [
   ],
   [
     'ends when it has been ready',
-    `export default { handle() {}, setup({ slot }) {
-      if (slot === 1) setTimeout(() => process.exit(3), 20)
-      else return new Promise((resolve) => setTimeout(resolve, 300))
+    // The second worker is ready once the first one has been started again, which the primary does when it died.
+    `import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+    const starts = () => existsSync(recordFile) ? readFileSync(recordFile).length : 0
+    export default { handle() {}, async setup({ slot }) {
+      if (slot === 1) {
+        appendFileSync(recordFile, 'x')
+        setImmediate(() => process.exit(3))
+      } else while (starts() < 2) await new Promise((resolve) => setTimeout(resolve, 5))
     } }`,
     /Worker 1 was ready, but died again/,
   ],
