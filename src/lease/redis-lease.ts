@@ -1,0 +1,278 @@
+import { codeOf, messageOf } from '../errors.ts'
+import { type LeaseEvent, type LeaseState, leaseTransitions } from '../lifecycle/lease-states.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import type { RedisLink } from '../redis/link.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { monotonicMs } from '../clock.ts'
+import { keysOf } from './keys.ts'
+import type { Grant, Lease, LeaseListener, LeaseStatus } from './lease.ts'
+import { type Contender, LeaseStore } from './lease-store.ts'
+import { Observations } from './observations.ts'
+import { Validity } from './validity.ts'
+import { Wake } from './wake.ts'
+
+export interface RedisLeaseOptions extends Contender {
+  readonly service: string
+  readonly mode: LeaseStatus['mode']
+  /** How many hosts may serve at a time. */
+  readonly slots: number
+  /** How long a hold lasts that is not renewed, in milliseconds. */
+  readonly ttlMs: number
+  readonly log: Logger
+}
+
+/** A holder stops this part of its lease after the last renewal was sent. */
+const useOfTtl = 0.98
+const renewalsPerTtl = 5
+/** After a renewal that failed, in milliseconds. */
+const retryMs = 50
+/** How often a host that waits looks, if no hint comes: lower and upper bound, in milliseconds. */
+const pollMs = [150, 250] as const
+/** How long a release may keep on trying, in milliseconds; then the others have to wait the lease out. */
+const releaseWithinMs = 1_000
+
+/**
+ * The lease in Redis, as one host sees it.
+ *
+ * What makes it safe is on this side: the deadline counts from before the renewal was sent, by the monotonic clock,
+ * and it is never renewed once that has passed. What Redis forgets, or says late, can only cost time.
+ */
+export class RedisLease implements Lease {
+  readonly #options: RedisLeaseOptions
+  readonly #link: RedisLink
+  readonly #store: LeaseStore
+  readonly #listener: LeaseListener
+  readonly #machine: Machine<LeaseState, LeaseEvent>
+  readonly #observations = new Observations(monotonicMs)
+  readonly #validity = new Validity(monotonicMs)
+  /** Ends whatever waits in the state that the lease is in. */
+  #wake = new Wake()
+  #grant: Grant | null = null
+  #deadline: NodeJS.Timeout | undefined
+  #reason: string | null = null
+  #contended: string | undefined
+
+  constructor(link: RedisLink, options: RedisLeaseOptions, listener: LeaseListener) {
+    this.#options = options
+    this.#link = link
+    this.#listener = listener
+    const keys = keysOf(options.service, options.slots)
+    this.#store = new LeaseStore(link, keys, options, options.ttlMs)
+    this.#machine = new Machine<LeaseState, LeaseEvent>(
+      leaseTransitions,
+      'idle',
+      (from, event, to, cause) =>
+        options.log.debug(
+          { from, event, to, cause, token: this.#grant?.token },
+          `The lease is ${to}`,
+        ),
+    )
+    link.subscribe(keys.channel, () => {
+      if (this.#machine.state === 'seeking') this.#wake.now()
+    })
+  }
+
+  get grant(): Grant | null {
+    return this.#grant
+  }
+
+  get status(): LeaseStatus {
+    const { mode, host } = this.#options
+    const grant = this.#grant
+    const others = this.#observations.records.find(({ state }) => state === 'held')
+    const sinceMs = grant?.sinceMs ?? others?.sinceMs
+    return {
+      mode,
+      held: grant !== null,
+      token: grant?.token ?? null,
+      slot: grant?.slot ?? null,
+      validForMs: grant === null ? null : Math.round(this.#validity.remainingMs),
+      holder: grant !== null ? host : (others?.host ?? null),
+      since: sinceMs === undefined ? null : new Date(sinceMs).toISOString(),
+      reason: grant !== null ? null : this.#reason,
+    }
+  }
+
+  isValid(): boolean {
+    return this.#validity.isValid()
+  }
+
+  seek(): void {
+    this.#machine.apply('seek')
+    this.#observations.forget()
+    this.#contended = undefined
+    void this.#contend(this.#renewWake())
+  }
+
+  check(): void {
+    if (this.#machine.state !== 'held') return
+    if (this.#validity.remainingMs === 0)
+      this.#lose('the lease ran out while this process was paused')
+    else this.#wake.now()
+  }
+
+  async resume(grant: Grant): Promise<void> {
+    const sentMs = monotonicMs()
+    const renewal = await this.#store.renew(grant)
+    if (renewal.kind === 'lost') throw new Error(`The lease is ${renewal.host}'s by now`)
+    this.#hold('resume', grant, sentMs)
+  }
+
+  rest(): void {
+    this.#end('rest')
+  }
+
+  async release(): Promise<void> {
+    const grant = this.#grant
+    this.#end('rest')
+    if (grant !== null) await this.#giveBack(grant)
+  }
+
+  close(): void {
+    this.#end('rest')
+    this.#link.close()
+  }
+
+  async #contend(wake: Wake): Promise<void> {
+    while (!wake.isOver) {
+      const sentMs = monotonicMs()
+      try {
+        const answer = await this.#store.acquire(
+          this.#observations.highestToken,
+          this.#observations.matured(),
+        )
+        if (answer.kind === 'granted') {
+          // It came too late for whoever asked.
+          if (wake.isOver) await this.#giveBack(answer.grant)
+          else this.#hold('granted', answer.grant, sentMs)
+          return
+        }
+        if (wake.isOver) return
+        this.#observations.see(answer.records)
+        this.#tellWhoHolds()
+      } catch (error) {
+        if (wake.isOver) return
+        this.#trouble(error)
+      }
+      const [least, most] = pollMs
+      const poll = least + Math.random() * (most - least)
+      await wake.sleep(Math.min(poll, this.#observations.nextInMs + 1))
+    }
+  }
+
+  #hold(event: 'granted' | 'resume', grant: Grant, sentMs: number): void {
+    this.#grant = grant
+    this.#observations.noteToken(grant.token)
+    this.#reason = null
+    this.#machine.apply(event)
+    this.#extend(sentMs)
+    void this.#keep(grant, this.#renewWake(), sentMs)
+    // Its way here may have taken longer than it lasts.
+    if (this.#validity.remainingMs === 0)
+      this.#lose('the lease ran out before its grant had arrived')
+    else this.#listener.onHeld(grant)
+  }
+
+  async #keep(grant: Grant, wake: Wake, grantedMs: number): Promise<void> {
+    const everyMs = this.#options.ttlMs / renewalsPerTtl
+    let dueMs = grantedMs + everyMs
+    for (;;) {
+      await wake.sleep(Math.max(0, dueMs - monotonicMs()))
+      if (wake.isOver) return
+      // A late renewal could find a server that has not heard of those who came after.
+      if (this.#validity.remainingMs === 0) return this.#lose(this.#whyItRanOut())
+      const sentMs = monotonicMs()
+      try {
+        const renewal = await this.#store.renew(grant)
+        if (wake.isOver) return
+        if (renewal.kind === 'lost') {
+          return this.#lose(`${renewal.host} has it, with token ${renewal.token}`)
+        }
+        this.#extend(sentMs)
+        this.#reason = null
+        dueMs = sentMs + everyMs
+      } catch (error) {
+        if (wake.isOver) return
+        this.#trouble(error)
+        dueMs = monotonicMs() + retryMs
+      }
+    }
+  }
+
+  #extend(sentMs: number): void {
+    const deadlineMs = sentMs + useOfTtl * this.#options.ttlMs
+    this.#validity.extend(deadlineMs)
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(
+      () => this.#lose(this.#whyItRanOut()),
+      Math.ceil(this.#validity.remainingMs) + 1,
+    )
+    this.#listener.onExtended(deadlineMs)
+  }
+
+  #whyItRanOut(): string {
+    return `it could not be renewed in time${this.#reason === null ? '' : `: ${this.#reason}`}`
+  }
+
+  #lose(cause: string): void {
+    if (this.#machine.state !== 'held') return
+    this.#reason = cause
+    this.#end('lost', cause)
+    this.#listener.onLost(cause)
+  }
+
+  #end(event: 'lost' | 'rest', cause?: string): void {
+    this.#wake.end()
+    this.#validity.end()
+    clearTimeout(this.#deadline)
+    this.#machine.apply(event, cause)
+    this.#grant = null
+  }
+
+  async #giveBack(grant: Grant): Promise<void> {
+    const untilMs = monotonicMs() + releaseWithinMs
+    for (;;) {
+      try {
+        await this.#store.release(grant)
+        return
+      } catch (error) {
+        if (monotonicMs() > untilMs) {
+          this.#options.log.warn(
+            { reason: messageOf(error), ttlMs: this.#options.ttlMs },
+            'Could not give the lease back; the others wait until it has run out',
+          )
+          return
+        }
+        await new Wake().sleep(retryMs)
+      }
+    }
+  }
+
+  #tellWhoHolds(): void {
+    const { records } = this.#observations
+    const [first] = records
+    if (first === undefined || records.some(({ state }) => state !== 'held')) {
+      this.#reason =
+        'Redis has just started, or knows of no host: waiting until nobody can still be serving'
+      return
+    }
+    this.#reason = `${first.host} has it`
+    if (this.#contended === first.holder) return
+    this.#contended = first.holder
+    this.#listener.onContended(first.host)
+  }
+
+  #trouble(error: unknown): void {
+    const reason = messageOf(error)
+    if (codeOf(error) === undefined) throw error
+    if (reason === this.#reason) return
+    this.#reason = reason
+    this.#listener.onTrouble(reason)
+  }
+
+  #renewWake(): Wake {
+    this.#wake.end()
+    this.#wake = new Wake()
+    return this.#wake
+  }
+}

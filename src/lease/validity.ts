@@ -1,0 +1,46 @@
+/** How far the wall clock may run ahead of the monotonic one before that looks like a suspended machine, ms. */
+const toleranceMs = 250
+
+/**
+ * Until when a grant holds, by this host's own clock alone.
+ *
+ * The monotonic clock cannot be set, but stands still while the machine is suspended; the wall clock goes on then.
+ * So when the wall clock has run ahead, the grant is in doubt until the next renewal: if somebody has only set the
+ * clock, connections wait for one answer of Redis.
+ */
+export class Validity {
+  readonly #monotonicMs: () => number
+  readonly #wallMs: () => number
+  #deadlineMs = 0
+  /** The wall clock less the monotonic one, when the grant was last known to be good. */
+  #offsetMs = 0
+
+  constructor(monotonicMs: () => number, wallMs: () => number = Date.now) {
+    this.#monotonicMs = monotonicMs
+    this.#wallMs = wallMs
+  }
+
+  /** @param deadlineMs - of the monotonic clock */
+  extend(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs
+    this.#offsetMs = this.#wallMs() - this.#monotonicMs()
+  }
+
+  end(): void {
+    this.#deadlineMs = 0
+  }
+
+  isValid(): boolean {
+    return this.#monotonicMs() < this.#deadlineMs && !this.isInDoubt
+  }
+
+  /** Whether the machine looks as if it had been suspended since the last extension. */
+  get isInDoubt(): boolean {
+    return this.#wallMs() - this.#monotonicMs() - this.#offsetMs > toleranceMs
+  }
+
+  /** Milliseconds until the deadline; 0 when it has passed. */
+  get remainingMs(): number {
+    return Math.max(0, this.#deadlineMs - this.#monotonicMs())
+  }
+}

@@ -1,0 +1,36 @@
+/** A sleep that can be cut short, once or for good. */
+export class Wake {
+  #wake: (() => void) | undefined
+  #isOver = false
+  #isDue = false
+
+  /** Whether it has ended for good. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Resolves after `ms`, or when somebody wakes it; at once when somebody has since the last sleep. */
+  async sleep(ms: number): Promise<void> {
+    if (!this.#isOver && !this.#isDue) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    this.#wake = undefined
+    this.#isDue = false
+  }
+
+  now(): void {
+    this.#isDue = true
+    this.#wake?.()
+  }
+
+  end(): void {
+    this.#isOver = true
+    this.#wake?.()
+  }
+}

@@ -1,0 +1,187 @@
+import { HelloserverError, messageOf } from '../errors.ts'
+import { commandTimeoutMs, createClient, type RedisClient } from './client.ts'
+import { explainRedis, type RedisProblem } from './problem.ts'
+import type { Script } from './script.ts'
+import { describeTarget, type RedisTarget } from './target.ts'
+
+/** A request to Redis that did not succeed; whether it was carried out nobody knows. */
+export class RedisError extends HelloserverError {
+  override readonly name = 'RedisError'
+  readonly isPermanent: boolean
+
+  constructor({ text, isPermanent }: RedisProblem, cause: unknown) {
+    super('REDIS_FAILED', text, { cause })
+    this.isPermanent = isPermanent
+  }
+}
+
+/** How long WAIT may take, in milliseconds: less than a command may. */
+const waitMs = 300
+
+/** This host's way to Redis: scripts, and what others publish. It reconnects by itself until it is closed. */
+export class RedisLink {
+  readonly #target: RedisTarget
+  readonly #name: string
+  readonly #replicas: number
+  readonly #client: RedisClient
+  #subscriber: RedisClient | undefined
+  /** Why there is no connection: commands fail with less to say. */
+  #lastError: unknown
+
+  /**
+   * @param name - what the server calls the connections in CLIENT LIST
+   * @param replicas - a script has succeeded only when so many replicas have its effects, too; 0 asks none
+   */
+  constructor(target: RedisTarget, name: string, replicas = 0) {
+    this.#target = target
+    this.#name = name
+    this.#replicas = replicas
+    this.#client = this.#open(name)
+  }
+
+  /** The server for people, without credentials. */
+  get description(): string {
+    return describeTarget(this.#target)
+  }
+
+  /**
+   * Resolves when commands can be sent.
+   *
+   * @throws RedisError when they cannot within `withinMs`, or never will
+   */
+  async ready(withinMs: number): Promise<void> {
+    if (this.#client.status === 'ready') return
+    await new Promise<void>((resolve, reject) => {
+      const over = () => {
+        clearTimeout(timer)
+        this.#client.off('ready', onReady)
+        this.#client.off('error', onError)
+      }
+      const onReady = () => {
+        over()
+        resolve()
+      }
+      const onError = (error: unknown) => {
+        const failure = this.#explain(error)
+        if (!failure.isPermanent) return
+        over()
+        reject(failure)
+      }
+      const timer = setTimeout(() => {
+        over()
+        reject(this.#explain(this.#lastError ?? new Error('timed out')))
+      }, withinMs)
+      this.#client.on('ready', onReady)
+      this.#client.on('error', onError)
+    })
+  }
+
+  /**
+   * Runs a script.
+   *
+   * @returns what it returned, once the replicas that are asked for have its effects
+   * @throws RedisError when that is not certain: it may have run, and may yet run
+   */
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await inTime(this.#evaluate(script, keys, args))
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  /** What INFO says of a section, by key. */
+  async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
+    try {
+      const text = await inTime(this.#client.info(section))
+      const lines = text.split('\r\n').map((line) => line.split(':', 2) as [string, string])
+      return new Map(lines)
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  /** Calls `listener` for each message on a channel. A message may be lost: it is a hint to look, no more. */
+  subscribe(channel: string, listener: (message: string) => void): void {
+    // A connection that subscribes can do nothing else.
+    this.#subscriber ??= this.#open(`${this.#name}:hints`)
+    const subscriber = this.#subscriber
+    subscriber.on('message', (from: string, message: string) => {
+      if (from === channel) listener(message)
+    })
+    const join = () => {
+      subscriber.subscribe(channel).catch((error: unknown) => {
+        this.#lastError = error
+      })
+    }
+    if (subscriber.status === 'ready') join()
+    // Anew with each connection: the first attempt may have failed, and a second one changes nothing.
+    subscriber.on('ready', join)
+  }
+
+  close(): void {
+    this.#client.disconnect()
+    this.#subscriber?.disconnect()
+  }
+
+  /** By digest; a server that does not know it (it was restarted, its scripts were flushed) gets the source. */
+  async #evaluate(
+    { digest, source }: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await this.#confirmed(['evalsha', digest, keys.length, ...keys, ...args])
+    } catch (error) {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return this.#confirmed(['eval', source, keys.length, ...keys, ...args])
+    }
+  }
+
+  /** WAIT counts what this very connection has written, hence one pipeline for both. */
+  async #confirmed(command: (string | number)[]): Promise<unknown> {
+    const commands = this.#replicas === 0 ? [command] : [command, ['wait', this.#replicas, waitMs]]
+    const results = await this.#client.pipeline(commands).exec()
+    for (const [error] of results ?? []) if (error !== null) throw error
+    const [[, result] = [], [, replicas] = []] = results ?? []
+    if (this.#replicas > 0 && Number(replicas) < this.#replicas) {
+      throw new Error(`WAIT: ${Number(replicas)} of ${this.#replicas} replicas`)
+    }
+    return result
+  }
+
+  #open(name: string): RedisClient {
+    const client = createClient(this.#target, name)
+    client.on('error', (error) => {
+      this.#lastError = error
+    })
+    client.on('ready', () => {
+      this.#lastError = undefined
+    })
+    return client
+  }
+
+  #explain(error: unknown): RedisError {
+    // Without a connection a command fails with that; why there is none says more.
+    const isUnconnected = /writeable|isn't ready|Connection is closed/i.test(messageOf(error))
+    const cause = isUnconnected ? (this.#lastError ?? error) : error
+    return new RedisError(explainRedis(this.description, cause), cause)
+  }
+}
+
+/** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('timed out')), commandTimeoutMs + 100)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,56 @@
+import { codeOf, messageOf } from '../errors.ts'
+
+/** Why Redis cannot be used. */
+export interface RedisProblem {
+  /** For people: one clause, as in "Redis at db:6379 refuses the password". */
+  readonly text: string
+  /** Trying again does not help: somebody has to change something. */
+  readonly isPermanent: boolean
+}
+
+/** What a server answers, or a connection fails with; and what that is in words. First match wins. */
+const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
+  [
+    /WRONGPASS|invalid password|ERR AUTH.*without any password/i,
+    'refuses the password',
+    'permanent',
+  ],
+  [/NOAUTH|Authentication required/i, 'wants a password', 'permanent'],
+  [/NOPERM/, 'forbids the user something that is needed', 'permanent'],
+  [/READONLY/, 'is a read-only replica; name the master, or use redis+sentinel://', 'permanent'],
+  [/MOVED|CROSSSLOT/, 'is part of a cluster; use redis+cluster://', 'permanent'],
+  [/cluster support disabled/i, 'is no cluster; use redis://', 'permanent'],
+  [/NOREPLICAS|WAIT/, 'has too few replicas that keep up', 'passing'],
+  [/LOADING/, 'is loading its data', 'passing'],
+  [/MASTERDOWN|CLUSTERDOWN|TRYAGAIN/, 'is between two masters', 'passing'],
+  [/MISCONF/, 'does not take writes: it cannot save them', 'passing'],
+  [/OOM/, 'does not take writes: it is out of memory', 'passing'],
+  [/invalid DB index|DB index is out of range/i, 'has no such database', 'permanent'],
+  [/All sentinels are unreachable/i, 'has no sentinel that answers and knows the group', 'passing'],
+  [/None of startup nodes|Failed to refresh slots/i, 'does not answer', 'passing'],
+  [/timed? ?out|ETIMEDOUT|in time/i, 'does not answer in time', 'passing'],
+  [/ECONNREFUSED/, 'refuses connections', 'passing'],
+  [/ENOTFOUND|EAI_AGAIN/, 'has a name that cannot be resolved', 'passing'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'cannot be reached', 'passing'],
+  [
+    /certificate|self.signed|ERR_TLS|wrong version number|EPROTO/i,
+    'cannot be spoken to by TLS',
+    'permanent',
+  ],
+  [/writeable|isn't ready/i, 'is not connected yet', 'passing'],
+  [/ECONNRESET|EPIPE|closed/i, 'has closed the connection', 'passing'],
+]
+
+/**
+ * @param where - the server, for people
+ * @param error - what ioredis, or the server, said
+ */
+export function explainRedis(where: string, error: unknown): RedisProblem {
+  const message = messageOf(error)
+  const code = codeOf(error) ?? ''
+  const row = table.find(([sign]) => sign.test(message) || sign.test(code))
+  if (row === undefined) return { text: `${where} fails: ${message}`, isPermanent: false }
+  const [, words, kind] = row
+  const detail = words.includes('forbids') || words.includes('TLS') ? ` (${message})` : ''
+  return { text: `${where} ${words}${detail}`, isPermanent: kind === 'permanent' }
+}

@@ -1,0 +1,139 @@
+import { HelloserverError } from '../errors.ts'
+
+/** One address of a server. */
+export interface RedisAddress {
+  readonly host: string
+  readonly port: number
+}
+
+interface Credentials {
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly tls: boolean
+}
+
+/** Where Redis is, and how it is set up. */
+export type RedisTarget = Credentials &
+  (
+    | ({ readonly kind: 'single'; readonly db: number } & RedisAddress)
+    | {
+        readonly kind: 'sentinel'
+        readonly sentinels: readonly RedisAddress[]
+        /** What the sentinels call the group of servers. */
+        readonly group: string
+        readonly db: number
+        readonly sentinelPassword: string | undefined
+      }
+    | { readonly kind: 'cluster'; readonly nodes: readonly RedisAddress[] }
+  )
+
+const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
+
+const forms =
+  'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, and rediss instead of redis for TLS'
+
+/** scheme, credentials, hosts, path, query. `URL` cannot be had for this: it knows only one host. */
+const pattern =
+  /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]*)(\/[^?]*)?(?:\?(.*))?$/
+
+/**
+ * Reads a URL of Redis.
+ *
+ * @param label - what the URL was given as, for the error's message
+ * @throws HelloserverError `BAD_CONFIG`; its message has no password in it
+ */
+export function parseRedisUrl(url: string, label: string): RedisTarget {
+  const refuse = (problem: string): never => {
+    throw new HelloserverError('BAD_CONFIG', `${label}: ${problem}; it must be ${forms}`)
+  }
+  const found = pattern.exec(url)
+  if (found === null) return refuse('it is no URL of Redis')
+  const [, scheme, form, user = '', hosts = '', path = '', query = ''] = found
+  const kind = (form ?? 'single') as RedisTarget['kind']
+  const addresses = hosts.split(',').map((host) => addressOf(host, defaultPort[kind], refuse))
+  const [first, ...others] = addresses
+  if (first === undefined) return refuse('it names no host')
+  const parameters = new URLSearchParams(query)
+  const unknown = [...parameters.keys()].filter(
+    (key) => kind !== 'sentinel' || key !== 'sentinelPassword',
+  )
+  if (unknown.length > 0) return refuse(`it has the unknown parameter "${unknown.join('", "')}"`)
+  const credentials = { ...credentialsOf(user, refuse), tls: scheme === 'rediss' }
+  const segments = path
+    .split('/')
+    .slice(1)
+    .map(decode)
+    .filter((segment) => segment !== '')
+  switch (kind) {
+    case 'single': {
+      if (others.length > 0) return refuse('it names several hosts')
+      if (segments.length > 1) return refuse(`its path "${path}" is too long`)
+      return { kind, ...credentials, ...first, db: databaseOf(segments[0], refuse) }
+    }
+    case 'sentinel': {
+      const [group, db, ...rest] = segments
+      if (group === undefined) return refuse('it names no group for the sentinels')
+      if (rest.length > 0) return refuse(`its path "${path}" is too long`)
+      const sentinelPassword = parameters.get('sentinelPassword') ?? undefined
+      return {
+        kind,
+        ...credentials,
+        sentinels: addresses,
+        group,
+        db: databaseOf(db, refuse),
+        sentinelPassword,
+      }
+    }
+    case 'cluster': {
+      if (segments.length > 0) return refuse('a cluster has no databases')
+      return { kind, ...credentials, nodes: addresses }
+    }
+  }
+}
+
+/** The target for people: without credentials. */
+export function describeTarget(target: RedisTarget): string {
+  const list = (addresses: readonly RedisAddress[]) =>
+    addresses.map(({ host, port }) => `${host}:${port}`).join(', ')
+  switch (target.kind) {
+    case 'single':
+      return `Redis at ${list([target])}`
+    case 'sentinel':
+      return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
+    case 'cluster':
+      return `Redis cluster at ${list(target.nodes)}`
+  }
+}
+
+type Refuse = (problem: string) => never
+
+function addressOf(text: string, fallback: number, refuse: Refuse): RedisAddress {
+  const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
+  const host = found?.[1]?.replace(/^\[|\]$/g, '')
+  const port = Number(found?.[2] ?? fallback)
+  if (host === undefined) return refuse(`it has "${text}" where a host belongs`)
+  if (port < 1 || port > 65_535) return refuse(`it has the port ${port}`)
+  return { host, port }
+}
+
+function credentialsOf(user: string, refuse: Refuse): Pick<Credentials, 'username' | 'password'> {
+  if (user === '') return { username: undefined, password: undefined }
+  const at = user.indexOf(':')
+  if (at < 0) return refuse('it has a user without a password')
+  const username = decode(user.slice(0, at))
+  return { username: username === '' ? undefined : username, password: decode(user.slice(at + 1)) }
+}
+
+function databaseOf(segment: string | undefined, refuse: Refuse): number {
+  if (segment === undefined) return 0
+  return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse(`it has the database "${segment}"`)
+}
+
+/** A percent sign that begins no code stands for itself: passwords have them. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
