@@ -1,14 +1,17 @@
-/** A promise and the function that resolves it; later calls change nothing. */
+/** A promise and what settles it; the first call counts. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
+  reject(reason: Error): void
 }
 
-/** Makes a promise that somebody else resolves (Promise.withResolvers, which Node 20 does not have). */
+/** Makes a promise that somebody else settles (Promise.withResolvers, which Node 20 does not have). */
 export function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void
-  const promise = new Promise<T>((settle) => {
-    resolve = settle
+  let reject!: (reason: Error) => void
+  const promise = new Promise<T>((onValue, onReason) => {
+    resolve = onValue
+    reject = onReason
   })
-  return { promise, resolve }
+  return { promise, resolve, reject }
 }

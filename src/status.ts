@@ -1,5 +1,6 @@
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
+import type { LeaseStatus } from './lease/lease.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
 
 /** One worker, as `status --json` shows it. */
@@ -69,7 +70,7 @@ export interface Status {
   readonly lastReload: ReloadResult | null
   /** Null while the service is not on its way to its end. */
   readonly drain: DrainStatus | null
-  /** The lock shared across hosts; null while this version has only the local one. */
-  readonly lease: null
+  /** The lease that hosts share through Redis; null for a service on its own. */
+  readonly lease: LeaseStatus | null
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../telemetry/logger.ts'
+import type { ConnectionLease } from '../ipc/messages.ts'
 import type { Connection } from '../worker/connection.ts'
 
 /** What an app is given beside the connection; one for each worker. */
@@ -13,6 +14,12 @@ export interface Context<Settings = Readonly<Record<string, unknown>>> {
   readonly directory: string
   /** The configuration's `app` object, as it is in the file. */
   readonly settings: Settings
+  /**
+   * The leave that the connection in hand is served by, where hosts share one through Redis; null otherwise, and in
+   * `setup`. Its `token` is what a store is to be given with each write: it refuses one that is lower than one that it
+   * has seen, and so whoever serves on without knowing that the lease is lost.
+   */
+  readonly lease: ConnectionLease | null
   /** The worker's structured logger. */
   readonly log: Logger
 }

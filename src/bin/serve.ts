@@ -3,8 +3,16 @@ import { basename, join } from 'node:path'
 import { ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
-import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
+import {
+  codeOf,
+  type ErrorCode,
+  exitStatus,
+  exitStatusOf,
+  HelloserverError,
+  messageOf,
+} from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
+import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
@@ -36,6 +44,9 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
       log.level = config.logLevel
+      const membership = await joinFleet(files, environment, config, log)
+      const given = activation(serviceManager, process.pid)
+      refuseToHoldOpen(given, membership)
       const service = new Service({
         name,
         mode,
@@ -46,7 +57,8 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         destination,
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
-        inheritedFd: inheritedFd(activation(serviceManager, process.pid), log),
+        membership,
+        inheritedFd: inheritedFd(given, log),
         lock: () => lock,
       })
       await service.openControl()
@@ -84,6 +96,15 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
   }
 }
 
+/** A service manager's socket is open whoever serves, so that nobody could see which host does. */
+function refuseToHoldOpen({ kind }: Activation, { instance }: FleetMembership): void {
+  if (kind !== 'socket' || instance === undefined) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',
+  )
+}
+
 /** The descriptor of the listening socket that this process was given, if it was. */
 function inheritedFd(given: Activation, log: Logger): number | undefined {
   if (given.kind === 'not-ours') {
@@ -94,8 +115,12 @@ function inheritedFd(given: Activation, log: Logger): number | undefined {
 }
 
 function announce(mode: Mode, { primary }: Service): void {
-  const { host, port } = primary.status(null).listen
-  if (mode === 'daemon') reportBoot({ outcome: 'serving', pid: process.pid, host, port })
+  if (mode !== 'daemon') return
+  const { listen, lease, state } = primary.status(null)
+  const { pid } = process
+  if (state === 'standby')
+    reportBoot({ outcome: 'standby', pid, reason: lease?.reason ?? 'waiting' })
+  else reportBoot({ outcome: 'serving', pid, ...listen })
 }
 
 function fail(mode: Mode, name: string, error: unknown): number {

@@ -8,6 +8,7 @@ import type { RunFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
+import type { FleetMembership } from '../lease/open-lease.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
 import type { PidLock } from '../primary/pid-lock.ts'
@@ -41,6 +42,8 @@ export interface ServiceOptions {
   readonly stack: ReleaseStack
   readonly lock: () => PidLock
   readonly notifier: Notifier
+  /** What the service is among those on other hosts. */
+  readonly membership: FleetMembership
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd?: number | undefined
   /** The process that this one takes the service over from, and what it leaves. */
@@ -55,9 +58,11 @@ export class Service {
   readonly #options: ServiceOptions
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
+  #isPublished = false
 
   constructor(options: ServiceOptions) {
-    const { name, environment, config, log, destination, files, lock, notifier } = options
+    const { name, environment, config, log, destination, files, lock, notifier, membership } =
+      options
     this.#options = options
     const output = new WorkerOutput(destination, log)
     this.primary = new Primary({
@@ -70,8 +75,10 @@ export class Service {
       lock,
       inheritedFd: options.inheritedFd,
       inheritance: options.inheritance,
+      ...membership,
       predecessorGone: options.predecessor?.gone,
       onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
+      onServing: () => this.#sayServing(),
       onReloading: (outcome) => notifier.reloading(outcome),
       onDraining: (cause) => {
         this.control.supervisor.announceDraining(cause)
@@ -124,10 +131,8 @@ export class Service {
       this.#writePid()
       stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
       publish()
-      const { host, port } = this.primary.status(null).listen
-      const { workers, appModule: app } = this.primary.deployer.config
-      this.#options.log.info({ host, port, workers, app }, 'Serving')
-      this.#options.notifier.serving(host, port)
+      this.#isPublished = true
+      this.#sayReady()
       await this.#ended.promise
     } finally {
       // Whoever asked for an end while the service was starting is answered too.
@@ -198,6 +203,21 @@ export class Service {
     await this.control.bind(files.socketFile)
     this.control.publish()
     this.#writePid()
+  }
+
+  /** Nobody who looks for the service is to be sent there before it can be found. */
+  #sayReady(): void {
+    const { lease, state } = this.primary.status(null)
+    if (state === 'standby') this.#options.notifier.standingBy(lease?.reason ?? 'waiting')
+    else this.#sayServing()
+  }
+
+  #sayServing(): void {
+    if (!this.#isPublished) return
+    const { host, port } = this.primary.status(null).listen
+    const { workers, appModule: app } = this.primary.deployer.config
+    this.#options.log.info({ host, port, workers, app }, 'Serving')
+    this.#options.notifier.serving(host, port)
   }
 
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */

@@ -1,12 +1,14 @@
 import { ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
+import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { exitStatus, exitStatusOf, HelloserverError, messageOf } from '../errors.ts'
+import { joinFleet } from '../lease/open-lease.ts'
 import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
-import { type OfferedListener, Predecessor } from '../upgrade/predecessor.ts'
+import { type Offer, Predecessor } from '../upgrade/predecessor.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
 
@@ -31,6 +33,8 @@ export async function succeed(name: string): Promise<number> {
     try {
       const config = loadConfig(name, environment)
       log.level = config.logLevel
+      refuseRestartOnly(inheritance.restartOnly, restartOnly(name, environment, config))
+      const membership = await joinFleet(files, environment, config, log, inheritance.instance)
       let lock: PidLock | undefined
       const service: Service = new Service({
         name,
@@ -45,15 +49,15 @@ export async function succeed(name: string): Promise<number> {
         notifier: new Notifier(undefined, log),
         predecessor,
         inheritance,
+        membership,
         lock: () => held(lock),
       })
-      const takeOver = async (): Promise<OfferedListener> => {
+      const takeOver = async (): Promise<Offer> => {
         const offered = await predecessor.takeOver()
         lock = await adoptPidLock(offered.lock)
         stack.push('PID lock', () => lock?.release())
         await service.openControl()
-        await predecessor.hold()
-        return offered.listener
+        return { listener: offered.listener, grant: await predecessor.hold() }
       }
       // What follows the listening socket is done in the same turn: no connection is accepted before its end.
       const running = service.run(

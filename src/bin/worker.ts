@@ -45,6 +45,9 @@ process.on('message', (message: unknown, handle: unknown) => {
     case 'boot':
       void boot(decoded)
       return
+    case 'lease':
+      worker?.hold(decoded)
+      return
     case 'retire':
       void leave('retired')
       return
@@ -77,6 +80,7 @@ async function boot(message: WorkerBoot): Promise<void> {
     generation,
     directory: config.directory,
     settings: config.app,
+    lease: null,
     log,
   }
   try {

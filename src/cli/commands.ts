@@ -65,9 +65,12 @@ function writtenIn(pidFile: string): string {
 }
 
 async function start(options: Options): Promise<void> {
-  const serving = await launch(filesOf(options), ownEnvironment())
-  const { host, port, pid } = serving
-  print(options, serving, `${options.name} serves on ${host}:${port} as process ${pid}`)
+  const started = await launch(filesOf(options), ownEnvironment())
+  const does =
+    started.outcome === 'serving'
+      ? `serves on ${started.host}:${started.port}`
+      : `stands by (${started.reason})`
+  print(options, started, `${options.name} ${does} as process ${started.pid}`)
 }
 
 async function stop(options: Options): Promise<void> {

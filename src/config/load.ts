@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
 import { appModuleIn, defaultConfigPath } from './locate.ts'
+import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
 /** Everything that can be set, checked and frozen. */
@@ -26,7 +27,7 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
  * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and what is allowed.
  */
 export function loadConfig(name: string, environment: Environment): Config {
-  refuseSharedLock(environment)
+  const isShared = redisTarget(environment) !== undefined
   const configured = environment[variables.config]
   const path = configured === undefined ? defaultConfigPath(name) : resolve(configured)
   const raw = { ...readFile(path), ...overrides(environment) }
@@ -37,6 +38,7 @@ export function loadConfig(name: string, environment: Environment): Config {
     const different = [...new Set(problems)].join('; ')
     throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${different}`)
   }
+  if (!isShared) refuseUnshared(parsed.data, path)
   const { $schema: _, workers, ...settings } = parsed.data
   const directory = dirname(path)
   return deepFreeze({
@@ -53,12 +55,13 @@ export function configDigest(config: Config): string {
   return createHash('sha256').update(JSON.stringify(config)).digest('hex')
 }
 
-/** A service that was told to share its lock must not run as if it did. */
-function refuseSharedLock(environment: Environment): void {
-  if (environment[variables.redisUrl] === undefined) return
+/** A service that was told to share its right to serve must not run as if it did. */
+function refuseUnshared({ lease }: ConfigFile, path: string): void {
+  const { mode } = lease
+  if (mode === undefined || mode === 'off') return
   throw new HelloserverError(
     'BAD_CONFIG',
-    `${variables.redisUrl} is set, but this version cannot share its lock through Redis; unset it to run on the local lock`,
+    `Bad configuration in ${path}: lease.mode is "${mode}", but there is no Redis to share it in; set ${variables.redisUrl}, or lease.mode to "off"`,
   )
 }
 

@@ -1,21 +1,50 @@
+import { createHash } from 'node:crypto'
 import { HelloserverError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
-import { type RunFiles, runFiles } from './run-dir.ts'
+import type { Config } from './load.ts'
+import { runFiles } from './run-dir.ts'
+
+/** What cannot change under a running service, as text to compare. */
+export type RestartOnly = Readonly<Record<string, string>>
 
 /**
- * Refuses an environment with which a running service would be another one: its lock, its control socket and
- * its log are in the run directory, so that cannot change under it.
- *
- * @throws HelloserverError `RELOAD_FAILED`, naming the variable
+ * The settings with which a service would be another one: its lock, its control socket and its log are in the run
+ * directory, and the fleet knows it by the rest.
  */
-export function refuseRestartOnly(
-  { name, runDir }: Pick<RunFiles, 'name' | 'runDir'>,
-  wanted: Environment,
-): void {
-  const { runDir: wantedDir } = runFiles(name, wanted)
-  if (wantedDir === runDir) return
-  throw new HelloserverError(
-    'RELOAD_FAILED',
-    `${variables.runDir} cannot change from ${runDir} to ${wantedDir} in a reload; use "helloserver restart" for that`,
-  )
+export function restartOnly(
+  name: string,
+  environment: Environment,
+  { lease }: Config,
+): RestartOnly {
+  const url = environment[variables.redisUrl]
+  return {
+    [variables.runDir]: runFiles(name, environment).runDir,
+    [variables.redisUrl]: url === undefined ? 'unset' : `another URL (${digest(url)})`,
+    'lease.mode': lease.mode ?? 'its default',
+    'lease.slots': String(lease.slots),
+    'lease.ttlMs': String(lease.ttlMs),
+    'lease.replicas': String(lease.replicas),
+    'lease.host': lease.host ?? 'its default',
+  }
+}
+
+/**
+ * Refuses settings with which a running service would be another one.
+ *
+ * @throws HelloserverError `RELOAD_FAILED`, naming the setting
+ */
+export function refuseRestartOnly(runs: RestartOnly, wanted: RestartOnly): void {
+  for (const [key, value] of Object.entries(wanted)) {
+    // What another release does not know, it cannot have set.
+    if (runs[key] === value || runs[key] === undefined) continue
+    throw new HelloserverError(
+      'RELOAD_FAILED',
+      `${key} cannot change from ${runs[key]} to ${value} in a reload; use "helloserver restart" for that`,
+    )
+  }
+}
+
+/** The URL may have a password in it. */
+function digest(url: string): string {
+  return createHash('sha256').update(url).digest('hex').slice(0, 8)
 }

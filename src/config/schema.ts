@@ -19,6 +19,8 @@ const milliseconds = (fallback: number, description: string, min = 1) =>
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
+const leaseModes = ['off', 'exclusive', 'slots'] as const
+
 /** A number of worker processes, or a word that stands for one. */
 function workerCount<Word extends string>(word: Word) {
   const allowed = `a number from 1 to 1024, or "${word}"`
@@ -124,6 +126,37 @@ export const configSchema = z.strictObject(
         error: 'at least twice watchdog.heartbeatMs',
       })
       .prefault({}),
+    lease: section({
+      mode: z
+        .enum(leaseModes, { error: `one of ${leaseModes.join(', ')}` })
+        .optional()
+        .describe(
+          'With Redis: "exclusive" lets one host serve, "slots" so many as lease.slots says, "off" all; without Redis only "off" ["exclusive" with Redis, "off" without]',
+        ),
+      slots: integer(1, 1_000, 1, 'In the mode "slots": how many hosts may serve at a time'),
+      ttlMs: milliseconds(
+        3_000,
+        'How long a host that is not heard from keeps the lease; the same on all hosts',
+        500,
+      ),
+      onLoss: z
+        .enum(['finish', 'abort'], { error: 'finish or abort' })
+        .default('finish')
+        .describe(
+          'What becomes of connections in hand when the lease is lost: they may "finish", or their signal is aborted and they are closed ["finish"]',
+        ),
+      replicas: integer(
+        0,
+        100,
+        0,
+        'So many replicas of Redis must have what is granted or renewed, or it does not count; 0 asks none',
+      ),
+      host: z
+        .string({ error: 'a name' })
+        .regex(/^[^\s{}]{1,200}$/, { error: 'a name without spaces' })
+        .optional()
+        .describe("This host's name in the fleet [the system's host name]"),
+    }),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })
       .default({})

@@ -4,7 +4,7 @@ import type { Config } from '../config/load.ts'
  * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
  * when it starts, which may be newer than its primary's.
  */
-export const workerProtocol = 1
+export const workerProtocol = 2
 
 /** What a worker is told once, before anything else. */
 export interface WorkerBoot {
@@ -15,8 +15,28 @@ export interface WorkerBoot {
   readonly config: Config
 }
 
+/** What a worker is to know of the lease. */
+export interface WorkerLease {
+  /** What each connection that is offered from now on is served by; null where no lease is needed. */
+  readonly grant: ConnectionLease | null
+  /** When what is in hand is to be given up, of the monotonic clock that processes share; null for never. */
+  readonly abortAtMs: number | null
+}
+
+/** The leave that a connection is served by. */
+export interface ConnectionLease {
+  /** The fencing token: a later grant of the same slot has a higher one. */
+  readonly token: number
+  /** Which of the places that the lease has, from 1. */
+  readonly slot: number
+}
+
 /** Primary to worker. An offer is a bare connection id, with the socket as the message's handle. */
-export type ToWorker = WorkerBoot | { readonly kind: 'retire' } | { readonly kind: 'terminate' }
+export type ToWorker =
+  | WorkerBoot
+  | ({ readonly kind: 'lease' } & WorkerLease)
+  | { readonly kind: 'retire' }
+  | { readonly kind: 'terminate' }
 
 /** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
 export type FromWorker =
@@ -61,7 +81,7 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
   const { kind } = value
-  return kind === 'boot' || kind === 'retire' || kind === 'terminate'
+  return kind === 'boot' || kind === 'lease' || kind === 'retire' || kind === 'terminate'
     ? (value as ToWorker)
     : undefined
 }

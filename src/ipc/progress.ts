@@ -24,6 +24,7 @@ export const reasons = [
   'line-too-long',
   'handler-error',
   'terminated',
+  'lease-lost',
 ] as const
 
 export type Reason = (typeof reasons)[number]

@@ -12,7 +12,12 @@ export type BootReport =
       readonly host: string
       readonly port: number
     }
+  /** It has started, and another host serves, or Redis cannot be asked. */
+  | { readonly outcome: 'standby'; readonly pid: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly code: ErrorCode | undefined; readonly message: string }
+
+/** A start that went well. */
+export type Started = Exclude<BootReport, { outcome: 'failed' }>
 
 /**
  * Says how the start went, once, and closes the descriptor: s6's readiness notification, with words.

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
-import { type BootReport, bootReportFd } from './boot-report.ts'
+import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
@@ -15,19 +15,16 @@ export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.m
 const fork = '"$0" "$@" &'
 
 /**
- * Starts the daemon and waits until it serves.
+ * Starts the daemon and waits until it serves, or stands by.
  *
  * The daemon gets a session of its own and init for a parent, as daemon(7) has it, so that neither a
  * terminal that closes nor a supervisor that ends a process tree reaches it. Its output goes to the
  * service's log file.
  *
- * @returns where it serves
- * @throws HelloserverError why it does not: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, …
+ * @returns where it serves, or why it stands by
+ * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, …
  */
-export async function launch(
-  files: RunFiles,
-  environment: Environment,
-): Promise<BootReport & { outcome: 'serving' }> {
+export async function launch(files: RunFiles, environment: Environment): Promise<Started> {
   makeRunDir(files)
   const log = openSync(files.logFile, 'a', 0o600)
   const stdio = ['ignore', log, log, 'pipe'] as const
@@ -42,7 +39,7 @@ export async function launch(
   return decodeReport(report, files.logFile)
 }
 
-function decodeReport(report: string, logFile: string): BootReport & { outcome: 'serving' } {
+function decodeReport(report: string, logFile: string): Started {
   if (report === '') {
     throw new HelloserverError(
       'BOOT_FAILED',
@@ -50,6 +47,6 @@ function decodeReport(report: string, logFile: string): BootReport & { outcome: 
     )
   }
   const decoded = JSON.parse(report) as BootReport
-  if (decoded.outcome === 'serving') return decoded
+  if (decoded.outcome !== 'failed') return decoded
   throw new HelloserverError(decoded.code ?? 'BOOT_FAILED', decoded.message)
 }

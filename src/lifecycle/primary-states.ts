@@ -3,13 +3,21 @@ import type { Transitions } from './machine.ts'
 /** Where the service is in its life; `standby` waits for the lease. */
 export type PrimaryState = 'starting' | 'standby' | 'binding' | 'serving' | 'draining' | 'stopped'
 
-export type PrimaryEvent = 'workers-ready' | 'lease-held' | 'bound' | 'drain' | 'drained' | 'abort'
+export type PrimaryEvent =
+  | 'workers-ready'
+  | 'lease-held'
+  | 'bound'
+  /** The lease is lost, or could not be used: another host may serve. */
+  | 'stand-down'
+  | 'drain'
+  | 'drained'
+  | 'abort'
 
 export const primaryTransitions: Transitions<PrimaryState, PrimaryEvent> = {
   starting: { 'workers-ready': 'standby', drain: 'draining', abort: 'stopped' },
   standby: { 'lease-held': 'binding', drain: 'draining', abort: 'stopped' },
-  binding: { bound: 'serving', drain: 'draining', abort: 'stopped' },
-  serving: { drain: 'draining', abort: 'stopped' },
+  binding: { bound: 'serving', 'stand-down': 'standby', drain: 'draining', abort: 'stopped' },
+  serving: { 'stand-down': 'standby', drain: 'draining', abort: 'stopped' },
   draining: { drained: 'stopped', abort: 'stopped' },
   stopped: {},
 }

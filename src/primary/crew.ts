@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
+import type { WorkerLease } from '../ipc/messages.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Boot } from './boot.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -40,6 +41,7 @@ export class Crew {
   readonly #departures = new Set<() => void>()
   #boot: Boot | undefined
   #closed: string | undefined
+  #lease: WorkerLease = { grant: null, abortAtMs: null }
 
   constructor(options: CrewOptions) {
     this.#options = options
@@ -123,6 +125,12 @@ export class Crew {
     })
   }
 
+  /** Tells every worker by what leave it serves what it is offered from now on. */
+  tellLease(lease: WorkerLease): void {
+    this.#lease = lease
+    for (const slot of this.#slots) slot.tell({ kind: 'lease', ...lease })
+  }
+
   /** This process was paused: the workers' silence meanwhile says nothing about them. */
   forgive(): void {
     this.#watchdog.forgive()
@@ -177,6 +185,7 @@ export class Crew {
   }
 
   #ready(slot: WorkerSlot): void {
+    slot.tell({ kind: 'lease', ...this.#lease })
     if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
     this.#offerable(slot)
   }

@@ -1,7 +1,7 @@
 import { buildId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
-import { refuseRestartOnly } from '../config/restart-only.ts'
+import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -23,7 +23,6 @@ export interface ReloadRequest {
 
 export interface DeployerOptions {
   readonly name: string
-  readonly runDir: string
   readonly environment: Environment
   readonly config: Config
   readonly pool: WorkerPool
@@ -33,8 +32,8 @@ export interface DeployerOptions {
   /** What changes the workers has its turn here. */
   readonly turns: Turns
   readonly log: Logger
-  /** Throws when the service is not serving; `what` is what somebody wants of it. */
-  readonly mustServe: (what: string) => void
+  /** Throws when the service is starting or ending; `what` is what somebody wants of it. */
+  readonly mustRun: (what: string) => void
   /** Has another process take the service over; nothing changes when that cannot. */
   readonly upgrade: (program: string, environment: Environment) => Promise<void>
   /** Told of each reload that begins; its outcome never rejects. */
@@ -76,6 +75,11 @@ export class Deployer {
     return this.#reloader.last
   }
 
+  /** What cannot change while the service goes on. */
+  get restartOnly(): RestartOnly {
+    return restartOnly(this.#options.name, this.#environment, this.#config)
+  }
+
   /** Whether a reload is due after the one that runs. */
   get isPlanned(): boolean {
     return this.#reloader.isPlanned
@@ -110,9 +114,9 @@ export class Deployer {
    * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
    */
   async scale(workers: number): Promise<void> {
-    const { turns, mustServe, pool, log } = this.#options
+    const { turns, mustRun, pool, log } = this.#options
     await turns.take(async () => {
-      mustServe('scale')
+      mustRun('scale')
       await pool.scale(workers)
     })
     log.info({ workers }, 'Scaled')
@@ -123,15 +127,18 @@ export class Deployer {
     { environment = this.#environment, program }: Partial<ReloadRequest>,
     enter: (step: ReloadStep) => void,
   ): Promise<void> {
-    const { name, pool, listeners, mustServe, upgrade } = this.#options
-    mustServe('reload')
-    refuseRestartOnly(this.#options, environment)
+    const { name, pool, listeners, mustRun, upgrade } = this.#options
+    mustRun('reload')
+    const runs = this.restartOnly
     if (program !== undefined) {
+      // What else cannot change, the successor sees, which reads the configuration.
+      refuseRestartOnly(runs, restartOnly(name, environment, this.#config))
       enter('successor')
       await upgrade(program, environment)
       return
     }
     const config = loadConfig(name, environment)
+    refuseRestartOnly(runs, restartOnly(name, environment, config))
     const build = buildId(config.appModule)
     enter('address')
     const move = await listeners.move(config)

@@ -24,11 +24,13 @@ export class Dispatcher {
   readonly #idle: WorkerSlot[] = []
   readonly #perClient = new Map<string, number>()
   readonly #onSettled: () => void
+  readonly #mayHandOut: () => boolean
   #maxPerClient: number
   #lastId: number
 
   /**
    * @param onSettled - told whenever a connection has left the accounts' open states
+   * @param mayHandOut - whether a connection may be handed to a worker at this very moment
    * @param lastId - the connections' numbers begin after this one
    */
   constructor(
@@ -36,6 +38,7 @@ export class Dispatcher {
     accounts: Accounts,
     maxPerClient: number,
     onSettled: () => void,
+    mayHandOut: () => boolean,
     log: Logger,
     lastId = 0,
   ) {
@@ -44,6 +47,7 @@ export class Dispatcher {
     this.#accounts = accounts
     this.#maxPerClient = maxPerClient
     this.#onSettled = onSettled
+    this.#mayHandOut = mayHandOut
     this.#log = log
   }
 
@@ -61,7 +65,7 @@ export class Dispatcher {
     this.#lastId += 1
     const connection = this.#open(this.#lastId, handle, performance.now())
     if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
-    else if (this.#idle.length > 0) this.#offer(connection)
+    else if (this.#idle.length > 0 && this.#mayHandOut()) this.#offer(connection)
     else if (!this.#queue.push(connection)) this.#settle(connection, 'shed')
   }
 
@@ -71,6 +75,11 @@ export class Dispatcher {
     // It is counted for its client, but it was let in already.
     if (this.#maxPerClient > 0) this.#exceeds(connection)
     this.#queue.putBack(connection)
+    this.#pump()
+  }
+
+  /** Connections may be handed out, perhaps again: those who wait have their turn. */
+  resume(): void {
     this.#pump()
   }
 
@@ -181,12 +190,15 @@ export class Dispatcher {
     }
   }
 
-  /** Drops everything that waits: the service is stopping and time is up. Returns how many there were. */
-  abandon(): number {
+  /**
+   * Drops everything that waits, and counts it as failed (the service is stopping and time is up) or as shed (another
+   * host is to serve it). Returns how many there were.
+   */
+  abandon(as: 'fail' | 'shed' = 'fail'): number {
     for (let dropped = 0; ; dropped += 1) {
       const connection = this.#queue.shift()
       if (connection === undefined) return dropped
-      this.#settle(connection, 'fail')
+      this.#settle(connection, as)
     }
   }
 
@@ -205,7 +217,7 @@ export class Dispatcher {
 
   /** As long as somebody waits and somebody is idle. */
   #pump(): void {
-    while (this.#idle.length > 0) {
+    while (this.#idle.length > 0 && this.#queue.length > 0 && this.#mayHandOut()) {
       const connection = this.#queue.shift()
       if (connection === undefined) return
       this.#offer(connection)

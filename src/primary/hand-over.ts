@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../deferred.ts'
+import type { Inheritance } from '../upgrade/messages.ts'
 import type { Estate, Successor } from '../upgrade/successor.ts'
 import type { Accounts } from './accounts.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -32,14 +33,17 @@ export class HandOver {
   /**
    * Has a process take over; resolves when it has. When it cannot, it is killed and nothing has changed.
    *
-   * @param mustServe - throws when this service has come to its end meanwhile
+   * @param identity - what makes it this service in its fleet, and cannot change
+   * @param estate - what is passed on, asked for at that moment
+   * @param mustRun - throws when this service has come to its end meanwhile
    * @param onTaken - called in the turn in which the successor is known to serve
    * @throws HelloserverError `RELOAD_FAILED` with the reason
    */
   async perform(
     successor: Successor,
-    estate: Estate,
-    mustServe: () => void,
+    identity: Pick<Inheritance, 'instance' | 'restartOnly'>,
+    estate: () => Estate,
+    mustRun: () => void,
     onTaken: () => void,
   ): Promise<void> {
     this.#candidate = successor
@@ -49,13 +53,14 @@ export class HandOver {
         lastConnectionId: this.#dispatcher.lastId + idGap,
         counts: this.#accounts.counts,
         upgradeBeganAtMs: Date.now(),
+        ...identity,
       })
-      mustServe()
+      mustRun()
       const decided = deferred<void>()
       this.#decided = decided.promise
       try {
-        await successor.takeOver(estate)
-        mustServe()
+        await successor.takeOver(estate())
+        mustRun()
         this.#successor = successor
         onTaken()
       } finally {

@@ -8,6 +8,12 @@ import { Listener } from './listener.ts'
 /** Where to listen, as it is configured. */
 export type Place = Pick<Config, 'host' | 'port'>
 
+/** A listening socket, where it was configured to be, and the port that it got. */
+export interface ListenerEstate extends Place {
+  readonly boundPort: number
+  readonly listener: ListeningHandle
+}
+
 /** A change of the address that is under way; it ends in one of the two. */
 export interface Move {
   /** Lets go of the old address, once who has connected there by now is accepted. */
@@ -55,12 +61,8 @@ export class Listeners {
     this.#place = place
   }
 
-  /**
-   * What passes the listening socket on to another process, and what it was bound for.
-   *
-   * @throws HelloserverError `CONTROL_FAILED` when there is none
-   */
-  get estate(): Place & { readonly boundPort: number; readonly listener: ListeningHandle } {
+  /** What passes the listening socket on to another process, and what it was bound for; undefined when there is none. */
+  get estate(): ListenerEstate | undefined {
     const { host, port } = this.#place ?? {}
     const boundPort = this.address?.port
     if (
@@ -69,7 +71,7 @@ export class Listeners {
       port === undefined ||
       boundPort === undefined
     ) {
-      throw new HelloserverError('CONTROL_FAILED', 'The service does not listen')
+      return undefined
     }
     return { listener: this.#current.handle, host, port, boundPort }
   }
@@ -81,9 +83,17 @@ export class Listeners {
    */
   async move(place: Place): Promise<Move> {
     if (this.#isGiven) this.#mustStay(place)
+    const old = this.#current
+    // It may begin to listen, at the old address, before the new one is to be had.
+    if (old === undefined)
+      return {
+        finish: async () => {
+          if (this.#current !== undefined) await (await this.move(place)).finish()
+        },
+        cancel: async () => {},
+      }
     if (this.#isHere(place))
       return { finish: async () => this.#settle(place), cancel: async () => {} }
-    const old = this.#current
     const next = await this.#open((listener) => listener.listen(place.host, place.port)).catch(
       (error: unknown) => {
         throw this.#explain(error, place)
@@ -93,7 +103,7 @@ export class Listeners {
       finish: async () => {
         this.#current = next
         this.#settle(place)
-        if (old !== undefined) await this.#finish(old)
+        await this.#finish(old)
       },
       cancel: () => this.#finish(next),
     }
@@ -127,6 +137,7 @@ export class Listeners {
   }
 
   #close(listener: Listener): void {
+    if (this.#current === listener) this.#current = undefined
     if (this.#listeners.delete(listener)) listener.close()
   }
 

@@ -1,5 +1,6 @@
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
+import type { OpenLease } from '../lease/lease.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
@@ -17,6 +18,10 @@ export interface PrimaryOptions {
   readonly workerModule: string
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd?: number | undefined
+  /** Who the service is in its fleet; undefined where it is alone. */
+  readonly instance: string | undefined
+  /** What decides whether this host may serve. */
+  readonly openLease: OpenLease
   readonly log: Logger
   readonly onWorkerOutput: CrewOptions['onOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
@@ -31,6 +36,8 @@ export interface PrimaryOptions {
   ) => Successor
   /** What keeps others from being this service. */
   readonly lock: () => PidLock
+  /** Told when this host begins to serve: once where it is alone, perhaps again and again with others. */
+  readonly onServing: () => void
   /** Told of each reload that was asked for; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Told when the service begins to end, with the cause. */

@@ -9,7 +9,8 @@ import {
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
 import type { Status } from '../status.ts'
-import type { OfferedListener, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { Estate } from '../upgrade/successor.ts'
 import { Accounts } from './accounts.ts'
 import { Deployer } from './deployer.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -17,9 +18,11 @@ import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from './hand-over.ts'
 import { Listeners } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
+import type { PidLock } from './pid-lock.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { ConnectionQueue } from './queue.ts'
 import { Recycler } from './recycler.ts'
+import { Tenure } from './tenure.ts'
 import { Turns } from './turns.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -39,11 +42,13 @@ export class Primary {
   readonly #drain: Drain
   readonly #handOver: HandOver
   readonly #listeners: Listeners
+  readonly #tenure: Tenure
   /** What runs, and reloads of it. */
   readonly deployer: Deployer
   readonly #recycler: Recycler
   readonly #startedMs = performance.now()
   #probe: NodeJS.Timeout | undefined
+  #released: Promise<void> | undefined
 
   constructor(options: PrimaryOptions) {
     const { config, log } = options
@@ -61,6 +66,7 @@ export class Primary {
       this.#accounts,
       config.queue.maxPerClient,
       () => this.#settled(),
+      () => this.#tenure.lease.isValid(),
       log,
       options.inheritance?.lastConnectionId,
     )
@@ -85,12 +91,22 @@ export class Primary {
     })
     this.#handOver = new HandOver(this.#accounts, this.#dispatcher, this.#pool)
     this.#listeners = new Listeners((handle) => this.#dispatcher.accept(handle), log)
+    this.#tenure = new Tenure({
+      openLease: options.openLease,
+      machine: this.#machine,
+      listeners: this.#listeners,
+      dispatcher: this.#dispatcher,
+      pool: this.#pool,
+      config: () => this.deployer.config,
+      inheritedFd: options.inheritedFd,
+      log,
+      onServing: options.onServing,
+    })
     // Reloads, scalings and recyclings change the same workers.
     const turns = new Turns()
     this.#recycler = new Recycler(this.#pool, turns, log)
     this.deployer = new Deployer({
       name: options.name,
-      runDir: options.runDir,
       environment: options.environment,
       config,
       pool: this.#pool,
@@ -99,35 +115,33 @@ export class Primary {
       dispatcher: this.#dispatcher,
       turns,
       log,
-      mustServe: (what) => this.#mustServe(what),
+      mustRun: (what) => this.#mustRun(what),
       upgrade: (program, environment) => this.#upgrade(program, environment),
       onReloading: options.onReloading,
     })
   }
 
   /**
-   * Brings the workers up, then binds: nobody can connect before somebody can answer.
+   * Brings the workers up, then binds: nobody can connect before somebody can answer. Resolves when the service
+   * serves, or stands by because another host does.
    *
-   * @param takeOver - gets the listening socket of a predecessor, once the workers are ready
+   * @param takeOver - gets what a predecessor passes on, once the workers are ready
    * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
    */
-  async start(takeOver?: () => Promise<OfferedListener>): Promise<void> {
+  async start(takeOver?: () => Promise<Offer>): Promise<void> {
     try {
       await this.#pool.boot(this.deployer.config)
       this.#machine.apply('workers-ready')
-      this.#machine.apply('lease-held', 'this host has the local lock')
-      await this.#bind(await takeOver?.())
-      // A stop may have come while the name was looked up.
-      if (!this.#is('binding')) throw new HelloserverError('BOOT_FAILED', 'The service is stopping')
+      const offer = await takeOver?.()
       this.#pool.open()
+      await this.#tenure.begin(offer)
     } catch (error) {
       // A stop that came while it bound has closed it too early.
       this.#listeners.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
-      await this.#drain.cut('the start failed')
+      await this.terminate('the start failed')
       throw error
     }
-    this.#machine.apply('bound')
     this.deployer.open(this.#options.inheritance?.upgradeBeganAtMs)
     this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
     this.#recycler.start()
@@ -163,9 +177,9 @@ export class Primary {
 
   /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
-    const hasNothingToServe = !this.#is('serving') && this.#drain.status === null
-    if (hasNothingToServe) return this.terminate(cause)
-    return this.#drain.begin(cause, this.deployer.config)
+    const isStarting = this.#is('starting') || this.#is('binding')
+    if (isStarting && this.#accounts.unsettled === 0) return this.terminate(cause)
+    return this.#afterRelease(this.#drain.begin(cause, this.deployer.config))
   }
 
   /** Moves a stop that is under way to its next phase. */
@@ -175,11 +189,12 @@ export class Primary {
 
   /** Drops every connection and ends the workers. */
   terminate(cause: string): Promise<StopResult> {
-    return this.#drain.cut(cause)
+    return this.#afterRelease(this.#drain.cut(cause))
   }
 
   /** This process was paused and goes on. */
   resume(): void {
+    this.#tenure.check()
     this.#pool.forgive()
   }
 
@@ -207,7 +222,7 @@ export class Primary {
       connections: this.#accounts.counts,
       lastReload: this.deployer.last,
       drain: this.#drain.status,
-      lease: null,
+      lease: this.#tenure.lease.status,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
     }
   }
@@ -216,16 +231,22 @@ export class Primary {
     return this.#machine.state === state
   }
 
-  async #bind(offered: OfferedListener | undefined): Promise<void> {
-    const { host, port } = this.deployer.config
-    const { inheritedFd } = this.#options
-    if (inheritedFd !== undefined) await this.#listeners.adoptFd(inheritedFd, this.deployer.config)
-    else if (offered?.host === host && [offered.port, offered.boundPort].includes(port)) {
-      await this.#listeners.adopt(offered.handle, this.deployer.config)
-    } else {
-      // The configuration of a successor may have another address by now.
-      await this.#listeners.listen(this.deployer.config)
-      offered?.handle.close()
+  /** The lease is another host's before this process is gone. */
+  async #afterRelease(ending: Promise<StopResult>): Promise<StopResult> {
+    const result = await ending
+    await this.#released
+    this.#tenure.lease.close()
+    return result
+  }
+
+  /** What makes a process the service, at the moment at which another is to be. */
+  #estate(lock: PidLock): Estate {
+    // While it changes hands nobody asks for it.
+    if (this.#is('standby')) this.#tenure.passOn()
+    return {
+      lock: lock.handle,
+      place: this.#listeners.estate,
+      grant: () => this.#tenure.lease.grant,
     }
   }
 
@@ -235,16 +256,23 @@ export class Primary {
     const { startSuccessor, lock, onHandedOver, onNotHandedOver } = this.#options
     const withinMs = successorPatience * reload.readyTimeoutMs
     const successor = startSuccessor(program, environment, withinMs)
-    const estate = { ...this.#listeners.estate, lock: lock().handle }
     const onTaken = () => {
       this.#machine.apply('drain', `process ${successor.pid} has taken over`)
+      this.#tenure.passOn()
       this.#recycler.stop()
       onHandedOver(successor.pid, this.#bowOut())
     }
     try {
-      await this.#handOver.perform(successor, estate, () => this.#mustServe('upgrade'), onTaken)
+      const estate = () => this.#estate(lock())
+      const identity = {
+        instance: this.#options.instance,
+        restartOnly: this.deployer.restartOnly,
+      }
+      const mustRun = () => this.#mustRun('upgrade')
+      await this.#handOver.perform(successor, identity, estate, mustRun, onTaken)
     } catch (error) {
-      if (this.#is('serving')) await onNotHandedOver()
+      this.#tenure.takeBack()
+      if (this.#is('serving') || this.#is('standby')) await onNotHandedOver()
       throw error
     }
   }
@@ -253,6 +281,7 @@ export class Primary {
     // The successor may listen elsewhere.
     await this.#listeners.finish()
     await this.#handOver.bowOut(this.#options.predecessorGone)
+    this.#tenure.lease.close()
     clearInterval(this.#probe)
     if (this.#drain.status !== null) return this.terminate('it is ending already')
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
@@ -264,8 +293,8 @@ export class Primary {
     this.#handOver.settled()
   }
 
-  #mustServe(what: string): void {
-    if (this.#is('serving')) return
+  #mustRun(what: string): void {
+    if (this.#is('serving') || this.#is('standby')) return
     if (this.successorPid !== undefined) throw handedOver(this.successorPid)
     throw new HelloserverError(
       'CONTROL_FAILED',
@@ -275,11 +304,16 @@ export class Primary {
 
   #drainMoved(event: DrainEvent, cause: string): void {
     if (event === 'workers-gone') clearInterval(this.#probe)
+    const { phase } = this.#drain.status ?? {}
+    this.#tenure.end()
+    // The hand-out has ended; what is in hand another host need not wait for.
+    if (phase === 'waiting-for-workers' || phase === 'cutting')
+      this.#released ??= this.#tenure.release()
     // What would change the workers is given up.
     this.#recycler.stop()
     this.#pool.settle()
     this.#handOver.cancel()
-    if (this.#drain.status?.phase === 'cutting') this.#options.onCut()
+    if (phase === 'cutting') this.#options.onCut()
     const move = primaryEvents[event]
     if (move === undefined || !this.#machine.accepts(move)) return
     const isFirst = !this.#is('draining')

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { HelloserverError } from '../errors.ts'
+import type { WorkerLease } from '../ipc/messages.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
 import { Crew, type CrewOptions } from './crew.ts'
 import type { Generation } from './generation.ts'
@@ -101,6 +102,16 @@ export class WorkerPool {
   /** Resolves when the process of a slot that was retired has ended. */
   gone(slot: WorkerSlot): Promise<void> {
     return this.#crew.gone([slot])
+  }
+
+  /** Tells every worker by what leave it serves what it is offered from now on. */
+  tellLease(lease: WorkerLease): void {
+    this.#crew.tellLease(lease)
+  }
+
+  /** Whether a worker was offered a connection that it has not claimed yet. */
+  get hasUnclaimed(): boolean {
+    return this.slots.some((slot) => slot.inHand !== undefined && !slot.hasClaimed(slot.inHand))
   }
 
   /** This process was paused: the workers' silence meanwhile says nothing about them. */

@@ -3,7 +3,12 @@ import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
-import { decodeFromWorker, type WorkerBoot, workerProtocol } from '../ipc/messages.ts'
+import {
+  decodeFromWorker,
+  type ToWorker,
+  type WorkerBoot,
+  workerProtocol,
+} from '../ipc/messages.ts'
 import { ProgressReader, progressFd } from '../ipc/progress.ts'
 import { sendHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -13,6 +18,7 @@ import type { WorkerStatus } from '../status.ts'
 import { lines } from '../telemetry/lines.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
+import { onProcessEnd } from './process-end.ts'
 import type { SlotListener } from './slot-listener.ts'
 
 /** A place for one worker process; the processes in it come and go. */
@@ -151,6 +157,11 @@ export class WorkerSlot {
     this.#worker?.send({ kind: 'retire' }, ignore)
   }
 
+  /** Tells its process something; one that is not ready yet hears nothing. */
+  tell(message: ToWorker): void {
+    if (this.#readyAtMs !== undefined) this.#worker?.send(message, ignore)
+  }
+
   /** Asks the process to drop what it has in hand and end. */
   terminate(): void {
     this.#worker?.send({ kind: 'terminate' }, ignore)
@@ -218,30 +229,10 @@ export class WorkerSlot {
     child.on('error', (error) => {
       this.#reason ??= error.message
     })
-
-    // The process is gone only when it has exited and both its channels are read to their end: what it
-    // wrote just before it died may still be in them. A worker that was ready has no
-    // reason left to give, and Node never tells of a channel's end while a socket that was sent on it is
-    // not acknowledged.
-    const awaited = new Set(['exit', 'disconnect', 'progress'])
-    let code: number | null = null
-    let signal: NodeJS.Signals | null = null
-    const settle = (what: string) => {
-      awaited.delete(what)
-      if (what === 'exit' && this.#readyAtMs !== undefined) awaited.delete('disconnect')
-      if (awaited.size === 0 && this.#worker === worker) this.#end(code, signal)
-    }
-    child.once('exit', (exitCode, exitSignal) => {
-      code = exitCode
-      signal = exitSignal
-      settle('exit')
+    const hasSpoken = () => this.#readyAtMs !== undefined
+    onProcessEnd(child, progress, hasSpoken, (code, signal) => {
+      if (this.#worker === worker) this.#end(code, signal)
     })
-    child.once('disconnect', () => {
-      // An app that closed the channel itself can take no more connections.
-      child.kill('SIGKILL')
-      settle('disconnect')
-    })
-    progress.once('close', () => settle('progress'))
   }
 
   #receive(message: unknown): void {

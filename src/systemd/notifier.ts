@@ -34,6 +34,11 @@ export class Notifier {
     this.#send('READY=1', `STATUS=Serving on ${host}:${port}`)
   }
 
+  /** The service is ready to serve when it may. */
+  standingBy(reason: string): void {
+    this.#send('READY=1', `STATUS=Standing by: ${oneLine(reason)}`)
+  }
+
   /** A reload has begun; `outcome` says when it has ended, and how. */
   reloading(outcome: Promise<ReloadResult>): void {
     this.#reloads += 1

@@ -1,10 +1,12 @@
+import type { RestartOnly } from '../config/restart-only.ts'
+import type { Grant } from '../lease/lease.ts'
 import type { ConnectionCounts } from '../status.ts'
 
 /**
  * What a primary and its successor say to each other in a hot upgrade. They run different builds, so each
  * names the version of this protocol first, and a successor that speaks another one is not let in.
  */
-export const upgradeProtocol = 1
+export const upgradeProtocol = 2
 
 /** What a successor begins with. */
 export interface Inheritance {
@@ -13,6 +15,10 @@ export interface Inheritance {
   /** Connections had numbers up to here. */
   readonly lastConnectionId: number
   readonly counts: ConnectionCounts
+  /** Who the service is in its fleet; undefined where it is alone. */
+  readonly instance?: string | undefined
+  /** What cannot change while the service goes on. */
+  readonly restartOnly: RestartOnly
   /** When the upgrade was begun, milliseconds since the epoch. */
   readonly upgradeBeganAtMs: number
 }
@@ -28,10 +34,12 @@ export type ToSuccessor =
       readonly port: number
       readonly boundPort: number
     }
+  /** The service stands by: there is no socket that it listens on. */
+  | { readonly kind: 'no-listener' }
   /** With the socket that is the PID lock. */
   | { readonly kind: 'lock' }
-  /** Accept connections, and have people find you. */
-  | { readonly kind: 'go' }
+  /** Go on with the lease, if the service has one; accept connections, and have people find you. */
+  | { readonly kind: 'go'; readonly grant: Grant | null }
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */

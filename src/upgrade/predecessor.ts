@@ -2,6 +2,7 @@ import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { Grant } from '../lease/lease.ts'
 import type { ConnectionCounts } from '../status.ts'
 import {
   type FromSuccessor,
@@ -27,12 +28,18 @@ export interface OfferedListener {
   readonly boundPort: number
 }
 
+/** What this process takes over: the listening socket unless the service stands by, and the lease if it has one. */
+export interface Offer {
+  readonly listener: OfferedListener | undefined
+  readonly grant: Grant | null
+}
+
 /** The primary whose service this process takes over, at the other end of Node's channel. */
 export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
   readonly #lock = deferred<ListeningHandle>()
-  readonly #listener = deferred<OfferedListener>()
-  readonly #go = deferred<void>()
+  readonly #listener = deferred<OfferedListener | undefined>()
+  readonly #go = deferred<Grant | null>()
   readonly #gone = deferred<void>()
   #audience: PredecessorListener | undefined
 
@@ -68,14 +75,14 @@ export class Predecessor {
     throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
   }
 
-  /** Says that all is at hand, and resolves when this process is to be the service. */
-  async hold(): Promise<void> {
+  /** Says that all is at hand, and resolves with the lease when this process is to be the service. */
+  async hold(): Promise<Grant | null> {
     this.#tell({ kind: 'holding' })
-    await this.#go.promise
+    return this.#go.promise
   }
 
-  /** Says that the workers are ready, and resolves with the lock and the listening socket. */
-  async takeOver(): Promise<{ lock: ListeningHandle; listener: OfferedListener }> {
+  /** Says that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
+  async takeOver(): Promise<{ lock: ListeningHandle; listener: OfferedListener | undefined }> {
     this.#tell({ kind: 'prepared' })
     return { lock: await this.#lock.promise, listener: await this.#listener.promise }
   }
@@ -112,8 +119,11 @@ export class Predecessor {
         this.#listener.resolve({ handle: handle as ListeningHandle, host, port, boundPort })
         return
       }
+      case 'no-listener':
+        this.#listener.resolve(undefined)
+        return
       case 'go':
-        this.#go.resolve()
+        this.#go.resolve(message.grant)
         return
       case 'connection':
         this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)

@@ -5,6 +5,7 @@ import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
+import type { Grant } from '../lease/lease.ts'
 import type { ConnectionCounts } from '../status.ts'
 import {
   type FromSuccessor,
@@ -25,11 +26,18 @@ export interface SuccessorOptions {
 
 /** What it takes over when it is ready to. */
 export interface Estate {
+  readonly lock: ListeningHandle
+  /** The listening socket; undefined for a service that stands by. */
+  readonly place: OwnedListener | undefined
+  /** The lease, as it is when the word is given. */
+  grant(): Grant | null
+}
+
+interface OwnedListener {
   readonly listener: ListeningHandle
   readonly host: string
   readonly port: number
   readonly boundPort: number
-  readonly lock: ListeningHandle
 }
 
 /** What became of a connection that was passed on: `lost` with the process that it was passed to. */
@@ -95,13 +103,17 @@ export class Successor {
    *
    * @throws HelloserverError `RELOAD_FAILED` why it does not
    */
-  async takeOver({ listener, lock, ...place }: Estate): Promise<void> {
+  async takeOver({ lock, place, grant }: Estate): Promise<void> {
     this.#send({ kind: 'lock' }, lock)
-    this.#send({ kind: 'listener', ...place }, listener)
+    if (place === undefined) void this.#tell({ kind: 'no-listener' })
+    else {
+      const { listener, ...where } = place
+      this.#send({ kind: 'listener', ...where }, listener)
+    }
     await this.#until('holding')
     // It may serve from here on, and only its end says that it does not.
     clearTimeout(this.#deadline)
-    void this.#tell({ kind: 'go' })
+    void this.#tell({ kind: 'go', grant: grant() })
     await this.#until('serving')
   }
 

@@ -33,7 +33,8 @@ const highWaterBytes = 65_536
  *
  * Errors that its methods reject with, by code: `CLIENT_GONE` (reset by the client), `READ_TIMEOUT` (the
  * client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG`, `DEADLINE` (the connection took
- * longer than `connection.deadlineMs`), `TERMINATED` (the service stops now).
+ * longer than `connection.deadlineMs`), `TERMINATED` (the service stops now), `LEASE_LOST` (another host may serve
+ * by now, and `lease.onLoss` is "abort").
  */
 export class Connection implements AsyncIterable<Buffer> {
   /** Unique within one run of the service; rises by one with each connection accepted. */
@@ -143,7 +144,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /** @internal Gives the connection up: pending calls reject, the socket is closed at once. */
-  end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE', message: string): void {
+  end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST', message: string): void {
     this.#fail(new HelloserverError(code, message))
     this.#socket.destroy()
   }

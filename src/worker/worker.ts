@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net'
 import type { App, Context } from '../app/app.ts'
+import { monotonicMs } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
-import type { WorkerBoot } from '../ipc/messages.ts'
+import type { ConnectionLease, WorkerBoot, WorkerLease } from '../ipc/messages.ts'
 import type { ProgressWriter, Reason } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
+
+/** What the app is given; the lease in it changes from connection to connection. */
+export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
 
 /**
  * One worker: receive, claim, handle, report; one connection at a time.
@@ -17,20 +21,23 @@ import { Lingerers } from './linger.ts'
  */
 export class Worker {
   readonly #app: App
-  readonly #context: Context
+  readonly #context: WorkerContext
   readonly #claims: ClaimWriter
   readonly #progress: ProgressWriter
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #log: Logger
   readonly #lingerers: Lingerers
+  /** What connections that come now are served by. */
+  #lease: ConnectionLease | null = null
+  #abortion: NodeJS.Timeout | undefined
   #connection: Connection | undefined
   #isLeaving = false
   #onIdle: (() => void) | undefined
 
   constructor(
     app: App,
-    context: Context,
+    context: WorkerContext,
     boot: WorkerBoot,
     claims: ClaimWriter,
     progress: ProgressWriter,
@@ -70,6 +77,7 @@ export class Worker {
     }
     const connection = new Connection(id, socket, this.#settings, this.#alarms)
     this.#connection = connection
+    this.#context.lease = this.#lease
     void this.#serve(connection)
   }
 
@@ -83,6 +91,15 @@ export class Worker {
     }
     await this.#lingerers.settled()
     await this.#app.teardown?.(this.#context)
+  }
+
+  /** From now on connections are served by this leave; and past its end, if it is to be so, none is. */
+  hold({ grant, abortAtMs }: WorkerLease): void {
+    this.#lease = grant
+    clearTimeout(this.#abortion)
+    if (abortAtMs === null) return
+    const give = () => this.#connection?.end('LEASE_LOST', 'The lease was lost')
+    this.#abortion = setTimeout(give, Math.max(0, abortAtMs - monotonicMs())).unref()
   }
 
   /** Drops the connection in hand: the service stops now. */
@@ -132,6 +149,7 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   DEADLINE: 'deadline',
   LINE_TOO_LONG: 'line-too-long',
   TERMINATED: 'terminated',
+  LEASE_LOST: 'lease-lost',
 }
 
 /** Anything that is not the client's or the clock's doing is the handler's. */

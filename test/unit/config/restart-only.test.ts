@@ -1,18 +1,42 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseRestartOnly } from '../../../src/config/restart-only.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { refuseRestartOnly, restartOnly } from '../../../src/config/restart-only.ts'
 
-const running = { name: 'echo', runDir: '/run/a' }
+const config = loadConfig('helloserver', {})
+const running = restartOnly('echo', { HELLOSERVER_RUN_DIR: '/run/a' }, config)
+const refuse = (environment: Record<string, string>) =>
+  refuseRestartOnly(running, restartOnly('echo', environment, config))
 
 test('the same run directory, however it is written, is no change', () => {
-  refuseRestartOnly(running, { HELLOSERVER_RUN_DIR: '/run/a' })
-  refuseRestartOnly(running, { HELLOSERVER_RUN_DIR: '/run/b/../a/', HELLOSERVER_PORT: '1' })
+  refuse({ HELLOSERVER_RUN_DIR: '/run/a' })
+  refuse({ HELLOSERVER_RUN_DIR: '/run/b/../a/', HELLOSERVER_PORT: '1' })
 })
 
 test('another one is refused by name', () => {
-  assert.throws(() => refuseRestartOnly(running, { HELLOSERVER_RUN_DIR: '/run/b' }), {
+  assert.throws(() => refuse({ HELLOSERVER_RUN_DIR: '/run/b' }), {
     code: 'RELOAD_FAILED',
     message:
       'HELLOSERVER_RUN_DIR cannot change from /run/a to /run/b in a reload; use "helloserver restart" for that',
   })
+})
+
+test('so is another Redis, without its password being told', () => {
+  const url = 'redis://:secret@db:6379'
+  assert.throws(
+    () => refuse({ HELLOSERVER_RUN_DIR: '/run/a', HELLOSERVER_REDIS_URL: url }),
+    (error: Error) => {
+      assert.match(error.message, /^HELLOSERVER_REDIS_URL cannot change from unset to another URL/)
+      assert.doesNotMatch(error.message, /secret/)
+      return true
+    },
+  )
+})
+
+test('so is another lease', () => {
+  const other = { ...config, lease: { ...config.lease, ttlMs: 5_000 } }
+  assert.throws(
+    () => refuseRestartOnly(running, restartOnly('echo', { HELLOSERVER_RUN_DIR: '/run/a' }, other)),
+    { message: /^lease\.ttlMs cannot change from 3000 to 5000 in a reload/ },
+  )
 })

@@ -54,6 +54,7 @@ export function stage(max = 100, maxPerClient = 0) {
     () => {
       settled += 1
     },
+    () => true,
     log,
   )
   const report = (slot: BareSlot, step: Step) =>

@@ -1,0 +1,13 @@
+import { parseRedisUrl, type RedisTarget } from '../redis/target.ts'
+import { type Environment, variables } from './environment.ts'
+
+/**
+ * The Redis that the hosts share; undefined for a service on one host. Kept apart from the configuration, which
+ * workers are given and whose values are shown: it may have a password in it.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function redisTarget(environment: Environment): RedisTarget | undefined {
+  const url = environment[variables.redisUrl]
+  return url === undefined ? undefined : parseRedisUrl(url, variables.redisUrl)
+}

@@ -1,0 +1,61 @@
+import type { Environment } from '../config/environment.ts'
+import type { Config } from '../config/load.ts'
+import { redisTarget } from '../config/redis.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import { probeRedis } from '../redis/probe.ts'
+import { RedisLink } from '../redis/link.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { contenderOf } from './identity.ts'
+import type { OpenLease } from './lease.ts'
+import { LocalLease } from './local-lease.ts'
+import { RedisLease } from './redis-lease.ts'
+
+/** What the service is in the fleet, and how it gets its leave to serve. */
+export interface FleetMembership {
+  /** Unique for each start of the service; undefined where it is alone. */
+  readonly instance: string | undefined
+  readonly openLease: OpenLease
+}
+
+/**
+ * Looks whether Redis can be used, where one is configured.
+ *
+ * A Redis that cannot be reached is no reason not to start: this host stands by until it can. One that would never
+ * work is.
+ *
+ * @param instance - of the process that this one succeeds
+ * @throws HelloserverError `BAD_CONFIG` for a wrong password, a read-only replica, a version that is too old, …
+ */
+export async function joinFleet(
+  files: RunFiles,
+  environment: Environment,
+  config: Config,
+  log: Logger,
+  instance?: string,
+): Promise<FleetMembership> {
+  const target = redisTarget(environment)
+  const { mode = 'exclusive', slots, ttlMs, replicas } = config.lease
+  if (target === undefined || mode === 'off') {
+    return { instance: undefined, openLease: (listener) => new LocalLease(listener) }
+  }
+  const contender = contenderOf(files, environment, config, instance)
+  const link = new RedisLink(target, `helloserver:${files.name}`, replicas)
+  try {
+    await probeRedis(link, log)
+  } catch (error) {
+    link.close()
+    throw error
+  }
+  const options = {
+    ...contender,
+    service: files.name,
+    mode,
+    slots: mode === 'slots' ? slots : 1,
+    ttlMs,
+    log,
+  }
+  return {
+    instance: contender.instance,
+    openLease: (listener) => new RedisLease(link, options, listener),
+  }
+}

@@ -1,0 +1,41 @@
+import { HelloserverError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { RedisError, type RedisLink } from './link.ts'
+
+/** How long a start waits for Redis before it goes on without, in milliseconds. */
+const patienceMs = 2_000
+/** The first with all that the scripts use; what is tested is in the documentation. */
+const oldestMajor = 6
+
+/**
+ * Looks whether a Redis can be used.
+ *
+ * @throws HelloserverError `BAD_CONFIG` when it never will be
+ */
+export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
+  try {
+    await link.ready(patienceMs)
+    const server = await link.info('server')
+    const version = server.get('redis_version') ?? 'unknown'
+    if (Number.parseInt(version, 10) < oldestMajor) {
+      throw refuse(
+        `${link.description} is version ${version}; it must be ${oldestMajor}.0 or newer`,
+      )
+    }
+    const replication = await link.info('replication')
+    if (replication.get('role') === 'slave') {
+      throw refuse(
+        `${link.description} is a read-only replica; name the master, or use redis+sentinel://`,
+      )
+    }
+    log.info({ redis: link.description, version }, 'Sharing the lease through Redis')
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error
+    if (error.isPermanent) throw refuse(error.message, error)
+    log.warn({ reason: error.message }, 'Cannot use Redis yet; standing by until it can be used')
+  }
+}
+
+function refuse(message: string, cause?: Error): HelloserverError {
+  return new HelloserverError('BAD_CONFIG', message, { cause })
+}
