@@ -9,22 +9,28 @@ import {
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
 import type { Status } from '../status.ts'
+import { Events } from '../telemetry/events.ts'
+import type { Tally } from '../upgrade/messages.ts'
 import type { OfferedListener, PredecessorListener } from '../upgrade/predecessor.ts'
 import { Accounts } from './accounts.ts'
 import { Deployer } from './deployer.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Drain, type StopResult } from './drain.ts'
+import { Figures } from './figures.ts'
 import { HandOver } from './hand-over.ts'
 import { Listeners } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { ConnectionQueue } from './queue.ts'
 import { Recycler } from './recycler.ts'
+import { Shedding } from './shedding.ts'
 import { Turns } from './turns.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 /** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
 const probeEveryMs = 1_000
+/** So many of the last events are in the status. */
+const eventsShown = 20
 /** A successor may take so many times as long as a worker until it serves. */
 const successorPatience = 2
 
@@ -33,6 +39,9 @@ export class Primary {
   readonly #options: PrimaryOptions
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
   readonly #accounts = new Accounts()
+  /** What happens to the service. */
+  readonly events: Events
+  readonly #figures = new Figures()
   readonly #queue: ConnectionQueue
   readonly #dispatcher: Dispatcher
   readonly #pool: WorkerPool
@@ -51,8 +60,10 @@ export class Primary {
     this.#machine = new Machine<PrimaryState, PrimaryEvent>(
       primaryTransitions,
       'starting',
-      (from, event, to, cause) => log.info({ from, event, to, cause }, `Now ${to}`),
+      (from, event, to, cause) => this.#moved(from, event, to, cause),
     )
+    this.events = new Events(log, options.inheritance?.events)
+    const shedding = new Shedding(this.events)
     this.#queue = new ConnectionQueue(queueLimits(config, log), (late) =>
       this.#dispatcher.expire(late),
     )
@@ -60,17 +71,23 @@ export class Primary {
       this.#queue,
       this.#accounts,
       config.queue.maxPerClient,
-      () => this.#settled(),
+      {
+        onFull: () => shedding.shed(this.#queue.length),
+        onHandled: (waitMs, handlingMs) => this.#figures.handled(waitMs, handlingMs),
+        onSettled: () => this.#settled(),
+      },
       log,
       options.inheritance?.lastConnectionId,
     )
-    if (options.inheritance !== undefined) this.#accounts.inherit(options.inheritance.counts)
+    if (options.inheritance !== undefined) this.#inherit(options.inheritance)
     const crew = {
       service: options.name,
       runDir: options.runDir,
       workerModule: options.workerModule,
       dispatcher: this.#dispatcher,
       log,
+      events: this.events,
+      figures: this.#figures,
       onOutput: options.onWorkerOutput,
     }
     this.#pool = new WorkerPool(crew, options.inheritance?.generation)
@@ -83,11 +100,17 @@ export class Primary {
       stopAccepting: () => this.#listeners.close(),
       onMove: (event, cause) => this.#drainMoved(event, cause),
     })
-    this.#handOver = new HandOver(this.#accounts, this.#dispatcher, this.#pool)
+    this.#handOver = new HandOver({
+      accounts: this.#accounts,
+      dispatcher: this.#dispatcher,
+      pool: this.#pool,
+      events: this.events,
+      figures: this.#figures,
+    })
     this.#listeners = new Listeners((handle) => this.#dispatcher.accept(handle), log)
     // Reloads, scalings and recyclings change the same workers.
     const turns = new Turns()
-    this.#recycler = new Recycler(this.#pool, turns, log)
+    this.#recycler = new Recycler(this.#pool, turns, this.#figures, log)
     this.deployer = new Deployer({
       name: options.name,
       runDir: options.runDir,
@@ -98,6 +121,8 @@ export class Primary {
       queue: this.#queue,
       dispatcher: this.#dispatcher,
       turns,
+      events: this.events,
+      figures: this.#figures,
       log,
       mustServe: (what) => this.#mustServe(what),
       upgrade: (program, environment) => this.#upgrade(program, environment),
@@ -129,7 +154,10 @@ export class Primary {
     }
     this.#machine.apply('bound')
     this.deployer.open(this.#options.inheritance?.upgradeBeganAtMs)
-    this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
+    this.#probe = setInterval(() => {
+      this.#dispatcher.probe(probeEveryMs)
+      this.#figures.look()
+    }, probeEveryMs)
     this.#recycler.start()
   }
 
@@ -140,8 +168,9 @@ export class Primary {
         this.#accounts.takeFromInherited()
         this.#dispatcher.adopt(id, handle, ageMs)
       },
-      onCounts: (counts) => {
-        this.#accounts.inherit(counts)
+      onTally: (tally) => {
+        this.#inherit(tally)
+        for (const event of tally.events) this.events.adopt(event)
         this.#settled()
       },
       onGone: () => {
@@ -205,10 +234,12 @@ export class Primary {
         oldestMs: Math.round(this.#queue.oldestMs),
       },
       connections: this.#accounts.counts,
+      rates: this.#figures.rates,
       lastReload: this.deployer.last,
       drain: this.#drain.status,
       lease: null,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
+      events: this.events.last(eventsShown),
     }
   }
 
@@ -257,6 +288,20 @@ export class Primary {
     if (this.#drain.status !== null) return this.terminate('it is ending already')
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped: 0 }
+  }
+
+  #inherit({ counts, figures }: Tally): void {
+    this.#accounts.inherit(counts)
+    this.#figures.inherit(figures)
+  }
+
+  #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
+    // After an upgrade it is this process that ends, and not the service.
+    if (to === 'draining' && this.successorPid === undefined) {
+      this.events.record('draining', { cause: cause ?? event })
+    } else {
+      this.#options.log.info({ from, event, to, cause }, `Now ${to}`)
+    }
   }
 
   #settled(): void {

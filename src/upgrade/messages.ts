@@ -1,18 +1,26 @@
-import type { ConnectionCounts } from '../status.ts'
+import type { ServiceEvent } from '../lifecycle/events.ts'
+import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
 /**
  * What a primary and its successor say to each other in a hot upgrade. They run different builds, so each
  * names the version of this protocol first, and a successor that speaks another one is not let in.
  */
-export const upgradeProtocol = 1
+export const upgradeProtocol = 2
+
+/** What a predecessor has counted and seen. */
+export interface Tally {
+  readonly counts: ConnectionCounts
+  readonly figures: FigureTotals
+  /** Those that the successor has not been told of yet. */
+  readonly events: readonly ServiceEvent[]
+}
 
 /** What a successor begins with. */
-export interface Inheritance {
+export interface Inheritance extends Tally {
   /** The last generation of workers. */
   readonly generation: number
   /** Connections had numbers up to here. */
   readonly lastConnectionId: number
-  readonly counts: ConnectionCounts
   /** When the upgrade was begun, milliseconds since the epoch. */
   readonly upgradeBeganAtMs: number
 }
@@ -35,7 +43,7 @@ export type ToSuccessor =
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */
-  | { readonly kind: 'counts'; readonly counts: ConnectionCounts }
+  | ({ readonly kind: 'tally' } & Tally)
 
 /** From the successor. */
 export type FromSuccessor =

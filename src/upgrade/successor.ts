@@ -5,10 +5,10 @@ import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
-import type { ConnectionCounts } from '../status.ts'
 import {
   type FromSuccessor,
   type Inheritance,
+  type Tally,
   type ToSuccessor,
   upgradeProtocol,
 } from './messages.ts'
@@ -115,8 +115,8 @@ export class Successor {
   }
 
   /** Resolves when it is sent, and everything before it: until then this process must not end. */
-  report(counts: ConnectionCounts): Promise<void> {
-    return this.#tell({ kind: 'counts', counts })
+  report(tally: Tally): Promise<void> {
+    return this.#tell({ kind: 'tally', ...tally })
   }
 
   /** Calls `act` when the service is to end before this process has. */

@@ -88,11 +88,11 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
   test('the program speaks another protocol', async (t) => {
     const service = await startService(t, failing)
     const program = new ProgramCopy(t)
-    program.edit('upgrade/messages.js', 'upgradeProtocol = 1', 'upgradeProtocol = 2')
+    program.edit('upgrade/messages.js', 'upgradeProtocol = 2', 'upgradeProtocol = 3')
     await refused(
       service,
       await upgradeTo(service.sandbox, program.primary),
-      /speaks upgrade protocol 2, this one 1; use "helloserver restart"/,
+      /speaks upgrade protocol 3, this one 2; use "helloserver restart"/,
     )
   })
 
