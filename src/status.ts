@@ -1,3 +1,4 @@
+import type { ServiceEvent } from './lifecycle/events.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
 import type { LeaseStatus } from './lease/lease.ts'
@@ -28,6 +29,53 @@ export interface ConnectionCounts {
   readonly gone: number
   readonly queued: number
   readonly active: number
+}
+
+/** Half, and all but a hundredth, took no longer than that; milliseconds. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** How fast the service is: over the last five seconds, the durations over the last thirty. */
+export interface Rates {
+  /** Connections that workers have ended, in a second. */
+  readonly perSecond: number
+  /** From accepted to handed out; null when no worker has ended a connection lately. */
+  readonly waitMs: Percentiles | null
+  /** From handed out to ended. */
+  readonly handlingMs: Percentiles | null
+}
+
+/** How often something took how long. */
+export interface HistogramTotals {
+  /** The buckets' upper bounds, in seconds. */
+  readonly buckets: readonly number[]
+  /** How many there were in each bucket and no other; at the end, those past the last bound. */
+  readonly counts: readonly number[]
+  readonly sumSeconds: number
+}
+
+/**
+ * Why a worker was replaced: it ended with a status other than 0 (`exit`) or by a signal, was told to end by
+ * others (`left`), was killed since it hung, died before it was ready, had no heap left, or was recycled.
+ */
+export type RestartCause =
+  | 'exit'
+  | 'signal'
+  | 'left'
+  | 'hung'
+  | 'not-ready'
+  | 'out-of-memory'
+  | 'recycled'
+
+/** Figures that only rise, from the service's start on. */
+export interface FigureTotals {
+  /** Connections that workers have ended: from accepted to handed out, and from there to their end. */
+  readonly wait: HistogramTotals
+  readonly handling: HistogramTotals
+  readonly restarts: Readonly<Record<RestartCause, number>>
+  readonly reloads: { readonly done: number; readonly failed: number }
 }
 
 /** How the last reload ended. */
@@ -67,10 +115,13 @@ export interface Status {
   readonly workers: readonly WorkerStatus[]
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
+  readonly rates: Rates
   readonly lastReload: ReloadResult | null
   /** Null while the service is not on its way to its end. */
   readonly drain: DrainStatus | null
   /** The lease that hosts share through Redis; null for a service on its own. */
   readonly lease: LeaseStatus | null
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
+  /** What happened to the service lately, newest last. */
+  readonly events: readonly ServiceEvent[]
 }

@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { programId } from '../build-id.ts'
+import { programId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
@@ -151,6 +151,14 @@ export class Service {
     return this.#ending
   }
 
+  #tellOfStart(host: string, port: number): void {
+    const { events, deployer } = this.primary
+    const { workers, appModule: app } = deployer.config
+    const serving = { host, port, workers, app }
+    if (this.#options.predecessor === undefined) events.record('started', serving)
+    else events.record('upgraded', { ...serving, version, primaryPid: process.pid })
+  }
+
   /** @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked */
   async #stop(cause: string): Promise<StopResult> {
     await this.primary.decided
@@ -215,8 +223,7 @@ export class Service {
   #sayServing(): void {
     if (!this.#isPublished) return
     const { host, port } = this.primary.status(null).listen
-    const { workers, appModule: app } = this.primary.deployer.config
-    this.#options.log.info({ host, port, workers, app }, 'Serving')
+    this.#tellOfStart(host, port)
     this.#options.notifier.serving(host, port)
   }
 

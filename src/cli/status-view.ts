@@ -1,11 +1,14 @@
-import type { Status, WorkerStatus } from '../status.ts'
+import type { Percentiles, Status, WorkerStatus } from '../status.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
-/** `status` for people: a few lines and the workers. */
+/** So many of the last events are shown. */
+const eventsShown = 5
+
+/** `status` for people: a few lines, the workers, and what happened last. */
 export function statusView(status: Status): string {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
-  const { queue, connections: c, lastReload, drain, supervisor } = status
+  const { queue, connections: c, rates, lastReload, drain, supervisor, events } = status
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
@@ -25,10 +28,14 @@ export function statusView(status: Status): string {
       `${c.accepted} accepted: ${c.served} served, ${c.active} in hand, ${c.queued} queued`,
     ],
     ['', `${c.failed} failed, ${c.shed} shed, ${c.expired} expired, ${c.gone} gone`],
+    ['rate', `${rates.perSecond} a second${durationsOf(rates)}`],
     ['last reload', lastReload === null ? 'none' : reloadLine(lastReload)],
   ]
   const facts = rows.map(([label, value]) => `${label.padEnd(12)}${value}`).join('\n')
-  return `${facts}\n\n${workersView(status.workers)}`
+  const happened = events.slice(-eventsShown).map(({ at, text }) => `${at}  ${text}`)
+  return [facts, workersView(status.workers), happened.join('\n')]
+    .filter((part) => part !== '')
+    .join('\n\n')
 }
 
 /** `workers` for people. */
@@ -45,6 +52,12 @@ export function workersView(workers: readonly WorkerStatus[]): string {
     worker.remote ?? '-',
   ])
   return table(headings, rows)
+}
+
+function durationsOf({ waitMs, handlingMs }: Status['rates']): string {
+  const both = (title: string, times: Percentiles | null) =>
+    times === null ? '' : `; ${title} ${times.p50} ms, 99 % within ${times.p99} ms`
+  return `${both('wait', waitMs)}${both('handling', handlingMs)}`
 }
 
 function reloadLine(last: NonNullable<Status['lastReload']>): string {

@@ -18,8 +18,6 @@ export function showMetrics(
   signal: AbortSignal,
 ): void {
   let latest: Status | undefined
-  let served = 0
-  let rate = 0
   io.init({
     metrics: { v8: false, eventLoop: false, http: false, runtime: false, network: false },
     transactions: false,
@@ -35,12 +33,10 @@ export function showMetrics(
     ({ workers }) => `${workers.filter(({ busyMs }) => busyMs !== null).length}/${workers.length}`,
   )
   metric('Queue', ({ queue }) => queue.length)
-  metric('Conn/s', () => rate)
+  metric('Conn/s', ({ rates }) => rates.perSecond)
 
   const refresh = async () => {
     const status = await ask()
-    rate = latest === undefined ? 0 : status.connections.served - served
-    served = status.connections.served
     latest = status
     onStatus(status)
   }

@@ -2,13 +2,15 @@ import cluster from 'node:cluster'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { WorkerLease } from '../ipc/messages.ts'
+import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Boot } from './boot.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { Figures } from './figures.ts'
 import type { Generation } from './generation.ts'
 import type { SlotListener } from './slot-listener.ts'
 import { Watchdog } from './watchdog.ts'
-import { describeEnd, type WorkerEnd } from './worker-end.ts'
+import { describeEnd, restartCause, type WorkerEnd } from './worker-end.ts'
 import { WorkerSlot } from './worker-slot.ts'
 
 /** A worker that dies without a word before it is ready is tried this often; then its start has failed. */
@@ -21,6 +23,8 @@ export interface CrewOptions {
   readonly workerModule: string
   readonly dispatcher: Dispatcher
   readonly log: Logger
+  readonly events: Events
+  readonly figures: Figures
   /** Given every line that a worker prints. */
   readonly onOutput: SlotListener['onOutput']
 }
@@ -221,16 +225,20 @@ export class Crew {
       this.#boot.fail(`Worker ${slot.number} could not get ready: ${cause}`)
       return
     }
+    this.#options.figures.restarted(restartCause(end))
     this.#respawn(slot, generation, cause)
   }
 
   #respawn(slot: WorkerSlot, generation: Generation, cause: string): void {
     const { failures } = slot
     const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    this.#options.log.warn(
-      { slot: slot.number, generation: slot.generation, cause, failures, delayMs },
-      'Worker died; starting another',
-    )
+    this.#options.events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
+      slot: slot.number,
+      generation: slot.generation,
+      cause,
+      failures,
+      delayMs,
+    })
     if (delayMs === 0) {
       this.#spawn(slot, generation)
       return

@@ -4,8 +4,10 @@ import { type Config, loadConfig } from '../config/load.ts'
 import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
 import type { ReloadResult } from '../status.ts'
+import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { Figures } from './figures.ts'
 import type { Listeners } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
 import type { ConnectionQueue } from './queue.ts'
@@ -31,6 +33,8 @@ export interface DeployerOptions {
   readonly dispatcher: Dispatcher
   /** What changes the workers has its turn here. */
   readonly turns: Turns
+  readonly events: Events
+  readonly figures: Figures
   readonly log: Logger
   /** Throws when the service is starting or ending; `what` is what somebody wants of it. */
   readonly mustRun: (what: string) => void
@@ -54,11 +58,13 @@ export class Deployer {
     this.#config = options.config
     this.#environment = options.environment
     this.#build = buildId(options.config.appModule)
-    this.#reloader = new Reloader(
-      (request, enter) => options.turns.take(() => this.#perform(request, enter)),
-      options.onReloading,
-      options.log,
-    )
+    this.#reloader = new Reloader({
+      perform: (request, enter) => options.turns.take(() => this.#perform(request, enter)),
+      onReload: options.onReloading,
+      events: options.events,
+      figures: options.figures,
+      log: options.log,
+    })
   }
 
   get config(): Config {
@@ -114,12 +120,12 @@ export class Deployer {
    * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
    */
   async scale(workers: number): Promise<void> {
-    const { turns, mustRun, pool, log } = this.#options
+    const { turns, mustRun, pool, events } = this.#options
     await turns.take(async () => {
       mustRun('scale')
       await pool.scale(workers)
     })
-    log.info({ workers }, 'Scaled')
+    events.record('scaled', { workers })
   }
 
   /** Whatever throws here, before the last step is done, leaves everything as it was. */

@@ -6,6 +6,18 @@ import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
+/** Asked whether, and told what becomes of connections. */
+export interface DispatcherListener {
+  /** Whether a connection may be handed to a worker at this very moment. */
+  mayHandOut(): boolean
+  /** The queue has no room for one: it is turned away. */
+  onFull(): void
+  /** A worker has ended one, well or badly, and says so. */
+  onHandled(waitMs: number, handlingMs: number): void
+  /** One has left the accounts' open states. */
+  onSettled(): void
+}
+
 /** An offer whose socket never arrives this many times is given up. */
 const maxMissed = 3
 
@@ -23,22 +35,16 @@ export class Dispatcher {
   /** Longest idle first; few enough that a plain list is the fastest. */
   readonly #idle: WorkerSlot[] = []
   readonly #perClient = new Map<string, number>()
-  readonly #onSettled: () => void
-  readonly #mayHandOut: () => boolean
+  readonly #listener: DispatcherListener
   #maxPerClient: number
   #lastId: number
 
-  /**
-   * @param onSettled - told whenever a connection has left the accounts' open states
-   * @param mayHandOut - whether a connection may be handed to a worker at this very moment
-   * @param lastId - the connections' numbers begin after this one
-   */
+  /** @param lastId - the connections' numbers begin after this one */
   constructor(
     queue: ConnectionQueue,
     accounts: Accounts,
     maxPerClient: number,
-    onSettled: () => void,
-    mayHandOut: () => boolean,
+    listener: DispatcherListener,
     log: Logger,
     lastId = 0,
   ) {
@@ -46,8 +52,7 @@ export class Dispatcher {
     this.#queue = queue
     this.#accounts = accounts
     this.#maxPerClient = maxPerClient
-    this.#onSettled = onSettled
-    this.#mayHandOut = mayHandOut
+    this.#listener = listener
     this.#log = log
   }
 
@@ -65,8 +70,11 @@ export class Dispatcher {
     this.#lastId += 1
     const connection = this.#open(this.#lastId, handle, performance.now())
     if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
-    else if (this.#idle.length > 0 && this.#mayHandOut()) this.#offer(connection)
-    else if (!this.#queue.push(connection)) this.#settle(connection, 'shed')
+    else if (this.#idle.length > 0 && this.#listener.mayHandOut()) this.#offer(connection)
+    else if (!this.#queue.push(connection)) {
+      this.#listener.onFull()
+      this.#settle(connection, 'shed')
+    }
   }
 
   /** Takes charge of one that waited in another process: it keeps its number, its place and its patience. */
@@ -120,12 +128,14 @@ export class Dispatcher {
     switch (step) {
       case 'served':
         slot.served += 1
+        this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
         this.#settle(connection, 'serve')
         return
       case 'failed':
         this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
+        this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
         this.#settle(connection, 'fail')
@@ -207,6 +217,7 @@ export class Dispatcher {
       id,
       handle,
       acceptedAtMs,
+      offeredAtMs: 0,
       state: this.#accounts.open(),
       missed: 0,
       countedAs: undefined,
@@ -217,7 +228,7 @@ export class Dispatcher {
 
   /** As long as somebody waits and somebody is idle. */
   #pump(): void {
-    while (this.#idle.length > 0 && this.#queue.length > 0 && this.#mayHandOut()) {
+    while (this.#idle.length > 0 && this.#queue.length > 0 && this.#listener.mayHandOut()) {
       const connection = this.#queue.shift()
       if (connection === undefined) return
       this.#offer(connection)
@@ -227,7 +238,12 @@ export class Dispatcher {
   #offer(connection: PendingConnection): void {
     const slot = this.#idle.shift()
     this.#accounts.apply(connection, 'offer')
+    connection.offeredAtMs = performance.now()
     slot?.offer(connection)
+  }
+
+  #handled({ acceptedAtMs, offeredAtMs }: PendingConnection): void {
+    this.#listener.onHandled(offeredAtMs - acceptedAtMs, performance.now() - offeredAtMs)
   }
 
   /** The worker is free again, and the next in line goes to it before anything else is done. */
@@ -267,7 +283,7 @@ export class Dispatcher {
     this.#accounts.apply(connection, event)
     if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
     connection.handle.close()
-    this.#onSettled()
+    this.#listener.onSettled()
   }
 
   /** Counts a connection for its client's address; whether there are more of them now than there may be. */

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../deferred.ts'
-import type { Inheritance } from '../upgrade/messages.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { Inheritance, Tally } from '../upgrade/messages.ts'
 import type { Estate, Successor } from '../upgrade/successor.ts'
 import type { Accounts } from './accounts.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { Figures } from './figures.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** Between the connections that a predecessor still accepts and those of its successor, which come after them. */
@@ -12,22 +14,29 @@ const idGap = 1_000_000
 /** How often a connection is offered again that the successor had no descriptor for, in milliseconds. */
 const retryEveryMs = 100
 
+/** What a successor takes over from. */
+export interface HandOverOptions {
+  readonly accounts: Accounts
+  readonly dispatcher: Dispatcher
+  readonly pool: WorkerPool
+  readonly events: Events
+  readonly figures: Figures
+}
+
 /** Passes the service on: first what makes a process the service, then, once the successor serves, who waits. */
 export class HandOver {
-  readonly #accounts: Accounts
-  readonly #dispatcher: Dispatcher
-  readonly #pool: WorkerPool
+  readonly #options: HandOverOptions
   /** The process that is to take over, until that is decided. */
   #candidate: Successor | undefined
   #successor: Successor | undefined
   /** Whom the counters are reported to, once everybody who waited was passed on. */
   #reportsTo: Successor | undefined
+  /** The last event that the successor was told of. */
+  #toldSeq = 0
   #decided: Promise<void> = Promise.resolve()
 
-  constructor(accounts: Accounts, dispatcher: Dispatcher, pool: WorkerPool) {
-    this.#accounts = accounts
-    this.#dispatcher = dispatcher
-    this.#pool = pool
+  constructor(options: HandOverOptions) {
+    this.#options = options
   }
 
   /**
@@ -46,12 +55,14 @@ export class HandOver {
     mustRun: () => void,
     onTaken: () => void,
   ): Promise<void> {
+    const { dispatcher, pool } = this.#options
     this.#candidate = successor
+    this.#toldSeq = 0
     try {
       await successor.prepare({
-        generation: this.#pool.lastGeneration,
-        lastConnectionId: this.#dispatcher.lastId + idGap,
-        counts: this.#accounts.counts,
+        generation: pool.lastGeneration,
+        lastConnectionId: dispatcher.lastId + idGap,
+        ...this.#tally(),
         upgradeBeganAtMs: Date.now(),
         ...identity,
       })
@@ -97,8 +108,8 @@ export class HandOver {
   async bowOut(predecessorGone: Promise<void> | undefined): Promise<void> {
     const successor = this.#successor
     if (successor === undefined) return
-    const closed = this.#pool.close()
-    void successor.report(this.#accounts.counts)
+    const closed = this.#options.pool.close()
+    void successor.report(this.#tally())
     await this.#passOn(successor)
     this.#reportsTo = successor
     this.settled()
@@ -106,18 +117,27 @@ export class HandOver {
     // What a worker had not claimed when it ended is in the queue again.
     await this.#passOn(successor)
     await predecessorGone
-    await successor.report(this.#accounts.counts)
+    await successor.report(this.#tally())
+  }
+
+  /** All that is counted, and what has happened since it was told last. */
+  #tally(): Tally {
+    const { accounts, figures, events } = this.#options
+    const news = events.since(this.#toldSeq)
+    this.#toldSeq = news.at(-1)?.seq ?? this.#toldSeq
+    return { counts: accounts.counts, figures: figures.totals, events: news }
   }
 
   /** To be told of every connection that has ended. */
   settled(): void {
-    void this.#reportsTo?.report(this.#accounts.counts)
+    void this.#reportsTo?.report(this.#tally())
   }
 
   /** One after the other, so that those who still wait here are looked after as ever. */
   async #passOn(successor: Successor): Promise<void> {
+    const { dispatcher } = this.#options
     for (;;) {
-      const next = this.#dispatcher.withdraw()
+      const next = dispatcher.withdraw()
       if (next === undefined) return
       const passed = await successor.pass(
         next.id,
@@ -126,16 +146,16 @@ export class HandOver {
       )
       switch (passed) {
         case 'adopted':
-          this.#dispatcher.passed(next)
+          dispatcher.passed(next)
           break
         case 'missing':
-          this.#dispatcher.keep(next)
+          dispatcher.keep(next)
           await delay(retryEveryMs)
           break
         case 'lost':
           // The service died in its new process: as when a primary does, who waits is lost with it.
-          this.#dispatcher.keep(next)
-          this.#dispatcher.abandon()
+          dispatcher.keep(next)
+          dispatcher.abandon()
           return
       }
     }

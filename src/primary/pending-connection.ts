@@ -8,6 +8,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   readonly handle: SocketHandle
   /** When it was accepted, monotonic, in milliseconds. */
   readonly acceptedAtMs: number
+  /** When it was last offered to a worker, monotonic, in milliseconds; 0 before that. */
+  offeredAtMs: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
   /** Offers that came to nothing because the socket did not arrive with them. */

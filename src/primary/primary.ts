@@ -9,25 +9,21 @@ import {
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
 import type { Status } from '../status.ts'
+import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
 import type { Estate } from '../upgrade/successor.ts'
-import { Accounts } from './accounts.ts'
+import { DataPath } from './data-path.ts'
 import { Deployer } from './deployer.ts'
-import { Dispatcher } from './dispatcher.ts'
 import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from './hand-over.ts'
-import { Listeners } from './listeners.ts'
-import { queueLimits } from './open-files.ts'
 import type { PidLock } from './pid-lock.ts'
 import type { PrimaryOptions } from './primary-options.ts'
-import { ConnectionQueue } from './queue.ts'
 import { Recycler } from './recycler.ts'
 import { Tenure } from './tenure.ts'
 import { Turns } from './turns.ts'
-import { WorkerPool } from './worker-pool.ts'
 
-/** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
-const probeEveryMs = 1_000
+/** So many of the last events are in the status. */
+const eventsShown = 20
 /** A successor may take so many times as long as a worker until it serves. */
 const successorPatience = 2
 
@@ -35,19 +31,16 @@ const successorPatience = 2
 export class Primary {
   readonly #options: PrimaryOptions
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
-  readonly #accounts = new Accounts()
-  readonly #queue: ConnectionQueue
-  readonly #dispatcher: Dispatcher
-  readonly #pool: WorkerPool
+  /** What happens to the service. */
+  readonly events: Events
+  readonly #path: DataPath
   readonly #drain: Drain
   readonly #handOver: HandOver
-  readonly #listeners: Listeners
   readonly #tenure: Tenure
   /** What runs, and reloads of it. */
   readonly deployer: Deployer
   readonly #recycler: Recycler
   readonly #startedMs = performance.now()
-  #probe: NodeJS.Timeout | undefined
   #released: Promise<void> | undefined
 
   constructor(options: PrimaryOptions) {
@@ -56,64 +49,51 @@ export class Primary {
     this.#machine = new Machine<PrimaryState, PrimaryEvent>(
       primaryTransitions,
       'starting',
-      (from, event, to, cause) => log.info({ from, event, to, cause }, `Now ${to}`),
+      (from, event, to, cause) => this.#moved(from, event, to, cause),
     )
-    this.#queue = new ConnectionQueue(queueLimits(config, log), (late) =>
-      this.#dispatcher.expire(late),
-    )
-    this.#dispatcher = new Dispatcher(
-      this.#queue,
-      this.#accounts,
-      config.queue.maxPerClient,
-      () => this.#settled(),
-      () => this.#tenure.lease.isValid(),
-      log,
-      options.inheritance?.lastConnectionId,
-    )
-    if (options.inheritance !== undefined) this.#accounts.inherit(options.inheritance.counts)
-    const crew = {
-      service: options.name,
-      runDir: options.runDir,
-      workerModule: options.workerModule,
-      dispatcher: this.#dispatcher,
-      log,
-      onOutput: options.onWorkerOutput,
-    }
-    this.#pool = new WorkerPool(crew, options.inheritance?.generation)
+    this.events = new Events(log, options.inheritance?.events)
+    const path = new DataPath(options, this.events, {
+      mayHandOut: () => this.#tenure.lease.isValid(),
+      onSettled: () => this.#settled(),
+    })
+    this.#path = path
+    const { accounts, figures, queue, dispatcher, pool, listeners } = path
     this.#drain = new Drain(config, {
-      accounts: this.#accounts,
-      dispatcher: this.#dispatcher,
-      pool: this.#pool,
+      accounts,
+      dispatcher,
+      pool,
       log,
-      finishAccepting: () => this.#listeners.finish(),
-      stopAccepting: () => this.#listeners.close(),
+      finishAccepting: () => listeners.finish(),
+      stopAccepting: () => listeners.close(),
       onMove: (event, cause) => this.#drainMoved(event, cause),
     })
-    this.#handOver = new HandOver(this.#accounts, this.#dispatcher, this.#pool)
-    this.#listeners = new Listeners((handle) => this.#dispatcher.accept(handle), log)
+    this.#handOver = new HandOver({ accounts, dispatcher, pool, figures, events: this.events })
     this.#tenure = new Tenure({
       openLease: options.openLease,
+      listeners,
+      dispatcher,
+      pool,
       machine: this.#machine,
-      listeners: this.#listeners,
-      dispatcher: this.#dispatcher,
-      pool: this.#pool,
       config: () => this.deployer.config,
       inheritedFd: options.inheritedFd,
+      events: this.events,
       log,
       onServing: options.onServing,
     })
     // Reloads, scalings and recyclings change the same workers.
     const turns = new Turns()
-    this.#recycler = new Recycler(this.#pool, turns, log)
+    this.#recycler = new Recycler(pool, turns, figures, log)
     this.deployer = new Deployer({
       name: options.name,
       environment: options.environment,
       config,
-      pool: this.#pool,
-      listeners: this.#listeners,
-      queue: this.#queue,
-      dispatcher: this.#dispatcher,
+      pool,
+      listeners,
+      queue,
+      dispatcher,
+      figures,
       turns,
+      events: this.events,
       log,
       mustRun: (what) => this.#mustRun(what),
       upgrade: (program, environment) => this.#upgrade(program, environment),
@@ -130,39 +110,26 @@ export class Primary {
    */
   async start(takeOver?: () => Promise<Offer>): Promise<void> {
     try {
-      await this.#pool.boot(this.deployer.config)
+      await this.#path.pool.boot(this.deployer.config)
       this.#machine.apply('workers-ready')
       const offer = await takeOver?.()
-      this.#pool.open()
+      this.#path.pool.open()
       await this.#tenure.begin(offer)
     } catch (error) {
       // A stop that came while it bound has closed it too early.
-      this.#listeners.close()
+      this.#path.listeners.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
       await this.terminate('the start failed')
       throw error
     }
     this.deployer.open(this.#options.inheritance?.upgradeBeganAtMs)
-    this.#probe = setInterval(() => this.#dispatcher.probe(probeEveryMs), probeEveryMs)
+    this.#path.watch()
     this.#recycler.start()
   }
 
   /** What a predecessor tells while it finishes what it has in hand. */
   get heritage(): PredecessorListener {
-    return {
-      onConnection: (handle, id, ageMs) => {
-        this.#accounts.takeFromInherited()
-        this.#dispatcher.adopt(id, handle, ageMs)
-      },
-      onCounts: (counts) => {
-        this.#accounts.inherit(counts)
-        this.#settled()
-      },
-      onGone: () => {
-        this.#accounts.writeOff()
-        this.#settled()
-      },
-    }
+    return this.#path.heritage
   }
 
   /** The process that is the service now, if another one is. */
@@ -178,7 +145,7 @@ export class Primary {
   /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
     const isStarting = this.#is('starting') || this.#is('binding')
-    if (isStarting && this.#accounts.unsettled === 0) return this.terminate(cause)
+    if (isStarting && this.#path.accounts.unsettled === 0) return this.terminate(cause)
     return this.#afterRelease(this.#drain.begin(cause, this.deployer.config))
   }
 
@@ -195,35 +162,29 @@ export class Primary {
   /** This process was paused and goes on. */
   resume(): void {
     this.#tenure.check()
-    this.#pool.forgive()
+    this.#path.pool.forgive()
   }
 
   status(supervisorPid: number | null): Status {
-    const { address } = this.#listeners
+    const { address } = this.#path.listeners
     const { state } = this.#machine
     return {
       name: this.#options.name,
       version,
       build: this.deployer.build,
-      state: state === 'serving' && this.#pool.isDegraded ? 'degraded' : state,
+      state: state === 'serving' && this.#path.pool.isDegraded ? 'degraded' : state,
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedMs),
-      generation: this.#pool.current?.number ?? 0,
       listen: {
         host: address?.address ?? this.deployer.config.host,
         port: address?.port ?? this.deployer.config.port,
       },
-      workers: this.#pool.slots.map((slot) => slot.status),
-      queue: {
-        length: this.#queue.length,
-        max: this.#queue.max,
-        oldestMs: Math.round(this.#queue.oldestMs),
-      },
-      connections: this.#accounts.counts,
+      ...this.#path.status,
       lastReload: this.deployer.last,
       drain: this.#drain.status,
       lease: this.#tenure.lease.status,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
+      events: this.events.last(eventsShown),
     }
   }
 
@@ -245,7 +206,7 @@ export class Primary {
     if (this.#is('standby')) this.#tenure.passOn()
     return {
       lock: lock.handle,
-      place: this.#listeners.estate,
+      place: this.#path.listeners.estate,
       grant: () => this.#tenure.lease.grant,
     }
   }
@@ -279,13 +240,22 @@ export class Primary {
 
   async #bowOut(): Promise<StopResult> {
     // The successor may listen elsewhere.
-    await this.#listeners.finish()
+    await this.#path.listeners.finish()
     await this.#handOver.bowOut(this.#options.predecessorGone)
     this.#tenure.lease.close()
-    clearInterval(this.#probe)
+    this.#path.unwatch()
     if (this.#drain.status !== null) return this.terminate('it is ending already')
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped: 0 }
+  }
+
+  #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
+    // After an upgrade it is this process that ends, and not the service.
+    if (to === 'draining' && this.successorPid === undefined) {
+      this.events.record('draining', { cause: cause ?? event })
+    } else {
+      this.#options.log.info({ from, event, to, cause }, `Now ${to}`)
+    }
   }
 
   #settled(): void {
@@ -303,7 +273,7 @@ export class Primary {
   }
 
   #drainMoved(event: DrainEvent, cause: string): void {
-    if (event === 'workers-gone') clearInterval(this.#probe)
+    if (event === 'workers-gone') this.#path.unwatch()
     const { phase } = this.#drain.status ?? {}
     this.#tenure.end()
     // The hand-out has ended; what is in hand another host need not wait for.
@@ -311,7 +281,7 @@ export class Primary {
       this.#released ??= this.#tenure.release()
     // What would change the workers is given up.
     this.#recycler.stop()
-    this.#pool.settle()
+    this.#path.pool.settle()
     this.#handOver.cancel()
     if (phase === 'cutting') this.#options.onCut()
     const move = primaryEvents[event]

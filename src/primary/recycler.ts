@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Figures } from './figures.ts'
 import type { Turns } from './turns.ts'
 import type { WorkerPool } from './worker-pool.ts'
 import type { WorkerSlot } from './worker-slot.ts'
@@ -24,14 +25,16 @@ interface Due {
 export class Recycler {
   readonly #pool: WorkerPool
   readonly #turns: Turns
+  readonly #figures: Figures
   readonly #log: Logger
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #failures = 0
 
-  constructor(pool: WorkerPool, turns: Turns, log: Logger) {
+  constructor(pool: WorkerPool, turns: Turns, figures: Figures, log: Logger) {
     this.#pool = pool
     this.#turns = turns
+    this.#figures = figures
     this.#log = log
   }
 
@@ -77,6 +80,7 @@ export class Recycler {
     const { slot, cause } = due
     this.#log.info({ slot: slot.number, workerPid: slot.pid, cause }, 'Recycling a worker')
     await this.#pool.renew(slot, cause)
+    this.#figures.restarted('recycled')
     return slot
   }
 

@@ -1,7 +1,9 @@
 import { deferred } from '../deferred.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
+import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Figures } from './figures.ts'
 
 /**
  * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
@@ -20,6 +22,15 @@ const quietMs = 500
 /** A storm that does not end is served all the same after this long, in milliseconds. */
 const stormMs = 10_000
 
+export interface ReloaderOptions<Request> {
+  readonly perform: PerformReload<Request>
+  /** Told of each reload that begins; its outcome never rejects. */
+  readonly onReload: (outcome: Promise<ReloadResult>) => void
+  readonly events: Events
+  readonly figures: Figures
+  readonly log: Logger
+}
+
 interface Due<Request> {
   request: Partial<Request>
   readonly result: Promise<ReloadResult>
@@ -35,23 +46,14 @@ interface Due<Request> {
  * of them the first one is served at once, and all the others together when it is over.
  */
 export class Reloader<Request extends object> {
-  readonly #perform: PerformReload<Request>
-  readonly #onReload: (outcome: Promise<ReloadResult>) => void
-  readonly #log: Logger
+  readonly #options: ReloaderOptions<Request>
   #running: Promise<ReloadResult> | undefined
   #next: Due<Request> | undefined
   #last: ReloadResult | null = null
   #signalledMs = Number.NEGATIVE_INFINITY
 
-  /** @param onReload - told of each reload that begins; its outcome never rejects */
-  constructor(
-    perform: PerformReload<Request>,
-    onReload: (outcome: Promise<ReloadResult>) => void,
-    log: Logger,
-  ) {
-    this.#perform = perform
-    this.#onReload = onReload
-    this.#log = log
+  constructor(options: ReloaderOptions<Request>) {
+    this.#options = options
   }
 
   /** How the last reload ended; null before the first. */
@@ -67,6 +69,7 @@ export class Reloader<Request extends object> {
   /** A reload that another process began has come to its good end in this one. */
   conclude(beganAtMs: number): void {
     this.#last = resultOf(Date.now() - beganAtMs, null)
+    this.#options.figures.reloaded('done')
   }
 
   /**
@@ -123,30 +126,38 @@ export class Reloader<Request extends object> {
     this.#running = this.#run(request, cause).finally(() => {
       this.#running = undefined
     })
-    this.#onReload(this.#running)
+    this.#options.onReload(this.#running)
     return this.#running
   }
 
   async #run(request: Partial<Request>, cause: string): Promise<ReloadResult> {
     const startedMs = performance.now()
-    this.#log.info({ cause }, 'Reloading')
+    this.#options.events.record('reload-begun', { cause })
     let step: ReloadStep = 'configuration'
     let reason: string | null = null
     try {
-      await this.#perform(request, (entered) => {
+      await this.#options.perform(request, (entered) => {
         step = entered
       })
     } catch (error) {
       reason = `${messageOf(error)} (in step "${step}")`
       if (codeOf(error) === 'HANDED_OVER') {
-        this.#log.info({ cause, reason }, 'Not reloading')
+        this.#options.log.info({ cause, reason }, 'Not reloading')
         return resultOf(performance.now() - startedMs, reason)
       }
     }
     this.#last = resultOf(performance.now() - startedMs, reason)
-    if (reason === null) this.#log.info(this.#last, 'Reloaded')
-    else this.#log.error(this.#last, 'Reload failed; the old generation goes on serving')
+    this.#record(cause, step, this.#last)
     return this.#last
+  }
+
+  #record(cause: string, step: ReloadStep, { reason, durationMs }: ReloadResult): void {
+    const { events, figures } = this.#options
+    // That a successor serves is for that one to say, and to count.
+    if (reason === null && step === 'successor') return
+    figures.reloaded(reason === null ? 'done' : 'failed')
+    if (reason === null) events.record('reload-done', { cause, durationMs })
+    else events.record('reload-failed', { cause, step, reason, durationMs })
   }
 }
 

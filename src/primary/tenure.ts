@@ -5,6 +5,7 @@ import { HelloserverError, messageOf } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
+import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Offer, OfferedListener } from '../upgrade/predecessor.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -27,6 +28,7 @@ export interface TenureOptions {
   readonly config: () => Config
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd: number | undefined
+  readonly events: Events
   readonly log: Logger
   /** Told when this host begins to serve, each time. */
   readonly onServing: () => void
@@ -104,16 +106,18 @@ export class Tenure {
     // What is in hand is finished now, not lost.
     if (grant !== null && config().lease.onLoss === 'abort')
       pool.tellLease({ grant, abortAtMs: null })
-    const untilMs = performance.now() + claimWithinMs
-    // A worker that dies before its claim gives the connection back, for another worker here.
-    while (grant !== null && pool.hasUnclaimed && performance.now() < untilMs) {
-      await delay(lookEveryMs)
-    }
+    if (grant !== null) await this.#claimed()
     await this.lease.release()
   }
 
+  /** A worker that dies before its claim gives the connection back, for another worker of this host. */
+  async #claimed(): Promise<void> {
+    const untilMs = performance.now() + claimWithinMs
+    while (this.#options.pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
+  }
+
   #serve(grant: Grant): void {
-    const { machine, pool, log } = this.#options
+    const { machine, pool, events } = this.#options
     if (!machine.accepts('lease-held')) {
       void this.lease.release()
       return
@@ -121,8 +125,8 @@ export class Tenure {
     const isShared = this.lease.status !== null
     machine.apply('lease-held', isShared ? `token ${grant.token}` : 'this host has the local lock')
     if (isShared) {
-      log.info({ ...grant }, 'This host has the lease')
       const { token, slot } = grant
+      events.record('lease-won', { token, slot })
       pool.tellLease({ grant: { token, slot }, abortAtMs: null })
     }
     void this.#bind(grant)
@@ -176,11 +180,11 @@ export class Tenure {
   }
 
   #standBy(reason: string): void {
-    const { machine, log } = this.#options
+    const { machine, events } = this.#options
     if (machine.state === 'standby') {
-      log.info({ reason }, 'Standing by')
+      events.record('standby', { reason })
       this.#begun.resolve()
-    } else log.warn({ reason }, 'The lease cannot be renewed at the moment')
+    } else events.record('lease-in-danger', { reason })
   }
 
   /** Who was accepted while it was in doubt has a turn now. */
@@ -194,11 +198,11 @@ export class Tenure {
   }
 
   #standDown(cause: string): void {
-    const { machine, listeners, dispatcher, pool, config, log } = this.#options
+    const { machine, listeners, dispatcher, pool, config, events } = this.#options
     // Nobody may be handed out, so nobody is to wait here.
     listeners.close()
     const shed = dispatcher.abandon('shed')
-    log.error({ cause, shed }, 'This host has lost the lease')
+    events.record('lease-lost', { reason: cause, shed })
     if (config().lease.onLoss === 'abort') {
       pool.tellLease({ grant: null, abortAtMs: 0 })
     }

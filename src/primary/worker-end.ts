@@ -1,3 +1,5 @@
+import type { RestartCause } from '../status.ts'
+
 /** How a worker process ended. */
 export interface WorkerEnd {
   readonly code: number | null
@@ -5,6 +7,10 @@ export interface WorkerEnd {
   /** What the worker itself said went wrong, or why the primary killed it. */
   readonly reason: string | undefined
   readonly wasReady: boolean
+  /** The primary has killed it. */
+  readonly wasKilled: boolean
+  /** The runtime said that it had no heap left. */
+  readonly hadNoHeap: boolean
   /** The id of the last connection that it claimed; 0 for none. */
   readonly claimed: number
   /** How long it had been ready, in milliseconds. */
@@ -16,4 +22,13 @@ export function describeEnd({ code, signal, reason }: WorkerEnd): string {
   if (reason !== undefined) return reason
   if (signal !== null) return `killed by ${signal}`
   return `exited with status ${code}`
+}
+
+/** Why another worker takes its place, as it is counted. */
+export function restartCause(end: WorkerEnd): RestartCause {
+  if (end.hadNoHeap) return 'out-of-memory'
+  if (!end.wasReady) return 'not-ready'
+  if (end.wasKilled) return 'hung'
+  if (end.signal !== null) return 'signal'
+  return end.code === 0 ? 'left' : 'exit'
 }

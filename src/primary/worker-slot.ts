@@ -32,6 +32,7 @@ export class WorkerSlot {
   #claims: ClaimRegister | undefined
   #reason: string | undefined
   #readyAtMs: number | undefined
+  #hadNoHeap = false
   /** What the worker was offered or has claimed. */
   inHand: PendingConnection | undefined
   inHandSinceMs = 0
@@ -120,6 +121,7 @@ export class WorkerSlot {
     this.#luck = Math.random()
     this.#reason = undefined
     this.#readyAtMs = undefined
+    this.#hadNoHeap = false
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
     try {
@@ -134,7 +136,7 @@ export class WorkerSlot {
   offer(connection: PendingConnection): void {
     this.#machine.apply('offer')
     this.inHand = connection
-    this.inHandSinceMs = performance.now()
+    this.inHandSinceMs = connection.offeredAtMs
     if (this.#worker !== undefined)
       sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
   }
@@ -221,7 +223,11 @@ export class WorkerSlot {
     )
     child.stderr?.on(
       'data',
-      lines((line) => this.#listener.onOutput(this, line, 'stderr')),
+      lines((line) => {
+        // Said just before the runtime aborts itself, and read before the end of the process is heard of.
+        if (line.includes(noHeap)) this.#hadNoHeap = true
+        this.#listener.onOutput(this, line, 'stderr')
+      }),
     )
     child.on('message', (message) => {
       if (this.#worker === worker) this.#receive(message)
@@ -273,6 +279,8 @@ export class WorkerSlot {
       signal,
       reason: this.#reason,
       wasReady: this.#readyAtMs !== undefined,
+      wasKilled: this.state === 'killing',
+      hadNoHeap: this.#hadNoHeap && signal === 'SIGABRT',
       readyForMs: this.readyForMs,
       claimed: this.#claims?.read() ?? 0,
     }
@@ -284,6 +292,9 @@ export class WorkerSlot {
     this.#listener.onEnd(this, end)
   }
 }
+
+/** A line of V8's that has this in it is its last (v8::internal::V8::FatalProcessOutOfMemory). */
+const noHeap = 'JavaScript heap out of memory'
 
 /** A failed send means a dying worker, whose end is heard of anyway, with what it had in hand. */
 const ignore = () => {}

@@ -37,38 +37,35 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }
-  switch (target.kind) {
-    case 'single': {
-      const { host, port, db, tls } = target
-      return new Redis({ ...options, host, port, db, ...(tls ? { tls: {} } : {}) })
-    }
-    case 'sentinel': {
-      const { sentinels, group, db, tls, sentinelPassword } = target
-      return new Redis({
-        ...options,
-        db,
-        sentinels: [...sentinels],
-        name: group,
-        failoverDetector: true,
-        sentinelCommandTimeout: commandTimeoutMs,
-        sentinelRetryStrategy: retryDelayMs,
-        ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-        ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
-      })
-    }
-    case 'cluster': {
-      const { retryStrategy: _, enableOfflineQueue, ...redisOptions } = options
-      const tls = target.tls ? { tls: {} } : {}
-      return new Cluster([...target.nodes], {
-        enableOfflineQueue,
-        clusterRetryStrategy: retryDelayMs,
-        retryDelayOnFailover: 50,
-        retryDelayOnClusterDown: 50,
-        maxRedirections: 3,
-        slotsRefreshTimeout: commandTimeoutMs,
-        slotsRefreshInterval: 5_000,
-        redisOptions: { ...redisOptions, ...tls },
-      })
-    }
+  const { tls } = target
+  if (target.kind === 'cluster') {
+    const { retryStrategy: _, enableOfflineQueue, ...redisOptions } = options
+    return new Cluster([...target.nodes], {
+      enableOfflineQueue,
+      clusterRetryStrategy: retryDelayMs,
+      retryDelayOnFailover: 50,
+      retryDelayOnClusterDown: 50,
+      maxRedirections: 3,
+      slotsRefreshTimeout: commandTimeoutMs,
+      slotsRefreshInterval: 5_000,
+      redisOptions: { ...redisOptions, ...(tls ? { tls: {} } : {}) },
+    })
   }
+  const { db } = target
+  if (target.kind === 'single') {
+    const { host, port } = target
+    return new Redis({ ...options, host, port, db, ...(tls ? { tls: {} } : {}) })
+  }
+  const { sentinels, group, sentinelPassword } = target
+  return new Redis({
+    ...options,
+    db,
+    sentinels: [...sentinels],
+    name: group,
+    failoverDetector: true,
+    sentinelCommandTimeout: commandTimeoutMs,
+    sentinelRetryStrategy: retryDelayMs,
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+  })
 }

@@ -64,30 +64,25 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
     .slice(1)
     .map(decode)
     .filter((segment) => segment !== '')
-  switch (kind) {
-    case 'single': {
-      if (others.length > 0) return refuse('it names several hosts')
-      if (segments.length > 1) return refuse(`its path "${path}" is too long`)
-      return { kind, ...credentials, ...first, db: databaseOf(segments[0], refuse) }
-    }
-    case 'sentinel': {
-      const [group, db, ...rest] = segments
-      if (group === undefined) return refuse('it names no group for the sentinels')
-      if (rest.length > 0) return refuse(`its path "${path}" is too long`)
-      const sentinelPassword = parameters.get('sentinelPassword') ?? undefined
-      return {
-        kind,
-        ...credentials,
-        sentinels: addresses,
-        group,
-        db: databaseOf(db, refuse),
-        sentinelPassword,
-      }
-    }
-    case 'cluster': {
-      if (segments.length > 0) return refuse('a cluster has no databases')
-      return { kind, ...credentials, nodes: addresses }
-    }
+  if (kind === 'cluster') {
+    if (segments.length > 0) return refuse('a cluster has no databases')
+    return { kind, ...credentials, nodes: addresses }
+  }
+  if (kind === 'single') {
+    if (others.length > 0) return refuse('it names several hosts')
+    if (segments.length > 1) return refuse(`its path "${path}" is too long`)
+    return { kind, ...credentials, ...first, db: databaseOf(segments[0], refuse) }
+  }
+  const [group, db, ...rest] = segments
+  if (group === undefined) return refuse('it names no group for the sentinels')
+  if (rest.length > 0) return refuse(`its path "${path}" is too long`)
+  return {
+    kind,
+    ...credentials,
+    sentinels: addresses,
+    group,
+    db: databaseOf(db, refuse),
+    sentinelPassword: parameters.get('sentinelPassword') ?? undefined,
   }
 }
 
@@ -95,14 +90,9 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
 export function describeTarget(target: RedisTarget): string {
   const list = (addresses: readonly RedisAddress[]) =>
     addresses.map(({ host, port }) => `${host}:${port}`).join(', ')
-  switch (target.kind) {
-    case 'single':
-      return `Redis at ${list([target])}`
-    case 'sentinel':
-      return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
-    case 'cluster':
-      return `Redis cluster at ${list(target.nodes)}`
-  }
+  if (target.kind === 'single') return `Redis at ${list([target])}`
+  if (target.kind === 'cluster') return `Redis cluster at ${list(target.nodes)}`
+  return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
 }
 
 type Refuse = (problem: string) => never

@@ -1,6 +1,7 @@
 import type { RestartOnly } from '../config/restart-only.ts'
 import type { Grant } from '../lease/lease.ts'
-import type { ConnectionCounts } from '../status.ts'
+import type { ServiceEvent } from '../lifecycle/events.ts'
+import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
 /**
  * What a primary and its successor say to each other in a hot upgrade. They run different builds, so each
@@ -8,13 +9,20 @@ import type { ConnectionCounts } from '../status.ts'
  */
 export const upgradeProtocol = 2
 
+/** What a predecessor has counted and seen. */
+export interface Tally {
+  readonly counts: ConnectionCounts
+  readonly figures: FigureTotals
+  /** Those that the successor has not been told of yet. */
+  readonly events: readonly ServiceEvent[]
+}
+
 /** What a successor begins with. */
-export interface Inheritance {
+export interface Inheritance extends Tally {
   /** The last generation of workers. */
   readonly generation: number
   /** Connections had numbers up to here. */
   readonly lastConnectionId: number
-  readonly counts: ConnectionCounts
   /** Who the service is in its fleet; undefined where it is alone. */
   readonly instance?: string | undefined
   /** What cannot change while the service goes on. */
@@ -43,7 +51,7 @@ export type ToSuccessor =
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */
-  | { readonly kind: 'counts'; readonly counts: ConnectionCounts }
+  | ({ readonly kind: 'tally' } & Tally)
 
 /** From the successor. */
 export type FromSuccessor =

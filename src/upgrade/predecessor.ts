@@ -3,10 +3,10 @@ import { deferred } from '../deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Grant } from '../lease/lease.ts'
-import type { ConnectionCounts } from '../status.ts'
 import {
   type FromSuccessor,
   type Inheritance,
+  type Tally,
   type ToSuccessor,
   upgradeProtocol,
 } from './messages.ts'
@@ -14,7 +14,7 @@ import {
 /** What the predecessor tells once this process serves. */
 export interface PredecessorListener {
   onConnection(handle: SocketHandle, id: number, ageMs: number): void
-  onCounts(counts: ConnectionCounts): void
+  onTally(tally: Tally): void
   /** It has ended: what it had in hand has, too. */
   onGone(): void
 }
@@ -128,8 +128,8 @@ export class Predecessor {
       case 'connection':
         this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)
         return
-      case 'counts':
-        this.#audience?.onCounts(message.counts)
+      case 'tally':
+        this.#audience?.onTally(message)
         return
     }
   }

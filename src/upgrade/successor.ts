@@ -6,10 +6,10 @@ import type { RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
 import type { Grant } from '../lease/lease.ts'
-import type { ConnectionCounts } from '../status.ts'
 import {
   type FromSuccessor,
   type Inheritance,
+  type Tally,
   type ToSuccessor,
   upgradeProtocol,
 } from './messages.ts'
@@ -30,7 +30,7 @@ export interface Estate {
   /** The listening socket; undefined for a service that stands by. */
   readonly place: OwnedListener | undefined
   /** The lease, as it is when the word is given. */
-  grant(): Grant | null
+  readonly grant: () => Grant | null
 }
 
 interface OwnedListener {
@@ -127,8 +127,8 @@ export class Successor {
   }
 
   /** Resolves when it is sent, and everything before it: until then this process must not end. */
-  report(counts: ConnectionCounts): Promise<void> {
-    return this.#tell({ kind: 'counts', counts })
+  report(tally: Tally): Promise<void> {
+    return this.#tell({ kind: 'tally', ...tally })
   }
 
   /** Calls `act` when the service is to end before this process has. */

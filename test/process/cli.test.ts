@@ -9,7 +9,7 @@ import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** The keys of `status --json` in the contract, sorted, with those of its parts. */
 const statusKeys = {
-  '': 'build connections drain generation lastReload lease listen name pid queue state supervisor uptimeMs version workers',
+  '': 'build connections drain events generation lastReload lease listen name pid queue rates state supervisor uptimeMs version workers',
   connections: 'accepted active expired failed gone queued served shed',
   listen: 'host port',
   queue: 'length max oldestMs',
@@ -156,7 +156,7 @@ describe('the command line', { concurrency: 3 }, () => {
   test('logs shows the last lines, and follows', async (t) => {
     const service = await startService(t)
     const { stdout } = await service.cli('logs', '--lines', '1')
-    assert.match(stdout, /^\{"level":"info".*"msg":"Serving"\}\n$/)
+    assert.match(stdout, /^\{"level":"info".*"msg":"Serving on [^"]*"\}\n$/)
     const follower = service.sandbox.spawn(['logs', '-f', '-n', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

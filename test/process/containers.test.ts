@@ -46,7 +46,7 @@ describe('in a container', { concurrency: 3 }, () => {
       const client = await Client.connect(service.port)
       await counted(service, { active: 1 })
       process.kill(wrapper.length === 0 ? (child.pid ?? 0) : wrapped(child), 'SIGTERM')
-      await pm2.sandbox.logged(/"to":"draining"/)
+      await pm2.sandbox.logged(/"kind":"draining"/)
       await client.send('a\r\n')
       assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
       const { status, stdout } = await within('the end of pm2-runtime', ended)

@@ -31,7 +31,7 @@ describe('pm2 reload', { concurrency: 4 }, () => {
     assert.ok(!isAlive(old.pid), 'the old bridge is still there')
     assert.equal(connections.served, asked)
     assert.ok(workers.every(({ generation }) => generation === 3))
-    assert.equal(pm2.log().match(/"cause":"pm2 reload","msg":"Reloading"/g)?.length, 2)
+    assert.equal(pm2.log().match(/Reloading \(pm2 reload\)/g)?.length, 2)
   })
 
   test('new code serves when the command returns', async (t) => {

@@ -31,7 +31,7 @@ describe('pm2 sendSignal reaches the primary', { concurrency: 4 }, () => {
     const client = await Client.connect(service.port)
     await counted(service, { active: 1 })
     await pm2.do('sendSignal', 'SIGUSR1', 'helloserver')
-    await pm2.sandbox.logged(/"to":"draining"/)
+    await pm2.sandbox.logged(/"kind":"draining"/)
     await client.send('a\r\n')
     assert.deepEqual(await client.ending(), echoed)
     await waitFor('the end of the primary', () => !isAlive(service.pid))

@@ -91,7 +91,7 @@ describe('pm2 start', { concurrency: 4 }, () => {
     assert.deepEqual({ pid, generation }, { pid: service.pid, generation: 2 })
     assert.equal(workers.filter((worker) => worker.generation === 2).length, 2)
     assert.equal(lastReload?.outcome, 'done')
-    await pm2.logged(/"cause":"another configuration","msg":"Reloading"/)
+    await pm2.logged(/Reloading \(another configuration\)/)
   })
 
   test('a primary that runs another build is reloaded', async (t) => {
@@ -104,7 +104,7 @@ describe('pm2 start', { concurrency: 4 }, () => {
     assert.deepEqual({ pid, generation }, { pid: service.pid, generation: 2 })
     assert.notEqual(build, before.build)
     assert.deepEqual(await ask(service.port, ''), { how: 'end', text: 'new\r\n' })
-    await pm2.logged(/"cause":"another build","msg":"Reloading"/)
+    await pm2.logged(/Reloading \(another build\)/)
   })
 
   test('a primary that runs while the configuration on disk is bad goes on as it is', async (t) => {

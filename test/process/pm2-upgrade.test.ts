@@ -41,7 +41,7 @@ describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
     assert.deepEqual(failures, [], `of ${asked}`)
     const { connections } = await pm2.status()
     assert.deepEqual([connections.accepted, connections.served], [asked, asked])
-    await pm2.logged(new RegExp(`"pid":${status.pid},.*"msg":"Serving"`))
+    await pm2.logged(new RegExp(`"kind":"upgraded".*process ${status.pid} serves`))
     assert.equal(pm2.log().match(/has taken over/g)?.length, 1)
     await pm2.do('stop', 'helloserver')
     await waitFor('the end of the successor', () => !isAlive(status.pid))

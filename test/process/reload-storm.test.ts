@@ -5,7 +5,7 @@ import { ask } from '../helpers/client.ts'
 import { type Service, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const reloadsOf = (service: Service) => service.log().match(/"msg":"Reloading"/g)?.length ?? 0
+const reloadsOf = (service: Service) => service.log().match(/"kind":"reload-begun"/g)?.length ?? 0
 
 test('a hundred HUPs in a second make two reloads', async (t) => {
   const service = await startService(t)

@@ -49,7 +49,7 @@ test('a worker that an exception outside any handler ends is replaced', async (t
   const service = await startService(t, { app, allow: [/out of nowhere.*Uncaught exception/] })
   const before = await workerPids(service)
   await ask(service.port, 'bad\r\n')
-  await service.sandbox.logged(/Worker died; starting another/)
+  await service.sandbox.logged(/Worker 1 died \(.*\); starting another/)
   assert.equal((await ask(service.port, 'good\r\n')).text, 'good\r\n')
   assert.notDeepEqual(await workerPids(service), before)
 })

@@ -185,7 +185,7 @@ describe('signals', { concurrency: 3 }, () => {
     await sandbox.logged(/Caught SIGHUP/)
     sandbox.mark()
     assert.equal((await starting).status, 0)
-    await sandbox.logged(/"msg":"Reloaded"/)
+    await sandbox.logged(/"kind":"reload-done"/)
   })
 })
 

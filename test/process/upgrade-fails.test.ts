@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { workerProtocol } from '../../src/ipc/messages.ts'
 import type { ReloadResult } from '../../src/status.ts'
 import { ask } from '../helpers/client.ts'
 import { signalTo } from '../helpers/processes.ts'
@@ -88,11 +89,11 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
   test('the program speaks another protocol', async (t) => {
     const service = await startService(t, failing)
     const program = new ProgramCopy(t)
-    program.edit('upgrade/messages.js', 'upgradeProtocol = 1', 'upgradeProtocol = 2')
+    program.edit('upgrade/messages.js', 'upgradeProtocol = 2', 'upgradeProtocol = 3')
     await refused(
       service,
       await upgradeTo(service.sandbox, program.primary),
-      /speaks upgrade protocol 2, this one 1; use "helloserver restart"/,
+      /speaks upgrade protocol 3, this one 2; use "helloserver restart"/,
     )
   })
 
@@ -169,12 +170,15 @@ test('a worker of another build than its primary is refused, with what to do', a
   const service = await startService(t, failing)
   const program = new ProgramCopy(t)
   assert.equal((await upgradeTo(service.sandbox, program.primary)).outcome, 'done')
-  program.edit('ipc/messages.js', 'workerProtocol = 1', 'workerProtocol = 2')
+  const other = workerProtocol + 1
+  program.edit('ipc/messages.js', `workerProtocol = ${workerProtocol}`, `workerProtocol = ${other}`)
   const { status, stderr } = await service.cli('reload')
   assert.equal(status, 1)
   assert.match(
     stderr,
-    /The worker on disk speaks protocol 2, this primary 1: use "helloserver upgrade"/,
+    new RegExp(
+      `The worker on disk speaks protocol ${other}, this primary ${workerProtocol}: use "helloserver upgrade"`,
+    ),
   )
   assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   await upgrade(service)

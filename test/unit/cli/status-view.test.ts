@@ -45,10 +45,21 @@ const status: Status = {
     queued: 2,
     active: 1,
   },
+  rates: {
+    perSecond: 12.5,
+    waitMs: { p50: 0.2, p99: 3 },
+    handlingMs: { p50: 1.5, p99: 40 },
+  },
   lastReload: { at: '2026-01-01T00:00:00.000Z', outcome: 'failed', reason: 'no', durationMs: 9 },
   drain: null,
   lease: null,
   supervisor: { attached: true, pid: 99 },
+  events: Array.from({ length: 6 }, (_, at) => ({
+    seq: at + 1,
+    at: `2026-01-01T00:00:0${at}.000Z`,
+    kind: 'scaled',
+    text: `Scaled to ${at}`,
+  })),
 }
 
 test('a person sees all that the contract has', () => {
@@ -61,11 +72,14 @@ process     100, attached to pm2 by 99
 queue       2 of 10, oldest 3 s
 connections 21 accepted: 12 served, 1 in hand, 2 queued
             1 failed, 2 shed, 1 expired, 2 gone
+rate        12.5 a second; wait 0.2 ms, 99 % within 3 ms; handling 1.5 ms, 99 % within 40 ms
 last reload failed at 2026-01-01T00:00:00.000Z in 9 ms: no
 
 worker  pid  state        generation  served  memory  busy  client
      1  101  busy                  4      12   50 MB   1 s  192.0.2.1:5
-     2    -  backing-off           4       0    0 MB     -  -`,
+     2    -  backing-off           4       0    0 MB     -  -
+
+${[1, 2, 3, 4, 5].map((at) => `2026-01-01T00:00:0${at}.000Z  Scaled to ${at}`).join('\n')}`,
   )
 })
 
@@ -87,12 +101,16 @@ test('what is not there is not talked about', () => {
   const quiet: Status = {
     ...status,
     queue: { length: 0, max: 10, oldestMs: 0 },
+    rates: { perSecond: 0, waitMs: null, handlingMs: null },
     lastReload: null,
+    events: [],
     supervisor: { attached: false, pid: null },
   }
   const view = statusView(quiet)
   assert.match(view, /^process +100, without pm2$/m)
   assert.match(view, /^queue +0 of 10$/m)
   assert.match(view, /^last reload none$/m)
+  assert.match(view, /^rate +0 a second$/m)
   assert.doesNotMatch(view, /^drain/m)
+  assert.doesNotMatch(view, /\n$|Scaled/)
 })

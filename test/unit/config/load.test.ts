@@ -33,6 +33,7 @@ test('an empty file has the defaults of the contract', (t) => {
     reload: { readyTimeoutMs: 15_000, surge: 'all' },
     recycle: { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 },
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
+    lease: { slots: 1, ttlMs: 3_000, onLoss: 'finish', replicas: 0 },
     app: {},
   })
   assert.deepEqual([from, directory], [path, dirname(path)])
@@ -85,11 +86,27 @@ test('a digest tells configurations apart by anything that can be set', (t) => {
   assert.notEqual(digestWith({}), digestWith({ HELLOSERVER_PORT: '30154' }))
 })
 
-test('a shared lock that this version cannot give is refused', (t) => {
-  assert.throws(() => load(t, {}, { HELLOSERVER_REDIS_URL: 'redis://h' }), {
+test('a lease that is asked for, but cannot be shared, is refused', (t) => {
+  const file = { lease: { mode: 'exclusive' } }
+  assert.throws(() => load(t, file), {
     code: 'BAD_CONFIG',
-    message: /^HELLOSERVER_REDIS_URL is set, .* unset it/,
+    message: /lease\.mode is "exclusive", but there is no Redis .* set HELLOSERVER_REDIS_URL/,
   })
+  load(t, file, { HELLOSERVER_REDIS_URL: 'redis://h' })
+  load(t, { lease: { mode: 'off' } })
+})
+
+test('a URL that is none of Redis is refused without its password', (t) => {
+  for (const url of ['http://:secret@h', 'redis://u:secret@h:0', 'redis+sentinel://:secret@h']) {
+    assert.throws(
+      () => load(t, {}, { HELLOSERVER_REDIS_URL: url }),
+      (error: Error) => {
+        assert.match(error.message, /^HELLOSERVER_REDIS_URL: it .*; it must be redis:\/\//)
+        assert.doesNotMatch(error.message, /secret/)
+        return true
+      },
+    )
+  }
 })
 
 test('a file that is missing, no file, no JSON or no object is refused by its path', (t) => {

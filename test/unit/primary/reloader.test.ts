@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { Figures } from '../../../src/primary/figures.ts'
 import { Reloader } from '../../../src/primary/reloader.ts'
+import { Events } from '../../../src/telemetry/events.ts'
 import { Clock } from '../support/clock.ts'
 import { keptLog } from '../support/kept-log.ts'
 
@@ -14,8 +16,8 @@ function steeredReloader(t: TestContext) {
   let most = 0
   t.after(() => assert.ok(most <= 1, `${most} reloads at once`))
   const { log, lines } = keptLog()
-  const reloader = new Reloader<{ mark: string }>(
-    async ({ mark }) => {
+  const reloader = new Reloader<{ mark: string }>({
+    perform: async ({ mark }) => {
       asked.push(mark)
       running += 1
       most = Math.max(most, running)
@@ -25,9 +27,11 @@ function steeredReloader(t: TestContext) {
         running -= 1
       }
     },
-    ignore,
+    onReload: ignore,
+    events: new Events(log),
+    figures: new Figures(),
     log,
-  )
+  })
   const end = (reason?: Error) => {
     const next = ends.shift()
     if (reason === undefined) next?.done()
@@ -119,17 +123,24 @@ test('a request in the very moment in which a reload ends joins the one that is 
 })
 
 test('a failed reload names the step that it was in', async () => {
-  const reloader = new Reloader(
-    async (_, enter) => {
+  const { log } = keptLog()
+  const events = new Events(log)
+  const reloader = new Reloader({
+    perform: async (_, enter) => {
       enter('address')
       enter('canary')
       throw new Error('no')
     },
-    ignore,
-    keptLog().log,
-  )
+    onReload: ignore,
+    events,
+    figures: new Figures(),
+    log,
+  })
   const { reason } = await reloader.request({}, 'a command')
   assert.equal(reason, 'no (in step "canary")')
+  const [begun, failed] = events.last(2)
+  assert.deepEqual([begun?.kind, begun?.['cause']], ['reload-begun', 'a command'])
+  assert.deepEqual([failed?.kind, failed?.['step']], ['reload-failed', 'canary'])
 })
 
 test('of a storm of signals the first is served at once, and the others when it is over', async (t) => {

@@ -7,6 +7,7 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     id,
     handle: new LooseHandle(),
     acceptedAtMs,
+    offeredAtMs: 0,
     state: 'queued',
     missed: 0,
     countedAs: undefined,

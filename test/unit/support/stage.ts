@@ -46,20 +46,41 @@ export function stage(max = 100, maxPerClient = 0) {
   const accounts = new Accounts()
   const { log, lines } = keptLog('debug')
   let settled = 0
+  let full = 0
+  let mayHandOut = true
+  const handled: { waitMs: number; handlingMs: number }[] = []
   const queue = new ConnectionQueue({ max, maxWaitMs: 60_000 }, (late) => dispatcher.expire(late))
   const dispatcher: Dispatcher = new Dispatcher(
     queue,
     accounts,
     maxPerClient,
-    () => {
-      settled += 1
+    {
+      onFull: () => {
+        full += 1
+      },
+      mayHandOut: () => mayHandOut,
+      onHandled: (waitMs, handlingMs) => void handled.push({ waitMs, handlingMs }),
+      onSettled: () => {
+        settled += 1
+      },
     },
-    () => true,
     log,
   )
   const report = (slot: BareSlot, step: Step) =>
     dispatcher.progress(slot, { step, reason: 'none', id: slot.current.id })
-  return { accounts, queue, dispatcher, lines, report, settled: () => settled }
+  return {
+    accounts,
+    queue,
+    dispatcher,
+    lines,
+    report,
+    handled,
+    full: () => full,
+    allow: (may: boolean) => {
+      mayHandOut = may
+    },
+    settled: () => settled,
+  }
 }
 
 /** The same for one test, after which the queue's timer is stopped. */

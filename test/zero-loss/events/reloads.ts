@@ -34,7 +34,7 @@ async function storm(world: World): Promise<void> {
 
 /** Reloads so far. Generations do not count them: those that failed have a number too. */
 function reloadsIn({ pm2 }: World): number {
-  return pm2.sandbox.log().split('"msg":"Reloaded"').length
+  return pm2.sandbox.log().split('"kind":"reload-done"').length
 }
 
 async function upgrade(world: World): Promise<void> {

@@ -1,0 +1,136 @@
+/** Where the service listens, and what it runs. */
+interface Serving {
+  readonly host: string
+  readonly port: number
+  readonly workers: number
+  /** The app's module. */
+  readonly app: string
+}
+
+/** A worker that has died, and is started again. */
+interface WorkerDeath {
+  readonly slot: number
+  readonly generation: number
+  readonly cause: string
+  /** Failures in a row, this one included. */
+  readonly failures: number
+  /** How long it is until another is started. */
+  readonly delayMs: number
+}
+
+/** What there is to tell of each kind of event. Durations are in milliseconds. */
+export interface EventDetails {
+  started: Serving
+  /** A successor of the primary serves in its place. */
+  upgraded: Serving & { readonly version: string; readonly primaryPid: number }
+  'reload-begun': { readonly cause: string }
+  'reload-done': { readonly cause: string; readonly durationMs: number }
+  'reload-failed': {
+    readonly cause: string
+    readonly step: string
+    readonly reason: string
+    readonly durationMs: number
+  }
+  /** The first time in a row; another is started at once. */
+  'worker-died': WorkerDeath
+  /** A worker has died again and again. */
+  'worker-backing-off': WorkerDeath
+  /** The queue is full: from now on who connects is turned away. */
+  'shedding-began': { readonly queued: number }
+  /** Nobody has been turned away for a while. */
+  'shedding-ended': { readonly shed: number; readonly durationMs: number }
+  scaled: { readonly workers: number }
+  draining: { readonly cause: string }
+  /** Another host has the lease, or it cannot be asked for. */
+  standby: { readonly reason: string }
+  'lease-won': { readonly token: number; readonly slot: number }
+  /** Who waited is turned away, for the host that has it now. */
+  'lease-lost': { readonly reason: string; readonly shed: number }
+  /** It has not been lost yet. */
+  'lease-in-danger': { readonly reason: string }
+}
+
+export type EventKind = keyof EventDetails
+
+/** Something that happened to the service: part of `status --json`. */
+export interface ServiceEvent {
+  /** Rises by one with each event, over upgrades too. */
+  readonly seq: number
+  /** ISO 8601. */
+  readonly at: string
+  /** An `EventKind`; after an upgrade from another release, perhaps one that this one does not know. */
+  readonly kind: string
+  /** The event in a sentence. */
+  readonly text: string
+  /** The kind's details, long texts cut. */
+  readonly [detail: string]: string | number | null
+}
+
+/** How a kind of event is told. */
+interface Telling<Details> {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly text: (details: Details) => string
+  /** Of those with the same key, only the last is kept: what repeats must not push the others out. */
+  readonly key?: (details: Details) => string
+}
+
+/** Words for each kind of event: the same in the log, in `status` and wherever else it is shown. */
+export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails[Kind]> } = {
+  started: {
+    level: 'info',
+    text: ({ host, port, workers }) => `Serving on ${host}:${port} with ${workersOf(workers)}`,
+  },
+  upgraded: {
+    level: 'info',
+    text: ({ host, port, version, primaryPid }) =>
+      `Upgraded to version ${version}: process ${primaryPid} serves on ${host}:${port}`,
+  },
+  'reload-begun': { level: 'info', text: ({ cause }) => `Reloading (${cause})` },
+  'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },
+  'reload-failed': {
+    level: 'error',
+    text: ({ reason }) => `Reload failed; the old generation goes on serving: ${reason}`,
+  },
+  'worker-died': {
+    level: 'warn',
+    text: ({ slot, cause }) => `Worker ${slot} died (${cause}); starting another`,
+  },
+  'worker-backing-off': {
+    level: 'warn',
+    text: ({ slot, cause, failures, delayMs }) =>
+      `Worker ${slot} died ${failures} times in a row (${cause}); starting another in ${delayMs} ms`,
+    key: ({ slot }) => `${slot}`,
+  },
+  'shedding-began': {
+    level: 'warn',
+    text: ({ queued }) => `The queue is full (${queued} wait); turning connections away`,
+  },
+  'shedding-ended': {
+    level: 'info',
+    text: ({ shed, durationMs }) =>
+      `The queue has room again; ${shed} connections were turned away within ${durationMs} ms`,
+  },
+  scaled: {
+    level: 'info',
+    text: ({ workers }) => `Scaled to ${workersOf(workers)} until the next reload`,
+  },
+  draining: { level: 'info', text: ({ cause }) => `Draining (${cause})` },
+  standby: {
+    level: 'info',
+    text: ({ reason }) => `Standing by: ${reason}`,
+  },
+  'lease-won': { level: 'info', text: ({ token }) => `Won the lease with token ${token}` },
+  'lease-lost': {
+    level: 'error',
+    text: ({ reason, shed }) =>
+      `Lost the lease: ${reason}${shed > 0 ? `; turned away ${shed} that waited` : ''}`,
+  },
+  'lease-in-danger': {
+    level: 'warn',
+    text: ({ reason }) => `The lease cannot be renewed at the moment: ${reason}`,
+  },
+}
+
+function workersOf(count: number): string {
+  return `${count} worker${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,124 @@
+import type { Status } from '../status.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { Tally } from '../upgrade/messages.ts'
+import type { PredecessorListener } from '../upgrade/predecessor.ts'
+import { Accounts } from './accounts.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Figures } from './figures.ts'
+import { Listeners } from './listeners.ts'
+import { queueLimits } from './open-files.ts'
+import type { PrimaryOptions } from './primary-options.ts'
+import { ConnectionQueue } from './queue.ts'
+import { Shedding } from './shedding.ts'
+import { WorkerPool } from './worker-pool.ts'
+
+/** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
+const probeEveryMs = 1_000
+
+/** What the way of a connection depends on. */
+export interface DataPathListener {
+  /** Whether a connection may be handed to a worker at this very moment. */
+  mayHandOut(): boolean
+  /** A connection has left the accounts' open states. */
+  onSettled(): void
+}
+
+/** The way of a connection: accepted, queued, handed to a worker, ended; and all that is counted on the way. */
+export class DataPath {
+  readonly accounts = new Accounts()
+  readonly figures = new Figures()
+  readonly queue: ConnectionQueue
+  readonly dispatcher: Dispatcher
+  readonly pool: WorkerPool
+  readonly listeners: Listeners
+  readonly #events: Events
+  readonly #onSettled: () => void
+  #probe: NodeJS.Timeout | undefined
+
+  constructor(options: PrimaryOptions, events: Events, listener: DataPathListener) {
+    const { config, log, inheritance } = options
+    this.#events = events
+    this.#onSettled = () => listener.onSettled()
+    const shedding = new Shedding(events)
+    this.queue = new ConnectionQueue(queueLimits(config, log), (late) =>
+      this.dispatcher.expire(late),
+    )
+    this.dispatcher = new Dispatcher(
+      this.queue,
+      this.accounts,
+      config.queue.maxPerClient,
+      {
+        mayHandOut: () => listener.mayHandOut(),
+        onFull: () => shedding.shed(this.queue.length),
+        onHandled: (waitMs, handlingMs) => this.figures.handled(waitMs, handlingMs),
+        onSettled: this.#onSettled,
+      },
+      log,
+      inheritance?.lastConnectionId,
+    )
+    if (inheritance !== undefined) this.#inherit(inheritance)
+    const crew = {
+      service: options.name,
+      runDir: options.runDir,
+      workerModule: options.workerModule,
+      dispatcher: this.dispatcher,
+      log,
+      events,
+      figures: this.figures,
+      onOutput: options.onWorkerOutput,
+    }
+    this.pool = new WorkerPool(crew, inheritance?.generation)
+    this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
+  }
+
+  /** Begins to look after those who wait. */
+  watch(): void {
+    this.#probe = setInterval(() => {
+      this.dispatcher.probe(probeEveryMs)
+      this.figures.look()
+    }, probeEveryMs)
+  }
+
+  unwatch(): void {
+    clearInterval(this.#probe)
+  }
+
+  /** What a predecessor tells while it finishes what it has in hand. */
+  get heritage(): PredecessorListener {
+    return {
+      onConnection: (handle, id, ageMs) => {
+        this.accounts.takeFromInherited()
+        this.dispatcher.adopt(id, handle, ageMs)
+      },
+      onTally: (tally) => {
+        this.#inherit(tally)
+        for (const event of tally.events) this.#events.adopt(event)
+        this.#onSettled()
+      },
+      onGone: () => {
+        this.accounts.writeOff()
+        this.#onSettled()
+      },
+    }
+  }
+
+  /** Its part of the status. */
+  get status(): Pick<Status, 'generation' | 'workers' | 'queue' | 'connections' | 'rates'> {
+    return {
+      generation: this.pool.current?.number ?? 0,
+      workers: this.pool.slots.map((slot) => slot.status),
+      queue: {
+        length: this.queue.length,
+        max: this.queue.max,
+        oldestMs: Math.round(this.queue.oldestMs),
+      },
+      connections: this.accounts.counts,
+      rates: this.figures.rates,
+    }
+  }
+
+  #inherit({ counts, figures }: Tally): void {
+    this.accounts.inherit(counts)
+    this.figures.inherit(figures)
+  }
+}

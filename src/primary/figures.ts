@@ -1,0 +1,115 @@
+import type { FigureTotals, Rates, RestartCause } from '../status.ts'
+import { Histogram } from './histogram.ts'
+
+/** The rate is that of so many looks back, percentiles are of so many. */
+const rateLooks = 5
+const recentLooks = 30
+
+/** How the figures were at one look. */
+interface Look {
+  readonly atMs: number
+  readonly handled: number
+  readonly wait: readonly number[]
+  readonly handling: readonly number[]
+}
+
+/**
+ * How fast the service is, and how often what went wrong: counted from its start, and for the last seconds.
+ *
+ * A connection costs an increment in each histogram. What is recent is the difference to a look at the same
+ * numbers a while ago.
+ */
+export class Figures {
+  readonly #wait = new Histogram()
+  readonly #handling = new Histogram()
+  readonly #restarts: Record<RestartCause, number> = {
+    exit: 0,
+    signal: 0,
+    left: 0,
+    hung: 0,
+    'not-ready': 0,
+    'out-of-memory': 0,
+    recycled: 0,
+  }
+  readonly #reloads = { done: 0, failed: 0 }
+  #handled = 0
+  #inherited: FigureTotals | undefined
+  /** Oldest first, the first one from the start. */
+  #looks: Look[]
+
+  constructor() {
+    this.#looks = [this.#now()]
+  }
+
+  /** A worker has had a connection: how long that one waited for it, and how long it took. */
+  handled(waitMs: number, handlingMs: number): void {
+    this.#handled += 1
+    this.#wait.add(waitMs)
+    this.#handling.add(handlingMs)
+  }
+
+  /** A worker was replaced by another. */
+  restarted(cause: RestartCause): void {
+    this.#restarts[cause] += 1
+  }
+
+  reloaded(outcome: 'done' | 'failed'): void {
+    this.#reloads[outcome] += 1
+  }
+
+  /** What another process of this service has counted, too; replaces what was inherited before. */
+  inherit(totals: FigureTotals): void {
+    this.#inherited = totals
+  }
+
+  /** To be called once a second: what is recent moves on. */
+  look(): void {
+    this.#looks.push(this.#now())
+    if (this.#looks.length > recentLooks) this.#looks.shift()
+  }
+
+  /** Those of the last seconds. */
+  get rates(): Rates {
+    const nowMs = performance.now()
+    const rateFrom = this.#looks.at(-rateLooks) ?? this.#looks[0]
+    const from = this.#looks[0]
+    const seconds = (nowMs - (rateFrom?.atMs ?? nowMs)) / 1_000
+    const handled = this.#handled - (rateFrom?.handled ?? 0)
+    return {
+      perSecond: seconds > 0 ? Math.round((10 * handled) / seconds) / 10 : 0,
+      waitMs: this.#wait.since(from?.wait ?? []),
+      handlingMs: this.#handling.since(from?.handling ?? []),
+    }
+  }
+
+  /** From the service's start on, upgrades included. */
+  get totals(): FigureTotals {
+    const before = this.#inherited
+    return {
+      wait: this.#wait.totals(before?.wait),
+      handling: this.#handling.totals(before?.handling),
+      restarts: added(this.#restarts, before?.restarts),
+      reloads: added(this.#reloads, before?.reloads),
+    }
+  }
+
+  #now(): Look {
+    return {
+      atMs: performance.now(),
+      handled: this.#handled,
+      wait: this.#wait.counts,
+      handling: this.#handling.counts,
+    }
+  }
+}
+
+function added<Key extends string>(
+  own: Readonly<Record<Key, number>>,
+  before: Readonly<Record<Key, number>> | undefined,
+): Record<Key, number> {
+  const sums = (Object.entries(own) as [Key, number][]).map(([key, count]) => [
+    key,
+    count + (before?.[key] ?? 0),
+  ])
+  return Object.fromEntries(sums) as Record<Key, number>
+}

@@ -1,0 +1,62 @@
+import type { HistogramTotals, Percentiles } from '../status.ts'
+
+/** The first bucket's upper bound; each further one is twice the one before. Milliseconds. */
+const firstBoundMs = 0.125
+/** The last bound is about 65 s, past the longest that a connection may take by default. */
+const boundCount = 20
+
+/** The buckets' upper bounds, in milliseconds; what is longer is in one bucket more. */
+const boundsMs = Array.from({ length: boundCount }, (_, at) => firstBoundMs * 2 ** at)
+const boundsSeconds: readonly number[] = boundsMs.map((ms) => ms / 1_000)
+
+/** How often something took how long: one increment for each, whatever its duration. */
+export class Histogram {
+  readonly #counts = Array.from({ length: boundCount + 1 }, () => 0)
+  #sumMs = 0
+
+  add(ms: number): void {
+    const units = Math.ceil(ms / firstBoundMs)
+    // The bound's power of two: so many bits as it takes to write the units before it.
+    const at = units <= 1 ? 0 : Math.min(32 - Math.clz32(units - 1), boundCount)
+    this.#counts[at] = (this.#counts[at] ?? 0) + 1
+    this.#sumMs += ms
+  }
+
+  /** How many there were in each bucket so far. */
+  get counts(): number[] {
+    return this.#counts.slice()
+  }
+
+  /** All so far, and what `others` had before. */
+  totals(before: HistogramTotals | undefined): HistogramTotals {
+    // Another release may have cut its buckets otherwise.
+    const base = before?.counts.length === this.#counts.length ? before : undefined
+    return {
+      buckets: boundsSeconds,
+      counts: this.#counts.map((count, at) => count + (base?.counts[at] ?? 0)),
+      sumSeconds: this.#sumMs / 1_000 + (base?.sumSeconds ?? 0),
+    }
+  }
+
+  /** Of those since the counts were `then`; null when there were none. */
+  since(then: readonly number[]): Percentiles | null {
+    const counts = this.#counts.map((count, at) => count - (then[at] ?? 0))
+    const all = counts.reduce((sum, count) => sum + count, 0)
+    if (all === 0) return null
+    return { p50: percentile(counts, all, 0.5), p99: percentile(counts, all, 0.99) }
+  }
+}
+
+/** Within a bucket, durations are taken to be spread evenly: Prometheus's `histogram_quantile` does the same. */
+function percentile(counts: readonly number[], all: number, share: number): number {
+  let left = share * all
+  for (const [at, count] of counts.entries()) {
+    if (count >= left) {
+      const from = boundsMs[at - 1] ?? 0
+      const to = boundsMs[at] ?? from
+      return Number((from + ((to - from) * left) / count).toPrecision(3))
+    }
+    left -= count
+  }
+  return boundsMs.at(-1) ?? 0
+}

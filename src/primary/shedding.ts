@@ -1,0 +1,44 @@
+import type { Events } from '../telemetry/events.ts'
+
+/** Shedding is over when nobody has been turned away for so long, in milliseconds. */
+const quietMs = 5_000
+
+/**
+ * Makes two events of the many connections that a full queue turns away. A queue that is full has room after
+ * each connection that is served, so it is not its length that says when that is over.
+ */
+export class Shedding {
+  readonly #events: Events
+  #beganMs = 0
+  #lastMs = 0
+  #shed = 0
+
+  constructor(events: Events) {
+    this.#events = events
+  }
+
+  /** The queue had no room for a connection; so many wait in it. */
+  shed(queued: number): void {
+    this.#lastMs = performance.now()
+    this.#shed += 1
+    if (this.#shed > 1) return
+    this.#beganMs = this.#lastMs
+    this.#events.record('shedding-began', { queued })
+    this.#lookIn(quietMs)
+  }
+
+  #lookIn(ms: number): void {
+    setTimeout(() => this.#look(), Math.ceil(ms)).unref()
+  }
+
+  #look(): void {
+    const leftMs = this.#lastMs + quietMs - performance.now()
+    if (leftMs > 0) {
+      this.#lookIn(leftMs)
+      return
+    }
+    const durationMs = Math.round(this.#lastMs - this.#beganMs)
+    this.#events.record('shedding-ended', { shed: this.#shed, durationMs })
+    this.#shed = 0
+  }
+}
