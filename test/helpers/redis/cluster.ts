@@ -27,7 +27,8 @@ export class RedisCluster {
       Array.from({ length: count * (replicas + 1) }, () => Member.start(t)),
     )
     const [first, ...others] = members
-    await Promise.all(others.map((other) => first?.meet(other)))
+    if (first === undefined) throw new RangeError('A cluster has a master at least')
+    await Promise.all(others.map((other) => first.meet(other)))
     const masters = members.slice(0, count)
     await Promise.all(masters.map((one, index) => one.serve(index, count)))
     await waitFor('members that know each other', () => all(members, 'known_nodes', members.length))
@@ -35,9 +36,9 @@ export class RedisCluster {
       members.slice(count).map((one, index) => one.follow(masters[index % count] ?? one)),
     )
     await waitFor('a cluster that serves all slots', async () => {
-      const slots = await first?.server.command('CLUSTER', 'SLOTS')
+      const slots = await first.server.command('CLUSTER', 'SLOTS')
       const isKnown = ({ server }: Member) =>
-        slots?.split('\n').includes(String(server.address.port))
+        slots.split('\n').includes(String(server.address.port))
       return members.every(isKnown) && (await all(members, 'state', 'ok'))
     })
     return new RedisCluster(members.map(({ server }) => server))

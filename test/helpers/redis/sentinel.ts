@@ -68,7 +68,8 @@ export class SentinelGroup {
     const master = this.servers.find(
       ({ address }) => votes.filter((port) => port === address.port).length >= 2,
     )
-    if (master === undefined) throw new Error(`The Sentinels disagree on the master: ${votes}`)
+    if (master === undefined)
+      throw new Error(`The Sentinels disagree on the master: ${votes.join(', ')}`)
     return master
   }
 

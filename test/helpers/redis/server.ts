@@ -89,8 +89,10 @@ export class RedisServer {
     await running?.kill()
   }
 
-  async restart(): Promise<void> {
+  /** Ends it and starts it anew; with `isEmpty` without what it kept on disk, too. */
+  async restart(isEmpty = false): Promise<void> {
     await this.kill()
+    if (isEmpty) rmSync(join(this.#folder, 'appendonlydir'), { recursive: true, force: true })
     await this.start()
   }
 
@@ -153,7 +155,12 @@ export class RedisServer {
       pairs.push(['tls-ca-cert-file', tls.authority])
     }
     // What is several words in a configuration file is several arguments.
-    const args = pairs.flatMap(([key, value]) => [`--${key}`, ...value.split(' ')])
-    return [...args, ...settings]
+    return [
+      ...pairs
+        .map(([key, value]) => `--${key} ${value}`)
+        .join(' ')
+        .split(' '),
+      ...settings,
+    ]
   }
 }
