@@ -15,8 +15,17 @@ export interface Setting<S extends Stage = Stage> {
   open(t: Cleanup, options: FleetOptions): Promise<S>
 }
 
+/** How long that may take at the most, in milliseconds, for a lease that lasts so long. */
+export const patience = {
+  'at once': () => 0,
+  /** Nothing of the holder reaches Redis any more. */
+  'by patience': (ttlMs: number) => 1.02 * ttlMs + 300,
+  /** What it sends still arrives, until it gives its connection up because no answer comes. */
+  unanswered: (ttlMs: number) => 600 + 1.02 * ttlMs + 300,
+} as const
+
 /** How soon another contender has the lease when the holder has been struck. */
-export type TakeOver = 'at once' | 'by patience'
+export type TakeOver = keyof typeof patience
 
 /** Something that happens to a fleet or to its Redis, and what the lease must make of it. */
 export interface Fault<S extends Stage = Stage> {

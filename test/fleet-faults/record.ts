@@ -1,5 +1,5 @@
 import { type Claim, type History, servedUntilMs } from './history.ts'
-import type { Fault } from './fault.ts'
+import { type Fault, patience } from './fault.ts'
 import type { Violation } from './verdict.ts'
 
 /** A machine that is busy may be late by this much, beside what the protocol allows; milliseconds. */
@@ -53,7 +53,7 @@ export function brokenPromises(history: History, occurrence: Occurrence): string
   if (fault.holder === 'changes' && begun.length === 0) broken.push('nobody took over')
   const { takeOverMs } = outcomeOf(history, occurrence)
   if (fault.takeOver !== undefined && takeOverMs !== undefined) {
-    const boundMs = noiseMs + pollMs + (fault.takeOver === 'at once' ? 0 : 1.02 * ttlMs + 300)
+    const boundMs = noiseMs + pollMs + patience[fault.takeOver](ttlMs)
     if (takeOverMs > boundMs) {
       broken.push(`the take-over took ${takeOverMs.toFixed()} ms, at most ${boundMs} are allowed`)
     }

@@ -52,6 +52,7 @@ async function unansweredRelease(stage: SingleStage): Promise<void> {
   holder.seek()
 }
 
+const unanswered = { holder: 'changes', takeOver: 'unanswered' } as const
 const passes = { holder: 'changes', takeOver: 'by patience' } as const
 
 /** What happens between the contenders and Redis. */
@@ -63,16 +64,16 @@ export const ways: readonly Fault<SingleStage>[] = [
     run: disturbed({ requests: 'hold', replies: 'hold' }),
   },
   { name: 'requests held back', weight: 2, ...passes, run: disturbed({ requests: 'hold' }) },
-  { name: 'replies held back', weight: 2, ...passes, run: disturbed({ replies: 'hold' }) },
+  { name: 'replies held back', weight: 2, ...unanswered, run: disturbed({ replies: 'hold' }) },
   { name: 'requests dropped', weight: 1, ...passes, run: disturbed({ requests: 'drop' }) },
-  { name: 'replies dropped', weight: 1, ...passes, run: disturbed({ replies: 'drop' }) },
+  { name: 'replies dropped', weight: 1, ...unanswered, run: disturbed({ replies: 'drop' }) },
   { name: 'replies late', weight: 1, holder: 'stays', run: disturbedShortly },
   { name: 'release late', weight: 1, ...passes, run: lateRelease },
   {
     name: 'release unanswered',
     weight: 1,
-    holder: 'changes',
-    takeOver: 'at once',
+    // Where Redis does not know the script yet, it is sent only when Redis has said so.
+    ...passes,
     run: unansweredRelease,
   },
 ]
