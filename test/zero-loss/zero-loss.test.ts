@@ -1,6 +1,6 @@
 import { test } from 'node:test'
+import { shuffled } from '../helpers/deck.ts'
 import { chooseSeed, randomFrom } from '../helpers/random.ts'
-import { shuffled } from './deck.ts'
 import { events } from './events/index.ts'
 import { runSuite } from './suite.ts'
 

@@ -1,14 +1,20 @@
-import type { Event } from './event.ts'
+/** Something that comes up beside others, as often as its weight says. */
+export interface Weighted {
+  readonly weight: number
+}
 
 /**
  * The order in which events happen, the same for the same random numbers: a deck in which each event is as
  * often as its weight says is shuffled and dealt, again and again.
  */
-export function* deal(events: readonly Event[], random: () => number): Generator<Event, never> {
+export function* deal<T extends Weighted>(
+  events: readonly T[],
+  random: () => number,
+): Generator<T, never> {
   if (events.length === 0) throw new Error('There is no event to deal')
   for (;;)
     yield* shuffled(
-      events.flatMap((event) => Array<Event>(event.weight).fill(event)),
+      events.flatMap((event) => Array<T>(event.weight).fill(event)),
       random,
     )
 }

@@ -1,0 +1,90 @@
+import type { Cleanup } from '../cleanup.ts'
+import { freePort } from '../free-port.ts'
+import { waitFor } from '../wait-for.ts'
+import { RedisServer } from './server.ts'
+
+/** How many slots every cluster has. */
+const slotCount = 16_384
+
+export interface ClusterOptions {
+  readonly masters?: number
+  /** Replicas of each master. */
+  readonly replicas?: number
+}
+
+/** A Redis Cluster. */
+export class RedisCluster {
+  readonly servers: readonly RedisServer[]
+
+  private constructor(servers: readonly RedisServer[]) {
+    this.servers = servers
+  }
+
+  /** Resolves when every server says that all slots are served. */
+  static async start(t: Cleanup, options: ClusterOptions = {}): Promise<RedisCluster> {
+    const { masters: count = 3, replicas = 0 } = options
+    const members = await Promise.all(
+      Array.from({ length: count * (replicas + 1) }, () => Member.start(t)),
+    )
+    const [first, ...others] = members
+    if (first === undefined) throw new RangeError('A cluster has a master at least')
+    await Promise.all(others.map((other) => first.meet(other)))
+    const masters = members.slice(0, count)
+    await Promise.all(masters.map((one, index) => one.serve(index, count)))
+    await waitFor('members that know each other', () => all(members, 'known_nodes', members.length))
+    await Promise.all(
+      members.slice(count).map((one, index) => one.follow(masters[index % count] ?? one)),
+    )
+    await waitFor('a cluster that serves all slots', async () => {
+      const slots = await first.server.command('CLUSTER', 'SLOTS')
+      const isKnown = ({ server }: Member) =>
+        slots.split('\n').includes(String(server.address.port))
+      return members.every(isKnown) && (await all(members, 'state', 'ok'))
+    })
+    return new RedisCluster(members.map(({ server }) => server))
+  }
+}
+
+/** Whether every member says so in its CLUSTER INFO. */
+async function all(members: readonly Member[], name: string, value: string | number) {
+  const infos = await Promise.all(members.map(({ server }) => server.command('CLUSTER', 'INFO')))
+  return infos.every((info) => info.split('\r\n').includes(`cluster_${name}:${value}`))
+}
+
+/** A server with the port at which the others of its cluster reach it. */
+class Member {
+  readonly server: RedisServer
+  readonly #busPort: number
+
+  private constructor(server: RedisServer, busPort: number) {
+    this.server = server
+    this.#busPort = busPort
+  }
+
+  static async start(t: Cleanup): Promise<Member> {
+    const busPort = await freePort()
+    const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)]
+    const timing = ['--cluster-node-timeout', '2000']
+    return new Member(await RedisServer.start(t, { settings: [...bus, ...timing] }), busPort)
+  }
+
+  async meet(other: Member): Promise<void> {
+    const { host, port } = other.server.address
+    await this.server.command('CLUSTER', 'MEET', host, String(port), String(other.#busPort))
+  }
+
+  /** Takes its part of the slots. */
+  async serve(index: number, count: number): Promise<void> {
+    const bounds = [index, index + 1].map((one) => Math.floor((one * slotCount) / count))
+    const [from = 0, to = 0] = bounds
+    await this.server.command('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to - 1))
+  }
+
+  async follow(master: Member): Promise<void> {
+    await this.server.command(
+      'CLUSTER',
+      'REPLICATE',
+      await master.server.command('CLUSTER', 'MYID'),
+    )
+  }
+}

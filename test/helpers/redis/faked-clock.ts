@@ -1,0 +1,39 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The clock on the wall as one process sees it, which can be set while it runs; its monotonic clock stays as
+ * it is. By Debian's libfaketime.
+ */
+export class FakedClock {
+  readonly #file: string
+
+  constructor(folder: string) {
+    this.#file = join(folder, 'clock')
+    this.set(0)
+  }
+
+  /** @param offsetS - what it shows beyond the true time, in seconds */
+  set(offsetS: number): void {
+    writeFileSync(this.#file, `${offsetS < 0 ? '' : '+'}${offsetS}\n`)
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      // The C library's allocator goes before the program's: jemalloc asks for the time while it starts, and
+      // the faked clock allocates while it is asked.
+      LD_PRELOAD: `${library()} libc.so.6`,
+      FAKETIME_TIMESTAMP_FILE: this.#file,
+      FAKETIME_NO_CACHE: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    }
+  }
+}
+
+function library(): string {
+  for (const architecture of readdirSync('/usr/lib')) {
+    const file = join('/usr/lib', architecture, 'faketime/libfaketimeMT.so.1')
+    if (existsSync(file)) return file
+  }
+  throw new Error('Found no libfaketime; install Debian\'s package "faketime"')
+}

@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Cleanup } from '../cleanup.ts'
+import { freePort } from '../free-port.ts'
+import type { Host } from '../network.ts'
+import { waitFor } from '../wait-for.ts'
+import { type Address, redisCli } from './redis-cli.ts'
+import { launch } from './redis-process.ts'
+import { RedisServer } from './server.ts'
+
+/** What the master is called among the Sentinels. */
+export const masterName = 'hs'
+
+export interface SentinelOptions {
+  /** How long a master does not answer before it is held for down, in milliseconds. */
+  readonly downAfterMs?: number
+  readonly replicas?: number
+  /** Where they run, one server and one Sentinel on each in turn; on the loopback address when left out. */
+  readonly hosts?: readonly Host[]
+}
+
+/** A Redis master with replicas, and three Sentinels that watch over them. */
+export class SentinelGroup {
+  /** The master as it began, then its replicas. */
+  readonly servers: readonly RedisServer[]
+  readonly #sentinels: readonly Sentinel[]
+
+  private constructor(servers: readonly RedisServer[], sentinels: readonly Sentinel[]) {
+    this.servers = servers
+    this.#sentinels = sentinels
+  }
+
+  /** Resolves when every Sentinel knows of all the others. */
+  static async start(t: Cleanup, options: SentinelOptions = {}): Promise<SentinelGroup> {
+    const { downAfterMs = 500, replicas = 1, hosts = [] } = options
+    const on = (index: number) => {
+      const host = hosts[index % hosts.length]
+      return host === undefined ? {} : { host }
+    }
+    const master = await RedisServer.start(t, on(0))
+    const others = await Promise.all(
+      Array.from({ length: replicas }, (_, index) =>
+        RedisServer.start(t, { ...on(index + 1), replicaOf: master }),
+      ),
+    )
+    await waitFor('replicas that are in step', () => isInStep(master, replicas))
+    const sentinels = await Promise.all(
+      [0, 1, 2].map((index) => Sentinel.start(t, master.address, downAfterMs, on(index).host)),
+    )
+    await waitFor('Sentinels that know each other', async () => {
+      const views = await Promise.all(sentinels.map((one) => one.view()))
+      return views.every(
+        (view) =>
+          view.get('num-slaves') === String(replicas) && view.get('num-other-sentinels') === '2',
+      )
+    })
+    return new SentinelGroup([master, ...others], sentinels)
+  }
+
+  get addresses(): readonly Address[] {
+    return this.#sentinels.map(({ address }) => address)
+  }
+
+  /** The server that most of the Sentinels hold for the master. */
+  async master(): Promise<RedisServer> {
+    const votes = await Promise.all(this.#sentinels.map((one) => one.masterPort()))
+    const master = this.servers.find(
+      ({ address }) => votes.filter((port) => port === address.port).length >= 2,
+    )
+    if (master === undefined)
+      throw new Error(`The Sentinels disagree on the master: ${votes.join(', ')}`)
+    return master
+  }
+
+  /** Waits until the Sentinels agree on another master, and it takes writes. */
+  async promoted(former: RedisServer): Promise<RedisServer> {
+    return waitFor('another master', async () => {
+      const master = await this.master().catch(() => undefined)
+      if (master === undefined || master === former) return undefined
+      return (await master.info('role')) === 'master' ? master : undefined
+    })
+  }
+}
+
+async function isInStep(master: RedisServer, replicas: number): Promise<boolean> {
+  const states = await Promise.all(
+    Array.from({ length: replicas }, (_, index) => master.info(`slave${index}`)),
+  )
+  return states.every((state) => state?.includes('state=online'))
+}
+
+/** One redis-sentinel. */
+class Sentinel {
+  readonly address: Address
+  readonly #host: Host | undefined
+
+  private constructor(address: Address, host: Host | undefined) {
+    this.address = address
+    this.#host = host
+  }
+
+  static async start(
+    t: Cleanup,
+    master: Address,
+    downAfterMs: number,
+    host: Host | undefined,
+  ): Promise<Sentinel> {
+    const folder = mkdtempSync(join(tmpdir(), 'hs-sentinel-'))
+    const address = { host: host?.address ?? '127.0.0.1', port: await freePort() }
+    const file = join(folder, 'sentinel.conf')
+    writeFileSync(file, settings(address, master, downAfterMs))
+    const sentinel = new Sentinel(address, host)
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const running = await launch({
+      program: 'redis-sentinel',
+      args: [file],
+      folder,
+      host,
+      isReady: async () => (await sentinel.command('PING').catch(() => '')) === 'PONG',
+    })
+    t.after(() => running.kill())
+    // They look for each other every few seconds, which a test need not wait for.
+    for (const period of ['info-period', 'publish-period', 'ask-period', 'ping-period']) {
+      await sentinel.command('SENTINEL', 'DEBUG', period, '100')
+    }
+    return sentinel
+  }
+
+  command(...words: string[]): Promise<string> {
+    return redisCli(this.address, words, this.#host === undefined ? {} : this.#host)
+  }
+
+  /** What it knows of the master, by name. */
+  async view(): Promise<ReadonlyMap<string, string>> {
+    const words = (await this.command('SENTINEL', 'MASTER', masterName)).split('\n')
+    return new Map(
+      words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1] ?? '']] : [])),
+    )
+  }
+
+  /** Undefined when it does not answer. */
+  async masterPort(): Promise<number | undefined> {
+    const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName]
+    const answer = await this.command(...words).catch(() => undefined)
+    return answer === undefined ? undefined : Number(answer.split('\n')[1])
+  }
+}
+
+function settings({ host, port }: Address, master: Address, downAfterMs: number): string {
+  return [
+    `port ${port}`,
+    `bind ${host === '127.0.0.1' ? host : `${host} 127.0.0.1`}`,
+    'protected-mode no',
+    `sentinel monitor ${masterName} ${master.host} ${master.port} 2`,
+    `sentinel down-after-milliseconds ${masterName} ${downAfterMs}`,
+    `sentinel failover-timeout ${masterName} 3000`,
+    '',
+  ].join('\n')
+}
