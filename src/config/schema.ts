@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { logLevels } from './log-levels.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
 function integer(min: number, max: number, fallback: number, description: string) {
@@ -16,8 +17,6 @@ const maxTimerMs = 2_147_483_647
 
 const milliseconds = (fallback: number, description: string, min = 1) =>
   integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
-
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** A number of worker processes, or a word that stands for one. */
 function workerCount<Word extends string>(word: Word) {

@@ -1,10 +1,11 @@
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 
 /**
  * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
  * when it starts, which may be newer than its primary's.
  */
-export const workerProtocol = 1
+export const workerProtocol = 2
 
 /** What a worker is told once, before anything else. */
 export interface WorkerBoot {
@@ -16,7 +17,12 @@ export interface WorkerBoot {
 }
 
 /** Primary to worker. An offer is a bare connection id, with the socket as the message's handle. */
-export type ToWorker = WorkerBoot | { readonly kind: 'retire' } | { readonly kind: 'terminate' }
+export type ToWorker =
+  | WorkerBoot
+  | { readonly kind: 'retire' }
+  | { readonly kind: 'terminate' }
+  /** Log what is as severe as that. */
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
 
 /** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
 export type FromWorker =
@@ -61,7 +67,12 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
   const { kind } = value
-  return kind === 'boot' || kind === 'retire' || kind === 'terminate'
-    ? (value as ToWorker)
-    : undefined
+  return typeof kind === 'string' && toWorkerKinds.has(kind) ? (value as ToWorker) : undefined
 }
+
+const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
+  'boot',
+  'retire',
+  'terminate',
+  'log-level',
+])

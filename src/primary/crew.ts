@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import type { LogLevel } from '../config/log-levels.ts'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -44,6 +45,8 @@ export class Crew {
   readonly #departures = new Set<() => void>()
   #boot: Boot | undefined
   #closed: string | undefined
+  /** What workers log at, whatever their configuration has. */
+  #logLevel: LogLevel | undefined
 
   constructor(options: CrewOptions) {
     this.#options = options
@@ -127,6 +130,12 @@ export class Crew {
     })
   }
 
+  /** Has every worker, and those to come, log what is as severe as that. */
+  logAt(level: LogLevel): void {
+    this.#logLevel = level
+    for (const slot of this.#slots) slot.logAt(level)
+  }
+
   /** This process was paused: the workers' silence meanwhile says nothing about them. */
   forgive(): void {
     this.#watchdog.forgive()
@@ -177,7 +186,9 @@ export class Crew {
 
   #spawn(slot: WorkerSlot, { number, config }: Generation): void {
     const { service, runDir } = this.#options
-    slot.spawn({ kind: 'boot', service, slot: slot.number, generation: number, config }, runDir)
+    const logLevel = this.#logLevel ?? config.logLevel
+    const boot = { service, slot: slot.number, generation: number }
+    slot.spawn({ kind: 'boot', ...boot, config: { ...config, logLevel } }, runDir)
   }
 
   #ready(slot: WorkerSlot): void {

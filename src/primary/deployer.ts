@@ -2,6 +2,7 @@ import { buildId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { refuseRestartOnly } from '../config/restart-only.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { deferred } from '../deferred.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -124,6 +125,12 @@ export class Deployer {
     events.record('scaled', { workers })
   }
 
+  /** Sets what the primary and its workers log, until the next reload. */
+  logAt(level: LogLevel): void {
+    this.#options.log.level = level
+    this.#options.pool.logAt(level)
+  }
+
   /** Whatever throws here, before the last step is done, leaves everything as it was. */
   async #perform(
     { environment = this.#environment, program }: Partial<ReloadRequest>,
@@ -158,7 +165,7 @@ export class Deployer {
     const { queue, dispatcher, log } = this.#options
     queue.limit(queueLimits(config, log))
     dispatcher.limitPerClient(config.queue.maxPerClient)
-    log.level = config.logLevel
+    this.logAt(config.logLevel)
     this.#config = config
   }
 }

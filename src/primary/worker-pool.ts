@@ -1,4 +1,5 @@
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
 import { Crew, type CrewOptions } from './crew.ts'
@@ -101,6 +102,11 @@ export class WorkerPool {
   /** Resolves when the process of a slot that was retired has ended. */
   gone(slot: WorkerSlot): Promise<void> {
     return this.#crew.gone([slot])
+  }
+
+  /** Has every worker, and those to come, log what is as severe as that. */
+  logAt(level: LogLevel): void {
+    this.#crew.logAt(level)
   }
 
   /** This process was paused: the workers' silence meanwhile says nothing about them. */

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { decodeFromWorker, type WorkerBoot, workerProtocol } from '../ipc/messages.ts'
@@ -144,6 +145,14 @@ export class WorkerSlot {
   free(): void {
     this.inHand = undefined
     this.#machine.apply('free')
+  }
+
+  /** Has its process log what is as severe as that, from now on. */
+  logAt(logLevel: LogLevel): void {
+    if (this.#boot === undefined) return
+    // One that has not said hello yet learns it when it has.
+    this.#boot = { ...this.#boot, config: { ...this.#boot.config, logLevel } }
+    this.#worker?.send({ kind: 'log-level', level: logLevel }, ignore)
   }
 
   /** Ends the process once it has nothing in hand. */

@@ -169,12 +169,12 @@ test('a worker of another build than its primary is refused, with what to do', a
   const service = await startService(t, failing)
   const program = new ProgramCopy(t)
   assert.equal((await upgradeTo(service.sandbox, program.primary)).outcome, 'done')
-  program.edit('ipc/messages.js', 'workerProtocol = 1', 'workerProtocol = 2')
+  program.edit('ipc/messages.js', 'workerProtocol = 2', 'workerProtocol = 3')
   const { status, stderr } = await service.cli('reload')
   assert.equal(status, 1)
   assert.match(
     stderr,
-    /The worker on disk speaks protocol 2, this primary 1: use "helloserver upgrade"/,
+    /The worker on disk speaks protocol 3, this primary 2: use "helloserver upgrade"/,
   )
   assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   await upgrade(service)
