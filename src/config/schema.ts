@@ -55,6 +55,12 @@ export const configSchema = z.strictObject(
       .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
       .default('info')
       .describe('Least severe level that is logged ["info"]'),
+    log: section({
+      access: z
+        .boolean({ error: 'true or false' })
+        .default(false)
+        .describe('A log line for each connection, at its end [false]'),
+    }),
     queue: section({
       max: integer(0, 1_000_000, 10_000, 'Connections that may wait for a worker'),
       maxWaitMs: milliseconds(30_000, 'How long a connection may wait'),

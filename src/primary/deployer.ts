@@ -7,6 +7,7 @@ import { deferred } from '../deferred.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Figures } from './figures.ts'
 import type { Listeners } from './listeners.ts'
@@ -33,6 +34,7 @@ export interface DeployerOptions {
   readonly listeners: Listeners
   readonly queue: ConnectionQueue
   readonly dispatcher: Dispatcher
+  readonly accessLog: AccessLog
   /** What changes the workers has its turn here. */
   readonly turns: Turns
   readonly events: Events
@@ -60,6 +62,7 @@ export class Deployer {
     this.#config = options.config
     this.#environment = options.environment
     this.#build = buildId(options.config.appModule)
+    this.#logAccess(options.config)
     this.#reloader = new Reloader({
       perform: (request, enter) => options.turns.take(() => this.#perform(request, enter)),
       onReload: options.onReloading,
@@ -166,6 +169,13 @@ export class Deployer {
     queue.limit(queueLimits(config, log))
     dispatcher.limitPerClient(config.queue.maxPerClient)
     this.logAt(config.logLevel)
+    this.#logAccess(config)
     this.#config = config
+  }
+
+  #logAccess({ log: { access } }: Config): void {
+    const { dispatcher, accessLog } = this.#options
+    dispatcher.notePeers(access)
+    accessLog.isOn = access
   }
 }

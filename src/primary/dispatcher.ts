@@ -12,8 +12,13 @@ export interface DispatcherListener {
   onFull(): void
   /** A worker has ended one, well or badly, and says so. */
   onHandled(waitMs: number, handlingMs: number): void
-  /** One has left the accounts' open states. */
-  onSettled(): void
+  /**
+   * One has left the accounts' open states.
+   *
+   * @param slot - the worker that had it in hand, if one did
+   * @param report - what that worker said of its end; undefined when it died
+   */
+  onSettled(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void
 }
 
 /** An offer whose socket never arrives this many times is given up. */
@@ -35,6 +40,7 @@ export class Dispatcher {
   readonly #perClient = new Map<string, number>()
   readonly #listener: DispatcherListener
   #maxPerClient: number
+  #notesPeers = false
   #lastId: number
 
   /** @param lastId - the connections' numbers begin after this one */
@@ -56,6 +62,11 @@ export class Dispatcher {
 
   limitPerClient(max: number): void {
     this.#maxPerClient = max
+  }
+
+  /** Whether connections are to keep who their client is, which costs a question to the system each. */
+  notePeers(isWanted: boolean): void {
+    this.#notesPeers = isWanted
   }
 
   /** The number of the last connection that was accepted. */
@@ -114,7 +125,8 @@ export class Dispatcher {
   }
 
   /** A worker said what became of the connection that it was offered. */
-  progress(slot: WorkerSlot, { step, reason, id }: Progress): void {
+  progress(slot: WorkerSlot, report: Progress): void {
+    const { step, reason, id } = report
     const connection = slot.inHand
     // Only the worker's own connection is its to report on; an app that writes to the pipe gets nowhere.
     if (connection === undefined || connection.id >>> 0 !== id) return
@@ -124,18 +136,18 @@ export class Dispatcher {
         this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
-        this.#settle(connection, 'serve')
+        this.#settle(connection, 'serve', slot, report)
         return
       case 'failed':
         this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
         this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
-        this.#settle(connection, 'fail')
+        this.#settle(connection, 'fail', slot, report)
         return
       case 'gone':
         this.#release(slot)
-        this.#settle(connection, 'leave')
+        this.#settle(connection, 'leave', slot, report)
         return
       case 'missing':
         // An app can write to the pipe too; what it has begun to read is not offered again.
@@ -171,7 +183,7 @@ export class Dispatcher {
       },
       'Connection lost with its worker',
     )
-    this.#settle(connection, 'fail')
+    this.#settle(connection, 'fail', slot)
   }
 
   /** Gives up a connection that the queue let wait for too long. */
@@ -210,6 +222,7 @@ export class Dispatcher {
       offeredAtMs: 0,
       state: this.#accounts.open(),
       missed: 0,
+      peer: this.#notesPeers ? peerOf({ handle }) : undefined,
       countedAs: undefined,
       next: undefined,
       previous: undefined,
@@ -269,11 +282,13 @@ export class Dispatcher {
   #settle(
     connection: PendingConnection,
     event: 'serve' | 'fail' | 'shed' | 'expire' | 'leave',
+    slot?: WorkerSlot,
+    report?: Progress,
   ): void {
     this.#accounts.apply(connection, event)
     if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
     connection.handle.close()
-    this.#listener.onSettled()
+    this.#listener.onSettled(connection, slot, report)
   }
 
   /** Counts a connection for its client's address; whether there are more of them now than there may be. */

@@ -12,6 +12,7 @@ import type { Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Tally } from '../upgrade/messages.ts'
 import type { OfferedListener, PredecessorListener } from '../upgrade/predecessor.ts'
+import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Deployer } from './deployer.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -64,6 +65,7 @@ export class Primary {
     )
     this.events = new Events(log, options.inheritance?.events)
     const shedding = new Shedding(this.events)
+    const accessLog = new AccessLog(log)
     this.#queue = new ConnectionQueue(queueLimits(config, log), (late) =>
       this.#dispatcher.expire(late),
     )
@@ -74,7 +76,10 @@ export class Primary {
       {
         onFull: () => shedding.shed(this.#queue.length),
         onHandled: (waitMs, handlingMs) => this.#figures.handled(waitMs, handlingMs),
-        onSettled: () => this.#settled(),
+        onSettled: (connection, slot, report) => {
+          accessLog.write(connection, slot, report)
+          this.#settled()
+        },
       },
       log,
       options.inheritance?.lastConnectionId,
@@ -121,6 +126,7 @@ export class Primary {
       queue: this.#queue,
       dispatcher: this.#dispatcher,
       turns,
+      accessLog,
       events: this.events,
       figures: this.#figures,
       log,
