@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** The command line. Exit statuses: docs/operations.md. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { Options } from '../cli/options.ts'
 import { printError } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
+import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
 
 const program = new Command('helloserver')
@@ -40,6 +41,9 @@ command('workers', 'show the workers').action(run(commands.workers))
 command('scale', 'set the number of workers until the next reload')
   .argument('<workers>', 'how many', workerCount)
   .action((workers: number, options: Options) => run((o) => commands.scale(workers, o))(options))
+command('log-level', 'set what is logged until the next reload')
+  .addArgument(new Argument('<level>', 'least severe level').choices(logLevels))
+  .action((level: LogLevel, options: Options) => run((o) => commands.logLevel(level, o))(options))
 command('check', 'check the configuration and load the app; serves nothing').action(
   run(commands.check),
 )

@@ -99,6 +99,7 @@ export class Service {
       reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
       upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
       scale: (workers) => primary.deployer.scale(workers),
+      logAt: (level) => primary.deployer.logAt(level),
       stop: (cause) => this.#stop(cause),
     })
     onSignal((action, signal) => this.#act(action, signal))

@@ -51,6 +51,9 @@ process.on('message', (message: unknown, handle: unknown) => {
     case 'retire':
       void leave('retired')
       return
+    case 'log-level':
+      if (log !== undefined) log.level = decoded.level
+      return
     case 'terminate':
       worker?.terminate()
       // The turn that runs the handler's own clean-up comes first.

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { ControlClient } from '../control/client.ts'
 import { stopService } from '../control/stop.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
@@ -133,6 +134,11 @@ async function scale(count: number, options: Options): Promise<void> {
   print(options, result, `${options.name} has ${result.workers} workers until the next reload`)
 }
 
+async function logLevel(level: LogLevel, options: Options): Promise<void> {
+  const result = await withService(options, (client) => client.request('log-level', { level }))
+  print(options, result, `${options.name} logs at level ${level} until the next reload`)
+}
+
 async function logs(options: Options, lines: number, follow: boolean): Promise<void> {
   const { logFile: path } = filesOf(options)
   if (!existsSync(path)) {
@@ -172,6 +178,7 @@ export const commands = {
   status,
   workers,
   scale,
+  logLevel,
   check,
   logs,
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { logLevels } from './log-levels.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
 function integer(min: number, max: number, fallback: number, description: string) {
@@ -16,8 +17,6 @@ const maxTimerMs = 2_147_483_647
 
 const milliseconds = (fallback: number, description: string, min = 1) =>
   integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
-
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const leaseModes = ['off', 'exclusive', 'slots'] as const
 
@@ -58,6 +57,12 @@ export const configSchema = z.strictObject(
       .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
       .default('info')
       .describe('Least severe level that is logged ["info"]'),
+    log: section({
+      access: z
+        .boolean({ error: 'true or false' })
+        .default(false)
+        .describe('A log line for each connection, at its end [false]'),
+    }),
     queue: section({
       max: integer(0, 1_000_000, 10_000, 'Connections that may wait for a worker'),
       maxWaitMs: milliseconds(30_000, 'How long a connection may wait'),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { logLevels } from '../config/log-levels.ts'
 
 /**
  * The control socket's requests: JSON-RPC 2.0, one message a line.
@@ -26,6 +27,8 @@ export const requestParams = {
     .prefault({}),
   stop: z.object({}).prefault({}),
   scale: z.object({ workers: z.int().min(1).max(1024) }),
+  /** Applies to the primary and its workers until the next reload. */
+  'log-level': z.object({ level: z.enum(logLevels) }),
   /**
    * Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. It supersedes
    * one of the same `instance` (the supervisor replaces it); one of another is refused, `SUPERVISED`.

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { requestParams } from './params.ts'
 
@@ -23,6 +24,7 @@ export interface Results {
   /** Answered when the service has ended; `dropped` connections were cut short. */
   stop: { readonly dropped: number }
   scale: { readonly workers: number }
+  'log-level': { readonly level: LogLevel }
   /** `superseded`: another bridge was attached until now. */
   attach: {
     readonly superseded: boolean
@@ -62,4 +64,5 @@ export interface ControlTarget {
   upgrade(cause: string, request: UpgradeParams): Promise<ReloadResult>
   stop(cause: string): Promise<{ readonly dropped: number }>
   scale(workers: number): Promise<void>
+  logAt(level: LogLevel): void
 }

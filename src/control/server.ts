@@ -131,6 +131,10 @@ export class ControlServer {
       await this.#target.scale(workers)
       return { workers }
     })
+    this.#answer(peer, 'log-level', ({ level }) => {
+      this.#target.logAt(level)
+      return { level }
+    })
     this.#answer(peer, 'attach', async ({ pid, instance }) => {
       const superseded = await this.supervisor.take({
         pid,

@@ -1,4 +1,5 @@
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 
 /**
  * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
@@ -37,6 +38,8 @@ export type ToWorker =
   | ({ readonly kind: 'lease' } & WorkerLease)
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
+  /** Log what is as severe as that. */
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
 
 /** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
 export type FromWorker =
@@ -81,7 +84,13 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
   const { kind } = value
-  return kind === 'boot' || kind === 'lease' || kind === 'retire' || kind === 'terminate'
-    ? (value as ToWorker)
-    : undefined
+  return typeof kind === 'string' && toWorkerKinds.has(kind) ? (value as ToWorker) : undefined
 }
+
+const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
+  'boot',
+  'lease',
+  'retire',
+  'terminate',
+  'log-level',
+])

@@ -4,8 +4,8 @@ import { writeSync } from 'node:fs'
  * The progress pipe: a worker's short, fixed-size reports of how a connection ended, on a pipe of its own
  * beside Node's message channel, since every connection pays for one.
  *
- * A record is eight bytes: step, reason, two of padding, and the low 32 bits of the connection's id,
- * little-endian. Pipes deliver writes this short whole (pipe(7), PIPE_BUF).
+ * A record is 24 bytes: step, reason, two of padding, the low 32 bits of the connection's id, and as doubles
+ * how many bytes came and went; little-endian. Pipes deliver writes this short whole (pipe(7), PIPE_BUF).
  */
 export const steps = ['served', 'failed', 'gone', 'missing'] as const
 
@@ -29,14 +29,23 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number]
 
-export interface Progress {
+/** How many bytes a client has sent, and was sent; zeros unless the worker was told to count. */
+export interface Traffic {
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+/** What is reported while nobody wants to know. */
+export const uncounted: Traffic = { bytesIn: 0, bytesOut: 0 }
+
+export interface Progress extends Traffic {
   readonly step: Step
   readonly reason: Reason
   /** The low 32 bits of the connection's id. */
   readonly id: number
 }
 
-const recordBytes = 8
+const recordBytes = 24
 
 /** The descriptor that a worker finds its end of the pipe at, after stdio and Node's channel. */
 export const progressFd = 4
@@ -50,10 +59,12 @@ export class ProgressWriter {
     this.#fd = fd
   }
 
-  write(step: Step, id: number, reason: Reason = 'none'): void {
+  write(step: Step, id: number, reason: Reason = 'none', traffic = uncounted): void {
     this.#record[0] = steps.indexOf(step)
     this.#record[1] = reasons.indexOf(reason)
     this.#record.writeUInt32LE(id >>> 0, 4)
+    this.#record.writeDoubleLE(traffic.bytesIn, 8)
+    this.#record.writeDoubleLE(traffic.bytesOut, 16)
     try {
       writeSync(this.#fd, this.#record)
     } catch {
@@ -78,7 +89,13 @@ export class ProgressReader {
       const step = steps[bytes[at] ?? -1]
       const reason = reasons[bytes[at + 1] ?? -1]
       if (step === undefined || reason === undefined) continue
-      this.#onProgress({ step, reason, id: bytes.readUInt32LE(at + 4) })
+      this.#onProgress({
+        step,
+        reason,
+        id: bytes.readUInt32LE(at + 4),
+        bytesIn: bytes.readDoubleLE(at + 8),
+        bytesOut: bytes.readDoubleLE(at + 16),
+      })
     }
     this.#rest = bytes.subarray(at)
   }

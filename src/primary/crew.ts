@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import type { LogLevel } from '../config/log-levels.ts'
 import { HelloserverError } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { WorkerLease } from '../ipc/messages.ts'
@@ -46,6 +47,8 @@ export class Crew {
   #boot: Boot | undefined
   #closed: string | undefined
   #lease: WorkerLease = { grant: null, abortAtMs: null }
+  /** What workers log at, whatever their configuration has. */
+  #logLevel: LogLevel | undefined
 
   constructor(options: CrewOptions) {
     this.#options = options
@@ -135,6 +138,12 @@ export class Crew {
     for (const slot of this.#slots) slot.tell({ kind: 'lease', ...lease })
   }
 
+  /** Has every worker, and those to come, log what is as severe as that. */
+  logAt(level: LogLevel): void {
+    this.#logLevel = level
+    for (const slot of this.#slots) slot.tell({ kind: 'log-level', level })
+  }
+
   /** This process was paused: the workers' silence meanwhile says nothing about them. */
   forgive(): void {
     this.#watchdog.forgive()
@@ -185,11 +194,15 @@ export class Crew {
 
   #spawn(slot: WorkerSlot, { number, config }: Generation): void {
     const { service, runDir } = this.#options
-    slot.spawn({ kind: 'boot', service, slot: slot.number, generation: number, config }, runDir)
+    const logLevel = this.#logLevel ?? config.logLevel
+    const boot = { service, slot: slot.number, generation: number }
+    slot.spawn({ kind: 'boot', ...boot, config: { ...config, logLevel } }, runDir)
   }
 
   #ready(slot: WorkerSlot): void {
     slot.tell({ kind: 'lease', ...this.#lease })
+    // It was started before the level was changed, perhaps.
+    if (this.#logLevel !== undefined) slot.tell({ kind: 'log-level', level: this.#logLevel })
     if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
     this.#offerable(slot)
   }

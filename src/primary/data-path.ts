@@ -2,6 +2,7 @@ import type { Status } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Tally } from '../upgrade/messages.ts'
 import type { PredecessorListener } from '../upgrade/predecessor.ts'
+import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Figures } from './figures.ts'
@@ -31,6 +32,7 @@ export class DataPath {
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
   readonly listeners: Listeners
+  readonly accessLog: AccessLog
   readonly #events: Events
   readonly #onSettled: () => void
   #probe: NodeJS.Timeout | undefined
@@ -40,6 +42,7 @@ export class DataPath {
     this.#events = events
     this.#onSettled = () => listener.onSettled()
     const shedding = new Shedding(events)
+    this.accessLog = new AccessLog(log)
     this.queue = new ConnectionQueue(queueLimits(config, log), (late) =>
       this.dispatcher.expire(late),
     )
@@ -51,7 +54,10 @@ export class DataPath {
         mayHandOut: () => listener.mayHandOut(),
         onFull: () => shedding.shed(this.queue.length),
         onHandled: (waitMs, handlingMs) => this.figures.handled(waitMs, handlingMs),
-        onSettled: this.#onSettled,
+        onSettled: (connection, slot, report) => {
+          this.accessLog.write(connection, slot, report)
+          this.#onSettled()
+        },
       },
       log,
       inheritance?.lastConnectionId,

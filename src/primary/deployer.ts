@@ -1,11 +1,13 @@
 import { buildId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Figures } from './figures.ts'
 import type { Listeners } from './listeners.ts'
@@ -31,6 +33,7 @@ export interface DeployerOptions {
   readonly listeners: Listeners
   readonly queue: ConnectionQueue
   readonly dispatcher: Dispatcher
+  readonly accessLog: AccessLog
   /** What changes the workers has its turn here. */
   readonly turns: Turns
   readonly events: Events
@@ -58,6 +61,7 @@ export class Deployer {
     this.#config = options.config
     this.#environment = options.environment
     this.#build = buildId(options.config.appModule)
+    this.#logAccess(options.config)
     this.#reloader = new Reloader({
       perform: (request, enter) => options.turns.take(() => this.#perform(request, enter)),
       onReload: options.onReloading,
@@ -128,6 +132,12 @@ export class Deployer {
     events.record('scaled', { workers })
   }
 
+  /** Sets what the primary and its workers log, until the next reload. */
+  logAt(level: LogLevel): void {
+    this.#options.log.level = level
+    this.#options.pool.logAt(level)
+  }
+
   /** Whatever throws here, before the last step is done, leaves everything as it was. */
   async #perform(
     { environment = this.#environment, program }: Partial<ReloadRequest>,
@@ -164,8 +174,15 @@ export class Deployer {
   #apply(config: Config): void {
     const { queue, dispatcher, log } = this.#options
     queue.limit(queueLimits(config, log))
-    dispatcher.limitPerClient(config.queue.maxPerClient)
-    log.level = config.logLevel
+    dispatcher.clients.max = config.queue.maxPerClient
+    this.logAt(config.logLevel)
+    this.#logAccess(config)
     this.#config = config
+  }
+
+  #logAccess({ log: { access } }: Config): void {
+    const { dispatcher, accessLog } = this.#options
+    dispatcher.notePeers(access)
+    accessLog.isOn = access
   }
 }

@@ -2,6 +2,7 @@ import type { Progress } from '../ipc/progress.ts'
 import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
+import { ClientLimit } from './client-limit.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { WorkerSlot } from './worker-slot.ts'
@@ -14,8 +15,13 @@ export interface DispatcherListener {
   onFull(): void
   /** A worker has ended one, well or badly, and says so. */
   onHandled(waitMs: number, handlingMs: number): void
-  /** One has left the accounts' open states. */
-  onSettled(): void
+  /**
+   * One has left the accounts' open states.
+   *
+   * @param slot - the worker that had it in hand, if one did
+   * @param report - what that worker said of its end; undefined when it died
+   */
+  onSettled(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void
 }
 
 /** An offer whose socket never arrives this many times is given up. */
@@ -34,9 +40,10 @@ export class Dispatcher {
   readonly #log: Logger
   /** Longest idle first; few enough that a plain list is the fastest. */
   readonly #idle: WorkerSlot[] = []
-  readonly #perClient = new Map<string, number>()
   readonly #listener: DispatcherListener
-  #maxPerClient: number
+  /** How many connections each client may have. */
+  readonly clients: ClientLimit
+  #notesPeers = false
   #lastId: number
 
   /** @param lastId - the connections' numbers begin after this one */
@@ -51,13 +58,14 @@ export class Dispatcher {
     this.#lastId = lastId
     this.#queue = queue
     this.#accounts = accounts
-    this.#maxPerClient = maxPerClient
+    this.clients = new ClientLimit(maxPerClient)
     this.#listener = listener
     this.#log = log
   }
 
-  limitPerClient(max: number): void {
-    this.#maxPerClient = max
+  /** Whether connections are to keep who their client is, which costs a question to the system each. */
+  notePeers(isWanted: boolean): void {
+    this.#notesPeers = isWanted
   }
 
   /** The number of the last connection that was accepted. */
@@ -69,7 +77,7 @@ export class Dispatcher {
   accept(handle: SocketHandle): void {
     this.#lastId += 1
     const connection = this.#open(this.#lastId, handle, performance.now())
-    if (this.#maxPerClient > 0 && this.#exceeds(connection)) this.#settle(connection, 'shed')
+    if (this.clients.isExceededBy(connection)) this.#settle(connection, 'shed')
     else if (this.#idle.length > 0 && this.#listener.mayHandOut()) this.#offer(connection)
     else if (!this.#queue.push(connection)) {
       this.#listener.onFull()
@@ -81,7 +89,7 @@ export class Dispatcher {
   adopt(id: number, handle: SocketHandle, ageMs: number): void {
     const connection = this.#open(id, handle, performance.now() - ageMs)
     // It is counted for its client, but it was let in already.
-    if (this.#maxPerClient > 0) this.#exceeds(connection)
+    this.clients.isExceededBy(connection)
     this.#queue.putBack(connection)
     this.#pump()
   }
@@ -99,7 +107,7 @@ export class Dispatcher {
   /** A connection that was withdrawn is another process's now. */
   passed(connection: PendingConnection): void {
     this.#accounts.forget(connection)
-    if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
+    this.clients.forget(connection)
     connection.handle.close()
   }
 
@@ -121,7 +129,8 @@ export class Dispatcher {
   }
 
   /** A worker said what became of the connection that it was offered. */
-  progress(slot: WorkerSlot, { step, reason, id }: Progress): void {
+  progress(slot: WorkerSlot, report: Progress): void {
+    const { step, reason, id } = report
     const connection = slot.inHand
     // Only the worker's own connection is its to report on; an app that writes to the pipe gets nowhere.
     if (connection === undefined || connection.id >>> 0 !== id) return
@@ -131,18 +140,18 @@ export class Dispatcher {
         this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
-        this.#settle(connection, 'serve')
+        this.#settle(connection, 'serve', slot, report)
         return
       case 'failed':
         this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
         this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
-        this.#settle(connection, 'fail')
+        this.#settle(connection, 'fail', slot, report)
         return
       case 'gone':
         this.#release(slot)
-        this.#settle(connection, 'leave')
+        this.#settle(connection, 'leave', slot, report)
         return
       case 'missing':
         // An app can write to the pipe too; what it has begun to read is not offered again.
@@ -178,7 +187,7 @@ export class Dispatcher {
       },
       'Connection lost with its worker',
     )
-    this.#settle(connection, 'fail')
+    this.#settle(connection, 'fail', slot)
   }
 
   /** Gives up a connection that the queue let wait for too long. */
@@ -220,6 +229,7 @@ export class Dispatcher {
       offeredAtMs: 0,
       state: this.#accounts.open(),
       missed: 0,
+      peer: this.#notesPeers ? peerOf({ handle }) : undefined,
       countedAs: undefined,
       next: undefined,
       previous: undefined,
@@ -279,25 +289,12 @@ export class Dispatcher {
   #settle(
     connection: PendingConnection,
     event: 'serve' | 'fail' | 'shed' | 'expire' | 'leave',
+    slot?: WorkerSlot,
+    report?: Progress,
   ): void {
     this.#accounts.apply(connection, event)
-    if (connection.countedAs !== undefined) this.#uncount(connection.countedAs)
+    this.clients.forget(connection)
     connection.handle.close()
-    this.#listener.onSettled()
-  }
-
-  /** Counts a connection for its client's address; whether there are more of them now than there may be. */
-  #exceeds(connection: PendingConnection): boolean {
-    const address = remoteOf(connection.handle)?.address ?? ''
-    const count = (this.#perClient.get(address) ?? 0) + 1
-    this.#perClient.set(address, count)
-    connection.countedAs = address
-    return count > this.#maxPerClient
-  }
-
-  #uncount(address: string): void {
-    const count = (this.#perClient.get(address) ?? 0) - 1
-    if (count > 0) this.#perClient.set(address, count)
-    else this.#perClient.delete(address)
+    this.#listener.onSettled(connection, slot, report)
   }
 }

@@ -14,6 +14,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   state: ConnectionState
   /** Offers that came to nothing because the socket did not arrive with them. */
   missed: number
+  /** The client, while each connection gets a line in the log. */
+  readonly peer: string | undefined
   /** The address that it is counted under, while there is a limit for each client. */
   countedAs: string | undefined
 }
@@ -22,7 +24,7 @@ export interface PendingConnection extends Links<PendingConnection> {
  * The client as a person writes it, for logs and `status`. Asked of the system only when somebody wants to
  * know; it has forgotten a client that has reset its connection.
  */
-export function peerOf({ handle }: PendingConnection): string {
+export function peerOf({ handle }: Pick<PendingConnection, 'handle'>): string {
   const remote = remoteOf(handle)
   if (remote === undefined) return 'unknown'
   const { address, port } = remote

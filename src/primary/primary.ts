@@ -57,7 +57,7 @@ export class Primary {
       onSettled: () => this.#settled(),
     })
     this.#path = path
-    const { accounts, figures, queue, dispatcher, pool, listeners } = path
+    const { accounts, figures, queue, dispatcher, pool, listeners, accessLog } = path
     this.#drain = new Drain(config, {
       accounts,
       dispatcher,
@@ -93,6 +93,7 @@ export class Primary {
       dispatcher,
       figures,
       turns,
+      accessLog,
       events: this.events,
       log,
       mustRun: (what) => this.#mustRun(what),

@@ -1,4 +1,5 @@
 import type { Config } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
 import { HelloserverError } from '../errors.ts'
 import type { WorkerLease } from '../ipc/messages.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
@@ -112,6 +113,11 @@ export class WorkerPool {
   /** Whether a worker was offered a connection that it has not claimed yet. */
   get hasUnclaimed(): boolean {
     return this.slots.some((slot) => slot.inHand !== undefined && !slot.hasClaimed(slot.inHand))
+  }
+
+  /** Has every worker, and those to come, log what is as severe as that. */
+  logAt(level: LogLevel): void {
+    this.#crew.logAt(level)
   }
 
   /** This process was paused: the workers' silence meanwhile says nothing about them. */

@@ -4,7 +4,7 @@ import { monotonicMs } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type { ConnectionLease, WorkerBoot, WorkerLease } from '../ipc/messages.ts'
-import type { ProgressWriter, Reason } from '../ipc/progress.ts'
+import { type ProgressWriter, type Reason, type Traffic, uncounted } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'
@@ -26,6 +26,7 @@ export class Worker {
   readonly #progress: ProgressWriter
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
+  readonly #countsBytes: boolean
   readonly #log: Logger
   readonly #lingerers: Lingerers
   /** What connections that come now are served by. */
@@ -47,6 +48,7 @@ export class Worker {
     this.#claims = claims
     this.#progress = progress
     this.#settings = boot.config.connection
+    this.#countsBytes = boot.config.log.access
     this.#log = context.log
     const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
     this.#alarms = { read: new Alarm(readTimeoutMs), deadline: new Alarm(deadlineMs) }
@@ -130,17 +132,22 @@ export class Worker {
       }
     }
     const socket = connection.release()
+    const traffic = this.#countsBytes ? trafficOf(socket) : uncounted
     this.#connection = undefined
     if (reason === 'none') {
-      this.#progress.write('served', connection.id)
+      this.#progress.write('served', connection.id, 'none', traffic)
       this.#lingerers.add(socket)
     } else {
       socket.destroy()
       const isGone = reason === 'client-reset' && connection.isUntouched
-      this.#progress.write(isGone ? 'gone' : 'failed', connection.id, reason)
+      this.#progress.write(isGone ? 'gone' : 'failed', connection.id, reason, traffic)
     }
     this.#onIdle?.()
   }
+}
+
+function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: Socket): Traffic {
+  return { bytesIn, bytesOut }
 }
 
 const reasonByCode: Readonly<Record<string, Reason>> = {

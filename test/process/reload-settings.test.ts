@@ -54,6 +54,31 @@ describe('what a reload applies', { concurrency: 4 }, () => {
     assert.equal(service.log().match(/worker debug/g)?.length, 1)
   })
 
+  test('and undoes what a command has set: the log level', async (t) => {
+    const service = await startService(t, { app: telling, config: { workers: 2 } })
+    const { status, stdout } = await service.cli('log-level', 'debug')
+    assert.deepEqual(
+      [status, stdout],
+      [0, 'helloserver logs at level debug until the next reload\n'],
+    )
+    for (let count = 0; count < 2; count += 1) await ask(service.port, '\r\n')
+    await service.sandbox.logged(/(worker debug[^]*){2}/)
+    // Those that are started from now on, too.
+    assert.equal((await service.cli('scale', '1')).status, 0)
+    assert.equal((await service.cli('scale', '2')).status, 0)
+    await service.sandbox.logged(/Worker slot moved/)
+    for (let count = 0; count < 2; count += 1) await ask(service.port, '\r\n')
+    await service.sandbox.logged(/(worker debug[^]*){4}/)
+    await reloadedWith(service, { workers: 2 })
+    const before = service.log()
+    for (let count = 0; count < 2; count += 1) await ask(service.port, '\r\n')
+    assert.equal((await service.cli('reload')).status, 0)
+    const after = service.log().slice(before.length)
+    assert.match(after, /Reloaded/)
+    assert.doesNotMatch(after, /worker debug|slot moved/)
+    assert.equal((await service.cli('log-level', 'loud')).status, 2)
+  })
+
   test("the queue's limits, also to those who wait already", async (t) => {
     const service = await startService(t, { config: { queue: { max: 5 } } })
     const holder = await Client.connect(service.port)

@@ -56,7 +56,7 @@ test('anything at all is either a known message or none', () => {
 })
 
 test('a worker reads what its primary sends, and nothing else', () => {
-  for (const kind of ['boot', 'retire', 'terminate']) {
+  for (const kind of ['boot', 'retire', 'terminate', 'log-level']) {
     assert.deepEqual(decodeToWorker({ kind }), { kind })
   }
   for (const message of [undefined, null, 7, 'retire', { kind: 'hello' }, {}]) {

@@ -9,6 +9,7 @@ import {
   ProgressWriter,
   reasons,
   steps,
+  uncounted,
 } from '../../../src/ipc/progress.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -17,6 +18,8 @@ const anyProgress = fc.record(
     step: fc.constantFrom(...steps),
     reason: fc.constantFrom(...reasons),
     id: fc.integer({ min: 0, max: 0xffff_ffff }),
+    bytesIn: fc.maxSafeNat(),
+    bytesOut: fc.maxSafeNat(),
   },
   { noNullPrototype: true },
 )
@@ -53,7 +56,7 @@ test('what is written is read, however it is cut', (t) => {
   fc.assert(
     fc.property(fc.array(anyProgress, { maxLength: 20 }), anySizes, (all, sizes) => {
       const bytes = written(t, (writer) => {
-        for (const { step, id, reason } of all) writer.write(step, id, reason)
+        for (const { step, id, reason, ...traffic } of all) writer.write(step, id, reason, traffic)
       })
       assert.deepEqual(readAll(cut(bytes, sizes)), all)
     }),
@@ -66,7 +69,7 @@ test('each report is of one size, which a pipe delivers whole', (t) => {
     writer.write('gone', 1)
     writer.write('failed', 2, 'handler-error')
   })
-  assert.equal(bytes.length, 16)
+  assert.equal(bytes.length, 48)
 })
 
 test('a report without a reason has none, whatever the one before it had', (t) => {
@@ -86,15 +89,16 @@ test('an id of more than 32 bits keeps its low ones', (t) => {
 })
 
 test('an unknown step or reason is passed over, and the report after it is read', () => {
-  const good = Buffer.from([steps.indexOf('served'), 0, 0, 0, 7, 0, 0, 0])
+  const record = (...start: number[]) => Buffer.concat([Buffer.from(start), Buffer.alloc(24)], 24)
+  const good = record(steps.indexOf('served'), 0, 0, 0, 7)
   for (const bad of [
     [steps.length, 0],
     [255, 0],
     [0, reasons.length],
     [0, 255],
   ]) {
-    const bytes = Buffer.concat([Buffer.from([...bad, 0, 0, 9, 0, 0, 0]), good])
-    assert.deepEqual(readAll([bytes]), [{ step: 'served', reason: 'none', id: 7 }])
+    const bytes = Buffer.concat([record(...bad, 0, 0, 9), good])
+    assert.deepEqual(readAll([bytes]), [{ step: 'served', reason: 'none', id: 7, ...uncounted }])
   }
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { steps } from '../../../src/ipc/progress.ts'
+import { steps, uncounted } from '../../../src/ipc/progress.ts'
 import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { BareSlot, stage } from '../support/stage.ts'
@@ -34,7 +34,12 @@ test('whatever clients and workers do, nothing is lost, sent twice or left waiti
               dispatcher.lost(slot, isClaimed ? (connection?.id ?? 0) : 0, 'a test')
               dispatcher.addIdle(slot)
             } else if (event[0] === 'stray') {
-              dispatcher.progress(slot, { step: event[2], reason: 'none', id: 4_000_000 })
+              dispatcher.progress(slot, {
+                step: event[2],
+                reason: 'none',
+                ...uncounted,
+                id: 4_000_000,
+              })
             } else if (connection !== undefined) report(slot, event[2])
           }
           assertSound(accounts.counts, slots, queue.length)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { uncounted } from '../../../src/ipc/progress.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { BareSlot, staged } from '../support/stage.ts'
 
@@ -98,10 +99,10 @@ test('a worker reports on its own connection only, and once', (t) => {
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
   dispatcher.accept(new LooseHandle())
-  dispatcher.progress(slot, { step: 'served', reason: 'none', id: 99 })
+  dispatcher.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 99 })
   assert.equal(slot.current.state, 'offered')
   report(slot, 'failed')
-  dispatcher.progress(slot, { step: 'served', reason: 'none', id: 1 })
+  dispatcher.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 1 })
   assert.deepEqual([accounts.counts.failed, accounts.counts.served], [1, 0])
 })
 

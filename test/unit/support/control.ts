@@ -18,6 +18,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     programId: 'aaaaaaaaaaaa',
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
+    logAt: () => {},
     ...changes,
   }
 }

@@ -10,6 +10,7 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     offeredAtMs: 0,
     state: 'queued',
     missed: 0,
+    peer: undefined,
     countedAs: undefined,
     next: undefined,
     previous: undefined,

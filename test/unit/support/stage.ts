@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { Step } from '../../../src/ipc/progress.ts'
+import { type Step, uncounted } from '../../../src/ipc/progress.ts'
 import type { SlotState } from '../../../src/lifecycle/slot-states.ts'
 import { Accounts } from '../../../src/primary/accounts.ts'
 import { Dispatcher } from '../../../src/primary/dispatcher.ts'
@@ -67,7 +67,7 @@ export function stage(max = 100, maxPerClient = 0) {
     log,
   )
   const report = (slot: BareSlot, step: Step) =>
-    dispatcher.progress(slot, { step, reason: 'none', id: slot.current.id })
+    dispatcher.progress(slot, { step, reason: 'none', ...uncounted, id: slot.current.id })
   return {
     accounts,
     queue,
