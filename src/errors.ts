@@ -63,6 +63,7 @@ export const exitStatus = {
 
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   BAD_CONFIG: exitStatus.badConfig,
+  LEASE_REFUSED: exitStatus.badConfig,
   BAD_USAGE: exitStatus.usage,
   ALREADY_RUNNING: exitStatus.alreadyRunning,
   NOT_RUNNING: exitStatus.notRunning,

@@ -1,3 +1,5 @@
+import type { HelloserverError } from '../errors.ts'
+
 /** Leave to serve. */
 export interface Grant {
   /**
@@ -34,8 +36,8 @@ export interface LeaseListener {
   onHeld(grant: Grant): void
   /** Somebody else has it; told once for each of them. */
   onContended(holder: string): void
-  /** It cannot be asked for, and why; told once for each reason. */
-  onTrouble(reason: string): void
+  /** It cannot be asked for, or made to last longer; told once for each reason. */
+  onTrouble(failure: HelloserverError): void
   /** It holds until `deadlineMs` of the monotonic clock now. */
   onExtended(deadlineMs: number): void
   /** It is lost, by the deadline at the latest; it is not sought again by itself. */

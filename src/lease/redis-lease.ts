@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '../errors.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
 import { type LeaseEvent, type LeaseState, leaseTransitions } from '../lifecycle/lease-states.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { RedisLink } from '../redis/link.ts'
@@ -263,11 +263,12 @@ export class RedisLease implements Lease {
   }
 
   #trouble(error: unknown): void {
-    const reason = messageOf(error)
-    if (codeOf(error) === undefined) throw error
-    if (reason === this.#reason) return
-    this.#reason = reason
-    this.#listener.onTrouble(reason)
+    // Anything else is a fault of this program.
+    if (!(error instanceof HelloserverError)) throw error
+    const { message } = error
+    if (message === this.#reason) return
+    this.#reason = message
+    this.#listener.onTrouble(error)
   }
 
   #renewWake(): Wake {

@@ -53,7 +53,7 @@ export class Tenure {
     const listener: LeaseListener = {
       onHeld: (grant) => this.#serve(grant),
       onContended: (holder) => this.#standBy(`${holder} has the lease`),
-      onTrouble: (reason) => this.#standBy(reason),
+      onTrouble: (failure) => this.#endure(failure),
       onExtended: (deadlineMs) => this.#extend(deadlineMs),
       onLost: (cause) => this.#standDown(cause),
     }
@@ -180,11 +180,17 @@ export class Tenure {
   }
 
   #standBy(reason: string): void {
+    this.#options.events.record('standby', { reason })
+    this.#begun.resolve()
+  }
+
+  /** Redis may be back in a moment; settings that the fleet does not have are for a person to change. */
+  #endure(failure: HelloserverError): void {
     const { machine, events } = this.#options
-    if (machine.state === 'standby') {
-      events.record('standby', { reason })
-      this.#begun.resolve()
-    } else events.record('lease-in-danger', { reason })
+    const { message: reason } = failure
+    if (machine.state === 'serving') events.record('lease-in-danger', { reason })
+    else if (failure.code === 'LEASE_REFUSED' && !this.#hasBegun) this.#begun.reject(failure)
+    else this.#standBy(reason)
   }
 
   /** Who was accepted while it was in doubt has a turn now. */
