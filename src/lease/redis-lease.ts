@@ -51,6 +51,7 @@ export class RedisLease implements Lease {
   #deadline: NodeJS.Timeout | undefined
   #reason: string | null = null
   #contended: string | undefined
+  #contending: Promise<void> | undefined
 
   constructor(link: RedisLink, options: RedisLeaseOptions, listener: LeaseListener) {
     this.#options = options
@@ -94,14 +95,17 @@ export class RedisLease implements Lease {
   }
 
   isValid(): boolean {
-    return this.#validity.isValid()
+    if (this.#validity.isValid()) return true
+    // Whoever asks has somebody to serve: what is in doubt is cleared up now, not at the next renewal.
+    if (this.#machine.state === 'held') this.#wake.now()
+    return false
   }
 
   seek(): void {
     this.#machine.apply('seek')
     this.#observations.forget()
     this.#contended = undefined
-    void this.#contend(this.#renewWake())
+    this.#contending = this.#contend(this.#renewWake())
   }
 
   check(): void {
@@ -114,7 +118,9 @@ export class RedisLease implements Lease {
   async resume(grant: Grant): Promise<void> {
     const sentMs = monotonicMs()
     const renewal = await this.#store.renew(grant)
-    if (renewal.kind === 'lost') throw new Error(`The lease is ${renewal.host}'s by now`)
+    if (renewal.kind === 'lost') {
+      throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)
+    }
     this.#hold('resume', grant, sentMs)
   }
 
@@ -126,6 +132,8 @@ export class RedisLease implements Lease {
     const grant = this.#grant
     this.#end('rest')
     if (grant !== null) await this.#giveBack(grant)
+    // What was asked for a moment ago may be granted yet.
+    await this.#contending
   }
 
   close(): void {
@@ -134,7 +142,9 @@ export class RedisLease implements Lease {
   }
 
   async #contend(wake: Wake): Promise<void> {
+    const [least, most] = pollMs
     while (!wake.isOver) {
+      let pauseMs = least + Math.random() * (most - least)
       const sentMs = monotonicMs()
       try {
         const answer = await this.#store.acquire(
@@ -150,13 +160,12 @@ export class RedisLease implements Lease {
         if (wake.isOver) return
         this.#observations.see(answer.records)
         this.#tellWhoHolds()
+        pauseMs = Math.min(pauseMs, this.#observations.nextInMs + 1)
       } catch (error) {
         if (wake.isOver) return
         this.#trouble(error)
       }
-      const [least, most] = pollMs
-      const poll = least + Math.random() * (most - least)
-      await wake.sleep(Math.min(poll, this.#observations.nextInMs + 1))
+      await wake.sleep(pauseMs)
     }
   }
 

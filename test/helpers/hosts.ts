@@ -50,7 +50,7 @@ export class Hosts {
 }
 
 /** A Redis that knows of nobody makes the first host wait; one that was used before does not. */
-async function wasUsedBefore(redis: RedisServer): Promise<void> {
+export async function wasUsedBefore(redis: RedisServer): Promise<void> {
   const epoch = (await redis.info('run_id')) ?? ''
   const record = ['state', 'free', 'token', '1', 'seq', '1', 'epoch', epoch, 'ttl', '1000']
   for (const key of ['lease', 'lease:2']) {
