@@ -24,8 +24,8 @@ export function sharedLease(options: ClaimOptions, listener: ClaimListener): Cla
       isTold = false
       lease.seek()
     },
-    onContended() {},
-    onTrouble() {},
+    onContended: (holder) => listener.onTrouble(`${holder} has it`),
+    onTrouble: (reason) => listener.onTrouble(reason),
   }
   const lease = new RedisLease(
     new RedisLink(parseRedisUrl(url, 'The URL'), name, replicas),
