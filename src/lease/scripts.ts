@@ -115,19 +115,20 @@ return {'renewed'}
 `)
 
 /**
- * Gives a hold up, for others to take at once.
+ * Gives a hold up, for others to take at once. Only where this server itself wrote it: a release is said again when
+ * its answer was lost, and by then another may have been granted the lease by a server that this one has replaced.
+ * There the others wait, as they do for whoever serves without this server's knowledge.
  *
  * KEYS: the record. ARGV: instance, token, channel.
- * Returns 1, or 0 when it was another's already.
+ * Returns 1, or 0 when there was nothing to give up.
  */
 export const releaseScript = script(`${prelude}
 local instance, token, channel = unpack(ARGV)
 local record = read(KEYS[1])
 local mine = tonumber(token)
 local isMine = record.token == mine and record.holder == instance
-if not isMine and record.token >= mine then return 0 end
-record.state, record.token, record.holder = 'free', mine, instance
-record.seq, record.epoch = record.seq + 1, epoch()
+if not isMine or record.state ~= 'held' or record.epoch ~= epoch() then return 0 end
+record.state, record.seq = 'free', record.seq + 1
 write(KEYS[1], record)
 redis.call('PUBLISH', channel, 'free')
 return 1
