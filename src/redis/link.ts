@@ -1,5 +1,5 @@
 import { HelloserverError, messageOf } from '../errors.ts'
-import { commandTimeoutMs, createClient, type RedisClient } from './client.ts'
+import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './client.ts'
 import { explainRedis, type RedisProblem } from './problem.ts'
 import type { Script } from './script.ts'
 import { describeTarget, type RedisTarget } from './target.ts'
@@ -27,6 +27,7 @@ export class RedisLink {
   #subscriber: RedisClient | undefined
   /** Why there is no connection: commands fail with less to say. */
   #lastError: unknown
+  #isClosed = false
 
   /**
    * @param name - what the server calls the connections in CLIENT LIST
@@ -124,6 +125,7 @@ export class RedisLink {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#client.disconnect()
     this.#subscriber?.disconnect()
   }
@@ -162,7 +164,20 @@ export class RedisLink {
     client.on('ready', () => {
       this.#lastError = undefined
     })
+    client.on('end', () => this.#connectAgain(client))
     return client
+  }
+
+  /**
+   * ioredis gives up for good, whatever its retry strategy says, when the Sentinels announce another master while it
+   * is about to connect.
+   */
+  #connectAgain(client: RedisClient): void {
+    if (this.#isClosed) return
+    setTimeout(() => {
+      // A failure is told by 'error', and followed by another 'end'.
+      if (!this.#isClosed) client.connect().catch(() => {})
+    }, retryDelayMs())
   }
 
   #explain(error: unknown): RedisError {
