@@ -14,6 +14,7 @@ const timeoutMs = 300_000
 await build()
 needProgram('whois', 'whois')
 needProgram('systemd-socket-activate', 'systemd')
+needProgram('rsyslogd', 'rsyslog')
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist/test'), { recursive: true })

@@ -16,8 +16,9 @@ import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
-import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
+import { type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
+import { ServiceLog } from '../telemetry/service-log.ts'
 import { tidyOnFault } from './fault.ts'
 import { type Mode, Service } from './service.ts'
 
@@ -37,13 +38,14 @@ export async function serve(name: string, mode: Mode): Promise<number> {
     makeRunDir(files)
     const lock = await takePidLock(files.pidFile)
     const destination = mode === 'daemon' ? new LogFile(files.logFile) : standardOutput()
-    const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
+    const serviceLog = new ServiceLog(name, destination)
+    const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     stack.push('PID lock', () => lock.release())
     try {
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
-      log.level = config.logLevel
+      serviceLog.apply(config)
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
       refuseToHoldOpen(given, membership)
@@ -53,8 +55,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         files,
         environment,
         config,
-        log,
-        destination,
+        serviceLog,
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
@@ -73,6 +74,8 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       log.fatal({ reason: messageOf(error) }, 'The start failed')
       stack.releaseAll()
       throw error
+    } finally {
+      await serviceLog.close()
     }
   } catch (error) {
     return fail(mode, name, error)
