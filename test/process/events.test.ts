@@ -110,15 +110,15 @@ describe('events', { concurrency: 4 }, () => {
     assert.ok((rates.waitMs?.p99 ?? -1) >= 0)
   })
 
-  for (const [counted, ill, config] of ills) {
-    test(`name the cause of a worker's death: ${counted}`, async (t) => {
+  for (const [restartCause, ill, config] of ills) {
+    test(`name the cause of a worker's death: ${restartCause}`, async (t) => {
       const app = `export default { async handle(connection) { ${ill} } }`
       const allow = [/Killing a worker/, /"stream":"stderr"/]
       // A heap that is full before the watchdog finds that the event loop does not turn.
       const environment = { NODE_OPTIONS: '--max-old-space-size=64' }
       const service = await startService(t, { app, config, allow, environment })
       await ask(service.port, 'x\r\n')
-      assert.equal((await lastEvent(service, 'worker-died'))['restartCause'], counted)
+      assert.equal((await lastEvent(service, 'worker-died'))['restartCause'], restartCause)
     })
   }
 })
