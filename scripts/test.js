@@ -20,6 +20,7 @@ needProgram('redis-cli', 'redis-tools')
 needProgram('faketime', 'faketime')
 needProgram('tc', 'iproute2')
 needProgram('openssl', 'openssl')
+needProgram('rsyslogd', 'rsyslog')
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist/test'), { recursive: true })

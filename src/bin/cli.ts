@@ -25,7 +25,7 @@ command('run', 'serve in the foreground, until Ctrl-C').action(async (options: O
   const { catchSignals } = await import('../primary/signals.ts')
   catchSignals()
   const { serve } = await import('./serve.ts')
-  process.exit(await serve(options.name, 'foreground'))
+  process.exit(await serve(options.name, 'foreground', options.json))
 })
 command('start', 'serve as a daemon, without pm2').action(run(commands.start))
 command('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))

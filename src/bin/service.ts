@@ -19,7 +19,8 @@ import type { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
-import type { Logger, LogDestination } from '../telemetry/logger.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
@@ -36,8 +37,7 @@ export interface ServiceOptions {
   readonly files: RunFiles
   readonly environment: Environment
   readonly config: Config
-  readonly log: Logger
-  readonly destination: LogDestination
+  readonly serviceLog: ServiceLog
   /** What is given back when the service ends. */
   readonly stack: ReleaseStack
   readonly lock: () => PidLock
@@ -56,15 +56,17 @@ export class Service {
   readonly primary: Primary
   readonly control: ControlServer
   readonly #options: ServiceOptions
+  readonly #log: Logger
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
   #isPublished = false
 
   constructor(options: ServiceOptions) {
-    const { name, environment, config, log, destination, files, lock, notifier, membership } =
-      options
+    const { name, environment, config, serviceLog, files, lock, notifier, membership } = options
+    const { logger: log } = serviceLog
     this.#options = options
-    const output = new WorkerOutput(destination, log)
+    this.#log = log
+    const output = new WorkerOutput(serviceLog, log)
     this.primary = new Primary({
       name,
       environment,
@@ -77,6 +79,7 @@ export class Service {
       inheritance: options.inheritance,
       ...membership,
       predecessorGone: options.predecessor?.gone,
+      applyLog: (applied) => serviceLog.apply(applied),
       onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
       onServing: () => this.#sayServing(),
       onReloading: (outcome) => notifier.reloading(outcome),
@@ -256,7 +259,8 @@ export class Service {
   }
 
   #act(action: SignalAction, signal: NodeJS.Signals): void {
-    const { mode, log, stack } = this.#options
+    const { mode, stack } = this.#options
+    const log = this.#log
     log.info({ signal }, `Caught ${signal}`)
     const { successorPid } = this.primary
     if (successorPid !== undefined && meantForService.has(action)) {

@@ -6,8 +6,8 @@ import { exitStatus, exitStatusOf, HelloserverError, messageOf } from '../errors
 import { joinFleet } from '../lease/open-lease.ts'
 import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
-import { createLogger } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
+import { ServiceLog } from '../telemetry/service-log.ts'
 import { type Offer, Predecessor } from '../upgrade/predecessor.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
@@ -27,12 +27,12 @@ export async function succeed(name: string): Promise<number> {
     const environment = ownEnvironment()
     const files = runFiles(name, environment)
     const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
-    const destination = new LogFile(files.logFile)
-    const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
+    const serviceLog = new ServiceLog(name, new LogFile(files.logFile))
+    const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     try {
       const config = loadConfig(name, environment)
-      log.level = config.logLevel
+      serviceLog.apply(config)
       refuseRestartOnly(inheritance.restartOnly, restartOnly(name, environment, config))
       const membership = await joinFleet(files, environment, config, log, inheritance.instance)
       let lock: PidLock | undefined
@@ -42,8 +42,7 @@ export async function succeed(name: string): Promise<number> {
         files,
         environment,
         config,
-        log,
-        destination,
+        serviceLog,
         stack,
         // What serves for a service manager is in the foreground, and never a successor.
         notifier: new Notifier(undefined, log),
@@ -74,6 +73,8 @@ export async function succeed(name: string): Promise<number> {
       log.error({ reason: messageOf(error) }, 'Cannot take the service over')
       stack.releaseAll()
       throw error
+    } finally {
+      await serviceLog.close()
     }
   } catch (error) {
     await predecessor.announceFailure(messageOf(error))

@@ -148,9 +148,10 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
     )
   }
   const last = lastLines(path, lines)
+  const shown = await logView(options)
   const show = (bytes: Buffer) =>
     new Promise<void>((resolve, reject) => {
-      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
+      process.stdout.write(shown(bytes), (error) => (error ? reject(error) : resolve()))
     })
   try {
     await show(last.lines)
@@ -160,6 +161,14 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
     // Whoever read this, such as `head`, has seen enough.
     if (codeOf(error) !== 'EPIPE') throw error
   }
+}
+
+/** Lines for programs as they are, on a terminal for people. */
+async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | string> {
+  if (json || !process.stdout.isTTY) return (lines) => lines
+  const { prettyLine } = await import('../telemetry/pretty.ts')
+  const pretty = prettyLine(process.stdout.hasColors())
+  return (lines) => lines.toString().split('\n').filter(Boolean).map(pretty).join('')
 }
 
 /** What it needs, the configuration and the app, other commands need not wait for. */

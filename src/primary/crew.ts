@@ -238,17 +238,20 @@ export class Crew {
       this.#boot.fail(`Worker ${slot.number} could not get ready: ${cause}`)
       return
     }
-    this.#options.figures.restarted(restartCause(end))
-    this.#respawn(slot, generation, cause)
+    this.#respawn(slot, generation, end)
   }
 
-  #respawn(slot: WorkerSlot, generation: Generation, cause: string): void {
+  #respawn(slot: WorkerSlot, generation: Generation, end: WorkerEnd): void {
     const { failures } = slot
+    const { events, figures } = this.#options
+    const counted = restartCause(end)
+    figures.restarted(counted)
     const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    this.#options.events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
+    events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
       slot: slot.number,
       generation: slot.generation,
-      cause,
+      cause: describeEnd(end),
+      restartCause: counted,
       failures,
       delayMs,
     })

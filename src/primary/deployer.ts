@@ -39,6 +39,8 @@ export interface DeployerOptions {
   readonly events: Events
   readonly figures: Figures
   readonly log: Logger
+  /** Has the log be as a configuration has it. */
+  readonly applyLog: (config: Config) => void
   /** Throws when the service is starting or ending; `what` is what somebody wants of it. */
   readonly mustRun: (what: string) => void
   /** Has another process take the service over; nothing changes when that cannot. */
@@ -176,6 +178,7 @@ export class Deployer {
     queue.limit(queueLimits(config, log))
     dispatcher.clients.max = config.queue.maxPerClient
     this.logAt(config.logLevel)
+    this.#options.applyLog(config)
     this.#logAccess(config)
     this.#config = config
   }

@@ -23,6 +23,8 @@ export interface PrimaryOptions {
   /** What decides whether this host may serve. */
   readonly openLease: OpenLease
   readonly log: Logger
+  /** Has the log be as a configuration has it. */
+  readonly applyLog: (config: Config) => void
   readonly onWorkerOutput: CrewOptions['onOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined

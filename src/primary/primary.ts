@@ -98,6 +98,7 @@ export class Primary {
       log,
       mustRun: (what) => this.#mustRun(what),
       upgrade: (program, environment) => this.#upgrade(program, environment),
+      applyLog: options.applyLog,
       onReloading: options.onReloading,
     })
   }

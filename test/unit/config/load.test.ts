@@ -22,6 +22,7 @@ test('an empty file has the defaults of the contract', (t) => {
     port: 30_153,
     workers: availableParallelism(),
     logLevel: 'info',
+    log: { access: false, syslog: 'off' },
     queue: { max: 10_000, maxWaitMs: 30_000, maxPerClient: 0 },
     connection: {
       maxLineBytes: 1_024,
