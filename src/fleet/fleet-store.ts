@@ -121,7 +121,10 @@ export class FleetStore implements FleetDesk {
     const reply = await this.#run(forgetScript, [host, flag(force)])
     const [kind, detail] = reply as [string, string | string[] | undefined]
     if (kind === 'unknown') {
-      throw new HelloserverError('UNKNOWN_HOST', `There is no host "${host}"; ${listOf('hosts', detail)}`)
+      throw new HelloserverError(
+        'UNKNOWN_HOST',
+        `There is no host "${host}"; ${listOf('hosts', detail)}`,
+      )
     }
     if (kind === 'alive') {
       throw new HelloserverError(

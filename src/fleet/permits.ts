@@ -2,7 +2,11 @@ import { type Deferred, deferred } from '../deferred.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { Wake } from '../lease/wake.ts'
 import { Machine } from '../lifecycle/machine.ts'
-import { type PermitEvent, type PermitState, permitTransitions } from '../lifecycle/permit-states.ts'
+import {
+  type PermitEvent,
+  type PermitState,
+  permitTransitions,
+} from '../lifecycle/permit-states.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
 import type { PermitStatus, Purpose } from './fleet.ts'

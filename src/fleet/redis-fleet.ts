@@ -71,7 +71,8 @@ export class RedisFleet implements Fleet {
 
   insist(cause: string): boolean {
     const isSkipped = this.#permits.insist(cause)
-    if (isSkipped) this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
+    if (isSkipped)
+      this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
     return isSkipped
   }
 
