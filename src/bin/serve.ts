@@ -110,8 +110,8 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
 }
 
 /** A service manager's socket is open whoever serves, so that nobody could see which host does. */
-function refuseToHoldOpen({ kind }: Activation, { instance }: FleetMembership): void {
-  if (kind !== 'socket' || instance === undefined) return
+function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership): void {
+  if (kind !== 'socket' || !isContended) return
   throw new HelloserverError(
     'BAD_CONFIG',
     'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',

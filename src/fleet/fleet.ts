@@ -105,6 +105,8 @@ export interface Fleet {
   readonly desk: FleetDesk
   /** Registers this host; from now on the others see it. A fleet that cannot be reached is no reason not to start. */
   join(status: () => Status): Promise<void>
+  /** Goes on in the place of another process of this host. */
+  resume(status: () => Status): void
   /** This host's state has changed. */
   changed(): void
   /**
@@ -113,8 +115,8 @@ export interface Fleet {
    * @param force - without waiting
    */
   mayStop(cause: string, force: boolean): Promise<void>
-  /** Somebody insists: whatever waits for a permit goes on; false when nothing does. */
-  insist(cause: string): boolean
+  /** Somebody insists: what waits for a permit goes on without; false when it does not wait. */
+  insist(purpose: Purpose, cause: string): boolean
   /**
    * Does a reload when the fleet lets it, and tells the others how it went.
    *

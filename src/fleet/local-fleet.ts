@@ -9,6 +9,8 @@ export class LocalFleet implements Fleet {
 
   async join(): Promise<void> {}
 
+  resume(): void {}
+
   changed(): void {}
 
   async mayStop(): Promise<void> {}

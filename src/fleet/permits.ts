@@ -85,9 +85,9 @@ export class Permits {
     if (this.#machine.accepts('skip')) this.#go('skip', cause)
   }
 
-  /** Somebody insists: who waits goes on; false when nobody does. */
-  insist(cause: string): boolean {
-    if (this.#machine.state !== 'waiting') return false
+  /** What waits goes on without; false when it does not wait. */
+  insist(purpose: Purpose, cause: string): boolean {
+    if (this.#machine.state !== 'waiting' || !this.#purposes.has(purpose)) return false
     this.#go('skip', cause)
     return true
   }
@@ -96,6 +96,12 @@ export class Permits {
   end(purpose: Purpose): void {
     this.#purposes.delete(purpose)
     if (this.#purposes.size === 0 && this.#machine.accepts('end')) this.#go('end', purpose)
+  }
+
+  /** Nobody needs one any more. */
+  giveUp(): void {
+    this.#purposes.clear()
+    if (this.#machine.accepts('end')) this.#go('end', 'given up')
   }
 
   get #purpose(): Purpose {

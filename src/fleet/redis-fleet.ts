@@ -4,7 +4,7 @@ import { RedisError, type RedisLink } from '../redis/link.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { FleetStore, type Member } from './fleet-store.ts'
-import type { Change, Fleet, FleetDesk, FleetStatus } from './fleet.ts'
+import type { Change, Fleet, FleetDesk, FleetStatus, Purpose } from './fleet.ts'
 import { Permits } from './permits.ts'
 import { Registry } from './registry.ts'
 import { RolloutGuard } from './rollout-guard.ts'
@@ -31,6 +31,8 @@ export class RedisFleet implements Fleet {
   readonly #registry: Registry
   readonly #permits: Permits
   readonly #guard: RolloutGuard
+  /** Said once, if at all. */
+  #farewell: Promise<void> | undefined
 
   constructor(link: RedisLink, options: RedisFleetOptions) {
     const { service, host, log } = options
@@ -58,6 +60,10 @@ export class RedisFleet implements Fleet {
     await this.#registry.start(status)
   }
 
+  resume(status: () => Status): void {
+    this.#registry.resume(status)
+  }
+
   changed(): void {
     this.#registry.now()
   }
@@ -69,8 +75,8 @@ export class RedisFleet implements Fleet {
     await this.#permits.acquire('stopping')
   }
 
-  insist(cause: string): boolean {
-    const isSkipped = this.#permits.insist(cause)
+  insist(purpose: Purpose, cause: string): boolean {
+    const isSkipped = this.#permits.insist(purpose, cause)
     if (isSkipped)
       this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
     return isSkipped
@@ -90,16 +96,19 @@ export class RedisFleet implements Fleet {
   }
 
   async leave(): Promise<void> {
-    await this.#sayFarewell(this.#options.returnMs)
+    this.#farewell ??= this.#sayFarewell(this.#options.returnMs)
+    await this.#farewell
   }
 
   async fail(): Promise<void> {
-    await this.#sayFarewell('ever')
+    this.#farewell ??= this.#sayFarewell('ever')
+    await this.#farewell
   }
 
   rest(): void {
     this.#registry.stop()
-    this.#permits.insist('another process goes on')
+    this.#permits.giveUp()
+    this.#farewell = Promise.resolve()
   }
 
   async #permitted(
@@ -118,7 +127,7 @@ export class RedisFleet implements Fleet {
     }
   }
 
-  #skip(purpose: 'stopping' | 'reloading', cause: string): void {
+  #skip(purpose: Purpose, cause: string): void {
     this.#options.log.warn({ cause }, 'Going down without a permit, by force')
     this.#permits.skip(purpose, 'force')
   }

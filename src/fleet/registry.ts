@@ -61,6 +61,14 @@ export class Registry {
     void this.#keep(status)
   }
 
+  /** Goes on where another process of this host has stopped. */
+  resume(status: () => Status): void {
+    this.#status = status
+    this.#hasRegistered = true
+    this.#wake.now()
+    void this.#keep(status)
+  }
+
   /** Says at once how this host is. */
   now(): void {
     this.#wake.now()

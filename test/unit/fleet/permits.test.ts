@@ -206,7 +206,7 @@ describe('permits', { concurrency: 4 }, () => {
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)
     const asked = await inLine(two)
-    assert.equal(two.fleet.insist('SIGUSR1'), true)
+    assert.equal(two.fleet.insist('stopping', 'SIGUSR1'), true)
     await waitFor('the end of the wait', () => asked.isGranted)
     assert.ok(two.hasLogged('warn', /somebody insists/))
     await inLine(three)
