@@ -31,7 +31,9 @@ export const requestParams = {
   fleet: z.object({}).prefault({}),
   'fleet-forget': z.object({ host: z.string().min(1).max(300), force: z.boolean().default(false) }),
   /** Without a build, all of them. */
-  'fleet-clear': z.object({ build: z.string().min(1).max(100).nullable().default(null) }).prefault({}),
+  'fleet-clear': z
+    .object({ build: z.string().min(1).max(100).nullable().default(null) })
+    .prefault({}),
   scale: z.object({ workers: z.int().min(1).max(1024) }),
   /** Applies to the primary and its workers until the next reload. */
   'log-level': z.object({ level: z.enum(logLevels) }),

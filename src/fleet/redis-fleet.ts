@@ -101,6 +101,8 @@ export class RedisFleet implements Fleet {
   }
 
   async fail(): Promise<void> {
+    // The entry may be that of the process that this one was to succeed.
+    if (!this.#registry.isStarted) return
     this.#farewell ??= this.#sayFarewell('ever')
     await this.#farewell
   }

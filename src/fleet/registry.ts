@@ -35,6 +35,10 @@ export class Registry {
     return this.#reason
   }
 
+  get isStarted(): boolean {
+    return this.#status !== undefined
+  }
+
   /** Whether there was never another host, as far as this one has seen. */
   get isAlone(): boolean {
     return !this.#hasSeenOthers

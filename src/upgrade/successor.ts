@@ -68,7 +68,9 @@ export class Successor {
     })
     closeSync(log)
     this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
-    this.#child.once('error', (error) => this.#give(`The successor cannot run: ${error.message}`, 'RELOAD_FAILED'))
+    this.#child.once('error', (error) =>
+      this.#give(`The successor cannot run: ${error.message}`, 'RELOAD_FAILED'),
+    )
     this.#child.once('exit', (status, signal) => {
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
