@@ -20,7 +20,8 @@ import { type LogDestination, type Logger, standardOutput } from '../telemetry/l
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { tidyOnFault } from './fault.ts'
-import { type Mode, Service } from './service.ts'
+import { Service } from './service.ts'
+import type { Mode } from './service-options.ts'
 
 /**
  * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,

@@ -3,54 +3,23 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { programId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
-import type { Config } from '../config/load.ts'
-import type { RunFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
-import type { FleetMembership } from '../lease/open-lease.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
-import type { PidLock } from '../primary/pid-lock.ts'
 import type { StopResult } from '../primary/drain.ts'
 import type { ReloadRequest } from '../primary/deployer.ts'
 import { Primary } from '../primary/primary.ts'
-import type { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
-import type { ReloadResult, Status } from '../status.ts'
-import type { Notifier } from '../systemd/notifier.ts'
+import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
-import type { Inheritance } from '../upgrade/messages.ts'
-import type { Predecessor } from '../upgrade/predecessor.ts'
 import { Successor } from '../upgrade/successor.ts'
 import { mayStop } from './may-stop.ts'
-
-/** A daemon logs to its file and answers its launcher; in the foreground a person looks on. */
-export type Mode = 'daemon' | 'foreground'
+import type { ServiceOptions } from './service-options.ts'
 
 const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
-
-export interface ServiceOptions {
-  readonly name: string
-  readonly mode: Mode
-  readonly files: RunFiles
-  readonly environment: Environment
-  readonly config: Config
-  readonly serviceLog: ServiceLog
-  /** What is given back when the service ends. */
-  readonly stack: ReleaseStack
-  readonly lock: () => PidLock
-  readonly notifier: Notifier
-  /** What the service is among those on other hosts. */
-  readonly membership: FleetMembership
-  /** A listening socket that this process was given, in place of the configured host and port. */
-  readonly inheritedFd?: number | undefined
-  /** The process that this one takes the service over from, and what it leaves. */
-  readonly predecessor?: Predecessor
-  readonly inheritance?: Inheritance
-}
 
 /** A primary with all that people reach it by: the control socket, the PID file, signals. */
 export class Service {
@@ -134,14 +103,13 @@ export class Service {
     const { files, stack, predecessor, membership } = this.#options
     const { fleet } = membership
     try {
-      if (predecessor === undefined) await fleet.join(() => this.#statusForFleet())
+      if (predecessor === undefined) await fleet.join(() => this.primary.status(null))
       await start()
       this.#writePid()
       stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
       publish()
       this.#isPublished = true
-      if (predecessor !== undefined) fleet.resume(() => this.#statusForFleet())
-      fleet.changed()
+      fleet.open(() => this.primary.status(null))
       this.#sayReady()
       await this.#ended.promise
     } catch (error) {
@@ -164,12 +132,6 @@ export class Service {
     } else predecessor?.end(announceMs + timeoutMs)
     this.#ending ??= this.#finish(this.primary.stop(cause))
     return this.#ending
-  }
-
-  /** Until it has started, the others do not count on it: it could still fail. */
-  #statusForFleet(): Status {
-    const status = this.primary.status(null)
-    return this.#isPublished ? status : { ...status, state: 'starting' }
   }
 
   #tellOfStart(host: string, port: number): void {

@@ -103,10 +103,14 @@ export interface Fleet {
   /** Null for a service on its own. */
   readonly status: FleetStatus | null
   readonly desk: FleetDesk
-  /** Registers this host; from now on the others see it. A fleet that cannot be reached is no reason not to start. */
+  /**
+   * Registers this host, as one that starts. A fleet that cannot be reached is no reason not to.
+   *
+   * @throws HelloserverError `BAD_CONFIG` when the fleet has another `fleet.maxDown`
+   */
   join(status: () => Status): Promise<void>
-  /** Goes on in the place of another process of this host. */
-  resume(status: () => Status): void
+  /** This host has started, or goes on in the place of another process: the others may count on it. */
+  open(status: () => Status): void
   /** This host's state has changed. */
   changed(): void
   /**

@@ -9,7 +9,7 @@ export class LocalFleet implements Fleet {
 
   async join(): Promise<void> {}
 
-  resume(): void {}
+  open(): void {}
 
   changed(): void {}
 

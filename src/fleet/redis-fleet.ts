@@ -60,8 +60,8 @@ export class RedisFleet implements Fleet {
     await this.#registry.start(status)
   }
 
-  resume(status: () => Status): void {
-    this.#registry.resume(status)
+  open(status: () => Status): void {
+    this.#registry.open(status)
   }
 
   changed(): void {

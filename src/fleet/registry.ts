@@ -16,6 +16,7 @@ export class Registry {
   readonly #log: Logger
   readonly #wake = new Wake()
   #status: (() => Status) | undefined
+  #isOpen = false
   #hasRegistered = false
   #hasBeenUp = false
   #hasSeenOthers = false
@@ -46,7 +47,7 @@ export class Registry {
 
   /** Whether this host serves, or could at once. */
   get isUp(): boolean {
-    return this.#status !== undefined && isUp(this.#status().state)
+    return this.#isOpen && this.#status !== undefined && isUp(this.#status().state)
   }
 
   /**
@@ -65,11 +66,13 @@ export class Registry {
     void this.#keep(status)
   }
 
-  /** Goes on where another process of this host has stopped. */
-  resume(status: () => Status): void {
+  /** The others may count on this host; it goes on where another process of it has stopped, unless it has started. */
+  open(status: () => Status): void {
+    this.#isOpen = true
+    this.#wake.now()
+    if (this.isStarted) return
     this.#status = status
     this.#hasRegistered = true
-    this.#wake.now()
     void this.#keep(status)
   }
 
@@ -95,7 +98,8 @@ export class Registry {
   }
 
   async #register(status: Status): Promise<void> {
-    const facts = factsOf(status)
+    // Until it has started it could still fail.
+    const facts = factsOf(this.#isOpen ? status : { ...status, state: 'starting' })
     this.#hasBeenUp ||= isUp(facts.state)
     const { others, rival } = await this.#store.beat(this.#member, {
       facts,

@@ -27,12 +27,12 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
   test('three hosts that are all told to restart are down one at a time', async (t) => {
     const redis = await RedisServer.start(t)
     const services = await startFleet(t, redis, names, { app: slow })
-    let isOver = false
-    const restarted = Promise.all(services.map((service) => service.cli('restart'))).finally(() => {
-      isOver = true
-    })
+    const watch = new AbortController()
+    const restarted = Promise.all(services.map((service) => service.cli('restart'))).finally(() =>
+      watch.abort(),
+    )
     let most = 0
-    while (!isOver) {
+    while (!watch.signal.aborted) {
       const states = await redis
         .command('HVALS', '{hs:helloserver}:hosts')
         .then((text) => text.split('\n').map((line) => JSON.parse(line) as { up: boolean }))

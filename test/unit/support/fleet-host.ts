@@ -44,12 +44,13 @@ export class FleetHost {
     t.after(() => joined.die())
     joined.#state = state
     await joined.fleet.join(() => joined.#status)
+    if (state !== 'starting') joined.fleet.open(() => joined.#status)
     return joined
   }
 
   become(state: Status['state']): void {
     this.#state = state
-    this.fleet.changed()
+    this.fleet.open(() => this.#status)
   }
 
   /** Ends without a word. */
