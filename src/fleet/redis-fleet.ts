@@ -19,7 +19,7 @@ export interface RedisFleetOptions extends Member {
 /** How long a start waits for Redis, in milliseconds. */
 const readyWithinMs = 500
 /** How long it may take to say that this host has ended, and after how long it is tried again; milliseconds. */
-const farewellMs = 1_000
+const farewellMs = 300
 const retryMs = 50
 
 /** The hosts that share a Redis. */
@@ -62,6 +62,8 @@ export class RedisFleet implements Fleet {
 
   open(status: () => Status): void {
     this.#registry.open(status)
+    // It got ready, whatever it was that started it.
+    void this.#guard.succeeded(status().build)
   }
 
   changed(): void {
@@ -92,7 +94,9 @@ export class RedisFleet implements Fleet {
       if (build !== undefined && this.#registry.isUp) await this.#guard.failed(build, error)
       throw error
     }
-    if (build !== undefined) await this.#guard.succeeded(build)
+    // In an upgrade the successor says so, and this process may end at any moment.
+    const isService = this.#farewell === undefined
+    if (build !== undefined && isService) await this.#guard.succeeded(build)
   }
 
   async leave(): Promise<void> {

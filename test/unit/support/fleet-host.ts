@@ -49,8 +49,10 @@ export class FleetHost {
   }
 
   become(state: Status['state']): void {
+    const hasStarted = this.#state !== 'starting'
     this.#state = state
-    this.fleet.open(() => this.#status)
+    if (hasStarted) this.fleet.changed()
+    else this.fleet.open(() => this.#status)
   }
 
   /** Ends without a word. */
