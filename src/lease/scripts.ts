@@ -1,3 +1,4 @@
+import { askServer } from '../redis/lua.ts'
 import { script } from '../redis/script.ts'
 
 /**
@@ -11,17 +12,7 @@ import { script } from '../redis/script.ts'
  * Times in records are for people only, with one exception: tokens begin at the server's clock, so that they still
  * rise when the server has lost its data.
  */
-const prelude = `
-local function epoch()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-end
-local function nowMs()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local function whole(number)
-  return string.format('%.0f', number)
-end
+const prelude = `${askServer}
 local function read(key)
   local fields = {'state', 'holder', 'host', 'place', 'token', 'seq', 'epoch', 'ttl', 'since'}
   local values = redis.call('HMGET', key, unpack(fields))
