@@ -18,6 +18,8 @@ export class RedisError extends HelloserverError {
 /** How long WAIT may take, in milliseconds: less than a command may. */
 const waitMs = 300
 
+type Argument = string | number
+
 /** This host's way to Redis: scripts, and what others publish. It reconnects by itself until it is closed. */
 export class RedisLink {
   readonly #target: RedisTarget
@@ -25,6 +27,7 @@ export class RedisLink {
   readonly #replicas: number
   readonly #client: RedisClient
   #subscriber: RedisClient | undefined
+  #connections = 0
   /** Why there is no connection: commands fail with less to say. */
   #lastError: unknown
   #isClosed = false
@@ -38,6 +41,17 @@ export class RedisLink {
     this.#name = name
     this.#replicas = replicas
     this.#client = this.#open(name)
+    this.#client.on('ready', () => {
+      this.#connections += 1
+    })
+  }
+
+  /**
+   * Which connection this is, from 1; another one may lead to another server. Undefined in a cluster, where each
+   * command finds its own.
+   */
+  get connection(): number | undefined {
+    return this.#target.kind === 'cluster' ? undefined : this.#connections
   }
 
   /** The server for people, without credentials. */
@@ -83,13 +97,9 @@ export class RedisLink {
    * @returns what it returned, once the replicas that are asked for have its effects
    * @throws RedisError when that is not certain: it may have run, and may yet run
    */
-  async run(
-    script: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
+  async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
-      return await inTime(this.#evaluate(script, keys, args))
+      return await this.#bounded(this.#evaluate(script, [keys.length, ...keys, ...args]))
     } catch (error) {
       throw this.#explain(error)
     }
@@ -98,7 +108,7 @@ export class RedisLink {
   /** What INFO says of a section, by key. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
-      const text = await inTime(this.#client.info(section))
+      const text = await this.#bounded(this.#client.info(section))
       const lines = text.split('\r\n').map((line) => line.split(':', 2) as [string, string])
       return new Map(lines)
     } catch (error) {
@@ -131,29 +141,39 @@ export class RedisLink {
   }
 
   /** By digest; a server that does not know it (it was restarted, its scripts were flushed) gets the source. */
-  async #evaluate(
-    { digest, source }: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
+  async #evaluate({ digest, source }: Script, args: readonly Argument[]): Promise<unknown> {
     try {
-      return await this.#confirmed(['evalsha', digest, keys.length, ...keys, ...args])
+      return await this.#confirmed('evalsha', digest, args)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.#confirmed(['eval', source, keys.length, ...keys, ...args])
+      return this.#confirmed('eval', source, args)
     }
   }
 
-  /** WAIT counts what this very connection has written, hence one pipeline for both. */
-  async #confirmed(command: (string | number)[]): Promise<unknown> {
-    const commands = this.#replicas === 0 ? [command] : [command, ['wait', this.#replicas, waitMs]]
-    const results = await this.#client.pipeline(commands).exec()
+  async #confirmed(
+    command: 'evalsha' | 'eval',
+    script: string,
+    [keys, ...rest]: readonly Argument[],
+  ): Promise<unknown> {
+    const client = this.#client
+    if (this.#replicas === 0) return client[command](script, keys ?? 0, ...rest)
+    // WAIT counts what this very connection has written, hence one pipeline for both.
+    const commands = [
+      [command, script, keys ?? 0, ...rest],
+      ['wait', this.#replicas, waitMs],
+    ]
+    const results = await client.pipeline(commands).exec()
     for (const [error] of results ?? []) if (error !== null) throw error
     const [[, result] = [], [, replicas] = []] = results ?? []
-    if (this.#replicas > 0 && Number(replicas) < this.#replicas) {
+    if (Number(replicas) < this.#replicas) {
       throw new Error(`WAIT: ${Number(replicas)} of ${this.#replicas} replicas`)
     }
     return result
+  }
+
+  /** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
+  #bounded<T>(work: Promise<T>): Promise<T> {
+    return this.#target.kind === 'cluster' ? inTime(work) : work
   }
 
   #open(name: string): RedisClient {
@@ -188,7 +208,6 @@ export class RedisLink {
   }
 }
 
-/** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
