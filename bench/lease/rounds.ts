@@ -36,6 +36,9 @@ export interface Lengths {
  */
 const waitMs = [20, 220] as const
 
+/** Long enough for the compiler in V8 to settle on what it will do with the hot functions. */
+const warmUp = { rounds: 1, cycles: 4_000, handOvers: 2 }
+
 /**
  * A B C, A B C and so on, so that what else happens on the machine falls on all alike.
  *
@@ -48,7 +51,7 @@ export async function measureAll(
   signal: AbortSignal,
 ): Promise<Round[]> {
   progress('Warming up')
-  for (const stage of stages) await measure(stage, 0, { ...lengths, handOvers: 2 }, signal)
+  for (const stage of stages) await measure(stage, 0, warmUp, signal)
   const measured: Round[] = []
   for (let round = 1; round <= lengths.rounds; round += 1) {
     for (const stage of stages) {

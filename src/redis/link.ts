@@ -46,6 +46,11 @@ export class RedisLink {
     })
   }
 
+  /** What a server that suits the target calls the way in which it runs. */
+  get mode(): 'standalone' | 'cluster' {
+    return this.#target.kind === 'cluster' ? 'cluster' : 'standalone'
+  }
+
   /**
    * Which connection this is, from 1; another one may lead to another server. Undefined in a cluster, where each
    * command finds its own.
@@ -203,9 +208,17 @@ export class RedisLink {
   #explain(error: unknown): RedisError {
     // Without a connection a command fails with that; why there is none says more.
     const isUnconnected = /writeable|isn't ready|Connection is closed/i.test(messageOf(error))
-    const cause = isUnconnected ? (this.#lastError ?? error) : error
-    return new RedisError(explainRedis(this.description, cause), cause)
+    const cause = causeOf(isUnconnected ? (this.#lastError ?? error) : error)
+    const { tls } = this.#target
+    const problem = explainRedis(this.description, cause, this.#connections > 0 ? undefined : tls)
+    return new RedisError(problem, cause)
   }
+}
+
+/** A cluster fails as a whole; what the last of its nodes said is worth more, unless that is nothing. */
+function causeOf(error: unknown): unknown {
+  const { lastNodeError } = error as { lastNodeError?: Error | null }
+  return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {

@@ -7,6 +7,13 @@ const patienceMs = 2_000
 /** The first with all that the scripts use; what is tested is in the documentation. */
 const oldestMajor = 6
 
+/** What `redis_mode` says, and what is to be done where the URL says otherwise. */
+const otherModes: Readonly<Record<string, string>> = {
+  standalone: 'is no cluster; use redis://',
+  cluster: 'is part of a cluster; use redis+cluster://',
+  sentinel: 'is a sentinel; use redis+sentinel://',
+}
+
 /**
  * Looks whether a Redis can be used.
  *
@@ -21,6 +28,10 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
       throw refuse(
         `${link.description} is version ${version}; it must be ${oldestMajor}.0 or newer`,
       )
+    }
+    const mode = server.get('redis_mode')
+    if (mode !== undefined && mode !== link.mode) {
+      throw refuse(`${link.description} ${otherModes[mode] ?? `runs in the mode "${mode}"`}`)
     }
     const replication = await link.info('replication')
     if (replication.get('role') === 'slave') {
