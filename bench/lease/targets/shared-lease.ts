@@ -61,8 +61,8 @@ class SharedLease implements Contender, LeaseListener {
 
   onContended(): void {}
 
-  onTrouble(reason: string): void {
-    this.#held.reject(new Error(reason))
+  onTrouble(failure: Error): void {
+    this.#held.reject(failure)
   }
 
   onLost(cause: string): void {
