@@ -4,14 +4,15 @@ import { explainRedis, type RedisProblem } from './problem.ts'
 import type { Script } from './script.ts'
 import { describeTarget, type RedisTarget } from './target.ts'
 
-/** A request to Redis that did not succeed; whether it was carried out nobody knows. */
+/**
+ * A request to Redis that did not succeed; whether it was carried out nobody knows. Its code is `REDIS_REFUSED` when
+ * trying again does not help.
+ */
 export class RedisError extends HelloserverError {
   override readonly name = 'RedisError'
-  readonly isPermanent: boolean
 
   constructor({ text, isPermanent }: RedisProblem, cause: unknown) {
-    super('REDIS_FAILED', text, { cause })
-    this.isPermanent = isPermanent
+    super(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, { cause })
   }
 }
 
@@ -83,7 +84,7 @@ export class RedisLink {
       }
       const onError = (error: unknown) => {
         const failure = this.#explain(error)
-        if (!failure.isPermanent) return
+        if (failure.code !== 'REDIS_REFUSED') return
         over()
         reject(failure)
       }

@@ -42,7 +42,7 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
     log.info({ redis: link.description, version }, 'Sharing the lease through Redis')
   } catch (error) {
     if (!(error instanceof RedisError)) throw error
-    if (error.isPermanent) throw refuse(error.message, error)
+    if (error.code === 'REDIS_REFUSED') throw refuse(error.message, error)
     log.warn({ reason: error.message }, 'Cannot use Redis yet; standing by until it can be used')
   }
 }

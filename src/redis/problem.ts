@@ -17,7 +17,9 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
   ],
   [/NOAUTH|Authentication required/i, 'wants a password', 'permanent'],
   [/NOPERM/, 'forbids the user something that is needed', 'permanent'],
-  [/READONLY/, 'is a read-only replica; name the master, or use redis+sentinel://', 'permanent'],
+  // Of a server that is one for good, the start finds that out.
+  [/READONLY/, 'is a read-only replica', 'passing'],
+  [/Too many Cluster redirections/i, 'is between two masters', 'passing'],
   [/MOVED|CROSSSLOT/, 'is part of a cluster; use redis+cluster://', 'permanent'],
   [/cluster support disabled/i, 'is no cluster; use redis://', 'permanent'],
   [/NOREPLICAS|WAIT/, 'has too few replicas that keep up', 'passing'],

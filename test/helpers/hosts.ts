@@ -35,6 +35,11 @@ export class Hosts {
     return new Hosts(t, redis, options)
   }
 
+  /** Hosts of a Redis that knows of nobody, or does not run. */
+  static ofNew(t: TestContext, redis: RedisServer, options: HostsOptions = {}): Hosts {
+    return new Hosts(t, redis, options)
+  }
+
   /** A host that does not run yet. */
   sandbox(name: string): Sandbox {
     const { config, lease, environment, url = this.redis.url, ...rest } = this.#options

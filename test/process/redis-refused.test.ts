@@ -64,7 +64,7 @@ describe('a Redis that cannot be used', { concurrency: 3 }, () => {
     const server = await RedisServer.start(t)
     await server.command('ACL', 'SETUSER', 'weak', 'on', '>secret', '~*', '&*', '+info')
     const { result } = await startWith(t, `redis://weak:secret@127.0.0.1:${server.address.port}`)
-    assertStandsBy(result, /forbids the user something that is needed \(NOPERM.*'evalsha'/)
+    assertRefused(result, /forbids the user something that is needed \(NOPERM.*'evalsha'/)
   })
 
   test('a replica', async (t) => {
