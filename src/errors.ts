@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'OTHER_PROTOCOL'
   | 'HANDED_OVER'
   | 'REDIS_FAILED'
+  | 'REDIS_REFUSED'
   | 'LEASE_LOST'
   | 'LEASE_REFUSED'
   | 'NO_FLEET'
@@ -69,6 +70,7 @@ export const exitStatus = {
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   BAD_CONFIG: exitStatus.badConfig,
   LEASE_REFUSED: exitStatus.badConfig,
+  REDIS_REFUSED: exitStatus.badConfig,
   BAD_USAGE: exitStatus.usage,
   ALREADY_RUNNING: exitStatus.alreadyRunning,
   NOT_RUNNING: exitStatus.notRunning,

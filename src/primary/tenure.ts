@@ -18,6 +18,9 @@ const retryBindMs = 5_000
 const lookEveryMs = 1
 const claimWithinMs = 100
 
+/** Waiting does not help against these: at the start, somebody is there to be told. */
+const refusals = new Set<string>(['LEASE_REFUSED', 'REDIS_REFUSED'])
+
 export interface TenureOptions {
   readonly openLease: OpenLease
   readonly machine: Machine<PrimaryState, PrimaryEvent>
@@ -189,7 +192,7 @@ export class Tenure {
     const { machine, events } = this.#options
     const { message: reason } = failure
     if (machine.state === 'serving') events.record('lease-in-danger', { reason })
-    else if (failure.code === 'LEASE_REFUSED' && !this.#hasBegun) this.#begun.reject(failure)
+    else if (refusals.has(failure.code) && !this.#hasBegun) this.#begun.reject(failure)
     else this.#standBy(reason)
   }
 

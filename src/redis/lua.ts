@@ -1,8 +1,15 @@
-/** What scripts ask the server that they run in; to be put before them. */
-export const askServer = `
+/** The run id of the server that a script runs in; to be put before the script. */
+export const epoch = `
 local function epoch()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local info = redis.call('INFO', 'server')
+  -- A search for plain text: a pattern takes longer than all the rest of a script.
+  local _, before = string.find(info, 'run_id:', 1, true)
+  return string.match(info, '^%w+', before + 1)
 end
+`
+
+/** What else scripts ask the server. */
+export const askServer = `${epoch}
 local function nowMs()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

@@ -13,6 +13,8 @@ export const ttlMs = 1_500
 
 export interface HostsOptions extends SandboxOptions {
   readonly redis?: RedisServer
+  /** Where the hosts find it, when that is not its own address. */
+  readonly url?: string
   readonly lease?: Settings
 }
 
@@ -38,13 +40,18 @@ export class Hosts {
     return new Hosts(hosts, redis, options)
   }
 
+  /** Hosts of a Redis that knows of nobody, or does not run. */
+  static ofNew(t: TestContext, redis: RedisServer, options: HostsOptions = {}): Hosts {
+    return new Hosts(t, redis, options)
+  }
+
   /** A host that does not run yet. */
   sandbox(name: string): Sandbox {
-    const { config, lease, environment, ...rest } = this.#options
+    const { config, lease, environment, url = this.redis.url, ...rest } = this.#options
     return new Sandbox(this.#t, {
       ...rest,
       config: { ...config, lease: { host: name, ttlMs, ...lease } },
-      environment: { ...environment, HELLOSERVER_REDIS_URL: this.redis.url },
+      environment: { ...environment, HELLOSERVER_REDIS_URL: url },
     })
   }
 
