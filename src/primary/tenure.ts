@@ -72,7 +72,7 @@ export class Tenure {
    */
   async begin(offer: Offer | undefined): Promise<void> {
     this.#offered = offer?.listener
-    if (offer?.grant) await this.lease.resume(offer.grant)
+    if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.seek()
     await this.#begun.promise
     this.#hasBegun = true
