@@ -1,69 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
-import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import type { LogLevel } from '../config/log-levels.ts'
-import { ControlClient } from '../control/client.ts'
 import { stopService } from '../control/stop.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
-import type { Status } from '../status.ts'
+import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
 import type { Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
-
-/** How long a service may take to say how it is, in milliseconds. */
-const answerMs = 5_000
-
-const filesOf = ({ name }: Options): RunFiles => runFiles(name, ownEnvironment())
-
-/** Connects to the running service for as long as `use` takes. */
-async function withService<T>(
-  options: Options,
-  use: (client: ControlClient) => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    const client = await ControlClient.connect(filesOf(options).socketFile)
-    try {
-      return await use(client)
-    } catch (error) {
-      // Another process has become the service between the connection and the request.
-      if (codeOf(error) !== 'HANDED_OVER') throw error
-    } finally {
-      client.close()
-    }
-  }
-}
-
-/** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
-async function currentStatus(options: Options): Promise<Status> {
-  return withService(options, async (client) => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
-    })
-    try {
-      return await Promise.race([client.request('status', {}), late])
-    } finally {
-      clearTimeout(timer)
-    }
-  })
-}
-
-function silent({ pidFile }: RunFiles): HelloserverError {
-  const message = `Does not answer (process ${writtenIn(pidFile)}, perhaps paused)`
-  return new HelloserverError('CONTROL_FAILED', message)
-}
-
-function writtenIn(pidFile: string): string {
-  try {
-    return readFileSync(pidFile, 'utf8').trim()
-  } catch {
-    // It listens, so it is there, but it has no PID file while it boots or ends.
-    return 'unknown'
-  }
-}
+import type { TopOptions } from './top/top.ts'
+import { filesOf, withService } from './with-service.ts'
 
 async function start(options: Options): Promise<void> {
   const started = await launch(filesOf(options), ownEnvironment())
@@ -162,6 +110,12 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
   }
 }
 
+/** Its views, other commands need not wait for. */
+async function top(options: TopOptions): Promise<void> {
+  const { top: show } = await import('./top/top.ts')
+  await show(options)
+}
+
 /** What it needs, the configuration and the app, other commands need not wait for. */
 async function check(options: Options): Promise<void> {
   const { checkService } = await import('./check.ts')
@@ -181,4 +135,5 @@ export const commands = {
   logLevel,
   check,
   logs,
+  top,
 }

@@ -33,6 +33,8 @@ const usageErrors = [
   ['scale', 'many'],
   ['scale', '1025'],
   ['logs', '--lines', '-1'],
+  ['top', '--interval', '0'],
+  ['top', '--interval', 'soon'],
 ]
 
 describe('the command line', { concurrency: 3 }, () => {
