@@ -13,6 +13,8 @@ export function openDashboard(options: ActionsOptions & MetricsOptions): void {
     metrics: { v8: false, eventLoop: false, http: false, runtime: false, network: false },
     transactions: false,
     http: false,
+    // Of this process, which does not serve.
+    profiling: false,
   } as Parameters<typeof io.init>[0])
   showMetrics(options)
   offerActions(options)

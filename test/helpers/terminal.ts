@@ -25,7 +25,9 @@ export class Terminal {
     // What a tmux that runs the tests has set is not for this one.
     const { TMUX: _, TMUX_PANE: __, ...own } = process.env
     const ENV = join(this.#folder, 'shrc')
-    this.#environment = { ...own, ENV, LANG: 'C.UTF-8', TERM: 'xterm-256color' }
+    // Frames are drawn with characters of Unicode, where a program knows ncurses(3).
+    const looks = { LANG: 'C.UTF-8', TERM: 'xterm-256color', NCURSES_NO_UTF8_ACS: '1' }
+    this.#environment = { ...own, ENV, ...looks }
     // The prompt says that the shell waits for a command. What it exports is not in its own environment: it is none of
     // a sandbox's processes, only what it starts is.
     const exported = Object.entries(environment)

@@ -22,7 +22,7 @@ async function trigger<T = Failure>(pm2: Pm2, ...words: string[]): Promise<T> {
 /** Starts the service; its actions are there when its figures are. */
 async function started(pm2: Pm2) {
   const service = await pm2.start()
-  await waitFor('figures', async () => (await pm2.bridge()).pm2_env.axm_monitor['State'])
+  await waitFor('figures', async () => (await pm2.bridge()).pm2_env.axm_monitor['Now'])
   return service
 }
 
@@ -58,7 +58,7 @@ describe('pm2 trigger is answered', { concurrency: 2 }, () => {
     const pm2 = new Pm2(t)
     const { pid } = await started(pm2)
     await pm2.do('reload', 'helloserver')
-    await waitFor('figures', async () => (await pm2.bridge()).pm2_env.axm_monitor['State'])
+    await waitFor('figures', async () => (await pm2.bridge()).pm2_env.axm_monitor['Now'])
     assert.equal((await trigger<Status>(pm2, 'status')).generation, 2)
     assert.equal((await pm2.sandbox.cli('upgrade')).status, 0)
     const status = await trigger<Status>(pm2, 'status')
