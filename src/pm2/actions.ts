@@ -1,4 +1,4 @@
-import io from '@pm2/io'
+import type pmx from '@pm2/io/build/main/pmx.js'
 import { logLevels } from '../config/log-levels.ts'
 import { requestParams } from '../control/params.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
@@ -64,7 +64,7 @@ export const actions: Readonly<Record<string, Action>> = {
 }
 
 /** Lets people act on the service with `pm2 trigger`. */
-export function offerActions(options: ActionsOptions): void {
+export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOptions): void {
   for (const action of Object.keys(actions)) {
     // Both parameters must be named: @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
     io.action(action, (given: unknown, reply: (answer: object) => void) => {

@@ -1,21 +1,16 @@
-import io from '@pm2/io'
+// Not "@pm2/io" itself: that announces figures and actions of its own as it is loaded. pm2 keeps them for good, the figures
+// before ours, and the actions without anybody to answer them.
+import pmx from '@pm2/io/build/main/pmx.js'
 import { type ActionsOptions, offerActions } from './actions.ts'
 import { type MetricsOptions, showMetrics } from './metrics.ts'
 
-/**
- * Opens what pm2 shows of the service and lets people do to it, until `signal` is aborted.
- *
- * Called in the turn in which @pm2/io is loaded: it begins to send figures of its own, which would come first in the
- * list, unless it is told at once what to send.
- */
+/** Opens what pm2 shows of the service and lets people do to it, until `signal` is aborted. */
 export function openDashboard(options: ActionsOptions & MetricsOptions): void {
+  const io = new pmx.default()
   io.init({
     metrics: { v8: false, eventLoop: false, http: false, runtime: false, network: false },
-    transactions: false,
-    http: false,
-    // Of this process, which does not serve.
     profiling: false,
-  } as Parameters<typeof io.init>[0])
-  showMetrics(options)
-  offerActions(options)
+  })
+  showMetrics(io, options)
+  offerActions(io, options)
 }

@@ -1,4 +1,4 @@
-import io from '@pm2/io'
+import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
 import type { Ask } from './actions.ts'
 import { figures } from './figures.ts'
@@ -18,12 +18,15 @@ export interface MetricsOptions {
  * Shows the service in `pm2 monit` and `pm2 describe`. The figures are the primary's: a bridge that takes over goes on
  * with the same.
  */
-export function showMetrics({ ask, onStatus, signal }: MetricsOptions): void {
+export function showMetrics(
+  io: Pick<pmx.default, 'metric'>,
+  { ask, onStatus, signal }: MetricsOptions,
+): void {
   let latest: Status | undefined
   for (const { name, value } of figures) {
     const show = () => (latest === undefined ? '-' : value(latest, new Date()))
     // Its types know of numbers only; pm2 shows texts as they are.
-    io.metric({ name, value: show } as unknown as Parameters<typeof io.metric>[0])
+    io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
   }
   const refresh = async () => {
     const status = await ask('status', {})

@@ -39,6 +39,7 @@ export interface Pm2Process {
     readonly status: string
     readonly restart_time: number
     readonly exit_code?: number
+    readonly axm_actions: readonly { readonly action_name: string }[]
     readonly axm_options: { readonly pid?: number }
     readonly axm_monitor: Readonly<Record<string, { readonly value: string | number }>>
   }
