@@ -12,6 +12,7 @@ import { root, run, say } from './run.js'
 const timeoutMs = 300_000
 
 await build()
+needProgram('tmux', 'tmux')
 needProgram('whois', 'whois')
 needProgram('systemd-socket-activate', 'systemd')
 needProgram('redis-server', 'redis-server')

@@ -110,6 +110,8 @@ export interface Status {
   /** `degraded` is serving while a worker dies again and again. */
   readonly state: PrimaryState | 'degraded'
   readonly pid: number
+  /** Of the primary alone. */
+  readonly rssBytes: number
   readonly uptimeMs: number
   readonly generation: number
   readonly listen: { readonly host: string; readonly port: number }

@@ -67,6 +67,13 @@ command('logs', 'show the log')
     run((o) => commands.logs(o, options.lines, options.follow === true))(options),
   )
 
+command('top', 'watch the service; keys reload and scale it')
+  .option('-i, --interval <seconds>', 'how often to look', seconds, 1)
+  .option('--once', 'show it once, and end', false)
+  .action((options: Options & { interval: number; once: boolean }) =>
+    run((o) => commands.top({ ...options, ...o }))(options),
+  )
+
 try {
   await program.parseAsync()
 } catch (error) {
@@ -120,6 +127,12 @@ function workerCount(text: string): number {
 
 function lineCount(text: string): number {
   return wholeNumber(text, 0, 100_000)
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (/^\d*\.?\d+$/.test(text) && value >= 0.1 && value <= 3_600) return value
+  throw new InvalidArgumentError('It must be a number of seconds from 0.1 to 3600.')
 }
 
 function wholeNumber(text: string, min: number, max: number): number {

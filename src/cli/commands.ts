@@ -1,50 +1,18 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
-import type { RunFiles } from '../config/run-dir.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { stopService } from '../control/stop.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
-import type { Status } from '../status.ts'
+import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
 import type { FleetRequest } from './fleet.ts'
 import type { Forcible, Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
+import type { TopOptions } from './top/top.ts'
 import { filesOf, withService } from './with-service.ts'
-
-/** How long a service may take to say how it is, in milliseconds. */
-const answerMs = 5_000
-
-/** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
-async function currentStatus(options: Options): Promise<Status> {
-  return withService(options, async (client) => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
-    })
-    try {
-      return await Promise.race([client.request('status', {}), late])
-    } finally {
-      clearTimeout(timer)
-    }
-  })
-}
-
-function silent({ pidFile }: RunFiles): HelloserverError {
-  const message = `Does not answer (process ${writtenIn(pidFile)}, perhaps paused)`
-  return new HelloserverError('CONTROL_FAILED', message)
-}
-
-function writtenIn(pidFile: string): string {
-  try {
-    return readFileSync(pidFile, 'utf8').trim()
-  } catch {
-    // It listens, so it is there, but it has no PID file while it boots or ends.
-    return 'unknown'
-  }
-}
 
 async function start(options: Options): Promise<void> {
   const started = await launch(filesOf(options), ownEnvironment())
@@ -166,6 +134,12 @@ async function fleet(request: FleetRequest, options: Options): Promise<void> {
   await perform(request, options)
 }
 
+/** Its views, other commands need not wait for. */
+async function top(options: TopOptions): Promise<void> {
+  const { top: show } = await import('./top/top.ts')
+  await show(options)
+}
+
 /** What it needs, the configuration and the app, other commands need not wait for. */
 async function check(options: Options): Promise<void> {
   const { checkService } = await import('./check.ts')
@@ -186,4 +160,5 @@ export const commands = {
   check,
   fleet,
   logs,
+  top,
 }

@@ -3,7 +3,7 @@ import { buildId, programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
-import type { Results } from '../control/protocol.ts'
+import type { Method, Params, Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { permitLine } from '../fleet/permit-line.ts'
@@ -111,14 +111,14 @@ export class Bridge {
     if (!launched) await this.#bringUpToDate(client, attached)
     this.#pm2.ready()
     const current = () => this.#client ?? Promise.resolve(client)
-    // Loaded only now, since pm2 waits for the app and not for its figures; and @pm2/io begins to send
-    // figures of its own as soon as it is loaded, unless it is told at once what to send.
-    const { showMetrics } = await import('./metrics.ts')
-    showMetrics(
-      async () => (await current()).request('status', {}),
-      (status) => this.#pm2.describe(description(status, files.pidFile)),
-      over.signal,
-    )
+    // Loaded only now, since pm2 waits for the app and not for its figures.
+    const { openDashboard } = await import('./dashboard.ts')
+    openDashboard({
+      name: files.name,
+      ask: (method, params) => this.#ask(current, method, params),
+      onStatus: (status) => this.#pm2.describe(description(status, files.pidFile), status.pid),
+      signal: over.signal,
+    })
 
     const end = await this.#end.promise
     if (end === 'shutdown') await this.#stop(current)
@@ -215,6 +215,22 @@ export class Bridge {
         'Not reloading: the configuration on disk is bad',
       )
       return undefined
+    }
+  }
+
+  /** Asks the process that is the service, also when that becomes another one meanwhile. */
+  async #ask<M extends Method>(
+    current: () => Promise<ControlClient>,
+    method: M,
+    params: Params<M>,
+  ): Promise<Results[M]> {
+    for (;;) {
+      try {
+        return await (await current()).request(method, params)
+      } catch (error) {
+        // By the time of this answer, this bridge is on its way to the process that is the service now.
+        if (codeOf(error) !== 'HANDED_OVER') throw error
+      }
     }
   }
 

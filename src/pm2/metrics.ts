@@ -1,46 +1,41 @@
-import io from '@pm2/io'
+import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
+import type { Ask } from './actions.ts'
+import { figures } from './figures.ts'
 
 /** How often the figures are asked for, in milliseconds: as often as @pm2/io sends them on. */
 const everyMs = 1_000
 
+export interface MetricsOptions {
+  readonly ask: Ask
+  /** Told of each status. */
+  readonly onStatus: (status: Status) => void
+  /** Ends it. */
+  readonly signal: AbortSignal
+}
+
 /**
- * Shows the service in `pm2 monit` and `pm2 describe`: a few short metrics, the most vital first, since a
- * small terminal cuts what comes later.
- *
- * @param ask - asks the primary for its status
- * @param onStatus - told of each status
- * @param signal - ends it
+ * Shows the service in `pm2 monit` and `pm2 describe`. The figures are the primary's: a bridge that takes over goes on
+ * with the same.
  */
 export function showMetrics(
-  ask: () => Promise<Status>,
-  onStatus: (status: Status) => void,
-  signal: AbortSignal,
+  io: Pick<pmx.default, 'metric'>,
+  { ask, onStatus, signal }: MetricsOptions,
 ): void {
   let latest: Status | undefined
-  io.init({
-    metrics: { v8: false, eventLoop: false, http: false, runtime: false, network: false },
-    transactions: false,
-    http: false,
-  } as Parameters<typeof io.init>[0])
-  const metric = (name: string, value: (status: Status) => string | number) =>
-    io.metric({ name, value: () => (latest === undefined ? '-' : value(latest)) } as Parameters<
-      typeof io.metric
-    >[0])
-  metric('State', ({ state, generation }) => `${state} g${generation}`)
-  metric(
-    'Busy',
-    ({ workers }) => `${workers.filter(({ busyMs }) => busyMs !== null).length}/${workers.length}`,
-  )
-  metric('Queue', ({ queue }) => queue.length)
-  metric('Conn/s', ({ rates }) => rates.perSecond)
-
+  for (const { name, value } of figures) {
+    const show = () => (latest === undefined ? '-' : value(latest, new Date()))
+    // Its types know of numbers only; pm2 shows texts as they are.
+    io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
+  }
   const refresh = async () => {
-    const status = await ask()
+    const status = await ask('status', {})
     latest = status
     onStatus(status)
   }
   // When the primary is gone the bridge hears of that by itself, and this ends with it.
-  const timer = setInterval(() => void refresh().catch(() => {}), everyMs)
+  const look = () => void refresh().catch(() => {})
+  look()
+  const timer = setInterval(look, everyMs)
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }

@@ -56,9 +56,12 @@ export class Pm2Process implements LogDestination {
     process.send?.('ready')
   }
 
-  /** Sets what `pm2 describe` shows of the app beside pm2's own knowledge; sent when it is news. */
-  describe(rows: Description): void {
-    const data = { human_info: rows }
+  /**
+   * Sets what `pm2 describe` shows of the app beside pm2's own knowledge, and of which process pm2 shows memory and CPU;
+   * sent when it is news.
+   */
+  describe(rows: Description, pid: number): void {
+    const data = { human_info: rows, pid }
     const text = JSON.stringify(data)
     if (text === this.#described) return
     this.#described = text

@@ -1,4 +1,5 @@
 import type { Results } from '../control/protocol.ts'
+import { exitStatus } from '../errors.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
 /** What a drain takes beside serving: dropping what is left, ending the workers. Milliseconds. */
@@ -9,7 +10,7 @@ type Timeouts = Pick<Results['attach'], 'drainAnnounceMs' | 'drainTimeoutMs' | '
 
 /** What pm2's settings of the app would break, each in a sentence that says how to mend it. */
 export function settingsProblems(
-  pm2: Pick<Pm2Process, 'milliseconds' | 'isOn'>,
+  pm2: Pick<Pm2Process, 'milliseconds' | 'isOn' | 'isLeftAloneOn'>,
   { drainAnnounceMs, drainTimeoutMs, readyTimeoutMs }: Timeouts,
 ): string[] {
   const problems: string[] = []
@@ -34,6 +35,11 @@ export function settingsProblems(
   if (!pm2.isOn('shutdown_with_message')) {
     problems.push(
       'The ecosystem file needs shutdown_with_message: true, or "pm2 stop" cannot be told from a reload',
+    )
+  }
+  if (!pm2.isLeftAloneOn(exitStatus.notRunning)) {
+    problems.push(
+      `The ecosystem file's stop_exit_codes must have ${exitStatus.notRunning} in it, or pm2 starts the service again when it is drained on purpose`,
     )
   }
   return problems

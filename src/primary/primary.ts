@@ -177,6 +177,7 @@ export class Primary {
       build: this.deployer.build,
       state: state === 'serving' && this.#path.pool.isDegraded ? 'degraded' : state,
       pid: process.pid,
+      rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
       listen: {
         host: address?.address ?? this.deployer.config.host,

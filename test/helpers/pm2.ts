@@ -39,6 +39,8 @@ export interface Pm2Process {
     readonly status: string
     readonly restart_time: number
     readonly exit_code?: number
+    readonly axm_actions: readonly { readonly action_name: string }[]
+    readonly axm_options: { readonly pid?: number }
     readonly axm_monitor: Readonly<Record<string, { readonly value: string | number }>>
   }
 }
@@ -74,6 +76,21 @@ export class Pm2 {
       `export const apps = shipped.slice(0, 1).map((entry) => ({ ...entry, ...${over} }))`,
     ]
     writeFileSync(this.ecosystemFile, `${lines.join('\n')}\n`)
+  }
+
+  /** What a command is to find in its environment. */
+  get commandEnvironment(): NodeJS.ProcessEnv {
+    return {
+      ...this.sandbox.environment,
+      PM2_HOME: this.home,
+      PM2_DISABLE_VERSION_CHECK: 'true',
+      ...this.environment,
+    }
+  }
+
+  /** A command as a person types it. */
+  commandLine(command: string): string {
+    return `"${process.execPath}" "${pm2Program}" ${command}`
   }
 
   /** Runs a command of pm2's to its end. */
@@ -184,12 +201,7 @@ export class Pm2 {
   #spawn(program: string, args: readonly string[]): ChildProcess {
     return spawn(program, args, {
       cwd: this.folder,
-      env: {
-        ...this.sandbox.environment,
-        PM2_HOME: this.home,
-        PM2_DISABLE_VERSION_CHECK: 'true',
-        ...this.environment,
-      },
+      env: this.commandEnvironment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   }

@@ -9,7 +9,8 @@ import type { Cleanup } from './cleanup.ts'
 import { processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
-const cliModule = fileURLToPath(new URL('../../src/bin/cli.js', import.meta.url))
+/** The command line's program. */
+export const cliModule = fileURLToPath(new URL('../../src/bin/cli.js', import.meta.url))
 const echoApp = new URL('../../apps/helloserver/app.js', import.meta.url).href
 
 export type Settings = Readonly<Record<string, unknown>>

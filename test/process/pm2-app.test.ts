@@ -43,26 +43,28 @@ describe("the app in pm2's list", { concurrency: 4 }, () => {
   test('shows the most vital figures, and they move', async (t) => {
     const pm2 = new Pm2(t)
     const service = await pm2.start()
-    const shows = (name: string, value: string | number) =>
+    const shows = (name: string, value: RegExp) =>
       waitFor(`${name}: ${value} in pm2's list`, async () => {
         const metrics = (await pm2.bridge()).pm2_env.axm_monitor
-        return String(metrics[name]?.value) === String(value) ? metrics : undefined
+        return value.test(String(metrics[name]?.value)) ? metrics : undefined
       })
-    const idle = await shows('State', 'serving g1')
-    assert.deepEqual(Object.keys(idle), ['State', 'Busy', 'Queue', 'Conn/s'])
-    await shows('Busy', '0/1')
+    const idle = await shows('Now', /^serving g1$/)
+    assert.deepEqual(Object.keys(idle), ['Now', 'Busy', 'Queue', 'Conn/s', 'p99', 'Reload'])
+    await shows('Busy', /^0\/1$/)
     const clients = []
     for (const queued of [0, 1]) {
       clients.push(await Client.connect(service.port))
       await counted(service, { active: 1, queued })
     }
-    await shows('Queue', 1)
-    await shows('Busy', '1/1')
+    await shows('Queue', /^1$/)
+    await shows('Busy', /^1\/1$/)
     await Promise.all(clients.map((client) => client.send('a\r\n')))
     await Promise.all(clients.map((client) => client.ending()))
-    await shows('Queue', 0)
+    await shows('Queue', /^0$/)
+    await shows('p99', /^[\d.]+ m?s$/)
     await pm2.do('reload', 'helloserver')
-    await shows('State', 'serving g2')
+    await shows('Now', /^serving g2$/)
+    await shows('Reload', /^done \d+ m?s$/)
   })
 
   test('is warned about when its settings would break what pm2 is to do', async (t) => {

@@ -2,37 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { statusView } from '../../../src/cli/status-view.ts'
 import type { Status } from '../../../src/status.ts'
+import { statusWith, worker } from '../support/status.ts'
 
-const status: Status = {
-  name: 'whois',
-  version: '1.2.3',
-  build: 'abc',
-  state: 'serving',
-  pid: 100,
-  uptimeMs: 61_000,
-  generation: 4,
-  listen: { host: '0.0.0.0', port: 4_343 },
+const status = statusWith({
   workers: [
-    {
-      slot: 1,
-      pid: 101,
-      state: 'busy',
-      generation: 4,
-      served: 12,
-      rssBytes: 50 * 1_048_576,
-      busyMs: 1_500,
-      remote: '192.0.2.1:5',
-    },
-    {
-      slot: 2,
-      pid: null,
-      state: 'backing-off',
-      generation: 4,
-      served: 0,
-      rssBytes: 0,
-      busyMs: null,
-      remote: null,
-    },
+    worker(1, { state: 'busy', served: 12, busyMs: 1_500, remote: '192.0.2.1:5' }),
+    worker(2, { pid: null, state: 'backing-off', rssBytes: 0 }),
   ],
   queue: { length: 2, max: 10, oldestMs: 3_000 },
   connections: {
@@ -51,9 +26,6 @@ const status: Status = {
     handlingMs: { p50: 1.5, p99: 40 },
   },
   lastReload: { at: '2026-01-01T00:00:00.000Z', outcome: 'failed', reason: 'no', durationMs: 9 },
-  drain: null,
-  lease: null,
-  fleet: null,
   supervisor: { attached: true, pid: 99 },
   events: Array.from({ length: 6 }, (_, at) => ({
     seq: at + 1,
@@ -61,7 +33,7 @@ const status: Status = {
     kind: 'scaled',
     text: `Scaled to ${at}`,
   })),
-}
+})
 
 test('a person sees all that the contract has', () => {
   assert.equal(

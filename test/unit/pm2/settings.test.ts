@@ -8,11 +8,13 @@ const given = (
   times: Partial<Record<'kill_timeout' | 'listen_timeout', number>>,
   switches: readonly string[] = ['wait_ready', 'shutdown_with_message'],
   drainAnnounceMs = 0,
+  leftAlone = [3],
 ) =>
   settingsProblems(
     {
       milliseconds: (setting) => times[setting],
       isOn: (setting) => switches.includes(setting),
+      isLeftAloneOn: (status) => leftAlone.includes(status),
     },
     { ...timeouts, drainAnnounceMs },
   )
@@ -39,4 +41,15 @@ test('a switch that is off is named with what breaks', () => {
   assert.equal(problems.length, 2)
   assert.match(problems[0] ?? '', /needs wait_ready: true, or /)
   assert.match(problems[1] ?? '', /needs shutdown_with_message: true, or /)
+})
+
+test('an end on purpose that pm2 would undo is named', () => {
+  const [problem, ...others] = given(
+    { kill_timeout: 33_000, listen_timeout: 33_000 },
+    undefined,
+    0,
+    [2, 78],
+  )
+  assert.match(problem ?? '', /stop_exit_codes must have 3 in it, or pm2 starts the service again/)
+  assert.deepEqual(others, [])
 })

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import type { RunFiles } from '../config/run-dir.ts'
+import { HelloserverError } from '../errors.ts'
+import type { Status } from '../status.ts'
+import type { Options } from './options.ts'
+import { filesOf, withService } from './with-service.ts'
+
+/** How long a service may take to say how it is, in milliseconds. */
+const answerMs = 5_000
+
+/** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
+export async function currentStatus(options: Options): Promise<Status> {
+  return withService(options, async (client) => {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
+    })
+    try {
+      return await Promise.race([client.request('status', {}), late])
+    } finally {
+      clearTimeout(timer)
+    }
+  })
+}
+
+function silent({ pidFile }: RunFiles): HelloserverError {
+  const message = `Does not answer (process ${writtenIn(pidFile)}, perhaps paused)`
+  return new HelloserverError('CONTROL_FAILED', message)
+}
+
+function writtenIn(pidFile: string): string {
+  try {
+    return readFileSync(pidFile, 'utf8').trim()
+  } catch {
+    // It listens, so it is there, but it has no PID file while it boots or ends.
+    return 'unknown'
+  }
+}

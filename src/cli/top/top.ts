@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ambient } from '../../config/environment.ts'
+import { currentStatus } from '../current-status.ts'
+import type { Options } from '../options.ts'
+import { print, printError } from '../output.ts'
+import { watchLive } from './live.ts'
+import { type Canvas, view } from './view.ts'
+import { Watch } from './watch.ts'
+
+export interface TopOptions extends Options {
+  /** Seconds between two looks. */
+  readonly interval: number
+  /** Show it once, and end. */
+  readonly once: boolean
+}
+
+/**
+ * Shows the service again and again: on a terminal in place, with keys; elsewhere one view after the other, or one JSON
+ * object a line.
+ */
+export async function top(options: TopOptions): Promise<void> {
+  const everyMs = options.interval * 1_000
+  const isColoured = process.stdout.isTTY && !isDumb() && ambient('NO_COLOR') === undefined
+  const unbounded: Canvas = { columns: Infinity, rows: Infinity, isColoured }
+  if (options.once) return showOnce(options, unbounded)
+  if (options.json) return repeat(() => printStatus(options), everyMs)
+  if (process.stdout.isTTY && !isDumb()) return watchLive(options, everyMs, isColoured)
+  const watch = new Watch(options)
+  return repeat(async () => {
+    await watch.look()
+    process.stdout.write(`${plain(options, watch, unbounded)}\n\n`)
+  }, everyMs)
+}
+
+/** A terminal that can only print one line after the other. */
+function isDumb(): boolean {
+  return ambient('TERM') === 'dumb'
+}
+
+async function showOnce(options: TopOptions, canvas: Canvas): Promise<void> {
+  const status = await currentStatus(options)
+  print(options, status, plain(options, { status, problem: undefined }, canvas))
+}
+
+function plain(
+  { name }: Options,
+  { status, problem }: Pick<Watch, 'status' | 'problem'>,
+  canvas: Canvas,
+): string {
+  const scene = { name, status, problem, now: new Date(), mode: undefined, notice: undefined }
+  return view(scene, canvas).join('\n')
+}
+
+/** A service that is down is no reason to end: it may come back. */
+async function printStatus(options: TopOptions): Promise<void> {
+  try {
+    process.stdout.write(`${JSON.stringify(await currentStatus(options))}\n`)
+  } catch (error) {
+    printError(error, options)
+  }
+}
+
+/** Until whoever reads it has seen enough. */
+async function repeat(show: () => Promise<void>, everyMs: number): Promise<void> {
+  const over = new AbortController()
+  process.stdout.once('error', () => over.abort())
+  while (!over.signal.aborted) {
+    const startedMs = performance.now()
+    await show()
+    if (process.stdout.writableNeedDrain) {
+      await once(process.stdout, 'drain', { signal: over.signal }).catch(() => {})
+    }
+    const leftMs = Math.max(0, everyMs - (performance.now() - startedMs))
+    await delay(leftMs, undefined, { signal: over.signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,148 @@
+import type pmx from '@pm2/io/build/main/pmx.js'
+import { logLevels } from '../config/log-levels.ts'
+import { requestParams } from '../control/params.ts'
+import type { Method, Params, Results } from '../control/protocol.ts'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+
+/** Asks the service that runs now. */
+export type Ask = <M extends Method>(method: M, params: Params<M>) => Promise<Results[M]>
+
+export interface ActionsOptions {
+  /** The app's name in pm2. */
+  readonly name: string
+  readonly ask: Ask
+  /** Ends it: pm2 has another process for the app. */
+  readonly signal: AbortSignal
+}
+
+/** A service that runs answers at once; in milliseconds. */
+const promptMs = 5_000
+/** What waits for an outcome says after so long that it is still under way; in milliseconds. */
+const patientMs = 40_000
+
+interface Action {
+  readonly withinMs: number
+  /** What its parameter must be, and one that is; left out when it takes none. */
+  readonly parameter?: { readonly must: string; readonly example: string }
+  perform(ask: Ask, parameter: string): Promise<object>
+}
+
+/** What `pm2 trigger` can ask for: answered with what the command line prints with `--json`. */
+export const actions: Readonly<Record<string, Action>> = {
+  status: {
+    withinMs: promptMs,
+    perform: async (ask) => {
+      // In one line, the rest would hide the figures.
+      const { workers: _, events: __, ...figures } = await ask('status', {})
+      return figures
+    },
+  },
+  workers: {
+    withinMs: promptMs,
+    perform: async (ask) => (await ask('status', {})).workers,
+  },
+  reload: {
+    withinMs: patientMs,
+    perform: (ask) => ask('reload', { cause: 'pm2 trigger' }),
+  },
+  scale: {
+    withinMs: patientMs,
+    parameter: { must: 'a number from 1 to 1024', example: '4' },
+    perform: async (ask, text) =>
+      ask('scale', requestParams.scale.parse({ workers: Number(text) })),
+  },
+  // Ends this process too, and pm2 leaves it ended: the service says that it drains before it goes.
+  drain: {
+    withinMs: patientMs,
+    perform: (ask) => ask('stop', {}),
+  },
+  'log-level': {
+    withinMs: promptMs,
+    parameter: { must: `one of ${logLevels.join(', ')}`, example: 'debug' },
+    perform: async (ask, level) => ask('log-level', requestParams['log-level'].parse({ level })),
+  },
+}
+
+/** Lets people act on the service with `pm2 trigger`. */
+export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOptions): void {
+  for (const action of Object.keys(actions)) {
+    // Both parameters must be named: @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
+    io.action(action, (given: unknown, reply: (answer: object) => void) => {
+      void answer(action, given, options).then(reply)
+    })
+  }
+}
+
+/**
+ * Performs an action, and tells what came of it: always, and in time.
+ *
+ * @param given - pm2's parameter: a text, or an empty object when it was left out
+ */
+export async function answer(
+  name: string,
+  given: unknown,
+  { name: app, ask, signal }: ActionsOptions,
+): Promise<object> {
+  try {
+    const action = actions[name]
+    if (action === undefined) throw new HelloserverError('BAD_USAGE', `No action ${name}`)
+    const { parameter, withinMs } = action
+    const text = textOf(given)
+    const usage = () => new HelloserverError('BAD_USAGE', usageOf(app, name, parameter, text))
+    if ((text === undefined) !== (parameter === undefined)) throw usage()
+    const performed = action.perform(ask, text ?? '').catch((error: unknown) => {
+      throw error instanceof HelloserverError ? error : usage()
+    })
+    return await inTime(performed, withinMs, app, signal)
+  } catch (error) {
+    return { error: { code: codeOf(error) ?? null, message: messageOf(error) } }
+  }
+}
+
+function textOf(given: unknown): string | undefined {
+  if (typeof given === 'string') return given
+  const text = JSON.stringify(given ?? {})
+  return text === '{}' ? undefined : text
+}
+
+function usageOf(
+  app: string,
+  name: string,
+  parameter: Action['parameter'],
+  text: string | undefined,
+): string {
+  const got = text === undefined ? 'nothing' : `"${text}"`
+  if (parameter === undefined) return `${name} takes no parameter, and got ${got}`
+  const { must, example } = parameter
+  return `${name} takes ${must}, and got ${got}; for example: pm2 trigger ${app} ${name} ${example}`
+}
+
+async function inTime<T>(
+  performed: Promise<T>,
+  withinMs: number,
+  app: string,
+  signal: AbortSignal,
+): Promise<T> {
+  const over = new AbortController()
+  const failing = new Promise<never>((_, reject) => {
+    const timer = setTimeout(() => {
+      const message =
+        withinMs === promptMs
+          ? `No answer within ${withinMs / 1_000} s; the service is perhaps paused`
+          : `Still under way after ${withinMs / 1_000} s; "helloserver status --name ${app}" shows how it gets on`
+      reject(new HelloserverError('CONTROL_FAILED', message))
+    }, withinMs)
+    const replaced = () => {
+      const message = 'pm2 is replacing this process; ask again when it has'
+      reject(new HelloserverError('CONTROL_FAILED', message))
+    }
+    over.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    if (signal.aborted) replaced()
+    else signal.addEventListener('abort', replaced, { once: true, signal: over.signal })
+  })
+  try {
+    return await Promise.race([performed, failing])
+  } finally {
+    over.abort()
+  }
+}

@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Cleanup } from './cleanup.ts'
+import { waitFor } from './wait-for.ts'
+
+/** The common sizes: a classic terminal and a large window. */
+export const sizes = [
+  { columns: 80, rows: 24 },
+  { columns: 140, rows: 42 },
+] as const
+
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** A terminal of a given size, in a tmux of its own, in which a shell runs and a person would type. */
+export class Terminal {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'hs-tty-'))
+  readonly #environment: NodeJS.ProcessEnv
+
+  constructor(t: Cleanup, { columns, rows }: TerminalSize, environment: NodeJS.ProcessEnv) {
+    // What a tmux that runs the tests has set is not for this one.
+    const { TMUX: _, TMUX_PANE: __, ...own } = process.env
+    const ENV = join(this.#folder, 'shrc')
+    // Frames are drawn with characters of Unicode, where a program knows ncurses(3).
+    const looks = { LANG: 'C.UTF-8', TERM: 'xterm-256color', NCURSES_NO_UTF8_ACS: '1' }
+    this.#environment = { ...own, ENV, ...looks }
+    // The prompt says that the shell waits for a command. What it exports is not in its own environment: it is none of
+    // a sandbox's processes, only what it starts is.
+    const exported = Object.entries(environment)
+      .filter(([name, value]) => value !== process.env[name])
+      .map(([name, value]) => `export ${name}='${value?.replaceAll("'", `'\\''`)}'`)
+    writeFileSync(ENV, [...exported, "PS1='ready> '", ''].join('\n'))
+    const settings = ['set -g status off', 'set -g default-terminal tmux-256color']
+    writeFileSync(join(this.#folder, 'tmux.conf'), `${settings.join('\n')}\n`)
+    t.after(() => this.#end())
+    this.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '/bin/sh')
+  }
+
+  /** What the screen shows, without the blanks at the ends of lines. */
+  get screen(): string {
+    return this.#tmux('capture-pane', '-p')
+  }
+
+  /** The same, with what colours it. */
+  get colouredScreen(): string {
+    return this.#tmux('capture-pane', '-p', '-e')
+  }
+
+  /** Types text as it is. */
+  type(text: string): void {
+    this.#tmux('send-keys', '-l', '--', text)
+  }
+
+  /** Presses a key by its name in tmux, such as `Enter` and `C-c`. */
+  press(key: string): void {
+    this.#tmux('send-keys', key)
+  }
+
+  /** Types a command line. */
+  run(line: string): void {
+    this.type(line)
+    this.press('Enter')
+  }
+
+  resize({ columns, rows }: TerminalSize): void {
+    this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
+  }
+
+  /** Waits until the screen shows something, and returns all of it. */
+  async shows(pattern: RegExp): Promise<string> {
+    let last = ''
+    try {
+      return await waitFor(`${pattern} on the screen`, () => {
+        last = this.screen
+        return pattern.test(last) ? last : undefined
+      })
+    } catch (error) {
+      throw new Error(`The screen shows not ${pattern} but:\n${last}`, { cause: error })
+    }
+  }
+
+  /** What a program may have left otherwise than it found it: none of these is as a shell has it. */
+  get modes(): { isOtherScreen: boolean; hasCursor: boolean; wraps: boolean } {
+    const [other, cursor, wraps] = this.#tmux(
+      'display-message',
+      '-p',
+      '#{alternate_on} #{cursor_flag} #{wrap_flag}',
+    )
+      .trim()
+      .split(' ')
+    return { isOtherScreen: other === '1', hasCursor: cursor === '1', wraps: wraps === '1' }
+  }
+
+  #tmux(...args: string[]): string {
+    const place = ['-S', join(this.#folder, 'socket'), '-f', join(this.#folder, 'tmux.conf')]
+    return execFileSync('tmux', [...place, ...args], {
+      encoding: 'utf8',
+      env: this.#environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  }
+
+  #end(): void {
+    try {
+      this.#tmux('kill-server')
+    } catch {
+      // Its shell has ended, and so has it.
+    }
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
