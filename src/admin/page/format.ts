@@ -30,8 +30,9 @@ export function span(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** Without the unit, which is the column's. */
 export function mebibytes(bytes: number): string {
-  return bytes === 0 ? '–' : `${(bytes / 1_048_576).toFixed(0)} MiB`
+  return bytes === 0 ? '–' : whole.format(bytes / 1_048_576)
 }
 
 /** The time of day, where the reader is. */

@@ -3,7 +3,7 @@ import { announce } from './announce.ts'
 import { askForToken, Control } from './control.ts'
 import { show } from './dom.ts'
 import { EventList } from './events.ts'
-import { milliseconds } from './format.ts'
+import { count, milliseconds } from './format.ts'
 import { HistoryView } from './history.ts'
 import { showOverview } from './overview.ts'
 import { follow } from './stream.ts'
@@ -32,8 +32,8 @@ await follow({
     showOverview(status)
     showWorkerTable(workers)
     events.update(status.events)
-    const age = queue.length === 0 ? '' : `, first for ${milliseconds(queue.oldestMs)}`
-    history.update(look, events.all, `of ${queue.max}${age}`)
+    const age = queue.length === 0 ? '' : `; oldest ${milliseconds(queue.oldestMs)}`
+    history.update(look, events.all, `of ${count(queue.max)}${age}`)
     control.update(workers.length)
   },
   onLost(reason) {

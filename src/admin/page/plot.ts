@@ -57,7 +57,7 @@ export class Plot {
     reading.append(element('h3', '', options.title), value, this.#detail)
     this.#svg.setAttribute('preserveAspectRatio', 'none')
     this.#svg.setAttribute('role', 'img')
-    const top = shape('line', { class: 'grid', x1: 0, x2: spanSeconds, y1: 50, y2: 50 })
+    const top = shape('line', { class: 'grid', x1: 0, x2: spanSeconds, y1: 0, y2: 0 })
     this.#svg.append(top, this.#area, this.#second, this.#first, this.#deploys)
     const plot = element('div', 'plot')
     this.#limit.ariaHidden = 'true'
@@ -76,7 +76,7 @@ export class Plot {
     setText(this.#detail, detail)
     setText(this.#limit, `${word(limit)} ${unit}`.trim())
     const place = ({ at, value }: Point) =>
-      `${(at - from).toFixed(1)} ${(height - ((value ?? 0) / limit) * (height - 6)).toFixed(1)}`
+      `${(at - from).toFixed(1)} ${(height - ((value ?? 0) / limit) * height).toFixed(1)}`
     const runs = runsOf(first)
     this.#first.setAttribute('d', runs.map((run) => `M${run.map(place).join('L')}`).join(''))
     this.#area.setAttribute('d', runs.map((run) => areaUnder(run, from, place)).join(''))
