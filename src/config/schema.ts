@@ -38,6 +38,7 @@ function workerCount<Word extends string>(word: Word) {
 }
 
 const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp://host:port"'
+
 /** Where the page listens. */
 const httpAddress = (() => {
   const allowed = 'false, true, a port from 1 to 65535, or "address:port"'

@@ -10,7 +10,11 @@ const local: AdminSettings = {
   hosts: ['status.example'],
   token,
 }
-const wide: AdminSettings = { ...local, address: { host: '0.0.0.0', port: 30_154 }, isLoopback: false }
+const wide: AdminSettings = {
+  ...local,
+  address: { host: '0.0.0.0', port: 30_154 },
+  isLoopback: false,
+}
 const bearer = { authorization: `Bearer ${token}` }
 const own = { host: '127.0.0.1:30154' }
 
@@ -107,7 +111,13 @@ test('what a browser says about another site counts, but a link to the page may 
 })
 
 test('acting takes the token, reading only where others can reach it', () => {
-  for (const authorization of ['', 'Bearer', `Basic ${token}`, 'Bearer wrong', `Bearer ${token}x`]) {
+  for (const authorization of [
+    '',
+    'Bearer',
+    `Basic ${token}`,
+    'Bearer wrong',
+    `Bearer ${token}x`,
+  ]) {
     const headers = { ...own, authorization }
     assert.equal(judge('act', headers), 401)
     assert.equal(judge('read', headers), undefined)
