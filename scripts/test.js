@@ -14,6 +14,8 @@ const timeoutMs = 300_000
 await build()
 needProgram('whois', 'whois')
 needProgram('systemd-socket-activate', 'systemd')
+needProgram('chromium', 'chromium')
+needProgram('promtool', 'prometheus')
 needProgram('redis-server', 'redis-server')
 needProgram('redis-sentinel', 'redis-sentinel')
 needProgram('redis-cli', 'redis-tools')

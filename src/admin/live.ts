@@ -37,7 +37,8 @@ export class Live {
     this.#looking = undefined
     this.#gathering = undefined
     this.#unsubscribe?.()
-    for (const viewer of this.#viewers) viewer.destroy()
+    // In good order: a browser takes a connection that is cut for an error.
+    for (const viewer of this.#viewers) viewer.end()
   }
 
   /** Whether one more may look on. */
