@@ -141,6 +141,12 @@ export const serviceMetrics: readonly Metric[] = [
   },
   {
     type: 'gauge',
+    name: 'lease_exclusive',
+    help: 'Whether only one host may have the lease; missing without Redis.',
+    read: ({ status: { lease } }) => yes(lease === null ? undefined : lease.mode === 'exclusive'),
+  },
+  {
+    type: 'gauge',
     name: 'lease_token',
     help: 'The fencing token; missing while the lease is not held.',
     read: ({ status }) => single(status.lease?.token),
