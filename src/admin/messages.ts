@@ -1,3 +1,4 @@
+import type { FleetView } from '../fleet/fleet.ts'
 import type { Status } from '../status.ts'
 import type { Look } from './history.ts'
 
@@ -11,4 +12,6 @@ export interface LiveMessages {
   }
   /** Once a second, and when something has happened. */
   status: { readonly look: Look; readonly status: Status }
+  /** Now and then, where hosts share a Redis; null with the reason why it cannot be told. */
+  fleet: { readonly view: FleetView | null; readonly reason: string | null }
 }

@@ -81,7 +81,9 @@ export class Service {
       fleet: membership.fleet.desk,
     })
     this.admin = new Admin(
-      adminTarget(primary, this.control, (reloading) => this.#passedOn(reloading)),
+      adminTarget(primary, this.control, membership.fleet, (reloading) =>
+        this.#passedOn(reloading),
+      ),
       log,
     )
     options.stack.push('page', () => this.admin.close())

@@ -4,6 +4,7 @@ import { askForToken, Control } from './control.ts'
 import { show } from './dom.ts'
 import { EventList } from './events.ts'
 import { count, milliseconds } from './format.ts'
+import { showFleet } from './fleet.ts'
 import { HistoryView } from './history.ts'
 import { showOverview } from './overview.ts'
 import { follow } from './stream.ts'
@@ -36,6 +37,7 @@ await follow({
     history.update(look, events.all, `of ${count(queue.max)}${age}`)
     control.update(workers.length)
   },
+  onFleet: showFleet,
   onLost(reason) {
     link('lost', reason ?? 'Connection lost; trying again')
   },

@@ -9,6 +9,7 @@ const retryAfterMs = 1_000
 export interface Audience {
   onHello(message: LiveMessages['hello']): void
   onStatus(message: LiveMessages['status']): void
+  onFleet(message: LiveMessages['fleet']): void
   /** The connection is lost, with the reason if there is one; it is tried again. */
   onLost(reason: string | undefined): void
   /** Nothing is shown without a token; resolves when there is another one. */
@@ -69,5 +70,6 @@ function tell(audience: Audience, message: string): void {
   const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(message) ?? []
   if (data === undefined) return
   if (name === 'hello') audience.onHello(JSON.parse(data) as LiveMessages['hello'])
+  if (name === 'fleet') audience.onFleet(JSON.parse(data) as LiveMessages['fleet'])
   if (name === 'status') audience.onStatus(JSON.parse(data) as LiveMessages['status'])
 }

@@ -16,6 +16,7 @@ async function served(t: TestContext, status: () => Status) {
   let happen: () => void = () => {}
   const target = {
     status,
+    fleet: () => undefined,
     subscribe(listener: () => void) {
       happen = listener
       return () => {

@@ -47,6 +47,7 @@ const status: Status = {
   lastReload: null,
   drain: null,
   lease: null,
+  fleet: null,
   supervisor: { attached: true, pid: 4 },
   events: [],
 }
