@@ -61,7 +61,8 @@ function showLease({ lease }: Status): void {
     show('lease-detail', `token ${lease.token}${valid}`)
   } else {
     show('lease', lease.holder === null ? 'not held' : `${lease.holder} has it`, 'plain')
-    show('lease-detail', lease.reason ?? '')
+    const since = lease.since === null ? '' : `since ${timeOf(lease.since)}`
+    show('lease-detail', lease.holder === null ? (lease.reason ?? '') : since)
   }
 }
 
