@@ -8,7 +8,7 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { Status } from '../status.ts'
+import type { FigureTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
 import type { Estate } from '../upgrade/successor.ts'
@@ -101,6 +101,7 @@ export class Primary {
       upgrade: (program, environment) => this.#upgrade(program, environment),
       applyLog: options.applyLog,
       onReloading: options.onReloading,
+      moveAdmin: options.moveAdmin,
     })
   }
 
@@ -191,6 +192,11 @@ export class Primary {
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
     }
+  }
+
+  /** What was counted from the service's start on. */
+  get totals(): FigureTotals {
+    return this.#path.figures.totals
   }
 
   #is(state: PrimaryState): boolean {
