@@ -11,12 +11,10 @@ import {
 import type { FigureTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
-import type { Estate } from '../upgrade/successor.ts'
 import { DataPath } from './data-path.ts'
 import { Deployer } from './deployer.ts'
 import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from './hand-over.ts'
-import type { PidLock } from './pid-lock.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { Recycler } from './recycler.ts'
 import { Tenure } from './tenure.ts'
@@ -211,17 +209,6 @@ export class Primary {
     return result
   }
 
-  /** What makes a process the service, at the moment at which another is to be. */
-  #estate(lock: PidLock): Estate {
-    // While it changes hands nobody asks for it.
-    if (this.#is('standby')) this.#tenure.passOn()
-    return {
-      lock: lock.handle,
-      place: this.#path.listeners.estate,
-      hold: () => this.#tenure.lease.hold,
-    }
-  }
-
   /** Has another process take the service over; nothing changes when that cannot. */
   async #upgrade(program: string, environment: Environment): Promise<void> {
     const { reload } = this.deployer.config
@@ -235,7 +222,7 @@ export class Primary {
       onHandedOver(successor.pid, this.#bowOut())
     }
     try {
-      const estate = () => this.#estate(lock())
+      const estate = () => this.#tenure.estate(lock())
       const identity = {
         instance: this.#options.instance,
         restartOnly: this.deployer.restartOnly,

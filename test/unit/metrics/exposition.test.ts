@@ -25,6 +25,7 @@ const status: Status = {
   build: 'abc',
   state: 'degraded',
   pid: 1,
+  rssBytes: 8_192,
   uptimeMs: 1,
   generation: 7,
   listen: { host: '127.0.0.1', port: 1 },
