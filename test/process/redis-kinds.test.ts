@@ -54,7 +54,7 @@ describe('kinds of Redis', { concurrency: 3 }, () => {
     const redis = await RedisServer.start(t)
     const rights = ['~{hs:helloserver}:*', '&{hs:helloserver}:*', '+info', '+eval', '+evalsha']
     const inScripts = ['+time', '+publish', '+exists', '+hmget', '+hset', '+hincrby']
-    const connection = ['+subscribe', '+ping']
+    const connection = ['+subscribe', '+client|setname']
     const words = ['on', '>secret', ...rights, ...inScripts, ...connection]
     await redis.command('ACL', 'SETUSER', 'fleet', ...words)
     const url = `redis://fleet:secret@127.0.0.1:${redis.address.port}`
