@@ -20,7 +20,8 @@ import { type LogDestination, type Logger, standardOutput } from '../telemetry/l
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { tidyOnFault } from './fault.ts'
-import { type Mode, Service } from './service.ts'
+import { Service } from './service.ts'
+import type { Mode } from './service-options.ts'
 
 /**
  * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,
@@ -110,8 +111,8 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
 }
 
 /** A service manager's socket is open whoever serves, so that nobody could see which host does. */
-function refuseToHoldOpen({ kind }: Activation, { instance }: FleetMembership): void {
-  if (kind !== 'socket' || instance === undefined) return
+function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership): void {
+  if (kind !== 'socket' || !isContended) return
   throw new HelloserverError(
     'BAD_CONFIG',
     'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',

@@ -2,7 +2,14 @@ import { ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
-import { exitStatus, exitStatusOf, HelloserverError, messageOf } from '../errors.ts'
+import {
+  codeOf,
+  type ErrorCode,
+  exitStatus,
+  exitStatusOf,
+  HelloserverError,
+  messageOf,
+} from '../errors.ts'
 import { joinFleet } from '../lease/open-lease.ts'
 import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
@@ -77,7 +84,7 @@ export async function succeed(name: string): Promise<number> {
       await serviceLog.close()
     }
   } catch (error) {
-    await predecessor.announceFailure(messageOf(error))
+    await predecessor.announceFailure(messageOf(error), codeOf(error) as ErrorCode | undefined)
     return exitStatusOf(error)
   }
 }

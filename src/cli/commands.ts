@@ -1,40 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
-import { type RunFiles, runFiles } from '../config/run-dir.ts'
+import type { RunFiles } from '../config/run-dir.ts'
 import type { LogLevel } from '../config/log-levels.ts'
-import { ControlClient } from '../control/client.ts'
 import { stopService } from '../control/stop.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
 import type { Status } from '../status.ts'
 import { DrainProgress } from './drain-progress.ts'
-import type { Options } from './options.ts'
+import type { FleetRequest } from './fleet.ts'
+import type { Forcible, Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
+import { filesOf, withService } from './with-service.ts'
 
 /** How long a service may take to say how it is, in milliseconds. */
 const answerMs = 5_000
-
-const filesOf = ({ name }: Options): RunFiles => runFiles(name, ownEnvironment())
-
-/** Connects to the running service for as long as `use` takes. */
-async function withService<T>(
-  options: Options,
-  use: (client: ControlClient) => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    const client = await ControlClient.connect(filesOf(options).socketFile)
-    try {
-      return await use(client)
-    } catch (error) {
-      // Another process has become the service between the connection and the request.
-      if (codeOf(error) !== 'HANDED_OVER') throw error
-    } finally {
-      client.close()
-    }
-  }
-}
 
 /** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
 async function currentStatus(options: Options): Promise<Status> {
@@ -74,16 +55,23 @@ async function start(options: Options): Promise<void> {
   print(options, started, `${options.name} ${does} as process ${started.pid}`)
 }
 
-async function stop(options: Options): Promise<void> {
+async function stop(options: Options & Forcible): Promise<void> {
+  const force = isForced(options)
   const progress = new DrainProgress(options.name)
-  const result = await withService(options, (client) => stopService(client, progress)).finally(() =>
-    progress.clear(),
-  )
+  const result = await withService(options, (client) =>
+    stopService(client, progress, force),
+  ).finally(() => progress.clear())
   const cut = result.dropped === 0 ? '' : `; ${result.dropped} connections were cut short`
   print(options, result, `${options.name} stopped${cut}`)
 }
 
-async function restart(options: Options): Promise<void> {
+/** Whoever forces something is to see what is passed over. */
+function isForced({ name, force = false }: Options & Forcible): boolean {
+  if (force) process.stderr.write(`${name}: forced: not waiting for a permit of the fleet\n`)
+  return force
+}
+
+async function restart(options: Options & Forcible): Promise<void> {
   try {
     await stop(options)
   } catch (error) {
@@ -93,8 +81,9 @@ async function restart(options: Options): Promise<void> {
   await start(options)
 }
 
-async function reload(options: Options): Promise<void> {
-  const result = await withService(options, (client) => client.request('reload', {}))
+async function reload(options: Options & Forcible): Promise<void> {
+  const force = isForced(options)
+  const result = await withService(options, (client) => client.request('reload', { force }))
   if (result.outcome === 'failed') {
     throw new HelloserverError(
       'RELOAD_FAILED',
@@ -171,6 +160,12 @@ async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | s
   return (lines) => lines.toString().split('\n').filter(Boolean).map(pretty).join('')
 }
 
+/** What it needs, the way to Redis, other commands need not wait for. */
+async function fleet(request: FleetRequest, options: Options): Promise<void> {
+  const { fleet: perform } = await import('./fleet.ts')
+  await perform(request, options)
+}
+
 /** What it needs, the configuration and the app, other commands need not wait for. */
 async function check(options: Options): Promise<void> {
   const { checkService } = await import('./check.ts')
@@ -189,5 +184,6 @@ export const commands = {
   scale,
   logLevel,
   check,
+  fleet,
   logs,
 }

@@ -1,5 +1,6 @@
 import type { LeaseStatus } from '../lease/lease.ts'
 import type { Percentiles, Status, WorkerStatus } from '../status.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
@@ -9,13 +10,15 @@ const eventsShown = 5
 /** `status` for people: a few lines, the workers, and what happened last. */
 export function statusView(status: Status): string {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
-  const { queue, connections: c, rates, lastReload, drain, lease, supervisor, events } = status
+  const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
+  const { supervisor, events } = status
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
     // A line of its own while it lasts, and none otherwise.
     ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
     ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
+    ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
     ['listen', `${listen.host}:${listen.port}`],
     [
       'process',

@@ -171,6 +171,19 @@ export const configSchema = z.strictObject(
         .optional()
         .describe("This host's name in the fleet [the system's host name]"),
     }),
+    fleet: section({
+      maxDown: integer(
+        1,
+        1_000,
+        1,
+        'With Redis: how many hosts may be down at a time, for stops, restarts and reloads that take workers away; the same on all hosts',
+      ),
+      returnMs: milliseconds(
+        10_000,
+        'With Redis: how long a host that has stopped is expected back, and counts as down',
+        0,
+      ),
+    }),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })
       .default({})

@@ -1,13 +1,5 @@
+import { askServer, epoch } from '../redis/lua.ts'
 import { script } from '../redis/script.ts'
-
-const epoch = `
-local function epoch()
-  local info = redis.call('INFO', 'server')
-  -- A search for plain text: a pattern takes longer than all the rest of a script.
-  local _, before = string.find(info, 'run_id:', 1, true)
-  return string.match(info, '^%w+', before + 1)
-end
-`
 
 /**
  * The lease in the server: one record (a hash) for each host that may serve at a time.
@@ -20,14 +12,7 @@ end
  * Times in records are for people only, with one exception: tokens begin at the server's clock, so that they still
  * rise when the server has lost its data.
  */
-const prelude = `${epoch}
-local function nowMs()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local function whole(number)
-  return string.format('%.0f', number)
-end
+const prelude = `${askServer}
 local function read(key)
   local values = redis.call('HMGET', key, 'state', 'holder', 'host', 'place', 'token', 'seq', 'epoch', 'ttl',
     'since')

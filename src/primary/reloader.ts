@@ -6,10 +6,10 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Figures } from './figures.ts'
 
 /**
- * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
+ * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed address, bring up
  * one new worker, bring up the others. An upgrade has a successor do all of it.
  */
-export type ReloadStep = 'configuration' | 'successor' | 'address' | 'canary' | 'workers'
+export type ReloadStep = 'configuration' | 'fleet' | 'successor' | 'address' | 'canary' | 'workers'
 
 /** Does one reload; says which step it enters. Its rejection is the reason that the reload failed for. */
 export type PerformReload<Request> = (

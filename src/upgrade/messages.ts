@@ -1,4 +1,5 @@
 import type { RestartOnly } from '../config/restart-only.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Grant } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/events.ts'
 import type { ConnectionCounts, FigureTotals } from '../status.ts'
@@ -62,7 +63,7 @@ export type FromSuccessor =
   | { readonly kind: 'holding' }
   /** It accepts connections, and people find it: from here on there is no way back. */
   | { readonly kind: 'serving' }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly code?: ErrorCode | undefined }
   /** A connection is its own now. */
   | { readonly kind: 'adopted'; readonly id: number }
   /** A connection came without its socket: it has no descriptor left, say. */

@@ -1,6 +1,6 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
-import { HelloserverError } from '../errors.ts'
+import { type ErrorCode, HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Grant } from '../lease/lease.ts'
 import {
@@ -96,8 +96,8 @@ export class Predecessor {
   }
 
   /** Says why this process cannot take over; resolves when that is sent. */
-  announceFailure(message: string): Promise<void> {
-    return new Promise((resolve) => this.#tell({ kind: 'failed', message }, resolve))
+  announceFailure(message: string, code: ErrorCode | undefined): Promise<void> {
+    return new Promise((resolve) => this.#tell({ kind: 'failed', message, code }, resolve))
   }
 
   /** The service ends, and what is still in hand over there may take so long, in milliseconds. */

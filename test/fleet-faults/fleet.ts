@@ -110,8 +110,10 @@ export class Fleet {
 
   /** Takes down everything that has been said and written. */
   hearAll(): void {
+    // In this order: whoever wrote has said before that it may.
+    const writes = this.#resource.read()
     this.#hear()
-    this.history.write(this.#resource.read())
+    this.history.write(writes)
   }
 
   /** A number from `least` to `most`, by chance. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
+import { type Cleanup, Cleanups } from './cleanup.ts'
 import { RedisServer } from './redis/server.ts'
 import { Sandbox, type SandboxOptions, type Settings } from './sandbox.ts'
 import { startIn, type Service } from './service.ts'
@@ -20,19 +21,23 @@ export interface HostsOptions extends SandboxOptions {
 /** Several hosts of one service, each with a run directory of its own, and the Redis that they share. */
 export class Hosts {
   readonly redis: RedisServer
-  readonly #t: TestContext
+  readonly #t: Cleanup
   readonly #options: HostsOptions
 
-  private constructor(t: TestContext, redis: RedisServer, options: HostsOptions) {
+  private constructor(t: Cleanup, redis: RedisServer, options: HostsOptions) {
     this.#t = t
     this.redis = redis
     this.#options = options
   }
 
   static async of(t: TestContext, options: HostsOptions = {}): Promise<Hosts> {
-    const redis = options.redis ?? (await RedisServer.start(t))
+    const hosts = new Cleanups()
+    const redises = new Cleanups()
+    // The hosts end while there is still a Redis to do it in good order with.
+    t.after(() => hosts.run().finally(() => redises.run()))
+    const redis = options.redis ?? (await RedisServer.start(redises))
     await wasUsedBefore(redis)
-    return new Hosts(t, redis, options)
+    return new Hosts(hosts, redis, options)
   }
 
   /** Hosts of a Redis that knows of nobody, or does not run. */

@@ -200,7 +200,7 @@ describe('lease', { concurrency: 4 }, () => {
       Promise.all([first, second, third].map(async (host) => (await host.status()).state))
     assert.deepEqual(await states(), ['serving', 'serving', 'standby'])
     const slots = [(await first.status()).lease?.slot, (await second.status()).lease?.slot]
-    assert.deepEqual(slots.toSorted(), [1, 2])
+    assert.deepEqual(new Set(slots), new Set([1, 2]))
     await first.stop()
     assert.equal((await becomes(third, 'serving')).lease?.slot, slots[0])
   })

@@ -24,7 +24,12 @@ async function threeHosts(t: TestContext) {
     (port, at) =>
       new Pm2(t, {
         app: teller,
-        config: { port, workers: 2, lease: { host: `host-${at + 1}`, ttlMs } },
+        config: {
+          port,
+          workers: 2,
+          lease: { host: `host-${at + 1}`, ttlMs },
+          fleet: { maxDown: ports.length },
+        },
         environment: { HELLOSERVER_REDIS_URL: redis.url },
       }),
   )
@@ -50,5 +55,7 @@ describe('a fleet under pm2', () => {
       assert.deepEqual([generation, lastReload?.outcome], [2, 'done'])
     }
     assert.deepEqual(await states(), ['serving', 'standby', 'standby'])
+    // While there is a Redis to do it in good order with.
+    await Promise.all(hosts.map((host) => host.do('stop', 'helloserver')))
   })
 })

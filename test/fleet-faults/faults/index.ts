@@ -35,9 +35,9 @@ export const scenesWithoutWait = scenesOf(hostsWithoutWait, partitions).filter(
 )
 
 /**
- * The scenes whose fault has one of these words in its name; all of them when there is no word.
+ * The scenes that this machine allows whose fault has one of these words in its name; all of them without words.
  *
- * @throws Error when no name contains one of them
+ * @throws Error when no name contains one of them, or the machine allows none
  */
 export function scenesNamed(words: readonly string[] = []): Scene[] {
   for (const word of words) {
@@ -45,7 +45,11 @@ export function scenesNamed(words: readonly string[] = []): Scene[] {
     const names = all.map(({ fault }) => `"${fault.name}"`).join(', ')
     throw new Error(`No fault's name contains "${word}"; there are ${names}`)
   }
-  return all.filter(
+  const chosen = all.filter(
     ({ fault }) => words.length === 0 || words.some((word) => fault.name.includes(word)),
   )
+  const possible = chosen.filter(({ setting }) => setting.missing?.() === undefined)
+  const [first] = chosen
+  if (possible.length === 0) throw new Error(first?.setting.missing?.())
+  return possible
 }

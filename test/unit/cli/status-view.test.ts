@@ -53,6 +53,7 @@ const status: Status = {
   lastReload: { at: '2026-01-01T00:00:00.000Z', outcome: 'failed', reason: 'no', durationMs: 9 },
   drain: null,
   lease: null,
+  fleet: null,
   supervisor: { attached: true, pid: 99 },
   events: Array.from({ length: 6 }, (_, at) => ({
     seq: at + 1,
