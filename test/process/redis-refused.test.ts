@@ -124,8 +124,10 @@ describe('a Redis that cannot be used', { concurrency: 3 }, () => {
 
   test('too few replicas', async (t) => {
     const server = await RedisServer.start(t)
-    const { result } = await startWith(t, server.url, { replicas: 1 })
-    assertStandsBy(result, /has too few replicas that keep up/)
+    const { sandbox, result } = await startWith(t, server.url, { replicas: 1 })
+    assertStandsBy(result, /Redis at /)
+    // On a busy machine, the first answer may be late.
+    await sandbox.logged(/has too few replicas that keep up/)
   })
 
   test('one that is paused', async (t) => {
