@@ -159,7 +159,8 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     const ids = (await look(first)).map(({ id }) => id)
     const answers = await Promise.all(stores.map((store) => store.acquire(0, ids)))
     const grants = answers.flatMap((answer) => (answer.kind === 'granted' ? [answer.grant] : []))
-    assert.deepEqual(grants.map(({ slot }) => slot).toSorted(), [1, 2])
+    assert.deepEqual(new Set(grants.map(({ slot }) => slot)), new Set([1, 2]))
+    assert.equal(grants.length, 2)
   })
 
   test('the same place need not wait for its dead predecessor, unless the server is another', async (t) => {
