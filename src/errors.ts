@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'APP_FAILED'
   | 'BOOT_FAILED'
   | 'RELOAD_FAILED'
+  | 'STOPPING'
   | 'CONTROL_FAILED'
   | 'SUPERVISED'
   | 'OTHER_PROTOCOL'
@@ -43,6 +44,11 @@ export class HelloserverError extends Error {
 /** What is asked of a process that was the service; another one is to be asked. */
 export function handedOver(pid: number): HelloserverError {
   return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
+}
+
+/** What cannot be done any more, and is nobody's fault. */
+export function stopping(): HelloserverError {
+  return new HelloserverError('STOPPING', 'The service is stopping')
 }
 
 /** A line that did not end within `connection.maxLineBytes`; an app may answer it in its own way. */

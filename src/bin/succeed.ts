@@ -63,7 +63,7 @@ export async function succeed(name: string): Promise<number> {
         lock = await adoptPidLock(offered.lock)
         stack.push('PID lock', () => lock?.release())
         await service.openControl()
-        return { listener: offered.listener, grant: await predecessor.hold() }
+        return { listener: offered.listener, hold: await predecessor.hold() }
       }
       // What follows the listening socket is done in the same turn: no connection is accepted before its end.
       const running = service.run(

@@ -90,8 +90,7 @@ export class RedisFleet implements Fleet {
     try {
       await this.#permitted(change, perform)
     } catch (error) {
-      // What fails because the service ends says nothing about the code.
-      if (build !== undefined && this.#registry.isUp) await this.#guard.failed(build, error)
+      if (build !== undefined) await this.#guard.failed(build, error)
       throw error
     }
     // In an upgrade the successor says so, and this process may end at any moment.

@@ -5,7 +5,7 @@ import type { RedisLink } from '../redis/link.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { monotonicMs } from '../clock.ts'
 import { keysOf } from './keys.ts'
-import type { Grant, Lease, LeaseListener, LeaseStatus } from './lease.ts'
+import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
 import { type Contender, LeaseStore } from './lease-store.ts'
 import { Observations } from './observations.ts'
 import { Validity } from './validity.ts'
@@ -115,8 +115,17 @@ export class RedisLease implements Lease {
     else this.#wake.now()
   }
 
-  async resume(grant: Grant): Promise<void> {
+  get hold(): Hold | null {
+    const grant = this.#grant
+    return grant === null ? null : { grant, deadlineMs: this.#validity.deadlineMs }
+  }
+
+  async resume({ grant, deadlineMs }: Hold): Promise<void> {
     const sentMs = monotonicMs()
+    // Past the deadline a renewal could restore what a server has lost and others have by now.
+    if (sentMs >= deadlineMs) {
+      throw new HelloserverError('BOOT_FAILED', 'The lease ran out before it was passed on')
+    }
     const renewal = await this.#store.renew(grant)
     if (renewal.kind === 'lost') {
       throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)

@@ -211,7 +211,7 @@ export class Primary {
     return {
       lock: lock.handle,
       place: this.#path.listeners.estate,
-      grant: () => this.#tenure.lease.grant,
+      hold: () => this.#tenure.lease.hold,
     }
   }
 

@@ -141,7 +141,7 @@ export class Reloader<Request extends object> {
       })
     } catch (error) {
       reason = `${messageOf(error)} (in step "${step}")`
-      if (codeOf(error) === 'HANDED_OVER') {
+      if (givenUp.has(codeOf(error) ?? '')) {
         this.#options.log.info({ cause, reason }, 'Not reloading')
         return resultOf(performance.now() - startedMs, reason)
       }
@@ -160,6 +160,9 @@ export class Reloader<Request extends object> {
     else events.record('reload-failed', { cause, step, reason, durationMs })
   }
 }
+
+/** Nothing is wrong then: another process is the service, or it ends. */
+const givenUp: ReadonlySet<string> = new Set(['HANDED_OVER', 'STOPPING'])
 
 function resultOf(durationMs: number, reason: string | null): ReloadResult {
   return {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
@@ -72,7 +72,7 @@ export class Tenure {
    */
   async begin(offer: Offer | undefined): Promise<void> {
     this.#offered = offer?.listener
-    if (offer?.grant) await this.lease.resume(offer.grant)
+    if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.seek()
     await this.#begun.promise
     this.#hasBegun = true
@@ -96,7 +96,7 @@ export class Tenure {
   /** The service ends: nothing is begun any more. */
   end(): void {
     this.#hasEnded = true
-    this.#begun.reject(new HelloserverError('BOOT_FAILED', 'The service is stopping'))
+    this.#begun.reject(stopping())
   }
 
   /**

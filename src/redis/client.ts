@@ -15,6 +15,8 @@ const common = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
+  // Nobody would hear of its failure, and what nobody hears of ends the process.
+  autoResubscribe: false,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,
   connectTimeout: 500,

@@ -1,6 +1,6 @@
 import type { RestartOnly } from '../config/restart-only.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Grant } from '../lease/lease.ts'
+import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/events.ts'
 import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
@@ -48,7 +48,7 @@ export type ToSuccessor =
   /** With the socket that is the PID lock. */
   | { readonly kind: 'lock' }
   /** Go on with the lease, if the service has one; accept connections, and have people find you. */
-  | { readonly kind: 'go'; readonly grant: Grant | null }
+  | { readonly kind: 'go'; readonly hold: Hold | null }
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */

@@ -5,7 +5,7 @@ import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
-import type { Grant } from '../lease/lease.ts'
+import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
   type Inheritance,
@@ -30,7 +30,7 @@ export interface Estate {
   /** The listening socket; undefined for a service that stands by. */
   readonly place: OwnedListener | undefined
   /** The lease, as it is when the word is given. */
-  readonly grant: () => Grant | null
+  readonly hold: () => Hold | null
 }
 
 interface OwnedListener {
@@ -105,7 +105,7 @@ export class Successor {
    *
    * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
-  async takeOver({ lock, place, grant }: Estate): Promise<void> {
+  async takeOver({ lock, place, hold }: Estate): Promise<void> {
     this.#send({ kind: 'lock' }, lock)
     if (place === undefined) void this.#tell({ kind: 'no-listener' })
     else {
@@ -115,7 +115,7 @@ export class Successor {
     await this.#until('holding')
     // It may serve from here on, and only its end says that it does not.
     clearTimeout(this.#deadline)
-    void this.#tell({ kind: 'go', grant: grant() })
+    void this.#tell({ kind: 'go', hold: hold() })
     await this.#until('serving')
   }
 

@@ -34,7 +34,13 @@ export class Hosts {
     const hosts = new Cleanups()
     const redises = new Cleanups()
     // The hosts end while there is still a Redis to do it in good order with.
-    t.after(() => hosts.run().finally(() => redises.run()))
+    t.after(async () => {
+      try {
+        await hosts.run()
+      } finally {
+        await redises.run()
+      }
+    })
     const redis = options.redis ?? (await RedisServer.start(redises))
     await wasUsedBefore(redis)
     return new Hosts(hosts, redis, options)

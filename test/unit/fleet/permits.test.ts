@@ -78,10 +78,11 @@ describe('permits', { concurrency: 4 }, () => {
       }
       for (const host of [keeper, ...others]) host.become('serving')
       await Promise.all(restarted)
-      assert.deepEqual(
-        order,
-        hosts.map((_, at) => named(at)),
-      )
+      // Of permits that are out together, one may be heard of before another that was given first.
+      for (const [at, host] of hosts.entries()) {
+        const position = order.indexOf(host.fleet.status.host)
+        assert.ok(Math.abs(position - at) < maxDown, `the order was ${order.join(', ')}`)
+      }
       assert.ok(most <= maxDown, `${most} were down`)
     })
   }
