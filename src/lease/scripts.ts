@@ -1,4 +1,4 @@
-import { askServer, epoch } from '../redis/lua.ts'
+import { askServer } from '../redis/lua.ts'
 import { script } from '../redis/script.ts'
 
 /**
@@ -117,18 +117,18 @@ return {'renewed'}
 `)
 
 /**
- * Gives a hold up, for others to take at once. Only where this server itself wrote it: a release is said again when
- * its answer was lost, and by then another may have been granted the lease by a server that this one has replaced.
- * There the others wait, as they do for whoever serves without this server's knowledge.
+ * Gives a hold up, for others to take at once, if this server itself wrote it: the epoch stays what it was. A release
+ * is said again when its answer was lost, and by then another may have been granted the lease by a server that this
+ * one has replaced. There whoever wants it sees another server's epoch, and waits.
  *
  * KEYS: the record. ARGV: instance, token, channel.
  * Returns 1, or 0 when there was nothing to give up.
  */
-export const releaseScript = script(`${epoch}
+export const releaseScript = script(`
 local instance, token, channel = unpack(ARGV)
-local record = redis.call('HMGET', KEYS[1], 'holder', 'token', 'state', 'epoch')
+local record = redis.call('HMGET', KEYS[1], 'holder', 'token', 'state')
 local isMine = record[1] == instance and record[2] == token
-if not isMine or record[3] ~= 'held' or record[4] ~= epoch() then return 0 end
+if not isMine or record[3] ~= 'held' then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'free')
 redis.call('HINCRBY', KEYS[1], 'seq', 1)
 redis.call('PUBLISH', channel, 'free')

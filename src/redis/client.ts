@@ -42,7 +42,7 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
   const { tls } = target
   if (target.kind === 'cluster') {
     const { retryStrategy: _, enableOfflineQueue, ...redisOptions } = options
-    return new Cluster([...target.nodes], {
+    const client = new Cluster([...target.nodes], {
       enableOfflineQueue,
       clusterRetryStrategy: retryDelayMs,
       retryDelayOnFailover: 50,
@@ -52,6 +52,8 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
       slotsRefreshInterval: 5_000,
       redisOptions: { ...redisOptions, ...(tls ? { tls: {} } : {}) },
     })
+    forgetSubscribers(client)
+    return client
   }
   const { db } = target
   if (target.kind === 'single') {
@@ -70,4 +72,15 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
   })
+}
+
+/**
+ * When a node is down, ioredis 6.0 tries others for its messages in a tight loop, and each time ends the connection
+ * that it had before once more, which leaves one more listener at its socket. It remembers that one for what was
+ * subscribed there; `RedisLink` subscribes anew by itself.
+ */
+function forgetSubscribers(client: Cluster): void {
+  const { subscriber } = client as unknown as { subscriber?: object }
+  if (subscriber === undefined) return
+  Object.defineProperty(subscriber, 'lastActiveSubscriber', { get: () => undefined, set: () => {} })
 }

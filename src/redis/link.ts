@@ -138,6 +138,8 @@ export class RedisLink {
     if (subscriber.status === 'ready') join()
     // Anew with each connection: the first attempt may have failed, and a second one changes nothing.
     subscriber.on('ready', join)
+    // In a cluster, the node that it was subscribed to may have gone, which nobody tells.
+    subscriber.on('refresh', join)
   }
 
   close(): void {

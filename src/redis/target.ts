@@ -30,7 +30,7 @@ export type RedisTarget = Credentials &
 const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 
 const forms =
-  'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, and rediss instead of redis for TLS'
+  'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, rediss instead of redis for TLS, and each of :/?@% in a password encoded, as %2F for a slash'
 
 /** scheme, credentials, hosts, path, query. `URL` cannot be had for this: it knows only one host. */
 const pattern =
@@ -40,7 +40,7 @@ const pattern =
  * Reads a URL of Redis.
  *
  * @param label - what the URL was given as, for the error's message
- * @throws HelloserverError `BAD_CONFIG`; its message has no password in it
+ * @throws HelloserverError `BAD_CONFIG`; its message quotes nothing, since any part may turn out to be a password
  */
 export function parseRedisUrl(url: string, label: string): RedisTarget {
   const refuse = (problem: string): never => {
@@ -57,7 +57,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   const unknown = [...parameters.keys()].filter(
     (key) => kind !== 'sentinel' || key !== 'sentinelPassword',
   )
-  if (unknown.length > 0) return refuse(`it has the unknown parameter "${unknown.join('", "')}"`)
+  if (unknown.length > 0) return refuse('it has a parameter that is unknown')
   const credentials = { ...credentialsOf(user, refuse), tls: scheme === 'rediss' }
   const segments = path
     .split('/')
@@ -70,12 +70,12 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   }
   if (kind === 'single') {
     if (others.length > 0) return refuse('it names several hosts')
-    if (segments.length > 1) return refuse(`its path "${path}" is too long`)
+    if (segments.length > 1) return refuse('its path is too long')
     return { kind, ...credentials, ...first, db: databaseOf(segments[0], refuse) }
   }
   const [group, db, ...rest] = segments
   if (group === undefined) return refuse('it names no group for the sentinels')
-  if (rest.length > 0) return refuse(`its path "${path}" is too long`)
+  if (rest.length > 0) return refuse('its path is too long')
   return {
     kind,
     ...credentials,
@@ -101,8 +101,8 @@ function addressOf(text: string, fallback: number, refuse: Refuse): RedisAddress
   const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
   const host = found?.[1]?.replace(/^\[|\]$/g, '')
   const port = Number(found?.[2] ?? fallback)
-  if (host === undefined) return refuse(`it has "${text}" where a host belongs`)
-  if (port < 1 || port > 65_535) return refuse(`it has the port ${port}`)
+  if (host === undefined) return refuse('it has something else where a host belongs')
+  if (port < 1 || port > 65_535) return refuse('it has a port that is not from 1 to 65535')
   return { host, port }
 }
 
@@ -116,7 +116,7 @@ function credentialsOf(user: string, refuse: Refuse): Pick<Credentials, 'usernam
 
 function databaseOf(segment: string | undefined, refuse: Refuse): number {
   if (segment === undefined) return 0
-  return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse(`it has the database "${segment}"`)
+  return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse('it has a database that is no number')
 }
 
 /** A percent sign that begins no code stands for itself: passwords have them. */

@@ -36,7 +36,7 @@ function assertStandsBy({ status, stdout, stderr }: CommandResult, reason: RegEx
 describe('a Redis that cannot be used', { concurrency: 3 }, () => {
   for (const [url, problem] of [
     ['http://127.0.0.1', 'it is no URL of Redis'],
-    ['redis://127.0.0.1:0', 'it has the port 0'],
+    ['redis://127.0.0.1:0', 'it has a port that is not from 1 to 65535'],
     ['redis://user@127.0.0.1', 'it has a user without a password'],
     ['redis+sentinel://127.0.0.1', 'it names no group for the sentinels'],
     ['redis+cluster://127.0.0.1/1', 'a cluster has no databases'],
@@ -124,8 +124,10 @@ describe('a Redis that cannot be used', { concurrency: 3 }, () => {
 
   test('too few replicas', async (t) => {
     const server = await RedisServer.start(t)
-    const { result } = await startWith(t, server.url, { replicas: 1 })
-    assertStandsBy(result, /has too few replicas that keep up/)
+    const { sandbox, result } = await startWith(t, server.url, { replicas: 1 })
+    assertStandsBy(result, /Redis at /)
+    // On a busy machine, the first answer may be late.
+    await sandbox.logged(/has too few replicas that keep up/)
   })
 
   test('one that is paused', async (t) => {

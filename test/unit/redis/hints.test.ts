@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { parseRedisUrl } from '../../../src/redis/target.ts'
+import { RedisCluster } from '../../helpers/redis/cluster.ts'
 import { RedisServer } from '../../helpers/redis/server.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 
@@ -28,3 +29,30 @@ test('a subscription outlives silence, and comes back when its server does', asy
   await server.command('PUBLISH', 'channel', 'two')
   await waitFor('a message', () => heard.includes('two'))
 })
+
+test('in a cluster, a subscription moves when its node is gone', async (t) => {
+  const { servers } = await RedisCluster.start(t)
+  const link = new RedisLink(
+    parseRedisUrl(`redis+cluster://${addressesOf(servers)}`, 'The URL'),
+    'link',
+  )
+  t.after(() => link.close())
+  const heard: string[] = []
+  link.subscribe('channel', (message) => heard.push(message))
+  const node = await waitFor('a subscription', async () => {
+    const counts = await Promise.all(
+      servers.map((server) => server.command('PUBSUB', 'NUMSUB', 'channel')),
+    )
+    return servers[counts.indexOf('channel\n1')]
+  })
+  await node.kill()
+  const other = servers.find((server) => server !== node)
+  await waitFor('a message', async () => {
+    await other?.command('PUBLISH', 'channel', 'moved')
+    return heard.includes('moved')
+  })
+})
+
+function addressesOf(servers: readonly RedisServer[]): string {
+  return servers.map(({ address }) => `${address.host}:${address.port}`).join(',')
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { keysOf } from '../../../src/lease/keys.ts'
+import type { Grant } from '../../../src/lease/lease.ts'
+import { LeaseStore } from '../../../src/lease/lease-store.ts'
+import { RedisLink } from '../../../src/redis/link.ts'
+import { parseRedisUrl } from '../../../src/redis/target.ts'
+import { RedisServer } from '../../helpers/redis/server.ts'
+
+const key = '{hs:unit}:lease'
+
+interface Place {
+  readonly place?: string
+  readonly slots?: number
+  readonly ttlMs?: number
+}
+
+async function storeAt(t: TestContext, server: RedisServer, name: string, options: Place = {}) {
+  const { place = name, slots = 1, ttlMs = 3_000 } = options
+  const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), name)
+  t.after(() => link.close())
+  await link.ready(5_000)
+  return new LeaseStore(link, keysOf('unit', slots), { instance: name, host: name, place }, ttlMs)
+}
+
+/** What is there to be seen; an answer that grants something fails. */
+async function look(store: LeaseStore, matured: readonly string[] = []) {
+  const answer = await store.acquire(0, matured)
+  assert.equal(answer.kind, 'seen')
+  return answer.records
+}
+
+async function take(store: LeaseStore, matured: readonly string[] = []): Promise<Grant> {
+  const answer = await store.acquire(0, matured)
+  assert.equal(answer.kind, 'granted')
+  return answer.grant
+}
+
+/** Takes a lease that nobody has, without the wait that goes before it. */
+async function takeNew(store: LeaseStore): Promise<Grant> {
+  return take(
+    store,
+    (await look(store)).map(({ id }) => id),
+  )
+}
+
+describe('the scripts of the lease', { concurrency: true }, () => {
+  test('a server that knows of nobody grants only what was waited for', async (t) => {
+    const server = await RedisServer.start(t)
+    const a = await storeAt(t, server, 'a')
+    const [record] = await look(a)
+    assert.equal(record?.state, 'grace')
+    await look(a, ['something else'])
+    const { slot, token } = await take(a, [record.id])
+    assert.equal(slot, 1)
+    assert.ok(token > 0)
+  })
+
+  test('what is held is not granted, and each grant has a higher token', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const first = await takeNew(a)
+    const [seen] = await look(b)
+    assert.deepEqual([seen?.state, seen?.host, seen?.token], ['held', 'a', first.token])
+    await a.release(first)
+    const second = await take(b)
+    assert.ok(second.token > first.token)
+    // The caller may have seen more than the server remembers.
+    await b.release(second)
+    const answer = await a.acquire(second.token + 1_000_000, [''])
+    assert.ok(answer.kind === 'granted' && answer.grant.token === second.token + 1_000_001)
+  })
+
+  test('a renewal changes what is seen, so that nobody waits it out', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const grant = await takeNew(a)
+    const [before] = await look(b)
+    assert.ok(before)
+    for (let round = 0; round < 3; round += 1) {
+      assert.equal((await a.renew(grant)).kind, 'renewed')
+      await look(b, [before.id])
+    }
+    const [after] = await look(b)
+    assert.ok(after && after.id !== before.id)
+    assert.ok((await take(b, [after.id])).token > grant.token)
+    assert.deepEqual((await a.renew(grant)).kind, 'lost')
+  })
+
+  test('after a restart with its data, what was held is in grace until it is renewed', async (t) => {
+    const server = await RedisServer.start(t, { isDurable: true })
+    const grant = await takeNew(await storeAt(t, server, 'a'))
+    await server.restart()
+    const again = await storeAt(t, server, 'a')
+    const stranger = await storeAt(t, server, 'b')
+    const [record] = await look(stranger)
+    assert.deepEqual([record?.state, record?.token], ['grace', grant.token])
+    assert.equal((await again.renew(grant)).kind, 'renewed')
+    const [renewed] = await look(stranger, [record?.id ?? ''])
+    assert.equal(renewed?.state, 'held')
+    await again.release(grant)
+    assert.ok((await take(stranger)).token > grant.token)
+  })
+
+  test('a holder whose connection is new writes down which server has its record', async (t) => {
+    const server = await RedisServer.start(t, { isDurable: true })
+    const a = await storeAt(t, server, 'a')
+    const grant = await takeNew(a)
+    await a.renew(grant)
+    await server.restart()
+    const again = await storeAt(t, server, 'a')
+    // Nobody else has looked meanwhile.
+    await again.renew(grant)
+    assert.equal(await server.command('HGET', key, 'epoch'), await server.info('run_id'))
+  })
+
+  test('a renewal restores what the server has lost', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const grant = await takeNew(a)
+    await a.renew(grant)
+    const settings = await server.command('HGETALL', '{hs:unit}:settings')
+    for (const lost of [[key], ['{hs:unit}:settings'], [key, '{hs:unit}:settings']]) {
+      await server.command('DEL', ...lost)
+      assert.equal((await a.renew(grant)).kind, 'renewed')
+      assert.equal(await server.command('HGETALL', '{hs:unit}:settings'), settings)
+      const [record] = await look(b)
+      assert.deepEqual([record?.state, record?.token], ['held', grant.token])
+    }
+  })
+
+  test('a stranger releases nothing', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const grant = await takeNew(a)
+    await b.release(grant)
+    await a.release({ ...grant, token: grant.token + 1 })
+    assert.equal((await look(b))[0]?.state, 'held')
+  })
+
+  test('what another server wrote down is not released', async (t) => {
+    const server = await RedisServer.start(t)
+    const a = await storeAt(t, server, 'a')
+    const grant = await takeNew(a)
+    await server.command('HSET', key, 'epoch', 'another')
+    await a.release(grant)
+    assert.equal(await server.command('HGET', key, 'state'), 'held')
+  })
+
+  test('other settings than those of the fleet are refused', async (t) => {
+    const server = await RedisServer.start(t)
+    await takeNew(await storeAt(t, server, 'a'))
+    for (const [options, words] of [
+      [{ ttlMs: 2_000 }, /lease\.ttlMs is 2000 here and 3000 in the fleet \(set by a\)/],
+      [{ slots: 2 }, /lease\.slots is 2 here and 1 in the fleet/],
+    ] as const) {
+      const other = await storeAt(t, server, 'b', options)
+      await assert.rejects(other.acquire(0, []), { code: 'LEASE_REFUSED', message: words })
+    }
+  })
+
+  test('of the slots, no more are granted than there are', async (t) => {
+    const server = await RedisServer.start(t)
+    const names = ['a', 'b', 'c', 'd']
+    const stores = await Promise.all(names.map((name) => storeAt(t, server, name, { slots: 2 })))
+    const [first] = stores
+    assert.ok(first)
+    const ids = (await look(first)).map(({ id }) => id)
+    const answers = await Promise.all(stores.map((store) => store.acquire(0, ids)))
+    const grants = answers.flatMap((answer) => (answer.kind === 'granted' ? [answer.grant] : []))
+    assert.deepEqual(new Set(grants.map(({ slot }) => slot)), new Set([1, 2]))
+    assert.equal(grants.length, 2)
+  })
+
+  test('the same place need not wait for its dead predecessor, unless the server is another', async (t) => {
+    const server = await RedisServer.start(t, { isDurable: true })
+    const dead = await storeAt(t, server, 'dead', { place: 'here' })
+    const next = await storeAt(t, server, 'next', { place: 'here' })
+    const first = await takeNew(dead)
+    const second = await take(next)
+    assert.ok(second.token > first.token)
+    assert.equal((await dead.renew(first)).kind, 'lost')
+    await server.restart()
+    const third = await storeAt(t, server, 'third', { place: 'here' })
+    assert.equal((await look(third))[0]?.state, 'grace')
+  })
+})

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { explainRedis } from '../../../src/redis/problem.ts'
+
+const errorWith = (message: string, code?: string) => Object.assign(new Error(message), { code })
+
+for (const [message, words, isPermanent] of [
+  ['WRONGPASS invalid username-password pair', 'refuses the password', true],
+  ['NOAUTH Authentication required.', 'wants a password', true],
+  ["NOPERM this user has no permissions to run the 'eval' command", 'forbids the user', true],
+  ["READONLY You can't write against a read only replica.", 'is a read-only replica', false],
+  ['MOVED 866 127.0.0.1:7001', 'is part of a cluster; use redis+cluster://', true],
+  ['Too many Cluster redirections. Last error: MOVED 1 a:1', 'is between two masters', false],
+  ['ERR This instance has cluster support disabled', 'is no cluster; use redis://', true],
+  ['LOADING Redis is loading the dataset in memory', 'is loading its data', false],
+  ['CLUSTERDOWN The cluster is down', 'is between two masters', false],
+  ['MISCONF Redis is configured to save RDB snapshots', 'cannot save them', false],
+  ["OOM command not allowed when used memory > 'maxmemory'.", 'is out of memory', false],
+  ['ERR DB index is out of range', 'has no such database', true],
+  ['WAIT: 0 of 1 replicas', 'has too few replicas that keep up', false],
+  [
+    'All sentinels are unreachable. Last error: ERR No such master with that name',
+    'is unknown to them',
+    false,
+  ],
+  ['Command timed out', 'does not answer in time', false],
+  ['something else', 'fails: something else', false],
+] as const) {
+  test(message, () => {
+    const problem = explainRedis('Redis at db:1', new Error(message))
+    assert.ok(problem.text.startsWith('Redis at db:1 '), problem.text)
+    assert.ok(problem.text.includes(words), problem.text)
+    assert.equal(problem.isPermanent, isPermanent)
+  })
+}
+
+test('an error of the system is known by its code', () => {
+  const { text } = explainRedis('It', errorWith('connect', 'ECONNREFUSED'))
+  assert.equal(text, 'It refuses connections')
+})
+
+test('whether it is TLS that is wrong is asked only until it was right once', () => {
+  const closed = errorWith('read', 'ECONNRESET')
+  const texts = [true, false, undefined].map((tls) => explainRedis('It', closed, tls).text)
+  assert.deepEqual(texts, [
+    'It has closed the connection; does it speak TLS?',
+    'It has closed the connection; does it want TLS (rediss://)?',
+    'It has closed the connection',
+  ])
+})
