@@ -30,7 +30,14 @@ export const usage = `usage: npm run bench -- [options]
   --out FILE       where the figures go [bench/results/latest.json]
 `
 
-function numberFrom(key: string, text: string, least: number, most: number, whole = true): number {
+/** @throws UsageError naming the option, what it got and what it takes */
+export function numberFrom(
+  key: string,
+  text: string,
+  least: number,
+  most: number,
+  whole = true,
+): number {
   const value = text.trim() === '' ? Number.NaN : Number(text)
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
   const kind = whole ? 'a whole number' : 'a number'

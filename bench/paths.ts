@@ -12,6 +12,9 @@ export const nativeBuild = join(import.meta.dirname, 'native')
 /** Where results go unless `--out` says otherwise. */
 export const defaultOut = join(projectRoot, 'bench', 'results', 'latest.json')
 
+/** Where those of the lease go. */
+export const leaseOut = join(projectRoot, 'bench', 'results', 'lease.json')
+
 /** The command line of helloserver, compiled. */
 export const helloserverCli = join(projectRoot, 'dist', 'src', 'bin', 'cli.js')
 

@@ -2,18 +2,16 @@
  * Measures helloserver side by side with what else one would use; see README.md in this folder.
  * Exit status: 0 measured; 1 could not be; 2 usage; 128 and the signal's number when interrupted.
  */
-import { constants } from 'node:os'
 import { describeMachine } from './machine.ts'
 import type { StartedTarget } from './measurement.ts'
 import { compileNative } from './native.ts'
-import { type Options, parseOptions, UsageError, usage } from './options.ts'
+import { type Options, parseOptions, usage } from './options.ts'
+import { abortOnSignals, messageOf, progress, runProgram } from './program.ts'
 import { freePort } from './readiness.ts'
 import { markdownOf, type Results, resultsOf, writeResults } from './results.ts'
 import { measureAll } from './rounds.ts'
 import { targetsNamed } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
-
-const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 
 async function startOne(target: Target, signal: AbortSignal): Promise<StartedTarget> {
   const port = await freePort()
@@ -53,18 +51,6 @@ async function run(options: Options, signal: AbortSignal): Promise<Results> {
   }
 }
 
-/** The first signal ends the run in order; further ones change nothing about that. */
-function abortOnSignals(): AbortSignal {
-  const interrupted = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      process.exitCode ??= 128 + constants.signals[name]
-      interrupted.abort(new Error(`Interrupted by ${name}`))
-    })
-  }
-  return interrupted.signal
-}
-
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2))
   const signal = abortOnSignals()
@@ -73,16 +59,4 @@ async function main(): Promise<void> {
   process.stdout.write(`${markdownOf(results)}\n`)
 }
 
-/** What is aborted says only that it was; the reason why is its cause. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.name === 'AbortError' && error.cause ? messageOf(error.cause) : error.message
-}
-
-try {
-  await main()
-} catch (error) {
-  const message = messageOf(error)
-  progress(error instanceof UsageError ? `${message}\n\n${usage}` : message)
-  process.exitCode ??= error instanceof UsageError ? 2 : 1
-}
+await runProgram(main, usage)

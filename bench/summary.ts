@@ -1,5 +1,6 @@
 import { type Failures, failureKinds } from './load.ts'
 import type { Measurement } from './measurement.ts'
+import { median } from './median.ts'
 import type { TargetName } from './targets/target.ts'
 
 /** The target that the others are compared with. */
@@ -20,14 +21,6 @@ export interface Summary {
   /** Sums, not medians: one failure in one round is a failure. */
   ok: number
   failures: Failures
-}
-
-/** The middle value, or the mean of the two in the middle; null for none. Nulls are left out. */
-function median(values: readonly (number | null)[]): number | null {
-  const sorted = values.filter((value) => value !== null).toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)]
-  const lower = sorted[Math.floor((sorted.length - 1) / 2)]
-  return upper === undefined || lower === undefined ? null : (upper + lower) / 2
 }
 
 type Figure = 'connectionsPerSecond' | 'cpuUsPerConnection'

@@ -1,4 +1,5 @@
 import { failureKinds } from './load.ts'
+import { alignedTable, figure } from './markdown.ts'
 import { baseline, type Summary } from './summary.ts'
 
 const heads = [
@@ -15,10 +16,6 @@ const heads = [
 
 /** The target's name reads from the left, figures line up on the right. */
 const leftAligned = new Set([1])
-
-function figure(value: number | null, decimals: number, suffix = ''): string {
-  return value === null ? '–' : `${value.toFixed(decimals)}${suffix}`
-}
 
 function failuresText({ failures }: Summary): string {
   const counted = failureKinds.filter((kind) => failures[kind] > 0)
@@ -39,20 +36,7 @@ function cells(summary: Summary): string[] {
   ]
 }
 
-function line(row: readonly string[], widths: readonly number[]): string {
-  const padded = row.map((text, column) => {
-    const width = widths[column] ?? 0
-    return leftAligned.has(column) ? text.padEnd(width) : text.padStart(width)
-  })
-  return `| ${padded.join(' | ')} |`
-}
-
-/** A Markdown table whose columns line up, so that it reads as well in a terminal. */
+/** A Markdown table of all targets and loads. */
 export function tableOf(summaries: readonly Summary[]): string {
-  const rows = [heads, ...summaries.map(cells)]
-  const widths = heads.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const rule = widths.map((width, column) =>
-    leftAligned.has(column) ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-  )
-  return [heads, rule, ...summaries.map(cells)].map((row) => line(row, widths)).join('\n')
+  return alignedTable(heads, summaries.map(cells), leftAligned)
 }

@@ -15,6 +15,13 @@ await build()
 needProgram('tmux', 'tmux')
 needProgram('whois', 'whois')
 needProgram('systemd-socket-activate', 'systemd')
+needProgram('redis-server', 'redis-server')
+needProgram('redis-sentinel', 'redis-sentinel')
+needProgram('redis-cli', 'redis-tools')
+needProgram('faketime', 'faketime')
+needProgram('tc', 'iproute2')
+needProgram('openssl', 'openssl')
+needProgram('rsyslogd', 'rsyslog')
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist/test'), { recursive: true })
@@ -40,7 +47,8 @@ function needProgram(program, debianPackage) {
     process.exit(1)
   }
   say(`Installing ${debianPackage} …`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // In runlevel 1 Debian starts no service of what it installs: the tests start their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   run('apt-get', ['-qq', 'update'], { env })
   run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', debianPackage], { env })
 }

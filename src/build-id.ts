@@ -21,10 +21,12 @@ export function programId(): string {
  * same one, whatever the files' dates say.
  *
  * @param appModule - the app's compiled module, an absolute path
+ * @param program - the primary's module in another copy of helloserver, whose code counts instead of its own
  * @returns twelve hexadecimal digits
  */
-export function buildId(appModule: string): string {
-  return digest([ownCode, dirname(appModule)])
+export function buildId(appModule: string, program?: string): string {
+  const code = program === undefined ? ownCode : dirname(dirname(program))
+  return digest([code, dirname(appModule)])
 }
 
 function digest(folders: readonly string[]): string {

@@ -3,7 +3,7 @@
  * `performance.now()`, which each begins anew. It stands still while the machine is suspended.
  */
 export function monotonicMs(): number {
-  return performance.now() + originMs
+  // Not performance.now() and its distance to this clock: that is wrong for ever by what passes between the two
+  // readings, which is many milliseconds when the machine is busy.
+  return Number(process.hrtime.bigint()) / 1e6
 }
-
-const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()

@@ -8,13 +8,20 @@ export type ErrorCode =
   | 'APP_FAILED'
   | 'BOOT_FAILED'
   | 'RELOAD_FAILED'
+  | 'STOPPING'
   | 'CONTROL_FAILED'
   | 'SUPERVISED'
   | 'OTHER_PROTOCOL'
   | 'HANDED_OVER'
   | 'REDIS_FAILED'
+  | 'REDIS_REFUSED'
   | 'LEASE_LOST'
   | 'LEASE_REFUSED'
+  | 'NO_FLEET'
+  | 'UNKNOWN_HOST'
+  | 'HOST_ALIVE'
+  | 'UNKNOWN_BUILD'
+  | 'BUILD_REFUSED'
   | 'ILLEGAL_MOVE'
   | 'CLIENT_GONE'
   | 'CONNECTION_ENDED'
@@ -37,6 +44,11 @@ export class HelloserverError extends Error {
 /** What is asked of a process that was the service; another one is to be asked. */
 export function handedOver(pid: number): HelloserverError {
   return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
+}
+
+/** What cannot be done any more, and is nobody's fault. */
+export function stopping(): HelloserverError {
+  return new HelloserverError('STOPPING', 'The service is stopping')
 }
 
 /** A line that did not end within `connection.maxLineBytes`; an app may answer it in its own way. */
@@ -63,6 +75,8 @@ export const exitStatus = {
 
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   BAD_CONFIG: exitStatus.badConfig,
+  LEASE_REFUSED: exitStatus.badConfig,
+  REDIS_REFUSED: exitStatus.badConfig,
   BAD_USAGE: exitStatus.usage,
   ALREADY_RUNNING: exitStatus.alreadyRunning,
   NOT_RUNNING: exitStatus.notRunning,

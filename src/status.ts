@@ -1,6 +1,7 @@
 import type { ServiceEvent } from './lifecycle/events.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
+import type { FleetStatus } from './fleet/fleet.ts'
 import type { LeaseStatus } from './lease/lease.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
 
@@ -123,6 +124,8 @@ export interface Status {
   readonly drain: DrainStatus | null
   /** The lease that hosts share through Redis; null for a service on its own. */
   readonly lease: LeaseStatus | null
+  /** How the service stands among the hosts that share a Redis; null for a service on its own. */
+  readonly fleet: FleetStatus | null
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** What happened to the service lately, newest last. */
   readonly events: readonly ServiceEvent[]

@@ -3,6 +3,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
+import type { FleetRequest } from '../cli/fleet.ts'
 import type { Options } from '../cli/options.ts'
 import { printError } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
@@ -25,17 +26,17 @@ command('run', 'serve in the foreground, until Ctrl-C').action(async (options: O
   const { catchSignals } = await import('../primary/signals.ts')
   catchSignals()
   const { serve } = await import('./serve.ts')
-  process.exit(await serve(options.name, 'foreground'))
+  process.exit(await serve(options.name, 'foreground', options.json))
 })
 command('start', 'serve as a daemon, without pm2').action(run(commands.start))
-command('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
-command('reload', 'apply the configuration and the code on disk, losing no connection').action(
+forcible('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
+forcible('reload', 'apply the configuration and the code on disk, losing no connection').action(
   run(commands.reload),
 )
 command('upgrade', 'replace the primary itself by the one on disk, losing no connection').action(
   run(commands.upgrade),
 )
-command('restart', 'stop, then start').action(run(commands.restart))
+forcible('restart', 'stop, then start').action(run(commands.restart))
 command('status', 'show the state of the service').action(run(commands.status))
 command('workers', 'show the workers').action(run(commands.workers))
 command('scale', 'set the number of workers until the next reload')
@@ -47,6 +48,18 @@ command('log-level', 'set what is logged until the next reload')
 command('check', 'check the configuration and load the app; serves nothing').action(
   run(commands.check),
 )
+command('fleet', 'show the hosts that share a Redis, forget one, or clear a refused build')
+  .argument('[action]', 'show, forget or clear', 'show')
+  .argument('[subject]', 'the host to forget, or the build to clear')
+  .option('--force', 'forget a host even when it is alive', false)
+  .option('--all', 'clear every build', false)
+  .action(
+    (
+      action: string,
+      subject: string | undefined,
+      options: Options & Pick<FleetRequest, 'force' | 'all'>,
+    ) => run((o) => commands.fleet({ ...options, action, subject }, o))(options),
+  )
 command('logs', 'show the log')
   .option('-f, --follow', 'go on as it grows')
   .option('-n, --lines <count>', 'how many lines to begin with', lineCount, 20)
@@ -77,8 +90,19 @@ function command(name: string, description: string): Command {
     .exitOverride()
 }
 
+/** A command that may have to wait until other hosts are back. */
+function forcible(name: string, description: string): Command {
+  return command(name, description).option(
+    '--force',
+    'do not wait for a permit of the fleet',
+    false,
+  )
+}
+
 /** Runs a command and turns what it throws into a line and an exit status. */
-function run(perform: (options: Options) => Promise<void>): (options: Options) => Promise<void> {
+function run<O extends Options>(
+  perform: (options: O) => Promise<void>,
+): (options: O) => Promise<void> {
   return async (options) => {
     for (const output of [process.stdout, process.stderr]) output.on('error', onLostOutput)
     try {

@@ -16,18 +16,21 @@ import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
 import { readPid, takePidLock } from '../primary/pid-lock.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
-import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
+import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
+import { ServiceLog } from '../telemetry/service-log.ts'
 import { tidyOnFault } from './fault.ts'
-import { type Mode, Service } from './service.ts'
+import { Service } from './service.ts'
+import type { Mode } from './service-options.ts'
 
 /**
  * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,
  * acts on signals and commands.
  *
+ * @param asJson - whether a terminal gets the log as it is, and not for people
  * @returns the exit status
  */
-export async function serve(name: string, mode: Mode): Promise<number> {
+export async function serve(name: string, mode: Mode, asJson = false): Promise<number> {
   // What the service creates is its owner's alone, from the first moment.
   process.umask(0o077)
   try {
@@ -36,14 +39,15 @@ export async function serve(name: string, mode: Mode): Promise<number> {
     const files = runFiles(name, environment)
     makeRunDir(files)
     const lock = await takePidLock(files.pidFile)
-    const destination = mode === 'daemon' ? new LogFile(files.logFile) : standardOutput()
-    const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
+    const destination = mode === 'daemon' ? new LogFile(files.logFile) : await screen(asJson)
+    const serviceLog = new ServiceLog(name, destination)
+    const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     stack.push('PID lock', () => lock.release())
     try {
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
-      log.level = config.logLevel
+      serviceLog.apply(config)
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
       refuseToHoldOpen(given, membership)
@@ -53,8 +57,7 @@ export async function serve(name: string, mode: Mode): Promise<number> {
         files,
         environment,
         config,
-        log,
-        destination,
+        serviceLog,
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
@@ -73,10 +76,21 @@ export async function serve(name: string, mode: Mode): Promise<number> {
       log.fatal({ reason: messageOf(error) }, 'The start failed')
       stack.releaseAll()
       throw error
+    } finally {
+      await serviceLog.close()
     }
   } catch (error) {
     return fail(mode, name, error)
   }
+}
+
+/** Standard output; where that is a terminal, people read it. */
+async function screen(asJson: boolean): Promise<LogDestination> {
+  const destination = standardOutput()
+  if (asJson || !process.stdout.isTTY) return destination
+  const { prettyLine } = await import('../telemetry/pretty.ts')
+  const pretty = prettyLine(process.stdout.hasColors())
+  return { write: (line) => destination.write(pretty(line)) }
 }
 
 /** The lock is ours, so whoever left these files behind is dead. */
@@ -97,8 +111,8 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
 }
 
 /** A service manager's socket is open whoever serves, so that nobody could see which host does. */
-function refuseToHoldOpen({ kind }: Activation, { instance }: FleetMembership): void {
-  if (kind !== 'socket' || instance === undefined) return
+function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership): void {
+  if (kind !== 'socket' || !isContended) return
   throw new HelloserverError(
     'BAD_CONFIG',
     'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',

@@ -3,68 +3,40 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { programId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
-import type { Config } from '../config/load.ts'
-import type { RunFiles } from '../config/run-dir.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
-import type { FleetMembership } from '../lease/open-lease.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
-import type { PidLock } from '../primary/pid-lock.ts'
 import type { StopResult } from '../primary/drain.ts'
 import type { ReloadRequest } from '../primary/deployer.ts'
 import { Primary } from '../primary/primary.ts'
-import type { ReleaseStack } from '../primary/release-stack.ts'
 import { onSignal } from '../primary/signals.ts'
 import type { ReloadResult } from '../status.ts'
-import type { Notifier } from '../systemd/notifier.ts'
-import type { Logger, LogDestination } from '../telemetry/logger.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
-import type { Inheritance } from '../upgrade/messages.ts'
-import type { Predecessor } from '../upgrade/predecessor.ts'
 import { Successor } from '../upgrade/successor.ts'
-
-/** A daemon logs to its file and answers its launcher; in the foreground a person looks on. */
-export type Mode = 'daemon' | 'foreground'
+import { mayStop } from './may-stop.ts'
+import type { ServiceOptions } from './service-options.ts'
 
 const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
-
-export interface ServiceOptions {
-  readonly name: string
-  readonly mode: Mode
-  readonly files: RunFiles
-  readonly environment: Environment
-  readonly config: Config
-  readonly log: Logger
-  readonly destination: LogDestination
-  /** What is given back when the service ends. */
-  readonly stack: ReleaseStack
-  readonly lock: () => PidLock
-  readonly notifier: Notifier
-  /** What the service is among those on other hosts. */
-  readonly membership: FleetMembership
-  /** A listening socket that this process was given, in place of the configured host and port. */
-  readonly inheritedFd?: number | undefined
-  /** The process that this one takes the service over from, and what it leaves. */
-  readonly predecessor?: Predecessor
-  readonly inheritance?: Inheritance
-}
 
 /** A primary with all that people reach it by: the control socket, the PID file, signals. */
 export class Service {
   readonly primary: Primary
   readonly control: ControlServer
   readonly #options: ServiceOptions
+  readonly #log: Logger
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
   #isPublished = false
 
   constructor(options: ServiceOptions) {
-    const { name, environment, config, log, destination, files, lock, notifier, membership } =
-      options
+    const { name, environment, config, serviceLog, files, lock, notifier, membership } = options
+    const { logger: log } = serviceLog
     this.#options = options
-    const output = new WorkerOutput(destination, log)
+    this.#log = log
+    const output = new WorkerOutput(serviceLog, log)
     this.primary = new Primary({
       name,
       environment,
@@ -77,6 +49,7 @@ export class Service {
       inheritance: options.inheritance,
       ...membership,
       predecessorGone: options.predecessor?.gone,
+      applyLog: (applied) => serviceLog.apply(applied),
       onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
       onServing: () => this.#sayServing(),
       onReloading: (outcome) => notifier.reloading(outcome),
@@ -100,7 +73,8 @@ export class Service {
       upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
       scale: (workers) => primary.deployer.scale(workers),
       logAt: (level) => primary.deployer.logAt(level),
-      stop: (cause) => this.#stop(cause),
+      stop: (cause, force) => this.#stop(cause, force),
+      fleet: membership.fleet.desk,
     })
     onSignal((action, signal) => this.#act(action, signal))
   }
@@ -126,15 +100,21 @@ export class Service {
    * @param publish - has people find the service
    */
   async run(start: () => Promise<void>, publish: () => void): Promise<void> {
-    const { files, stack } = this.#options
+    const { files, stack, predecessor, membership } = this.#options
+    const { fleet } = membership
     try {
+      if (predecessor === undefined) await fleet.join(() => this.primary.status(null))
       await start()
       this.#writePid()
       stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
       publish()
       this.#isPublished = true
+      fleet.open(() => this.primary.status(null))
       this.#sayReady()
       await this.#ended.promise
+    } catch (error) {
+      await fleet.fail()
+      throw error
     } finally {
       // Whoever asked for an end while the service was starting is answered too.
       if (this.#ending !== undefined) await this.#ended.promise
@@ -144,10 +124,12 @@ export class Service {
 
   /** Ends the service; `terminate` after `stop` cuts it short. */
   end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
-    const { predecessor } = this.#options
+    const { predecessor, membership } = this.#options
     const { announceMs, timeoutMs } = this.primary.deployer.config.drain
-    if (how === 'terminate') void this.primary.terminate(cause)
-    else predecessor?.end(announceMs + timeoutMs)
+    if (how === 'terminate') {
+      membership.fleet.insist('stopping', cause)
+      void this.primary.terminate(cause)
+    } else predecessor?.end(announceMs + timeoutMs)
     this.#ending ??= this.#finish(this.primary.stop(cause))
     return this.#ending
   }
@@ -161,9 +143,9 @@ export class Service {
   }
 
   /** @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked */
-  async #stop(cause: string): Promise<StopResult> {
-    await this.primary.decided
-    const { successorPid } = this.primary
+  async #stop(cause: string, force: boolean): Promise<StopResult> {
+    const { fleet } = this.#options.membership
+    const successorPid = await mayStop(this.primary, fleet, cause, force)
     if (successorPid !== undefined) throw handedOver(successorPid)
     return this.end('stop', cause)
   }
@@ -177,9 +159,10 @@ export class Service {
   }
 
   async #finish(stopping: Promise<StopResult>): Promise<StopResult> {
-    const { predecessor, stack } = this.#options
+    const { predecessor, stack, membership } = this.#options
     const result = await stopping
     await predecessor?.released()
+    await membership.fleet.leave()
     stack.releaseAll()
     this.#ended.resolve()
     return result
@@ -232,6 +215,7 @@ export class Service {
   #handOver(pid: number, leaving: Promise<StopResult>): void {
     this.#options.lock().release()
     this.#options.stack.forgetAll()
+    this.#options.membership.fleet.rest()
     this.control.handOver(pid)
     // Whoever has sent a signal waits for no answer, and is not to send it again.
     if (this.primary.deployer.isPlanned) process.kill(pid, 'SIGHUP')
@@ -246,17 +230,19 @@ export class Service {
     renameSync(temporary, files.pidFile)
   }
 
-  /** A second one moves the stop on to its next phase. */
+  /** A second one ends the wait for the other hosts, or moves the stop on to its next phase. */
   async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
-    await this.primary.decided
-    const { successorPid } = this.primary
+    const { fleet } = this.#options.membership
+    if (fleet.insist('stopping', signal)) return
+    const successorPid = await mayStop(this.primary, fleet, signal, false)
     if (successorPid !== undefined) process.kill(successorPid, signal)
     else if (this.#ending === undefined) void this.end('stop', signal)
     else this.primary.insist(signal)
   }
 
   #act(action: SignalAction, signal: NodeJS.Signals): void {
-    const { mode, log, stack } = this.#options
+    const { mode, stack } = this.#options
+    const log = this.#log
     log.info({ signal }, `Caught ${signal}`)
     const { successorPid } = this.primary
     if (successorPid !== undefined && meantForService.has(action)) {
@@ -278,8 +264,9 @@ export class Service {
         return
       case 'interrupt':
         // A terminal's Ctrl-C; a daemon has no terminal.
-        if (mode === 'foreground')
-          void this.end(this.#ending === undefined ? 'stop' : 'terminate', signal)
+        if (mode !== 'foreground') return
+        if (this.#ending === undefined) void this.#stopOnSignal(signal)
+        else void this.end('terminate', signal)
         return
       case 'resume':
         this.primary.resume()

@@ -2,12 +2,19 @@ import { ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
-import { exitStatus, exitStatusOf, HelloserverError, messageOf } from '../errors.ts'
+import {
+  codeOf,
+  type ErrorCode,
+  exitStatus,
+  exitStatusOf,
+  HelloserverError,
+  messageOf,
+} from '../errors.ts'
 import { joinFleet } from '../lease/open-lease.ts'
 import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
-import { createLogger } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
+import { ServiceLog } from '../telemetry/service-log.ts'
 import { type Offer, Predecessor } from '../upgrade/predecessor.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
@@ -27,12 +34,12 @@ export async function succeed(name: string): Promise<number> {
     const environment = ownEnvironment()
     const files = runFiles(name, environment)
     const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
-    const destination = new LogFile(files.logFile)
-    const log = createLogger({ service: name, role: 'primary' }, 'info', destination)
+    const serviceLog = new ServiceLog(name, new LogFile(files.logFile))
+    const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     try {
       const config = loadConfig(name, environment)
-      log.level = config.logLevel
+      serviceLog.apply(config)
       refuseRestartOnly(inheritance.restartOnly, restartOnly(name, environment, config))
       const membership = await joinFleet(files, environment, config, log, inheritance.instance)
       let lock: PidLock | undefined
@@ -42,8 +49,7 @@ export async function succeed(name: string): Promise<number> {
         files,
         environment,
         config,
-        log,
-        destination,
+        serviceLog,
         stack,
         // What serves for a service manager is in the foreground, and never a successor.
         notifier: new Notifier(undefined, log),
@@ -57,7 +63,7 @@ export async function succeed(name: string): Promise<number> {
         lock = await adoptPidLock(offered.lock)
         stack.push('PID lock', () => lock?.release())
         await service.openControl()
-        return { listener: offered.listener, grant: await predecessor.hold() }
+        return { listener: offered.listener, hold: await predecessor.hold() }
       }
       // What follows the listening socket is done in the same turn: no connection is accepted before its end.
       const running = service.run(
@@ -74,9 +80,11 @@ export async function succeed(name: string): Promise<number> {
       log.error({ reason: messageOf(error) }, 'Cannot take the service over')
       stack.releaseAll()
       throw error
+    } finally {
+      await serviceLog.close()
     }
   } catch (error) {
-    await predecessor.announceFailure(messageOf(error))
+    await predecessor.announceFailure(messageOf(error), codeOf(error) as ErrorCode | undefined)
     return exitStatusOf(error)
   }
 }

@@ -7,7 +7,8 @@ import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
 import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
-import type { Options } from './options.ts'
+import type { FleetRequest } from './fleet.ts'
+import type { Forcible, Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
 import type { TopOptions } from './top/top.ts'
@@ -22,16 +23,23 @@ async function start(options: Options): Promise<void> {
   print(options, started, `${options.name} ${does} as process ${started.pid}`)
 }
 
-async function stop(options: Options): Promise<void> {
+async function stop(options: Options & Forcible): Promise<void> {
+  const force = isForced(options)
   const progress = new DrainProgress(options.name)
-  const result = await withService(options, (client) => stopService(client, progress)).finally(() =>
-    progress.clear(),
-  )
+  const result = await withService(options, (client) =>
+    stopService(client, progress, force),
+  ).finally(() => progress.clear())
   const cut = result.dropped === 0 ? '' : `; ${result.dropped} connections were cut short`
   print(options, result, `${options.name} stopped${cut}`)
 }
 
-async function restart(options: Options): Promise<void> {
+/** Whoever forces something is to see what is passed over. */
+function isForced({ name, force = false }: Options & Forcible): boolean {
+  if (force) process.stderr.write(`${name}: forced: not waiting for a permit of the fleet\n`)
+  return force
+}
+
+async function restart(options: Options & Forcible): Promise<void> {
   try {
     await stop(options)
   } catch (error) {
@@ -41,8 +49,9 @@ async function restart(options: Options): Promise<void> {
   await start(options)
 }
 
-async function reload(options: Options): Promise<void> {
-  const result = await withService(options, (client) => client.request('reload', {}))
+async function reload(options: Options & Forcible): Promise<void> {
+  const force = isForced(options)
+  const result = await withService(options, (client) => client.request('reload', { force }))
   if (result.outcome === 'failed') {
     throw new HelloserverError(
       'RELOAD_FAILED',
@@ -96,9 +105,10 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
     )
   }
   const last = lastLines(path, lines)
+  const shown = await logView(options)
   const show = (bytes: Buffer) =>
     new Promise<void>((resolve, reject) => {
-      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
+      process.stdout.write(shown(bytes), (error) => (error ? reject(error) : resolve()))
     })
   try {
     await show(last.lines)
@@ -114,6 +124,20 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
 async function top(options: TopOptions): Promise<void> {
   const { top: show } = await import('./top/top.ts')
   await show(options)
+}
+
+/** Lines for programs as they are, on a terminal for people. */
+async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | string> {
+  if (json || !process.stdout.isTTY) return (lines) => lines
+  const { prettyLine } = await import('../telemetry/pretty.ts')
+  const pretty = prettyLine(process.stdout.hasColors())
+  return (lines) => lines.toString().split('\n').filter(Boolean).map(pretty).join('')
+}
+
+/** What it needs, the way to Redis, other commands need not wait for. */
+async function fleet(request: FleetRequest, options: Options): Promise<void> {
+  const { fleet: perform } = await import('./fleet.ts')
+  await perform(request, options)
 }
 
 /** What it needs, the configuration and the app, other commands need not wait for. */
@@ -134,6 +158,7 @@ export const commands = {
   scale,
   logLevel,
   check,
+  fleet,
   logs,
   top,
 }

@@ -1,6 +1,7 @@
-import type { StopFollower } from '../control/stop.ts'
+import type { StopFollower, StopProgress } from '../control/stop.ts'
 import type { DrainPhase } from '../lifecycle/drain-phases.ts'
 import type { DrainStatus } from '../status.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import { duration } from './table.ts'
 
 /** How often the progress of a stop is shown, in milliseconds. */
@@ -37,8 +38,9 @@ export class DrainProgress implements StopFollower {
     this.#name = name
   }
 
-  onProgress(drain: DrainStatus): void {
-    const line = `${this.#name}: ${drainLine(drain)}`
+  onProgress({ drain, fleet }: StopProgress): void {
+    const how = [drain && drainLine(drain), fleet?.waiting && permitLine(fleet.waiting)]
+    const line = `${this.#name}: ${how.find((part) => part) ?? ''}`
     process.stderr.write(process.stderr.isTTY ? `\r${line}${eraseLine}` : `${line}\n`)
     this.#isShown = true
   }

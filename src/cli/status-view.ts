@@ -1,4 +1,6 @@
+import type { LeaseStatus } from '../lease/lease.ts'
 import type { Percentiles, Status, WorkerStatus } from '../status.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
@@ -8,12 +10,15 @@ const eventsShown = 5
 /** `status` for people: a few lines, the workers, and what happened last. */
 export function statusView(status: Status): string {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
-  const { queue, connections: c, rates, lastReload, drain, supervisor, events } = status
+  const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
+  const { supervisor, events } = status
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
     // A line of its own while it lasts, and none otherwise.
     ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
+    ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
+    ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
     ['listen', `${listen.host}:${listen.port}`],
     [
       'process',
@@ -52,6 +57,23 @@ export function workersView(workers: readonly WorkerStatus[]): string {
     worker.remote ?? '-',
   ])
   return table(headings, rows)
+}
+
+function leaseLine({
+  held,
+  token,
+  slot,
+  mode,
+  validForMs,
+  holder,
+  since,
+  reason,
+}: LeaseStatus): string {
+  if (!held) {
+    return holder === null ? `not held: ${reason}` : `held by ${holder} since ${since}`
+  }
+  const place = mode === 'slots' ? `, slot ${slot}` : ''
+  return `held with token ${token}${place} since ${since}, for ${validForMs} ms more if Redis is silent`
 }
 
 function durationsOf({ waitMs, handlingMs }: Status['rates']): string {

@@ -14,7 +14,7 @@ export type RestartOnly = Readonly<Record<string, string>>
 export function restartOnly(
   name: string,
   environment: Environment,
-  { lease }: Config,
+  { lease, fleet }: Config,
 ): RestartOnly {
   const url = environment[variables.redisUrl]
   return {
@@ -25,6 +25,7 @@ export function restartOnly(
     'lease.ttlMs': String(lease.ttlMs),
     'lease.replicas': String(lease.replicas),
     'lease.host': lease.host ?? 'its default',
+    'fleet.maxDown': String(fleet.maxDown),
   }
 }
 

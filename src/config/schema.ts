@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { logLevels } from './log-levels.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
@@ -35,6 +36,8 @@ function workerCount<Word extends string>(word: Word) {
     .default(word as never)
 }
 
+const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp://host:port"'
+
 /** A section whose keys all have defaults: leaving it out is the same as leaving out all its keys. */
 const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   z.strictObject(shape, { error: sectionError }).prefault({} as never)
@@ -62,6 +65,12 @@ export const configSchema = z.strictObject(
         .boolean({ error: 'true or false' })
         .default(false)
         .describe('A log line for each connection, at its end [false]'),
+      syslog: z
+        .string({ error: syslogTargets })
+        .regex(syslogPattern, { error: syslogTargets })
+        .refine(isSyslogTarget, { error: syslogTargets })
+        .default('off')
+        .describe(`Where log lines go besides, with facility LOCAL0: ${syslogTargets} ["off"]`),
     }),
     queue: section({
       max: integer(0, 1_000_000, 10_000, 'Connections that may wait for a worker'),
@@ -161,6 +170,19 @@ export const configSchema = z.strictObject(
         .regex(/^[^\s{}]{1,200}$/, { error: 'a name without spaces' })
         .optional()
         .describe("This host's name in the fleet [the system's host name]"),
+    }),
+    fleet: section({
+      maxDown: integer(
+        1,
+        1_000,
+        1,
+        'With Redis: how many hosts may be down at a time, for stops, restarts and reloads that take workers away; the same on all hosts',
+      ),
+      returnMs: milliseconds(
+        10_000,
+        'With Redis: how long a host that has stopped is expected back, and counts as down',
+        0,
+      ),
     }),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })

@@ -15,6 +15,7 @@ export const requestParams = {
       cause: z.string().max(200).default('a reload command'),
       /** Replaces the environment that the service was started with; the running one stays when it is left out. */
       environment: z.record(z.string(), z.string()).exactOptional(),
+      force: z.boolean().exactOptional(),
     })
     .prefault({}),
   /** Replaces the primary itself by `program`, a path; by the code that it was started from when that is left out. */
@@ -25,7 +26,14 @@ export const requestParams = {
       program: z.string().startsWith('/').exactOptional(),
     })
     .prefault({}),
-  stop: z.object({}).prefault({}),
+  /** `force`: without waiting for a permit of the fleet. */
+  stop: z.object({ force: z.boolean().default(false) }).prefault({}),
+  fleet: z.object({}).prefault({}),
+  'fleet-forget': z.object({ host: z.string().min(1).max(300), force: z.boolean().default(false) }),
+  /** Without a build, all of them. */
+  'fleet-clear': z
+    .object({ build: z.string().min(1).max(100).nullable().default(null) })
+    .prefault({}),
   scale: z.object({ workers: z.int().min(1).max(1024) }),
   /** Applies to the primary and its workers until the next reload. */
   'log-level': z.object({ level: z.enum(logLevels) }),

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import type { FleetDesk, FleetView } from '../fleet/fleet.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { requestParams } from './params.ts'
 
@@ -23,6 +24,9 @@ export interface Results {
   upgrade: ReloadResult
   /** Answered when the service has ended; `dropped` connections were cut short. */
   stop: { readonly dropped: number }
+  fleet: FleetView
+  'fleet-forget': { readonly forgotten: string }
+  'fleet-clear': { readonly cleared: number }
   scale: { readonly workers: number }
   'log-level': { readonly level: LogLevel }
   /** `superseded`: another bridge was attached until now. */
@@ -62,7 +66,8 @@ export interface ControlTarget {
   readonly programId: string
   reload(cause: string, request: ReloadParams): Promise<ReloadResult>
   upgrade(cause: string, request: UpgradeParams): Promise<ReloadResult>
-  stop(cause: string): Promise<{ readonly dropped: number }>
+  stop(cause: string, force: boolean): Promise<{ readonly dropped: number }>
+  readonly fleet: FleetDesk
   scale(workers: number): Promise<void>
   logAt(level: LogLevel): void
 }

@@ -126,7 +126,15 @@ export class ControlServer {
     this.#answer(peer, 'status', () => this.#target.status())
     this.#answer(peer, 'reload', ({ cause, ...request }) => this.#target.reload(cause, request))
     this.#answer(peer, 'upgrade', ({ cause, ...request }) => this.#target.upgrade(cause, request))
-    this.#answer(peer, 'stop', () => this.#target.stop('a stop command'))
+    this.#answer(peer, 'stop', ({ force }) => this.#target.stop('a stop command', force))
+    this.#answer(peer, 'fleet', () => this.#target.fleet.view())
+    this.#answer(peer, 'fleet-forget', async ({ host, force }) => {
+      await this.#target.fleet.forget(host, force)
+      return { forgotten: host }
+    })
+    this.#answer(peer, 'fleet-clear', async ({ build }) => ({
+      cleared: await this.#target.fleet.clear(build),
+    }))
     this.#answer(peer, 'scale', async ({ workers }) => {
       await this.#target.scale(workers)
       return { workers }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRunning } from '../is-running.ts'
-import type { DrainStatus } from '../status.ts'
+import type { Status } from '../status.ts'
 import type { ControlClient } from './client.ts'
 import type { Results } from './protocol.ts'
 
@@ -10,23 +10,28 @@ const lookEveryMs = 5
 /** Who wants to know how a stop gets on, and how often. */
 export interface StopFollower {
   readonly everyMs: number
-  onProgress(drain: DrainStatus): void
+  onProgress(progress: StopProgress): void
 }
+
+/** What a stop goes through: a wait for the fleet's permit, then a drain. */
+export type StopProgress = Pick<Status, 'drain' | 'fleet'>
 
 /**
  * Asks a service to stop, and waits until its process is gone: not only its answer, its port and its lock.
  *
  * @param follower - told how it gets on, first after `everyMs`: not at all when it is quick
+ * @param force - without waiting for the fleet's permit
  */
 export async function stopService(
   client: ControlClient,
   follower: StopFollower,
+  force = false,
 ): Promise<Results['stop']> {
   const { pid } = await client.request('status', {})
   const over = new AbortController()
   void follow(client, follower, over.signal)
   try {
-    const result = await client.request('stop', {})
+    const result = await client.request('stop', { force })
     await client.closed
     while (isRunning(pid)) await delay(lookEveryMs)
     return result
@@ -44,8 +49,9 @@ async function follow(
   try {
     for (;;) {
       await delay(follower.everyMs, undefined, { signal })
-      const { drain } = await client.request('status', {})
-      if (!signal.aborted && drain) follower.onProgress(drain)
+      const { drain, fleet } = await client.request('status', {})
+      const isUnderWay = drain !== null || fleet?.waiting
+      if (!signal.aborted && isUnderWay) follower.onProgress({ drain, fleet })
     }
   } catch {
     // It is over, or the service has hung up: the answer to the stop says what came of it.

@@ -30,6 +30,8 @@ export class LeaseStore {
   readonly #keys: Keys
   readonly #contender: Contender
   readonly #ttlMs: number
+  /** The connection over which the record was last marked as this server's. */
+  #stampedOver: number | undefined
 
   constructor(link: RedisLink, keys: Keys, contender: Contender, ttlMs: number) {
     this.#link = link
@@ -48,6 +50,7 @@ export class LeaseStore {
     const { leases, settings } = this.#keys
     const { instance, host, place } = this.#contender
     const waited = leases.map((_, at) => matured[at] ?? '')
+    const { connection } = this.#link
     const reply = await this.#link.run(
       acquireScript,
       [...leases, settings],
@@ -55,6 +58,7 @@ export class LeaseStore {
     )
     const [kind, ...rest] = reply as [string, ...unknown[]]
     if (kind === 'granted') {
+      this.#stampedOver = connection
       const [slot, token, sinceMs] = rest.map(Number) as [number, number, number]
       return { kind, grant: { slot, token, sinceMs } }
     }
@@ -65,13 +69,16 @@ export class LeaseStore {
   async renew({ slot, token, sinceMs }: Grant): Promise<Renewal> {
     const { leases, settings } = this.#keys
     const { instance, host, place } = this.#contender
+    const { connection } = this.#link
     const reply = await this.#link.run(
       renewScript,
       [this.#recordOf(slot), settings],
-      [instance, host, place, this.#ttlMs, token, leases.length, sinceMs],
+      [instance, host, place, this.#ttlMs, token, leases.length, sinceMs, this.#stamp],
     )
     const [kind, by = '', theirs] = reply as string[]
-    return kind === 'renewed' ? { kind } : { kind: 'lost', host: by, token: Number(theirs) }
+    if (kind !== 'renewed') return { kind: 'lost', host: by, token: Number(theirs) }
+    this.#stampedOver = connection
+    return { kind }
   }
 
   async release({ slot, token }: Grant): Promise<void> {
@@ -81,6 +88,12 @@ export class LeaseStore {
       [this.#recordOf(slot)],
       [instance, token, this.#keys.channel],
     )
+  }
+
+  /** Whether the scripts are to ask which server this is: '1', or '0' where the connection is still the same. */
+  get #stamp(): '0' | '1' {
+    const { connection } = this.#link
+    return connection === undefined || connection !== this.#stampedOver ? '1' : '0'
   }
 
   #recordOf(slot: number): string {

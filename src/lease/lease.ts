@@ -1,3 +1,5 @@
+import type { HelloserverError } from '../errors.ts'
+
 /** Leave to serve. */
 export interface Grant {
   /**
@@ -9,6 +11,13 @@ export interface Grant {
   readonly slot: number
   /** When it was granted, by the clock of Redis, milliseconds since the epoch; for people. */
   readonly sinceMs: number
+}
+
+/** A grant, and how long it holds if it is not renewed. */
+export interface Hold {
+  readonly grant: Grant
+  /** Of the monotonic clock, which the processes of a host share. */
+  readonly deadlineMs: number
 }
 
 /** How the lease stands, as `status --json` shows it. */
@@ -34,8 +43,8 @@ export interface LeaseListener {
   onHeld(grant: Grant): void
   /** Somebody else has it; told once for each of them. */
   onContended(holder: string): void
-  /** It cannot be asked for, and why; told once for each reason. */
-  onTrouble(reason: string): void
+  /** It cannot be asked for, or made to last longer; told once for each reason. */
+  onTrouble(failure: HelloserverError): void
   /** It holds until `deadlineMs` of the monotonic clock now. */
   onExtended(deadlineMs: number): void
   /** It is lost, by the deadline at the latest; it is not sought again by itself. */
@@ -55,10 +64,12 @@ export interface Lease {
   seek(): void
   /** This process was paused, and goes on: looks before anything else is done. */
   check(): void
-  /** Goes on with a grant that this service has in another process of this host. Rejects when it has it no more. */
-  resume(grant: Grant): Promise<void>
-  /** What another process of this host needs to go on with it; null when it is not held. */
+  /** Null while it is not held. */
   readonly grant: Grant | null
+  /** What another process of this host needs to go on with it; null while it is not held. */
+  readonly hold: Hold | null
+  /** Goes on with what this service holds in another process of this host. Rejects when it holds it no more. */
+  resume(hold: Hold): Promise<void>
   /** Stops to keep it, or to ask for it, without giving it up: another process of this host goes on with it. */
   rest(): void
   /** Gives it up, for another host to take at once. Resolves when Redis knows, or does not answer. */

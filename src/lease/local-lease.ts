@@ -4,6 +4,7 @@ import type { Grant, Lease, LeaseListener } from './lease.ts'
 export class LocalLease implements Lease {
   readonly status = null
   readonly grant = null
+  readonly hold = null
   readonly #listener: LeaseListener
 
   constructor(listener: LeaseListener) {

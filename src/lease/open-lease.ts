@@ -2,6 +2,9 @@ import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import { redisTarget } from '../config/redis.ts'
 import type { RunFiles } from '../config/run-dir.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import { LocalFleet } from '../fleet/local-fleet.ts'
+import { openFleet } from '../fleet/open-fleet.ts'
 import { probeRedis } from '../redis/probe.ts'
 import { RedisLink } from '../redis/link.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -14,7 +17,10 @@ import { RedisLease } from './redis-lease.ts'
 export interface FleetMembership {
   /** Unique for each start of the service; undefined where it is alone. */
   readonly instance: string | undefined
+  /** Whether others can keep it from serving. */
+  readonly isContended: boolean
   readonly openLease: OpenLease
+  readonly fleet: Fleet
 }
 
 /**
@@ -35,10 +41,16 @@ export async function joinFleet(
 ): Promise<FleetMembership> {
   const target = redisTarget(environment)
   const { mode = 'exclusive', slots, ttlMs, replicas } = config.lease
-  if (target === undefined || mode === 'off') {
-    return { instance: undefined, openLease: (listener) => new LocalLease(listener) }
+  const openLocally: OpenLease = (listener) => new LocalLease(listener)
+  if (target === undefined) {
+    const fleet = new LocalFleet()
+    return { instance: undefined, isContended: false, openLease: openLocally, fleet }
   }
   const contender = contenderOf(files, environment, config, instance)
+  if (mode === 'off') {
+    const fleet = openFleet(target, files.name, contender, config, log)
+    return { instance: contender.instance, isContended: false, openLease: openLocally, fleet }
+  }
   const link = new RedisLink(target, `helloserver:${files.name}`, replicas)
   try {
     await probeRedis(link, log)
@@ -56,6 +68,8 @@ export async function joinFleet(
   }
   return {
     instance: contender.instance,
+    isContended: true,
     openLease: (listener) => new RedisLease(link, options, listener),
+    fleet: openFleet(target, files.name, contender, config, log),
   }
 }

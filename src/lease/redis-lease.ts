@@ -1,11 +1,11 @@
-import { codeOf, messageOf } from '../errors.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
 import { type LeaseEvent, type LeaseState, leaseTransitions } from '../lifecycle/lease-states.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { RedisLink } from '../redis/link.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { monotonicMs } from '../clock.ts'
 import { keysOf } from './keys.ts'
-import type { Grant, Lease, LeaseListener, LeaseStatus } from './lease.ts'
+import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
 import { type Contender, LeaseStore } from './lease-store.ts'
 import { Observations } from './observations.ts'
 import { Validity } from './validity.ts'
@@ -51,6 +51,7 @@ export class RedisLease implements Lease {
   #deadline: NodeJS.Timeout | undefined
   #reason: string | null = null
   #contended: string | undefined
+  #contending: Promise<void> | undefined
 
   constructor(link: RedisLink, options: RedisLeaseOptions, listener: LeaseListener) {
     this.#options = options
@@ -94,14 +95,17 @@ export class RedisLease implements Lease {
   }
 
   isValid(): boolean {
-    return this.#validity.isValid()
+    if (this.#validity.isValid()) return true
+    // Whoever asks has somebody to serve: what is in doubt is cleared up now, not at the next renewal.
+    if (this.#machine.state === 'held') this.#wake.now()
+    return false
   }
 
   seek(): void {
     this.#machine.apply('seek')
     this.#observations.forget()
     this.#contended = undefined
-    void this.#contend(this.#renewWake())
+    this.#contending = this.#contend(this.#renewWake())
   }
 
   check(): void {
@@ -111,10 +115,21 @@ export class RedisLease implements Lease {
     else this.#wake.now()
   }
 
-  async resume(grant: Grant): Promise<void> {
+  get hold(): Hold | null {
+    const grant = this.#grant
+    return grant === null ? null : { grant, deadlineMs: this.#validity.deadlineMs }
+  }
+
+  async resume({ grant, deadlineMs }: Hold): Promise<void> {
     const sentMs = monotonicMs()
+    // Past the deadline a renewal could restore what a server has lost and others have by now.
+    if (sentMs >= deadlineMs) {
+      throw new HelloserverError('BOOT_FAILED', 'The lease ran out before it was passed on')
+    }
     const renewal = await this.#store.renew(grant)
-    if (renewal.kind === 'lost') throw new Error(`The lease is ${renewal.host}'s by now`)
+    if (renewal.kind === 'lost') {
+      throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)
+    }
     this.#hold('resume', grant, sentMs)
   }
 
@@ -126,6 +141,8 @@ export class RedisLease implements Lease {
     const grant = this.#grant
     this.#end('rest')
     if (grant !== null) await this.#giveBack(grant)
+    // What was asked for a moment ago may be granted yet.
+    await this.#contending
   }
 
   close(): void {
@@ -134,7 +151,9 @@ export class RedisLease implements Lease {
   }
 
   async #contend(wake: Wake): Promise<void> {
+    const [least, most] = pollMs
     while (!wake.isOver) {
+      let pauseMs = least + Math.random() * (most - least)
       const sentMs = monotonicMs()
       try {
         const answer = await this.#store.acquire(
@@ -150,13 +169,12 @@ export class RedisLease implements Lease {
         if (wake.isOver) return
         this.#observations.see(answer.records)
         this.#tellWhoHolds()
+        pauseMs = Math.min(pauseMs, this.#observations.nextInMs + 1)
       } catch (error) {
         if (wake.isOver) return
         this.#trouble(error)
       }
-      const [least, most] = pollMs
-      const poll = least + Math.random() * (most - least)
-      await wake.sleep(Math.min(poll, this.#observations.nextInMs + 1))
+      await wake.sleep(pauseMs)
     }
   }
 
@@ -263,11 +281,12 @@ export class RedisLease implements Lease {
   }
 
   #trouble(error: unknown): void {
-    const reason = messageOf(error)
-    if (codeOf(error) === undefined) throw error
-    if (reason === this.#reason) return
-    this.#reason = reason
-    this.#listener.onTrouble(reason)
+    // Anything else is a fault of this program.
+    if (!(error instanceof HelloserverError)) throw error
+    const { message } = error
+    if (message === this.#reason) return
+    this.#reason = message
+    this.#listener.onTrouble(error)
   }
 
   #renewWake(): Wake {

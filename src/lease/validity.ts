@@ -39,6 +39,10 @@ export class Validity {
     return this.#wallMs() - this.#monotonicMs() - this.#offsetMs > toleranceMs
   }
 
+  get deadlineMs(): number {
+    return this.#deadlineMs
+  }
+
   /** Milliseconds until the deadline; 0 when it has passed. */
   get remainingMs(): number {
     return Math.max(0, this.#deadlineMs - this.#monotonicMs())

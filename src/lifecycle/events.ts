@@ -12,6 +12,8 @@ interface WorkerDeath {
   readonly slot: number
   readonly generation: number
   readonly cause: string
+  /** Which of the causes that are counted this is. */
+  readonly restartCause: string
   /** Failures in a row, this one included. */
   readonly failures: number
   /** How long it is until another is started. */

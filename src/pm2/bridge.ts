@@ -4,11 +4,11 @@ import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
-import { stopService } from '../control/stop.ts'
+import { type StopProgress, stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
-import type { DrainStatus } from '../status.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
 import { showLog } from './log-view.ts'
@@ -238,7 +238,10 @@ export class Bridge {
     this.#log.info('pm2 stops the service; serving what is queued and in hand')
     const follower = {
       everyMs: progressEveryMs,
-      onProgress: (drain: DrainStatus) => this.#log.info(drain, 'Draining'),
+      onProgress: ({ drain, fleet }: StopProgress) => {
+        if (drain !== null) this.#log.info(drain, 'Draining')
+        else if (fleet?.waiting) this.#log.info(permitLine(fleet.waiting))
+      },
     }
     for (;;) {
       try {

@@ -4,7 +4,9 @@ import type { RunFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
 import { controlProtocol } from '../control/protocol.ts'
 import { codeOf } from '../errors.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import { launch } from '../launch/launch.ts'
+import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** A primary that is starting, or being upgraded, is not ready for a bridge; so often, and so long, it is tried. */
@@ -18,7 +20,8 @@ export interface Reached {
 }
 
 /**
- * Connects to the primary, launching one when there is none.
+ * Connects to the primary, launching one when there is none. One that is about to end is let end first: pm2 has given
+ * up to wait for it, in a restart, when its turn among the hosts comes late.
  *
  * One of another release may mean something else by the same words; but what USR2 asks for is the same in
  * all of them, so it is upgraded to the release on disk, which is this one's.
@@ -30,12 +33,22 @@ export async function reachPrimary(
 ): Promise<Reached> {
   const untilMs = performance.now() + retryForMs
   let upgrading: number | undefined
+  let ending: string | undefined
   for (;;) {
     try {
       const client = await ControlClient.connect(files.socketFile)
       const { protocol, version, pid } = await client.hello()
-      if (protocol === controlProtocol || performance.now() > untilMs) {
+      if (protocol !== controlProtocol && performance.now() > untilMs) {
         return { client, launched: false }
+      }
+      if (protocol === controlProtocol) {
+        const end = endOf(await client.request('status', {}))
+        if (end === undefined) return { client, launched: false }
+        client.close()
+        if (end !== ending) log.info({ pid }, `The primary is to end first: ${end}`)
+        ending = end
+        await delay(retryEveryMs)
+        continue
       }
       client.close()
       if (upgrading !== pid) {
@@ -65,4 +78,10 @@ async function launched(
     if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error
     return undefined
   }
+}
+
+/** How a primary is on its way to its end; undefined when it is not. */
+function endOf({ drain, fleet }: Status): string | undefined {
+  if (drain !== null) return 'draining'
+  return fleet?.waiting?.for === 'stopping' ? permitLine(fleet.waiting) : undefined
 }

@@ -1,4 +1,4 @@
-import { HelloserverError } from '../errors.ts'
+import type { HelloserverError } from '../errors.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
@@ -32,8 +32,8 @@ export class Boot {
     if (this.#waiting.size === 0) this.#resolve()
   }
 
-  /** Gives up; `reason` is what the person is told. */
-  fail(reason: string): void {
-    this.#reject(new HelloserverError('BOOT_FAILED', reason))
+  /** Gives up. */
+  fail(failure: HelloserverError): void {
+    this.#reject(failure)
   }
 }

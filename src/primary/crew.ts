@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import type { LogLevel } from '../config/log-levels.ts'
-import { HelloserverError } from '../errors.ts'
+import { HelloserverError, stopping } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { WorkerLease } from '../ipc/messages.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -45,7 +45,7 @@ export class Crew {
   readonly #watchdog: Watchdog
   readonly #departures = new Set<() => void>()
   #boot: Boot | undefined
-  #closed: string | undefined
+  #isClosed = false
   #lease: WorkerLease = { grant: null, abortAtMs: null }
   /** What workers log at, whatever their configuration has. */
   #logLevel: LogLevel | undefined
@@ -67,17 +67,17 @@ export class Crew {
 
   /** Whether no more workers are taken on: the service ends. */
   get isClosed(): boolean {
-    return this.#closed !== undefined
+    return this.#isClosed
   }
 
   /**
    * Brings up so many workers of a generation, numbered from `first`; they take no connections yet. When
    * one of them cannot get ready, all of them are ended again. One call at a time.
    *
-   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died
+   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died; `STOPPING`
    */
   async add(generation: Generation, first: number, count: number): Promise<WorkerSlot[]> {
-    if (this.#closed !== undefined) throw new HelloserverError('BOOT_FAILED', this.#closed)
+    if (this.#isClosed) throw stopping()
     this.#watchdog.start()
     const added = Array.from({ length: count }, (_, at) => this.#newSlot(first + at, generation))
     const boot = new Boot(added)
@@ -150,14 +150,14 @@ export class Crew {
   }
 
   /** Takes on no more workers, and gives up those that are not ready; what dies is still started again. */
-  seal(reason: string): void {
-    this.#closed ??= reason
-    this.#boot?.fail(reason)
+  seal(): void {
+    this.#isClosed = true
+    this.#boot?.fail(stopping())
   }
 
   /** Ends every worker after what it has in hand. Resolves when all are gone. */
   async close(): Promise<void> {
-    this.seal('The service is stopping')
+    this.seal()
     for (const slot of this.#slots) this.retire(slot, 'the service is stopping')
     await this.gone([...this.#slots])
     this.#watchdog.stop()
@@ -235,20 +235,25 @@ export class Crew {
     }
     slot.failures = failuresAfter(slot.failures, end)
     if (this.#boot?.awaits(slot) && (end.reason !== undefined || slot.failures >= maxBootTries)) {
-      this.#boot.fail(`Worker ${slot.number} could not get ready: ${cause}`)
+      this.#boot.fail(
+        new HelloserverError('BOOT_FAILED', `Worker ${slot.number} could not get ready: ${cause}`),
+      )
       return
     }
-    this.#options.figures.restarted(restartCause(end))
-    this.#respawn(slot, generation, cause)
+    this.#respawn(slot, generation, end)
   }
 
-  #respawn(slot: WorkerSlot, generation: Generation, cause: string): void {
+  #respawn(slot: WorkerSlot, generation: Generation, end: WorkerEnd): void {
     const { failures } = slot
+    const { events, figures } = this.#options
+    const counted = restartCause(end)
+    figures.restarted(counted)
     const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    this.#options.events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
+    events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
       slot: slot.number,
       generation: slot.generation,
-      cause,
+      cause: describeEnd(end),
+      restartCause: counted,
       failures,
       delayMs,
     })

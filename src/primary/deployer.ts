@@ -1,9 +1,10 @@
-import { buildId } from '../build-id.ts'
+import { buildId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -23,6 +24,8 @@ export interface ReloadRequest {
   readonly environment: Environment
   /** The program that is to run in this one's place: the primary is replaced, not its workers alone. */
   readonly program: string
+  /** Does it even when that takes down more hosts than may be down at a time. */
+  readonly force: boolean
 }
 
 export interface DeployerOptions {
@@ -39,8 +42,12 @@ export interface DeployerOptions {
   readonly events: Events
   readonly figures: Figures
   readonly log: Logger
+  /** Has the log be as a configuration has it. */
+  readonly applyLog: (config: Config) => void
   /** Throws when the service is starting or ending; `what` is what somebody wants of it. */
   readonly mustRun: (what: string) => void
+  /** The hosts that have a say in it. */
+  readonly fleet: Fleet
   /** Has another process take the service over; nothing changes when that cannot. */
   readonly upgrade: (program: string, environment: Environment) => Promise<void>
   /** Told of each reload that begins; its outcome never rejects. */
@@ -55,6 +62,8 @@ export class Deployer {
   #config: Config
   #environment: Environment
   #build: string
+  /** Of the code that this process was started from. */
+  readonly #programId = programId()
 
   constructor(options: DeployerOptions) {
     this.#options = options
@@ -63,7 +72,7 @@ export class Deployer {
     this.#build = buildId(options.config.appModule)
     this.#logAccess(options.config)
     this.#reloader = new Reloader({
-      perform: (request, enter) => options.turns.take(() => this.#perform(request, enter)),
+      perform: (request, enter) => this.#perform(request, enter),
       onReload: options.onReloading,
       events: options.events,
       figures: options.figures,
@@ -109,6 +118,7 @@ export class Deployer {
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
     // A start has read its configuration already: what asks meanwhile has its turn after it.
     await this.#started.promise
+    if (request.force === true) this.#options.fleet.insist('reloading', cause)
     return this.#reloader.request(request, cause)
   }
 
@@ -140,22 +150,41 @@ export class Deployer {
 
   /** Whatever throws here, before the last step is done, leaves everything as it was. */
   async #perform(
-    { environment = this.#environment, program }: Partial<ReloadRequest>,
+    { environment = this.#environment, program, force = false }: Partial<ReloadRequest>,
     enter: (step: ReloadStep) => void,
   ): Promise<void> {
-    const { name, pool, listeners, mustRun, upgrade } = this.#options
+    const { name, mustRun, fleet, turns, upgrade } = this.#options
     mustRun('reload')
     const runs = this.restartOnly
     if (program !== undefined) {
       // What else cannot change, the successor sees, which reads the configuration.
       refuseRestartOnly(runs, restartOnly(name, environment, this.#config))
-      enter('successor')
-      await upgrade(program, environment)
+      enter('fleet')
+      await fleet.deploy({ ...this.#foresee(environment, program), force }, async () => {
+        enter('successor')
+        await turns.take(() => upgrade(program, environment))
+      })
       return
     }
     const config = loadConfig(name, environment)
     refuseRestartOnly(runs, restartOnly(name, environment, config))
     const build = buildId(config.appModule)
+    // What workers of another release cannot do under this primary, they may do under one of their own.
+    const judged = programId() === this.#programId ? build : undefined
+    enter('fleet')
+    await fleet.deploy({ build: judged, isReduction: this.#reduces(config), force }, () =>
+      turns.take(() => this.#exchange(config, environment, build, enter)),
+    )
+  }
+
+  async #exchange(
+    config: Config,
+    environment: Environment,
+    build: string,
+    enter: (step: ReloadStep) => void,
+  ): Promise<void> {
+    const { pool, listeners, mustRun } = this.#options
+    mustRun('reload')
     enter('address')
     const move = await listeners.move(config)
     try {
@@ -171,11 +200,30 @@ export class Deployer {
     this.#build = build
   }
 
+  /** What an upgrade comes to, as far as this release can read the configuration of the next. */
+  #foresee(
+    environment: Environment,
+    program: string,
+  ): { build: string | undefined; isReduction: boolean } {
+    try {
+      const config = loadConfig(this.#options.name, environment)
+      return { build: buildId(config.appModule, program), isReduction: this.#reduces(config) }
+    } catch {
+      // The successor reads it for itself, and says what is wrong with it.
+      return { build: undefined, isReduction: false }
+    }
+  }
+
+  #reduces({ workers }: Config): boolean {
+    return workers < this.#config.workers
+  }
+
   #apply(config: Config): void {
     const { queue, dispatcher, log } = this.#options
     queue.limit(queueLimits(config, log))
     dispatcher.clients.max = config.queue.maxPerClient
     this.logAt(config.logLevel)
+    this.#options.applyLog(config)
     this.#logAccess(config)
     this.#config = config
   }

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError, messageOf, stopping } from '../errors.ts'
 import {
   acceptHandles,
   type ListeningHandle,
@@ -44,7 +44,7 @@ export class Listener {
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error) => reject(explain(error, host, port))
       // Closed while the name is looked up, Node never listens, and never says so.
-      const onClose = () => reject(new HelloserverError('BOOT_FAILED', 'The service is stopping'))
+      const onClose = () => reject(stopping())
       this.#server.once('error', onError).once('close', onClose)
       this.#server.listen({ host, port, backlog, exclusive: true }, () => {
         this.#server.removeListener('error', onError).removeListener('close', onClose)

@@ -1,5 +1,6 @@
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import type { OpenLease } from '../lease/lease.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -22,7 +23,11 @@ export interface PrimaryOptions {
   readonly instance: string | undefined
   /** What decides whether this host may serve. */
   readonly openLease: OpenLease
+  /** The hosts that it shares a Redis with. */
+  readonly fleet: Fleet
   readonly log: Logger
+  /** Has the log be as a configuration has it. */
+  readonly applyLog: (config: Config) => void
   readonly onWorkerOutput: CrewOptions['onOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined

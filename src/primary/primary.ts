@@ -97,7 +97,9 @@ export class Primary {
       events: this.events,
       log,
       mustRun: (what) => this.#mustRun(what),
+      fleet: options.fleet,
       upgrade: (program, environment) => this.#upgrade(program, environment),
+      applyLog: options.applyLog,
       onReloading: options.onReloading,
     })
   }
@@ -185,6 +187,7 @@ export class Primary {
       lastReload: this.deployer.last,
       drain: this.#drain.status,
       lease: this.#tenure.lease.status,
+      fleet: this.#options.fleet.status,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
     }
@@ -209,7 +212,7 @@ export class Primary {
     return {
       lock: lock.handle,
       place: this.#path.listeners.estate,
-      grant: () => this.#tenure.lease.grant,
+      hold: () => this.#tenure.lease.hold,
     }
   }
 
@@ -252,6 +255,7 @@ export class Primary {
   }
 
   #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
+    this.#options.fleet.changed()
     // After an upgrade it is this process that ends, and not the service.
     if (to === 'draining' && this.successorPid === undefined) {
       this.events.record('draining', { cause: cause ?? event })

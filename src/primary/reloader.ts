@@ -6,10 +6,10 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Figures } from './figures.ts'
 
 /**
- * The steps of a reload, in their order: read and check the configuration, bind a changed address, bring up
+ * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed address, bring up
  * one new worker, bring up the others. An upgrade has a successor do all of it.
  */
-export type ReloadStep = 'configuration' | 'successor' | 'address' | 'canary' | 'workers'
+export type ReloadStep = 'configuration' | 'fleet' | 'successor' | 'address' | 'canary' | 'workers'
 
 /** Does one reload; says which step it enters. Its rejection is the reason that the reload failed for. */
 export type PerformReload<Request> = (
@@ -141,7 +141,7 @@ export class Reloader<Request extends object> {
       })
     } catch (error) {
       reason = `${messageOf(error)} (in step "${step}")`
-      if (codeOf(error) === 'HANDED_OVER') {
+      if (givenUp.has(codeOf(error) ?? '')) {
         this.#options.log.info({ cause, reason }, 'Not reloading')
         return resultOf(performance.now() - startedMs, reason)
       }
@@ -160,6 +160,9 @@ export class Reloader<Request extends object> {
     else events.record('reload-failed', { cause, step, reason, durationMs })
   }
 }
+
+/** Nothing is wrong then: another process is the service, or it ends. */
+const givenUp: ReadonlySet<string> = new Set(['HANDED_OVER', 'STOPPING'])
 
 function resultOf(durationMs: number, reason: string | null): ReloadResult {
   return {

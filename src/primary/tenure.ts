@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
@@ -17,6 +17,9 @@ const retryBindMs = 5_000
 /** How often it is looked whether the last offer is claimed, and for how long; milliseconds. */
 const lookEveryMs = 1
 const claimWithinMs = 100
+
+/** Waiting does not help against these: at the start, somebody is there to be told. */
+const refusals = new Set<string>(['LEASE_REFUSED', 'REDIS_REFUSED'])
 
 export interface TenureOptions {
   readonly openLease: OpenLease
@@ -53,7 +56,7 @@ export class Tenure {
     const listener: LeaseListener = {
       onHeld: (grant) => this.#serve(grant),
       onContended: (holder) => this.#standBy(`${holder} has the lease`),
-      onTrouble: (reason) => this.#standBy(reason),
+      onTrouble: (failure) => this.#endure(failure),
       onExtended: (deadlineMs) => this.#extend(deadlineMs),
       onLost: (cause) => this.#standDown(cause),
     }
@@ -69,7 +72,7 @@ export class Tenure {
    */
   async begin(offer: Offer | undefined): Promise<void> {
     this.#offered = offer?.listener
-    if (offer?.grant) await this.lease.resume(offer.grant)
+    if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.seek()
     await this.#begun.promise
     this.#hasBegun = true
@@ -93,7 +96,7 @@ export class Tenure {
   /** The service ends: nothing is begun any more. */
   end(): void {
     this.#hasEnded = true
-    this.#begun.reject(new HelloserverError('BOOT_FAILED', 'The service is stopping'))
+    this.#begun.reject(stopping())
   }
 
   /**
@@ -180,11 +183,17 @@ export class Tenure {
   }
 
   #standBy(reason: string): void {
+    this.#options.events.record('standby', { reason })
+    this.#begun.resolve()
+  }
+
+  /** Redis may be back in a moment; settings that the fleet does not have are for a person to change. */
+  #endure(failure: HelloserverError): void {
     const { machine, events } = this.#options
-    if (machine.state === 'standby') {
-      events.record('standby', { reason })
-      this.#begun.resolve()
-    } else events.record('lease-in-danger', { reason })
+    const { message: reason } = failure
+    if (machine.state === 'serving') events.record('lease-in-danger', { reason })
+    else if (refusals.has(failure.code) && !this.#hasBegun) this.#begun.reject(failure)
+    else this.#standBy(reason)
   }
 
   /** Who was accepted while it was in doubt has a turn now. */

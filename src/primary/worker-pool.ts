@@ -127,7 +127,7 @@ export class WorkerPool {
 
   /** Gives up whatever change is under way: the service is stopping. Those who serve go on. */
   settle(): void {
-    this.#crew.seal('The service is stopping')
+    this.#crew.seal()
   }
 
   /** Ends every worker after what it has in hand. Resolves when all are gone. */

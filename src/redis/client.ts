@@ -5,7 +5,7 @@ import type { RedisTarget } from './target.ts'
 export const commandTimeoutMs = 400
 
 /** Spreads reconnections, so that a fleet does not come back all at once; milliseconds. */
-const retryDelayMs = () => 50 + Math.random() * 50
+export const retryDelayMs = () => 50 + Math.random() * 50
 
 /**
  * Nothing waits and nothing is sent twice: with ioredis's defaults a command waits for ever for a server that is
@@ -15,6 +15,8 @@ const common = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
+  // Nobody would hear of its failure, and what nobody hears of ends the process.
+  autoResubscribe: false,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,
   connectTimeout: 500,

@@ -1,22 +1,25 @@
 import { HelloserverError, messageOf } from '../errors.ts'
-import { commandTimeoutMs, createClient, type RedisClient } from './client.ts'
+import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './client.ts'
 import { explainRedis, type RedisProblem } from './problem.ts'
 import type { Script } from './script.ts'
 import { describeTarget, type RedisTarget } from './target.ts'
 
-/** A request to Redis that did not succeed; whether it was carried out nobody knows. */
+/**
+ * A request to Redis that did not succeed; whether it was carried out nobody knows. Its code is `REDIS_REFUSED` when
+ * trying again does not help.
+ */
 export class RedisError extends HelloserverError {
   override readonly name = 'RedisError'
-  readonly isPermanent: boolean
 
   constructor({ text, isPermanent }: RedisProblem, cause: unknown) {
-    super('REDIS_FAILED', text, { cause })
-    this.isPermanent = isPermanent
+    super(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, { cause })
   }
 }
 
 /** How long WAIT may take, in milliseconds: less than a command may. */
 const waitMs = 300
+
+type Argument = string | number
 
 /** This host's way to Redis: scripts, and what others publish. It reconnects by itself until it is closed. */
 export class RedisLink {
@@ -25,8 +28,10 @@ export class RedisLink {
   readonly #replicas: number
   readonly #client: RedisClient
   #subscriber: RedisClient | undefined
+  #connections = 0
   /** Why there is no connection: commands fail with less to say. */
   #lastError: unknown
+  #isClosed = false
 
   /**
    * @param name - what the server calls the connections in CLIENT LIST
@@ -37,6 +42,22 @@ export class RedisLink {
     this.#name = name
     this.#replicas = replicas
     this.#client = this.#open(name)
+    this.#client.on('ready', () => {
+      this.#connections += 1
+    })
+  }
+
+  /** What a server that suits the target calls the way in which it runs. */
+  get mode(): 'standalone' | 'cluster' {
+    return this.#target.kind === 'cluster' ? 'cluster' : 'standalone'
+  }
+
+  /**
+   * Which connection this is, from 1; another one may lead to another server. Undefined in a cluster, where each
+   * command finds its own.
+   */
+  get connection(): number | undefined {
+    return this.#target.kind === 'cluster' ? undefined : this.#connections
   }
 
   /** The server for people, without credentials. */
@@ -63,7 +84,7 @@ export class RedisLink {
       }
       const onError = (error: unknown) => {
         const failure = this.#explain(error)
-        if (!failure.isPermanent) return
+        if (failure.code !== 'REDIS_REFUSED') return
         over()
         reject(failure)
       }
@@ -82,13 +103,9 @@ export class RedisLink {
    * @returns what it returned, once the replicas that are asked for have its effects
    * @throws RedisError when that is not certain: it may have run, and may yet run
    */
-  async run(
-    script: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
+  async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
-      return await inTime(this.#evaluate(script, keys, args))
+      return await this.#bounded(this.#evaluate(script, [keys.length, ...keys, ...args]))
     } catch (error) {
       throw this.#explain(error)
     }
@@ -97,7 +114,7 @@ export class RedisLink {
   /** What INFO says of a section, by key. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
-      const text = await inTime(this.#client.info(section))
+      const text = await this.#bounded(this.#client.info(section))
       const lines = text.split('\r\n').map((line) => line.split(':', 2) as [string, string])
       return new Map(lines)
     } catch (error) {
@@ -124,34 +141,45 @@ export class RedisLink {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#client.disconnect()
     this.#subscriber?.disconnect()
   }
 
   /** By digest; a server that does not know it (it was restarted, its scripts were flushed) gets the source. */
-  async #evaluate(
-    { digest, source }: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
+  async #evaluate({ digest, source }: Script, args: readonly Argument[]): Promise<unknown> {
     try {
-      return await this.#confirmed(['evalsha', digest, keys.length, ...keys, ...args])
+      return await this.#confirmed('evalsha', digest, args)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.#confirmed(['eval', source, keys.length, ...keys, ...args])
+      return this.#confirmed('eval', source, args)
     }
   }
 
-  /** WAIT counts what this very connection has written, hence one pipeline for both. */
-  async #confirmed(command: (string | number)[]): Promise<unknown> {
-    const commands = this.#replicas === 0 ? [command] : [command, ['wait', this.#replicas, waitMs]]
-    const results = await this.#client.pipeline(commands).exec()
+  async #confirmed(
+    command: 'evalsha' | 'eval',
+    script: string,
+    [keys, ...rest]: readonly Argument[],
+  ): Promise<unknown> {
+    const client = this.#client
+    if (this.#replicas === 0) return client[command](script, keys ?? 0, ...rest)
+    // WAIT counts what this very connection has written, hence one pipeline for both.
+    const commands = [
+      [command, script, keys ?? 0, ...rest],
+      ['wait', this.#replicas, waitMs],
+    ]
+    const results = await client.pipeline(commands).exec()
     for (const [error] of results ?? []) if (error !== null) throw error
     const [[, result] = [], [, replicas] = []] = results ?? []
-    if (this.#replicas > 0 && Number(replicas) < this.#replicas) {
+    if (Number(replicas) < this.#replicas) {
       throw new Error(`WAIT: ${Number(replicas)} of ${this.#replicas} replicas`)
     }
     return result
+  }
+
+  /** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
+  #bounded<T>(work: Promise<T>): Promise<T> {
+    return this.#target.kind === 'cluster' ? inTime(work) : work
   }
 
   #open(name: string): RedisClient {
@@ -162,18 +190,38 @@ export class RedisLink {
     client.on('ready', () => {
       this.#lastError = undefined
     })
+    client.on('end', () => this.#connectAgain(client))
     return client
+  }
+
+  /**
+   * ioredis gives up for good, whatever its retry strategy says, when the Sentinels announce another master while it
+   * is about to connect.
+   */
+  #connectAgain(client: RedisClient): void {
+    if (this.#isClosed) return
+    setTimeout(() => {
+      // A failure is told by 'error', and followed by another 'end'.
+      if (!this.#isClosed) client.connect().catch(() => {})
+    }, retryDelayMs())
   }
 
   #explain(error: unknown): RedisError {
     // Without a connection a command fails with that; why there is none says more.
     const isUnconnected = /writeable|isn't ready|Connection is closed/i.test(messageOf(error))
-    const cause = isUnconnected ? (this.#lastError ?? error) : error
-    return new RedisError(explainRedis(this.description, cause), cause)
+    const cause = causeOf(isUnconnected ? (this.#lastError ?? error) : error)
+    const { tls } = this.#target
+    const problem = explainRedis(this.description, cause, this.#connections > 0 ? undefined : tls)
+    return new RedisError(problem, cause)
   }
 }
 
-/** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
+/** A cluster fails as a whole; what the last of its nodes said is worth more, unless that is nothing. */
+function causeOf(error: unknown): unknown {
+  const { lastNodeError } = error as { lastNodeError?: Error | null }
+  return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error
+}
+
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

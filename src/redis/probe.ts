@@ -7,6 +7,13 @@ const patienceMs = 2_000
 /** The first with all that the scripts use; what is tested is in the documentation. */
 const oldestMajor = 6
 
+/** What `redis_mode` says, and what is to be done where the URL says otherwise. */
+const otherModes: Readonly<Record<string, string>> = {
+  standalone: 'is no cluster; use redis://',
+  cluster: 'is part of a cluster; use redis+cluster://',
+  sentinel: 'is a sentinel; use redis+sentinel://',
+}
+
 /**
  * Looks whether a Redis can be used.
  *
@@ -22,6 +29,10 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
         `${link.description} is version ${version}; it must be ${oldestMajor}.0 or newer`,
       )
     }
+    const mode = server.get('redis_mode')
+    if (mode !== undefined && mode !== link.mode) {
+      throw refuse(`${link.description} ${otherModes[mode] ?? `runs in the mode "${mode}"`}`)
+    }
     const replication = await link.info('replication')
     if (replication.get('role') === 'slave') {
       throw refuse(
@@ -31,7 +42,7 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
     log.info({ redis: link.description, version }, 'Sharing the lease through Redis')
   } catch (error) {
     if (!(error instanceof RedisError)) throw error
-    if (error.isPermanent) throw refuse(error.message, error)
+    if (error.code === 'REDIS_REFUSED') throw refuse(error.message, error)
     log.warn({ reason: error.message }, 'Cannot use Redis yet; standing by until it can be used')
   }
 }

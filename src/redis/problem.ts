@@ -17,7 +17,9 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
   ],
   [/NOAUTH|Authentication required/i, 'wants a password', 'permanent'],
   [/NOPERM/, 'forbids the user something that is needed', 'permanent'],
-  [/READONLY/, 'is a read-only replica; name the master, or use redis+sentinel://', 'permanent'],
+  // Of a server that is one for good, the start finds that out.
+  [/READONLY/, 'is a read-only replica', 'passing'],
+  [/Too many Cluster redirections/i, 'is between two masters', 'passing'],
   [/MOVED|CROSSSLOT/, 'is part of a cluster; use redis+cluster://', 'permanent'],
   [/cluster support disabled/i, 'is no cluster; use redis://', 'permanent'],
   [/NOREPLICAS|WAIT/, 'has too few replicas that keep up', 'passing'],
@@ -26,7 +28,9 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
   [/MISCONF/, 'does not take writes: it cannot save them', 'passing'],
   [/OOM/, 'does not take writes: it is out of memory', 'passing'],
   [/invalid DB index|DB index is out of range/i, 'has no such database', 'permanent'],
-  [/All sentinels are unreachable/i, 'has no sentinel that answers and knows the group', 'passing'],
+  [/No such master with that name/i, 'is unknown to them', 'passing'],
+  [/unknown command .sentinel/i, 'is asked for where there is no sentinel', 'permanent'],
+  [/All sentinels are unreachable/i, 'cannot be found: no sentinel answers', 'passing'],
   [/None of startup nodes|Failed to refresh slots/i, 'does not answer', 'passing'],
   [/timed? ?out|ETIMEDOUT|in time/i, 'does not answer in time', 'passing'],
   [/ECONNREFUSED/, 'refuses connections', 'passing'],
@@ -44,13 +48,21 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
 /**
  * @param where - the server, for people
  * @param error - what ioredis, or the server, said
+ * @param tls - whether it was spoken to by TLS; undefined once that was right
  */
-export function explainRedis(where: string, error: unknown): RedisProblem {
+export function explainRedis(where: string, error: unknown, tls?: boolean): RedisProblem {
   const message = messageOf(error)
   const code = codeOf(error) ?? ''
   const row = table.find(([sign]) => sign.test(message) || sign.test(code))
   if (row === undefined) return { text: `${where} fails: ${message}`, isPermanent: false }
   const [, words, kind] = row
-  const detail = words.includes('forbids') || words.includes('TLS') ? ` (${message})` : ''
+  const detail =
+    words.includes('forbids') || words.includes('TLS') ? ` (${message})` : guess(words, tls)
   return { text: `${where} ${words}${detail}`, isPermanent: kind === 'permanent' }
+}
+
+/** A server that is not spoken to as it expects waits for more, or hangs up. */
+function guess(words: string, tls: boolean | undefined): string {
+  if (tls === true && /in time|has closed/.test(words)) return '; does it speak TLS?'
+  return tls === false && words.includes('has closed') ? '; does it want TLS (rediss://)?' : ''
 }

@@ -1,5 +1,6 @@
 import type { RestartOnly } from '../config/restart-only.ts'
-import type { Grant } from '../lease/lease.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/events.ts'
 import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
@@ -47,7 +48,7 @@ export type ToSuccessor =
   /** With the socket that is the PID lock. */
   | { readonly kind: 'lock' }
   /** Go on with the lease, if the service has one; accept connections, and have people find you. */
-  | { readonly kind: 'go'; readonly grant: Grant | null }
+  | { readonly kind: 'go'; readonly hold: Hold | null }
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */
@@ -62,7 +63,7 @@ export type FromSuccessor =
   | { readonly kind: 'holding' }
   /** It accepts connections, and people find it: from here on there is no way back. */
   | { readonly kind: 'serving' }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly code?: ErrorCode | undefined }
   /** A connection is its own now. */
   | { readonly kind: 'adopted'; readonly id: number }
   /** A connection came without its socket: it has no descriptor left, say. */

@@ -1,8 +1,8 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
-import { HelloserverError } from '../errors.ts'
+import { type ErrorCode, HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
-import type { Grant } from '../lease/lease.ts'
+import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
   type Inheritance,
@@ -31,7 +31,7 @@ export interface OfferedListener {
 /** What this process takes over: the listening socket unless the service stands by, and the lease if it has one. */
 export interface Offer {
   readonly listener: OfferedListener | undefined
-  readonly grant: Grant | null
+  readonly hold: Hold | null
 }
 
 /** The primary whose service this process takes over, at the other end of Node's channel. */
@@ -39,7 +39,7 @@ export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
   readonly #lock = deferred<ListeningHandle>()
   readonly #listener = deferred<OfferedListener | undefined>()
-  readonly #go = deferred<Grant | null>()
+  readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
   #audience: PredecessorListener | undefined
 
@@ -76,7 +76,7 @@ export class Predecessor {
   }
 
   /** Says that all is at hand, and resolves with the lease when this process is to be the service. */
-  async hold(): Promise<Grant | null> {
+  async hold(): Promise<Hold | null> {
     this.#tell({ kind: 'holding' })
     return this.#go.promise
   }
@@ -96,8 +96,8 @@ export class Predecessor {
   }
 
   /** Says why this process cannot take over; resolves when that is sent. */
-  announceFailure(message: string): Promise<void> {
-    return new Promise((resolve) => this.#tell({ kind: 'failed', message }, resolve))
+  announceFailure(message: string, code: ErrorCode | undefined): Promise<void> {
+    return new Promise((resolve) => this.#tell({ kind: 'failed', message, code }, resolve))
   }
 
   /** The service ends, and what is still in hand over there may take so long, in milliseconds. */
@@ -123,7 +123,7 @@ export class Predecessor {
         this.#listener.resolve(undefined)
         return
       case 'go':
-        this.#go.resolve(message.grant)
+        this.#go.resolve(message.hold)
         return
       case 'connection':
         this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import { HelloserverError } from '../errors.ts'
+import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
-import type { Grant } from '../lease/lease.ts'
+import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
   type Inheritance,
@@ -30,7 +30,7 @@ export interface Estate {
   /** The listening socket; undefined for a service that stands by. */
   readonly place: OwnedListener | undefined
   /** The lease, as it is when the word is given. */
-  readonly grant: () => Grant | null
+  readonly hold: () => Hold | null
 }
 
 interface OwnedListener {
@@ -68,7 +68,9 @@ export class Successor {
     })
     closeSync(log)
     this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
-    this.#child.once('error', (error) => this.#give(`The successor cannot run: ${error.message}`))
+    this.#child.once('error', (error) =>
+      this.#give(`The successor cannot run: ${error.message}`, 'RELOAD_FAILED'),
+    )
     this.#child.once('exit', (status, signal) => {
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
@@ -90,7 +92,7 @@ export class Successor {
   /**
    * Has it bring its workers up; resolves when they are ready.
    *
-   * @throws HelloserverError `RELOAD_FAILED` why they never will be
+   * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
   async prepare(inheritance: Inheritance): Promise<void> {
     await this.#until('hello')
@@ -101,9 +103,9 @@ export class Successor {
   /**
    * Gives it copies of what makes a process the service; resolves when it serves.
    *
-   * @throws HelloserverError `RELOAD_FAILED` why it does not
+   * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
-  async takeOver({ lock, place, grant }: Estate): Promise<void> {
+  async takeOver({ lock, place, hold }: Estate): Promise<void> {
     this.#send({ kind: 'lock' }, lock)
     if (place === undefined) void this.#tell({ kind: 'no-listener' })
     else {
@@ -113,7 +115,7 @@ export class Successor {
     await this.#until('holding')
     // It may serve from here on, and only its end says that it does not.
     clearTimeout(this.#deadline)
-    void this.#tell({ kind: 'go', grant: grant() })
+    void this.#tell({ kind: 'go', hold: hold() })
     await this.#until('serving')
   }
 
@@ -157,7 +159,7 @@ export class Successor {
   #receive(message: FromSuccessor): void {
     switch (message.kind) {
       case 'failed':
-        this.#give(`The successor failed: ${message.message}`)
+        this.#give(`The successor failed: ${message.message}`, message.code ?? 'RELOAD_FAILED')
         return
       case 'end':
         this.#onEnd(message.withinMs)
@@ -170,6 +172,7 @@ export class Successor {
         if (message.protocol !== upgradeProtocol) {
           this.#give(
             `The build on disk (${message.version}) speaks upgrade protocol ${message.protocol}, this one ${upgradeProtocol}; use "helloserver restart"`,
+            'RELOAD_FAILED',
           )
           return
         }
@@ -182,9 +185,9 @@ export class Successor {
     this.#steps.get(message.kind)?.()
   }
 
-  /** The first reason is the one that counts. */
-  #give(reason: string): void {
-    this.#failure ??= new HelloserverError('RELOAD_FAILED', reason)
+  /** The first reason is the one that counts. Unless the code says otherwise, what was started could not get ready. */
+  #give(reason: string, code: ErrorCode = 'BOOT_FAILED'): void {
+    this.#failure ??= new HelloserverError(code, reason)
     this.#fail(this.#failure)
   }
 

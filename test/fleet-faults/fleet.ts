@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monotonicMs } from '../../src/clock.ts'
+import { messageOf } from '../../src/errors.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
 import type { Host } from '../helpers/network.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -70,13 +71,15 @@ export class Fleet {
 
   /** Waits until somebody has the lease, other than `former`. */
   async holder(former?: Contender): Promise<Contender> {
-    const claim = await waitFor(
-      former === undefined ? 'a holder' : `another holder than ${former.name}`,
-      () => {
-        const current = this.claim()
-        return current?.contender === former?.name ? undefined : current
-      },
-    )
+    const isAnother = () => {
+      const current = this.claim()
+      return current?.contender === former?.name ? undefined : current
+    }
+    const what = former === undefined ? 'a holder' : `another holder than ${former.name}`
+    const claim = await waitFor(what, isAnother).catch((error: unknown) => {
+      const reasons = [...this.history.reasons].map(([name, reason]) => `${name}: ${reason}`)
+      throw new Error(`${messageOf(error)}; ${reasons.join('; ')}`, { cause: error })
+    })
     return this.#named(claim.contender)
   }
 
@@ -107,8 +110,10 @@ export class Fleet {
 
   /** Takes down everything that has been said and written. */
   hearAll(): void {
+    // In this order: whoever wrote has said before that it may.
+    const writes = this.#resource.read()
     this.#hear()
-    this.history.write(this.#resource.read())
+    this.history.write(writes)
   }
 
   /** A number from `least` to `most`, by chance. */

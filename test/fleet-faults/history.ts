@@ -25,6 +25,8 @@ export class History {
   readonly turns: { readonly claim: Claim; readonly atMs: number }[] = []
   /** Writes whose token nobody has ever claimed. */
   readonly strays: Judged[] = []
+  /** Why a contender that waits does so, by its name. */
+  readonly reasons = new Map<string, string>()
 
   /** Adds what a contender said, in its order. */
   say(contender: string, entries: readonly Entry[]): void {
@@ -42,6 +44,9 @@ export class History {
           claim.endedMs = entry.atMs
           claim.untilMs = Math.min(claim.untilMs, entry.atMs)
           claim.cause = entry.cause
+          break
+        case 'waits':
+          this.reasons.set(contender, entry.reason)
           break
       }
     }

@@ -12,6 +12,8 @@ export type Entry =
   | { readonly kind: 'extended'; readonly atMs: number; readonly untilMs: number }
   /** It knows that it may serve no more. */
   | { readonly kind: 'ended'; readonly atMs: number; readonly cause: string }
+  /** Why it cannot have it at the moment. */
+  | { readonly kind: 'waits'; readonly atMs: number; readonly reason: string }
 
 /**
  * A file to which one process appends and that another one reads. An entry is written before the process that makes

@@ -104,6 +104,7 @@ class Show {
       result.broken.push(`${fault.name}: ${messageOf(error)}`)
     }
     await delay(fleet.between(...restMs))
+    fleet.hearAll()
     const struckMs = fleet.takeStruckMs()
     const { ttlMs } = fleet
     this.#occurrences.push({ fault, fromMs, toMs: monotonicMs(), struckMs, ttlMs })

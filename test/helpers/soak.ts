@@ -27,15 +27,14 @@ export interface Soak<T> {
 }
 
 /** Runs a soak by its command line. Exit status: 0 nothing went wrong; 1 something did; 2 usage. */
-export async function soak<T>({ command, own = {}, choose, run }: Soak<T>): Promise<void> {
-  const cleanups = new Cleanups()
+export async function soak<T>(wanted: Soak<T>): Promise<void> {
+  const { command, own = {} } = wanted
   try {
     const options = readOptions(Object.keys(own))
-    const events = choose(options)
+    const events = wanted.choose(options)
     try {
       print(`Seed ${options.seed}`)
-      const outcome = await run(cleanups, options, events).finally(() => cleanups.run())
-      print(`Seed ${options.seed}: ${outcome}`)
+      print(`Seed ${options.seed}: ${await runAndTidy(wanted, options, events)}`)
     } catch (error) {
       process.stderr.write(`${messageOf(error)}\n`)
       process.exitCode = 1
@@ -43,6 +42,19 @@ export async function soak<T>({ command, own = {}, choose, run }: Soak<T>): Prom
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n\n${usageOf(command, own)}`)
     process.exitCode = 2
+  }
+}
+
+async function runAndTidy<T>(
+  wanted: Soak<T>,
+  options: SoakOptions,
+  events: readonly T[],
+): Promise<string> {
+  const cleanups = new Cleanups()
+  try {
+    return await wanted.run(cleanups, options, events)
+  } finally {
+    await cleanups.run()
   }
 }
 

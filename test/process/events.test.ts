@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { signalTo } from '../helpers/processes.ts'
-import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
+import { counted, type Service, startService } from '../helpers/service.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -14,6 +14,14 @@ const lastEvent = (service: Service, kind: string) =>
     const last = (await service.status()).events.at(-1)
     return last?.kind === kind ? last : undefined
   })
+
+/** What an app does to its worker, and how that is counted. */
+const ills = [
+  ['exit', 'process.exit(3)', {}],
+  ['signal', "process.kill(process.pid, 'SIGSEGV'); await new Promise(() => {})", {}],
+  ['hung', 'for (;;);', { watchdog: { heartbeatMs: 50, hungAfterMs: 300 } }],
+  ['out-of-memory', 'const kept = []; for (;;) kept.push(new Array(1_000).fill(kept.length))', {}],
+] as const
 
 describe('events', { concurrency: 4 }, () => {
   test('say what happened, in the words of the log, and people see the last of them', async (t) => {
@@ -27,8 +35,12 @@ describe('events', { concurrency: 4 }, () => {
     await service.cli('reload')
     service.sandbox.configure()
     await service.cli('reload')
-    const [pid] = await workerPids(service)
-    signalTo(pid ?? 0, 'SIGKILL')
+    const pid = await waitFor('the new worker alone', async () => {
+      const { workers, generation } = await service.status()
+      const [worker, ...others] = workers
+      return others.length === 0 && worker?.generation === generation ? worker.pid : undefined
+    })
+    signalTo(pid, 'SIGKILL')
     const died = await lastEvent(service, 'worker-died')
     assert.equal(died['cause'], 'killed by SIGKILL')
     const kinds = [
@@ -97,4 +109,16 @@ describe('events', { concurrency: 4 }, () => {
     assert.ok((rates.handlingMs?.p99 ?? 0) > 0)
     assert.ok((rates.waitMs?.p99 ?? -1) >= 0)
   })
+
+  for (const [restartCause, ill, config] of ills) {
+    test(`name the cause of a worker's death: ${restartCause}`, async (t) => {
+      const app = `export default { async handle(connection) { ${ill} } }`
+      const allow = [/Killing a worker/, /"stream":"stderr"/]
+      // A heap that is full before the watchdog finds that the event loop does not turn.
+      const environment = { NODE_OPTIONS: '--max-old-space-size=64' }
+      const service = await startService(t, { app, config, allow, environment })
+      await ask(service.port, 'x\r\n')
+      assert.equal((await lastEvent(service, 'worker-died'))['restartCause'], restartCause)
+    })
+  }
 })

@@ -198,7 +198,7 @@ describe('a reload with a surge', { concurrency: 3 }, () => {
 
   test('a stop in the middle of a reload serves what is in hand and ends', async (t) => {
     const app = marked(`if (slot === 2) await new Promise((resolve) => setTimeout(resolve, 1e9))`)
-    const service = await startService(t, { app, config: one('v1', 2), allow: [/Reload failed/] })
+    const service = await startService(t, { app, config: one('v1', 2) })
     service.sandbox.mark()
     const reload = service.cli('reload')
     await waitFor('a worker that took over', async () =>

@@ -1,4 +1,4 @@
-import { nowMs } from './clock.ts'
+import { monotonicMs } from '../../src/clock.ts'
 import type { Event } from './event.ts'
 import type { Settled } from './load/messages.ts'
 
@@ -43,13 +43,13 @@ export class Ledger {
   #countedFromMs = 0
 
   begin(event: Entry): Occurrence {
-    const occurrence = newOccurrence(event, nowMs())
+    const occurrence = newOccurrence(event, monotonicMs())
     this.occurrences.push(occurrence)
     return occurrence
   }
 
   end(occurrence: Occurrence): void {
-    occurrence.toMs = nowMs()
+    occurrence.toMs = monotonicMs()
   }
 
   /** Totals of the connections that began since `countFrom` was last called. */

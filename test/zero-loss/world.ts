@@ -6,7 +6,7 @@ import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 import { appSource } from './app-source.ts'
-import { nowMs } from './clock.ts'
+import { monotonicMs } from '../../src/clock.ts'
 import { Ledger } from './ledger.ts'
 import { LoadProcess } from './load/load-process.ts'
 
@@ -87,7 +87,7 @@ export class World {
   async replacePrimary(change: () => Promise<void>): Promise<void> {
     const { pid } = await this.status()
     const gone = waitFor('the end of the primary', () => !isAlive(pid))
-    await Promise.all([gone.then(() => this.ledger.countFrom(nowMs())), change()])
+    await Promise.all([gone.then(() => this.ledger.countFrom(monotonicMs())), change()])
   }
 
   /** One of them, by chance; undefined when there is none. */

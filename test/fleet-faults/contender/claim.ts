@@ -15,6 +15,8 @@ export interface ClaimListener {
   onHeld(token: number, untilMs: number | null): void
   onExtended(untilMs: number): void
   onLost(cause: string): void
+  /** Why it is not had. */
+  onTrouble(reason: string): void
 }
 
 export interface ClaimOptions {

@@ -21,6 +21,7 @@ const listener: ClaimListener = {
   onHeld: (token, untilMs) => journal.write({ kind: 'held', atMs: monotonicMs(), token, untilMs }),
   onExtended: (untilMs) => journal.write({ kind: 'extended', atMs: monotonicMs(), untilMs }),
   onLost: (cause) => journal.write({ kind: 'ended', atMs: monotonicMs(), cause }),
+  onTrouble: (reason) => journal.write({ kind: 'waits', atMs: monotonicMs(), reason }),
 }
 const claim =
   options.lock === 'shared' ? sharedLease(options, listener) : new NaiveLock(options, listener)

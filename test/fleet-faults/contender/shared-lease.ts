@@ -1,3 +1,4 @@
+import { messageOf } from '../../../src/errors.ts'
 import type { LeaseListener } from '../../../src/lease/lease.ts'
 import { RedisLease } from '../../../src/lease/redis-lease.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
@@ -24,8 +25,8 @@ export function sharedLease(options: ClaimOptions, listener: ClaimListener): Cla
       isTold = false
       lease.seek()
     },
-    onContended() {},
-    onTrouble() {},
+    onContended: (holder) => listener.onTrouble(`${holder} has it`),
+    onTrouble: (error) => listener.onTrouble(messageOf(error)),
   }
   const lease = new RedisLease(
     new RedisLink(parseRedisUrl(url, 'The URL'), name, replicas),

@@ -22,7 +22,9 @@ export interface RedisProcess {
 
 export async function launch(wanted: Launch): Promise<RedisProcess> {
   const { program, folder, host, environment } = wanted
-  const [command = '', ...args] = [...(host?.wrapper ?? []), program, ...wanted.args]
+  // A test that is killed can tidy up nothing: then its servers end with it.
+  const bound = ['setpriv', '--pdeathsig', 'KILL', program]
+  const [command = '', ...args] = [...(host?.wrapper ?? []), ...bound, ...wanted.args]
   const child = spawn(command, args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],

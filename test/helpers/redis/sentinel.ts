@@ -55,6 +55,7 @@ export class SentinelGroup {
           view.get('num-slaves') === String(replicas) && view.get('num-other-sentinels') === '2',
       )
     })
+    await Promise.all(sentinels.map((one) => one.lookAsUsual()))
     return new SentinelGroup([master, ...others], sentinels)
   }
 
@@ -120,15 +121,23 @@ class Sentinel {
       isReady: async () => (await sentinel.command('PING').catch(() => '')) === 'PONG',
     })
     t.after(() => running.kill())
-    // They look for each other every few seconds, which a test need not wait for.
-    for (const period of ['info-period', 'publish-period', 'ask-period', 'ping-period']) {
-      await sentinel.command('SENTINEL', 'DEBUG', period, '100')
-    }
+    await sentinel.#look(100, 100)
     return sentinel
   }
 
   command(...words: string[]): Promise<string> {
     return redisCli(this.address, words, this.#host === undefined ? {} : this.#host)
+  }
+
+  /** All that are as quick find a master down at the same moment, each votes for itself, and none is elected. */
+  async lookAsUsual(): Promise<void> {
+    await this.#look(10_000, 2_000)
+  }
+
+  /** How often it looks for replicas and for other Sentinels, in milliseconds; a test need not wait for that. */
+  async #look(replicasMs: number, othersMs: number): Promise<void> {
+    await this.command('SENTINEL', 'DEBUG', 'info-period', String(replicasMs))
+    await this.command('SENTINEL', 'DEBUG', 'publish-period', String(othersMs))
   }
 
   /** What it knows of the master, by name. */
@@ -154,7 +163,7 @@ function settings({ host, port }: Address, master: Address, downAfterMs: number)
     'protected-mode no',
     `sentinel monitor ${masterName} ${master.host} ${master.port} 2`,
     `sentinel down-after-milliseconds ${masterName} ${downAfterMs}`,
-    `sentinel failover-timeout ${masterName} 3000`,
+    `sentinel failover-timeout ${masterName} 2000`,
     '',
   ].join('\n')
 }

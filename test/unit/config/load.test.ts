@@ -22,6 +22,7 @@ test('an empty file has the defaults of the contract', (t) => {
     port: 30_153,
     workers: availableParallelism(),
     logLevel: 'info',
+    log: { access: false, syslog: 'off' },
     queue: { max: 10_000, maxWaitMs: 30_000, maxPerClient: 0 },
     connection: {
       maxLineBytes: 1_024,
@@ -33,6 +34,7 @@ test('an empty file has the defaults of the contract', (t) => {
     reload: { readyTimeoutMs: 15_000, surge: 'all' },
     recycle: { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 },
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
+    fleet: { maxDown: 1, returnMs: 10_000 },
     lease: { slots: 1, ttlMs: 3_000, onLoss: 'finish', replicas: 0 },
     app: {},
   })

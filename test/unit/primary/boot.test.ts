@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { HelloserverError, stopping } from '../../../src/errors.ts'
 import { Boot } from '../../../src/primary/boot.ts'
 import { BareSlot } from '../support/stage.ts'
 
@@ -32,8 +33,8 @@ test('nobody to wait for is ready', async () => {
 test('one that cannot get ready fails all, with the reason, and the first reason wins', async () => {
   const slot = new BareSlot(1)
   const boot = new Boot([slot])
-  boot.fail('Worker 1 could not get ready: no')
-  boot.fail('The service is stopping')
+  boot.fail(new HelloserverError('BOOT_FAILED', 'Worker 1 could not get ready: no'))
+  boot.fail(stopping())
   boot.markReady(slot)
   await assert.rejects(boot.ready, {
     code: 'BOOT_FAILED',

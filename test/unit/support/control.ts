@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { loadConfig } from '../../../src/config/load.ts'
+import { LocalFleet } from '../../../src/fleet/local-fleet.ts'
 import type { ControlTarget } from '../../../src/control/protocol.ts'
 import { ControlServer } from '../../../src/control/server.ts'
 import type { Status } from '../../../src/status.ts'
@@ -18,6 +19,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     programId: 'aaaaaaaaaaaa',
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
+    fleet: new LocalFleet().desk,
     logAt: () => {},
     ...changes,
   }

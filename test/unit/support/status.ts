@@ -43,6 +43,7 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     lastReload: null,
     drain: null,
     lease: null,
+    fleet: null,
     supervisor: { attached: false, pid: null },
     events: [],
     ...changes,

@@ -4,7 +4,14 @@ import type { ServiceEvent } from '../../../src/lifecycle/events.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { keptLog } from '../support/kept-log.ts'
 
-const death = { slot: 1, generation: 1, cause: 'killed by SIGKILL', failures: 1, delayMs: 0 }
+const death = {
+  slot: 1,
+  generation: 1,
+  cause: 'killed by SIGKILL',
+  restartCause: 'signal',
+  failures: 1,
+  delayMs: 0,
+}
 
 test('an event is logged in the words that it is kept in, with its kind and details', () => {
   const { log, lines } = keptLog()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { nowMs } from '../../zero-loss/clock.ts'
+import { monotonicMs } from '../../../src/clock.ts'
 import { figuresOf } from '../../zero-loss/figures.ts'
 import { type Entry, Ledger } from '../../zero-loss/ledger.ts'
 import type { Outcome, Settled } from '../../zero-loss/load/messages.ts'
@@ -81,7 +81,7 @@ describe('the ledger', () => {
   test('counts a connection in every event that it saw', async () => {
     const { ledger, fromMs } = await after(kill)
     ledger.end(ledger.begin(harmless))
-    ledger.settle(ended('wrong', fromMs, nowMs() + 1))
+    ledger.settle(ended('wrong', fromMs, monotonicMs() + 1))
     assert.deepEqual(
       figuresOf(ledger.occurrences).map(({ name, begun, lost }) => [name, begun, lost]),
       [

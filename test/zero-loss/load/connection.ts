@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { codeOf } from '../../../src/errors.ts'
-import { nowMs } from '../clock.ts'
+import { monotonicMs } from '../../../src/clock.ts'
 import { answerTo, type Ask, lineOf } from '../exchange.ts'
 import type { Outcome, Settled } from './messages.ts'
 
@@ -23,7 +23,7 @@ export class ClientConnection {
   readonly #line: string
   readonly #expected: Buffer
   readonly #socket: Socket
-  readonly #begunMs = nowMs()
+  readonly #begunMs = monotonicMs()
   readonly #patience: NodeJS.Timeout
   #address = ''
   #connectedMs: number | null = null
@@ -53,7 +53,7 @@ export class ClientConnection {
   }
 
   #connected(): void {
-    this.#connectedMs = nowMs()
+    this.#connectedMs = monotonicMs()
     const { localAddress, localPort } = this.#socket
     this.#address = `${localAddress}:${localPort}`
     this.#socket.write(this.#line, 'latin1')
@@ -61,7 +61,7 @@ export class ClientConnection {
 
   #check(chunk: Buffer): void {
     if (this.#firstByteMs === null) {
-      this.#firstByteMs = nowMs()
+      this.#firstByteMs = monotonicMs()
       this.#options.onFirstByte?.(this.#address)
     }
     const expected = this.#expected.subarray(
@@ -95,7 +95,7 @@ export class ClientConnection {
       begunMs: this.#begunMs,
       connectedMs: this.#connectedMs,
       firstByteMs: this.#firstByteMs,
-      endedMs: nowMs(),
+      endedMs: monotonicMs(),
       outcome,
       receivedBytes: this.#receivedBytes,
       expectedBytes: this.#expected.length,

@@ -3,7 +3,7 @@ import type { Pace } from '../exchange.ts'
 /** How a connection ended: with its whole right answer and a clean end, or otherwise. */
 export type Outcome = 'right' | 'refused' | 'reset' | 'short' | 'wrong' | 'timeout'
 
-/** A connection that has ended, as its client saw it; times are those of `nowMs`, null for what never came. */
+/** A connection that has ended, as its client saw it; times are those of `monotonicMs`, null for what never came. */
 export interface Settled {
   readonly id: number
   readonly kind: string

@@ -1,0 +1,97 @@
+import { ownEnvironment } from '../config/environment.ts'
+import { redisTarget } from '../config/redis.ts'
+import type { ControlClient } from '../control/client.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
+import type { FleetDesk } from '../fleet/fleet.ts'
+import { FleetStore } from '../fleet/fleet-store.ts'
+import { noFleet } from '../fleet/local-fleet.ts'
+import { RedisLink } from '../redis/link.ts'
+import { fleetView } from './fleet-view.ts'
+import type { Options } from './options.ts'
+import { print } from './output.ts'
+import { withService } from './with-service.ts'
+
+/** How long Redis may take to answer, in milliseconds. */
+const readyWithinMs = 2_000
+
+/** What is asked of the fleet. */
+export interface FleetRequest {
+  readonly action: string
+  /** A host or a build. */
+  readonly subject: string | undefined
+  /** Forgets a host even when it lives. */
+  readonly force: boolean
+  /** Clears every build. */
+  readonly all: boolean
+}
+
+export async function fleet(request: FleetRequest, options: Options): Promise<void> {
+  const act = actionOf(request, options)
+  try {
+    await withService(options, (client) => act(remoteDesk(client)))
+  } catch (error) {
+    if (codeOf(error) !== 'NOT_RUNNING') throw error
+    await withRedis(options, act)
+  }
+}
+
+function actionOf(
+  { action, subject, force, all }: FleetRequest,
+  options: Options,
+): (desk: FleetDesk) => Promise<void> {
+  switch (action) {
+    case 'show':
+      if (subject !== undefined) throw misused(`"show" takes nothing, and got "${subject}"`)
+      return async (desk) => {
+        const view = await desk.view()
+        print(options, view, fleetView(view))
+      }
+    case 'forget':
+      if (subject === undefined) throw misused('"forget" needs a host')
+      return async (desk) => {
+        await desk.forget(subject, force)
+        print(options, { forgotten: subject }, `${options.name}: ${subject} is forgotten`)
+      }
+    case 'clear':
+      if ((subject === undefined) !== all) throw misused('"clear" needs a build, or --all')
+      return async (desk) => {
+        const cleared = await desk.clear(subject ?? null)
+        print(options, { cleared }, `${options.name}: ${cleared} refused builds cleared`)
+      }
+    default:
+      throw misused(`it got "${action}"`)
+  }
+}
+
+function misused(problem: string): HelloserverError {
+  return new HelloserverError(
+    'BAD_USAGE',
+    `${problem}; use "fleet", "fleet forget HOST [--force]", "fleet clear BUILD" or "fleet clear --all"`,
+  )
+}
+
+function remoteDesk(client: ControlClient): FleetDesk {
+  return {
+    view: () => client.request('fleet', {}),
+    forget: async (host, force) => {
+      await client.request('fleet-forget', { host, force })
+    },
+    clear: async (build) => (await client.request('fleet-clear', { build })).cleared,
+  }
+}
+
+/** The service does not run here: whoever knows the Redis can ask all the same. */
+async function withRedis(
+  { name }: Options,
+  act: (desk: FleetDesk) => Promise<void>,
+): Promise<void> {
+  const target = redisTarget(ownEnvironment())
+  if (target === undefined) throw noFleet()
+  const link = new RedisLink(target, `helloserver:${name}:cli`)
+  try {
+    await link.ready(readyWithinMs)
+    await act(new FleetStore(link, name))
+  } finally {
+    link.close()
+  }
+}

@@ -1,0 +1,24 @@
+import type { Status } from '../status.ts'
+import type { HostFacts } from './fleet.ts'
+
+/** What the other hosts are told of a status. */
+export function factsOf(status: Status): HostFacts {
+  const { state, build, version, workers, queue, lease, listen, pid, lastReload } = status
+  const busy = workers.filter((worker) => worker.state === 'busy').length
+  return {
+    state,
+    build,
+    version,
+    workers: { busy, total: workers.length },
+    queue: { length: queue.length, max: queue.max },
+    lease: lease === null ? null : { token: lease.token, slot: lease.slot },
+    listen,
+    pid,
+    lastReload,
+  }
+}
+
+/** Whether the fleet is less when a host in this state goes down. */
+export function isUp(state: HostFacts['state']): boolean {
+  return state === 'serving' || state === 'degraded' || state === 'standby'
+}

@@ -1,0 +1,49 @@
+import { variables } from '../config/environment.ts'
+import { HelloserverError } from '../errors.ts'
+import type { Change, Fleet, FleetDesk } from './fleet.ts'
+
+/** A service on its own: it may do as it likes, and there is nobody to tell. */
+export class LocalFleet implements Fleet {
+  readonly status = null
+  readonly desk: FleetDesk = noDesk
+
+  async join(): Promise<void> {}
+
+  open(): void {}
+
+  changed(): void {}
+
+  async mayStop(): Promise<void> {}
+
+  insist(): boolean {
+    return false
+  }
+
+  async deploy(_change: Change, perform: () => Promise<void>): Promise<void> {
+    await perform()
+  }
+
+  async leave(): Promise<void> {}
+
+  async fail(): Promise<void> {}
+
+  rest(): void {}
+}
+
+const noDesk: FleetDesk = {
+  view: async () => refuse(),
+  forget: async () => refuse(),
+  clear: async () => refuse(),
+}
+
+function refuse(): never {
+  throw noFleet()
+}
+
+/** Whoever asks for the fleet of a service that has none. */
+export function noFleet(): HelloserverError {
+  return new HelloserverError(
+    'NO_FLEET',
+    `There is no fleet without Redis; set ${variables.redisUrl} for this service and on each of its hosts`,
+  )
+}

@@ -1,0 +1,19 @@
+import type { Config } from '../config/load.ts'
+import type { Contender } from '../lease/lease-store.ts'
+import { RedisLink } from '../redis/link.ts'
+import type { RedisTarget } from '../redis/target.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Fleet } from './fleet.ts'
+import { RedisFleet } from './redis-fleet.ts'
+
+/** The fleet of a service, by connections of its own: what the lease has to wait for, it need not. */
+export function openFleet(
+  target: RedisTarget,
+  service: string,
+  { host, instance }: Contender,
+  { fleet }: Config,
+  log: Logger,
+): Fleet {
+  const link = new RedisLink(target, `helloserver:${service}:fleet`)
+  return new RedisFleet(link, { service, host, instance, ...fleet, log })
+}

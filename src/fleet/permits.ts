@@ -1,0 +1,170 @@
+import { type Deferred, deferred } from '../deferred.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
+import { Wake } from '../lease/wake.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import {
+  type PermitEvent,
+  type PermitState,
+  permitTransitions,
+} from '../lifecycle/permit-states.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
+import type { PermitStatus, Purpose } from './fleet.ts'
+import { permitLine } from './permit-line.ts'
+
+/** How often a host that waits asks, if no hint comes: lower and upper bound, in milliseconds. */
+const pollMs = [150, 250] as const
+/** A Redis that is away keeps nobody from going down for longer, in milliseconds. */
+const patienceMs = 2_000
+
+export interface PermitsOptions extends Member {
+  readonly log: Logger
+  /** Whether this host has never known of another one. */
+  readonly isAlone: () => boolean
+  /** Told when the others should hear of a change, or this host has to register. */
+  readonly onChange: () => void
+}
+
+/**
+ * Leave to go down, of which the fleet gives a few at a time. A host has one permit, whatever it needs it for: a stop in
+ * the middle of a reload goes on with the reload's.
+ */
+export class Permits {
+  readonly #store: FleetStore
+  readonly #options: PermitsOptions
+  readonly #machine: Machine<PermitState, PermitEvent>
+  readonly #purposes = new Set<Purpose>()
+  #wake = new Wake()
+  #going: Deferred<void> = deferred()
+  /** Kept while this host waits, so that it also keeps its place when the server forgets it. */
+  #ticket = 0
+  #status: PermitStatus | null = null
+
+  constructor(store: FleetStore, options: PermitsOptions) {
+    this.#store = store
+    this.#options = options
+    this.#machine = new Machine<PermitState, PermitEvent>(
+      permitTransitions,
+      'none',
+      (from, event, to, cause) =>
+        options.log.debug({ from, event, to, cause, ticket: this.#ticket }, `The permit is ${to}`),
+    )
+    store.onHint(() => {
+      if (this.#machine.state === 'waiting') this.#wake.now()
+    })
+  }
+
+  /** How this host waits; null when it does not. */
+  get status(): PermitStatus | null {
+    return this.#status
+  }
+
+  /** What the others are told. */
+  get held(): Beat['permit'] {
+    const { state } = this.#machine
+    if (state === 'none') return null
+    return state === 'waiting' ? 'waiting' : this.#purpose
+  }
+
+  /** Resolves when this host may go down: at last it always may. */
+  async acquire(purpose: Purpose): Promise<void> {
+    this.#purposes.add(purpose)
+    if (this.#machine.state === 'none') {
+      this.#machine.apply('ask', purpose)
+      this.#going = deferred()
+      this.#wake = new Wake()
+      this.#status = { for: purpose, place: null, down: [], reason: null }
+      void this.#ask(this.#wake)
+    }
+    await this.#going.promise
+  }
+
+  /** Goes down without a permit. */
+  skip(purpose: Purpose, cause: string): void {
+    this.#purposes.add(purpose)
+    if (this.#machine.accepts('skip')) this.#go('skip', cause)
+  }
+
+  /** What waits goes on without; false when it does not wait. */
+  insist(purpose: Purpose, cause: string): boolean {
+    if (this.#machine.state !== 'waiting' || !this.#purposes.has(purpose)) return false
+    this.#go('skip', cause)
+    return true
+  }
+
+  /** What it was for is over. */
+  end(purpose: Purpose): void {
+    this.#purposes.delete(purpose)
+    if (this.#purposes.size === 0 && this.#machine.accepts('end')) this.#go('end', purpose)
+  }
+
+  /** Nobody needs one any more. */
+  giveUp(): void {
+    this.#purposes.clear()
+    if (this.#machine.accepts('end')) this.#go('end', 'given up')
+  }
+
+  get #purpose(): Purpose {
+    return this.#purposes.has('stopping') ? 'stopping' : 'reloading'
+  }
+
+  async #ask(wake: Wake): Promise<void> {
+    let troubledSinceMs: number | undefined
+    while (!wake.isOver) {
+      try {
+        const { isAlone } = this.#options
+        const answer = await this.#store.ask(this.#options, this.#purpose, this.#ticket, isAlone())
+        if (wake.isOver) return
+        this.#hear(answer)
+        troubledSinceMs = undefined
+      } catch (error) {
+        if (wake.isOver) return
+        troubledSinceMs ??= performance.now()
+        this.#trouble(error, performance.now() - troubledSinceMs)
+      }
+      const [least, most] = pollMs
+      await wake.sleep(least + Math.random() * (most - least))
+    }
+  }
+
+  #hear(answer: PermitAnswer): void {
+    switch (answer.kind) {
+      case 'granted':
+        this.#go('grant')
+        return
+      case 'unknown':
+        this.#options.onChange()
+        throw new HelloserverError('REDIS_FAILED', 'the fleet does not know of this host')
+      case 'waiting': {
+        const { place, down, ticket, isSettling } = answer
+        const reason = isSettling ? 'Redis has just started: its hosts register again' : null
+        this.#ticket = ticket
+        this.#show({ for: this.#purpose, place, down, reason })
+      }
+    }
+  }
+
+  #show(status: PermitStatus): void {
+    const isNews = this.#status === null || permitLine(this.#status) !== permitLine(status)
+    this.#status = status
+    if (isNews) this.#options.log.info({ ...status }, permitLine(status))
+  }
+
+  #trouble(error: unknown, forMs: number): void {
+    if (!(error instanceof HelloserverError)) throw error
+    const reason = messageOf(error)
+    this.#status = { for: this.#purpose, place: null, down: [], reason }
+    if (forMs < patienceMs) return
+    this.#options.log.warn({ reason }, 'Going down without a permit: there is nobody to ask')
+    this.#go('skip', reason)
+  }
+
+  #go(event: 'grant' | 'skip' | 'end', cause?: string): void {
+    this.#machine.apply(event, cause)
+    this.#wake.end()
+    this.#status = null
+    this.#ticket = 0
+    this.#going.resolve()
+    this.#options.onChange()
+  }
+}

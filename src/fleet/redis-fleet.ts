@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import { RedisError, type RedisLink } from '../redis/link.ts'
+import type { Status } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { FleetStore, type Member } from './fleet-store.ts'
+import type { Change, Fleet, FleetDesk, FleetStatus, Purpose } from './fleet.ts'
+import { Permits } from './permits.ts'
+import { Registry } from './registry.ts'
+import { RolloutGuard } from './rollout-guard.ts'
+
+export interface RedisFleetOptions extends Member {
+  readonly service: string
+  /** How long a host that has stopped may take to come back, in milliseconds. */
+  readonly returnMs: number
+  readonly log: Logger
+}
+
+/** How long a start waits for Redis, in milliseconds. */
+const readyWithinMs = 500
+/** How long it may take to say that this host has ended, and after how long it is tried again; milliseconds. */
+const farewellMs = 300
+const retryMs = 50
+
+/** The hosts that share a Redis. */
+export class RedisFleet implements Fleet {
+  readonly desk: FleetDesk
+  readonly #link: RedisLink
+  readonly #options: RedisFleetOptions
+  readonly #store: FleetStore
+  readonly #registry: Registry
+  readonly #permits: Permits
+  readonly #guard: RolloutGuard
+  /** Said once, if at all. */
+  #farewell: Promise<void> | undefined
+
+  constructor(link: RedisLink, options: RedisFleetOptions) {
+    const { service, host, log } = options
+    this.#link = link
+    this.#options = options
+    this.#store = new FleetStore(link, service)
+    this.desk = this.#store
+    this.#registry = new Registry(this.#store, options, () => this.#permits.held, log)
+    this.#permits = new Permits(this.#store, {
+      ...options,
+      isAlone: () => this.#registry.isAlone,
+      onChange: () => this.#registry.now(),
+    })
+    this.#guard = new RolloutGuard(this.#store, host, log)
+  }
+
+  get status(): FleetStatus {
+    const { host } = this.#options
+    return { host, waiting: this.#permits.status, reason: this.#registry.reason }
+  }
+
+  async join(status: () => Status): Promise<void> {
+    // That it cannot be reached, the first heartbeat says.
+    await this.#link.ready(readyWithinMs).catch(() => {})
+    await this.#registry.start(status)
+  }
+
+  open(status: () => Status): void {
+    this.#registry.open(status)
+    // It got ready, whatever it was that started it.
+    void this.#guard.succeeded(status().build)
+  }
+
+  changed(): void {
+    this.#registry.now()
+  }
+
+  async mayStop(cause: string, force: boolean): Promise<void> {
+    // The fleet is not less by a host that is down.
+    if (!this.#registry.isUp) return
+    if (force) this.#skip('stopping', cause)
+    await this.#permits.acquire('stopping')
+  }
+
+  insist(purpose: Purpose, cause: string): boolean {
+    const isSkipped = this.#permits.insist(purpose, cause)
+    if (isSkipped)
+      this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
+    return isSkipped
+  }
+
+  async deploy(change: Change, perform: () => Promise<void>): Promise<void> {
+    const { build } = change
+    if (build !== undefined) await this.#guard.check(build)
+    try {
+      await this.#permitted(change, perform)
+    } catch (error) {
+      if (build !== undefined) await this.#guard.failed(build, error)
+      throw error
+    }
+    // In an upgrade the successor says so, and this process may end at any moment.
+    const isService = this.#farewell === undefined
+    if (build !== undefined && isService) await this.#guard.succeeded(build)
+  }
+
+  async leave(): Promise<void> {
+    this.#farewell ??= this.#sayFarewell(this.#options.returnMs)
+    await this.#farewell
+  }
+
+  async fail(): Promise<void> {
+    // The entry may be that of the process that this one was to succeed.
+    if (!this.#registry.isStarted) return
+    this.#farewell ??= this.#sayFarewell('ever')
+    await this.#farewell
+  }
+
+  rest(): void {
+    this.#registry.stop()
+    this.#permits.giveUp()
+    this.#farewell = Promise.resolve()
+  }
+
+  async #permitted(
+    { build, isReduction, force }: Change,
+    perform: () => Promise<void>,
+  ): Promise<void> {
+    if (!isReduction) return perform()
+    if (force) this.#skip('reloading', 'a reload')
+    try {
+      await this.#permits.acquire('reloading')
+      // Others may have tried it meanwhile.
+      if (build !== undefined) await this.#guard.check(build)
+      await perform()
+    } finally {
+      this.#permits.end('reloading')
+    }
+  }
+
+  #skip(purpose: Purpose, cause: string): void {
+    this.#options.log.warn({ cause }, 'Going down without a permit, by force')
+    this.#permits.skip(purpose, 'force')
+  }
+
+  async #sayFarewell(returnMs: number | 'ever'): Promise<void> {
+    this.#registry.stop()
+    const untilMs = performance.now() + farewellMs
+    for (;;) {
+      try {
+        await this.#store.leave(this.#options, returnMs)
+        break
+      } catch (error) {
+        if (!(error instanceof RedisError)) throw error
+        if (performance.now() > untilMs) {
+          this.#options.log.warn(
+            { reason: messageOf(error) },
+            'Could not tell the fleet that this host has ended; it is going to be taken for dead',
+          )
+          break
+        }
+        await delay(retryMs)
+      }
+    }
+    this.#link.close()
+  }
+}

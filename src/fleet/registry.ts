@@ -1,0 +1,137 @@
+import { messageOf } from '../errors.ts'
+import { Wake } from '../lease/wake.ts'
+import { RedisError } from '../redis/link.ts'
+import type { Status } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { factsOf, isUp } from './facts.ts'
+import type { Beat, FleetStore, Member } from './fleet-store.ts'
+import type { HostFacts } from './fleet.ts'
+import { heartbeatMs } from './scripts.ts'
+
+/** This host's entry: says how the host is, once a heartbeat and when that changes. */
+export class Registry {
+  readonly #store: FleetStore
+  readonly #member: Member
+  readonly #permit: () => Beat['permit']
+  readonly #log: Logger
+  readonly #wake = new Wake()
+  #status: (() => Status) | undefined
+  #isOpen = false
+  #hasRegistered = false
+  #hasBeenUp = false
+  #hasSeenOthers = false
+  #hasSeenRival = false
+  #reason: string | null = 'It has not registered yet'
+
+  /** @param permit - what this host has a permit for, or waits for */
+  constructor(store: FleetStore, member: Member, permit: () => Beat['permit'], log: Logger) {
+    this.#store = store
+    this.#member = member
+    this.#permit = permit
+    this.#log = log
+  }
+
+  /** Why the fleet does not know how this host is; null when it does. */
+  get reason(): string | null {
+    return this.#reason
+  }
+
+  get isStarted(): boolean {
+    return this.#status !== undefined
+  }
+
+  /** Whether there was never another host, as far as this one has seen. */
+  get isAlone(): boolean {
+    return !this.#hasSeenOthers
+  }
+
+  /** Whether this host serves, or could at once. */
+  get isUp(): boolean {
+    return this.#isOpen && this.#status !== undefined && isUp(this.#status().state)
+  }
+
+  /**
+   * Registers, and goes on to say how this host is.
+   *
+   * @throws HelloserverError `BAD_CONFIG` when the fleet has another `fleet.maxDown`
+   */
+  async start(status: () => Status): Promise<void> {
+    this.#status = status
+    try {
+      await this.#register(status())
+    } catch (error) {
+      this.#trouble(error)
+      if (!(error instanceof RedisError)) throw error
+    }
+    void this.#keep(status)
+  }
+
+  /** The others may count on this host; it goes on where another process of it has stopped, unless it has started. */
+  open(status: () => Status): void {
+    this.#isOpen = true
+    this.#wake.now()
+    if (this.isStarted) return
+    this.#status = status
+    this.#hasRegistered = true
+    void this.#keep(status)
+  }
+
+  /** Says at once how this host is. */
+  now(): void {
+    this.#wake.now()
+  }
+
+  stop(): void {
+    this.#wake.end()
+  }
+
+  async #keep(status: () => Status): Promise<void> {
+    for (;;) {
+      await this.#wake.sleep(heartbeatMs)
+      if (this.#wake.isOver) return
+      try {
+        await this.#register(status())
+      } catch (error) {
+        if (!this.#wake.isOver) this.#trouble(error)
+      }
+    }
+  }
+
+  async #register(status: Status): Promise<void> {
+    // Until it has started it could still fail.
+    const facts = factsOf(this.#isOpen ? status : { ...status, state: 'starting' })
+    this.#hasBeenUp ||= isUp(facts.state)
+    const { others, rival } = await this.#store.beat(this.#member, {
+      facts,
+      isUp: isUp(facts.state),
+      hasBeenUp: this.#hasBeenUp,
+      hasRegistered: this.#hasRegistered,
+      permit: this.#permit(),
+    })
+    if (this.#reason !== null) {
+      this.#log.info({ host: this.#member.host, others }, 'The fleet knows of this host')
+    }
+    this.#reason = null
+    this.#hasRegistered = true
+    this.#hasSeenOthers ||= others > 0
+    if (rival !== undefined) this.#tellOf(rival)
+  }
+
+  #tellOf({ pid, listen }: HostFacts): void {
+    if (this.#hasSeenRival) return
+    this.#hasSeenRival = true
+    const { host } = this.#member
+    this.#log.error(
+      { host, pid, listen },
+      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${listen.host}:${listen.port}. The fleet takes them for one; set lease.host to a name of its own on each`,
+    )
+  }
+
+  /** Once for each reason: it is the same every second. */
+  #trouble(error: unknown): void {
+    const reason = messageOf(error)
+    if (reason === this.#reason) return
+    this.#reason = reason
+    this.#log.warn({ reason }, 'Cannot tell the fleet how this host is')
+  }
+}

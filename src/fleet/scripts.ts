@@ -1,0 +1,217 @@
+import { askServer } from '../redis/lua.ts'
+import { script } from '../redis/script.ts'
+
+/** How often a host says that it is there, in milliseconds. */
+export const heartbeatMs = 1_000
+/** A host that is silent for longer is taken for dead, in milliseconds; and who does not ask for so long does not wait. */
+export const deadAfterMs = 5 * heartbeatMs
+/** After a server has lost what it knew, its hosts have so long to register again; milliseconds. */
+const settleMs = 3 * heartbeatMs
+/** The fleet's clock goes on by no more at a time, in milliseconds: hosts are heard more often than that. */
+const longestTickMs = 2 * heartbeatMs
+
+/**
+ * The fleet in the server: an entry for each host, as JSON in one hash.
+ *
+ * - `instance`, `facts`: who it is, and what it says about itself
+ * - `state`, `up`: where it is in its life, and whether it serves, or could at once
+ * - `counted`: it has been up, so that the fleet is less when it is not
+ * - `seen`, `beat`: when it was heard last, by the server's clock and by the fleet's
+ * - `ticket`, `asked`: its place in the line for a permit, and when it asked last; `granted`: what it has one for
+ * - `stopped`: by the fleet's clock, when it is taken for decommissioned, unless it comes back
+ *
+ * The fleet's clock is the server's without its jumps: it goes on from call to call, by two heartbeats at most. So a
+ * jump ahead ends nothing early; and one backwards makes nobody look alive who is not.
+ *
+ * A host is down when it is counted, and not up, dead, stopped, or has a permit. No time ends that, but for one that has
+ * stopped in good order.
+ */
+const prelude = `${askServer}
+local hosts, settings, book = KEYS[1], KEYS[2], KEYS[3]
+local now, clock = nowMs(), 0
+-- Whatever this server has lost, its hosts are to tell it again first.
+local function settle()
+  redis.call('HSET', book, 'settled', whole(clock + ${settleMs}))
+end
+local function open()
+  local kept = redis.call('HMGET', book, 'clock', 'now', 'epoch')
+  local sinceMs = now - (tonumber(kept[2]) or now)
+  clock = (tonumber(kept[1]) or 0) + math.max(0, math.min(sinceMs, ${longestTickMs}))
+  local server = epoch()
+  redis.call('HSET', book, 'clock', whole(clock), 'now', whole(now), 'epoch', server)
+  if kept[3] and kept[3] ~= server then settle() end
+end
+local function read(host)
+  local text = redis.call('HGET', hosts, host)
+  return text and cjson.decode(text)
+end
+local function write(host, entry)
+  redis.call('HSET', hosts, host, cjson.encode(entry))
+end
+local function silentMs(entry)
+  return math.max(now - entry.seen, clock - entry.beat)
+end
+local function isDown(entry)
+  if entry.stopped then return true end
+  return entry.counted and (not entry.up or entry.granted or silentMs(entry) > ${deadAfterMs})
+end
+-- How a host that is down is, for people.
+local function condition(entry)
+  if entry.stopped then return 'stopped' end
+  if silentMs(entry) > ${deadAfterMs} then return 'dead' end
+  return entry.up and entry.granted or entry.state
+end
+-- All entries but those of hosts that have stopped and not come back.
+local function others(but)
+  local all, found = redis.call('HGETALL', hosts), {}
+  for at = 1, #all, 2 do
+    local entry = cjson.decode(all[at + 1])
+    if entry.stopped and clock >= entry.stopped then redis.call('HDEL', hosts, all[at])
+    elseif all[at] ~= but then found[#found + 1] = {all[at], entry} end
+  end
+  return found
+end
+local function publish(channel)
+  redis.call('PUBLISH', channel, 'fleet')
+end
+-- Once the last host has left, the next ones may have other settings.
+local function closeWhenEmpty()
+  for _, other in ipairs(others('')) do
+    if not other[2].stopped then return end
+  end
+  redis.call('DEL', hosts, settings, book)
+end
+`
+
+/**
+ * Says that a host is there, and how it is.
+ *
+ * KEYS: hosts, settings, book. ARGV: channel, host, instance, 1 when it has registered before, 1 when it has been up,
+ * 1 when it is up, state, maxDown, what it has a permit for ('waiting' while it waits for one, '' without), facts (JSON).
+ * Returns `{'registered', how many others there are, facts of another instance that took the entry, or ''}` or
+ * `{'differs', theirs, ours, host that set it}`.
+ */
+export const beatScript = script(`${prelude}
+local channel, host, instance, again, hasBeenUp, up, state, maxDown, permit, facts = unpack(ARGV)
+redis.call('HSETNX', settings, 'fleet.maxDown', maxDown)
+redis.call('HSETNX', settings, 'host', host)
+local set = redis.call('HMGET', settings, 'fleet.maxDown', 'host')
+if set[1] ~= maxDown then return {'differs', set[1], maxDown, set[2]} end
+open()
+local entry, rival = read(host), ''
+if not entry then
+  -- It was here before: what else was here is lost, too.
+  if again == '1' then settle() end
+  entry = {instance = instance, beat = clock, seen = now}
+end
+local wasDown = isDown(entry)
+if entry.instance ~= instance then
+  if again == '1' then rival = entry.facts end
+end
+if permit == '' then entry.granted, entry.ticket, entry.asked = nil, nil, nil
+elseif permit ~= 'waiting' then entry.granted = permit end
+entry.instance, entry.facts, entry.state, entry.up = instance, facts, state, up == '1'
+entry.counted = entry.counted or hasBeenUp == '1'
+entry.seen, entry.beat, entry.stopped = now, clock, nil
+write(host, entry)
+if wasDown and not isDown(entry) then publish(channel) end
+return {'registered', #others(host), rival}
+`)
+
+/**
+ * Asks to be let down: the first in line is, while fewer than maxDown are. To be called again and again: who does not
+ * ask any more does not wait any more.
+ *
+ * KEYS: hosts, settings, book. ARGV: channel, host, instance, ticket (0 at first), what for, 1 when it has never
+ * known of another host, maxDown.
+ * Returns `{'granted', ticket}`, `{'waiting', ticket, place in line, 1 while hosts register again, {host, how it is, ...}
+ * of who is down}`, or `{'unknown'}` when the host has to register first.
+ */
+export const askScript = script(`${prelude}
+local channel, host, instance, ticket, purpose, isAlone, maxDown = unpack(ARGV)
+open()
+local entry = read(host)
+if not entry or entry.instance ~= instance or entry.stopped then return {'unknown'} end
+if entry.granted then return {'granted', ticket} end
+ticket = tonumber(ticket)
+if ticket == 0 then ticket = redis.call('HINCRBY', book, 'ticket', 1) end
+-- A server that has lost its data must not give the same one again.
+if ticket > tonumber(redis.call('HGET', book, 'ticket') or 0) then
+  redis.call('HSET', book, 'ticket', whole(ticket))
+end
+entry.ticket, entry.asked = ticket, clock
+local place, down, count = 1, {}, 0
+local rest = others(host)
+for _, other in ipairs(rest) do
+  local name, record = other[1], other[2]
+  local waits = record.ticket and not record.granted and clock - record.asked <= ${deadAfterMs}
+  if waits and record.ticket < ticket then place = place + 1 end
+  if isDown(record) then
+    count = count + 1
+    down[#down + 1] = name
+    down[#down + 1] = condition(record)
+  end
+end
+local isSettling = clock < tonumber(redis.call('HGET', book, 'settled') or 0)
+if isAlone == '1' and #rest == 0 then isSettling = false end
+local most = tonumber(redis.call('HGET', settings, 'fleet.maxDown') or maxDown)
+local isGranted = place == 1 and count < most and not isSettling
+if isGranted then entry.granted = purpose end
+write(host, entry)
+if isGranted then
+  publish(channel)
+  return {'granted', whole(ticket)}
+end
+return {'waiting', whole(ticket), place, isSettling and 1 or 0, down}
+`)
+
+/**
+ * A host has ended in good order. One that was ever up is down for a while longer, in case that it comes back; and until
+ * it does, when it has ended because it could not start.
+ *
+ * KEYS: hosts, settings, book. ARGV: channel, host, instance, how long it may take to come back (ms), or 'ever'.
+ */
+export const leaveScript = script(`${prelude}
+local channel, host, instance, returnMs = unpack(ARGV)
+open()
+local entry = read(host)
+if not entry or entry.instance ~= instance then return 0 end
+if not entry.counted then redis.call('HDEL', hosts, host)
+elseif returnMs ~= 'ever' then
+  entry.granted, entry.ticket, entry.asked = nil, nil, nil
+  entry.state, entry.up, entry.seen, entry.stopped = 'stopped', false, now, clock + tonumber(returnMs)
+  write(host, entry)
+end
+closeWhenEmpty()
+publish(channel)
+return 1
+`)
+
+/**
+ * Takes a host out for good.
+ *
+ * KEYS: hosts, settings, book. ARGV: channel, host, 1 even when it lives.
+ * Returns `{'forgotten'}`, `{'alive', state}` or `{'unknown', the hosts that there are}`.
+ */
+export const forgetScript = script(`${prelude}
+local channel, host, force = unpack(ARGV)
+local entry = read(host)
+if not entry then return {'unknown', redis.call('HKEYS', hosts)} end
+local isAlive = not entry.stopped and now - entry.seen <= ${deadAfterMs}
+if isAlive and force ~= '1' then return {'alive', entry.state} end
+open()
+redis.call('HDEL', hosts, host)
+closeWhenEmpty()
+publish(channel)
+return {'forgotten'}
+`)
+
+/**
+ * Shows all that is known of the fleet.
+ *
+ * KEYS: hosts, settings, book, builds. Returns the server's time (ms), maxDown, the hosts and the builds as `{name, JSON}`.
+ */
+export const viewScript = script(`${prelude}
+return {whole(now), redis.call('HGET', settings, 'fleet.maxDown') or '', redis.call('HGETALL', hosts),
+  redis.call('HGETALL', KEYS[4])}
+`)

@@ -1,0 +1,35 @@
+import type { HostFacts, HostView, Purpose, RefusedBuild } from './fleet.ts'
+import { deadAfterMs } from './scripts.ts'
+
+/** A host's entry, as far as it is shown. */
+interface Entry {
+  readonly facts: string
+  readonly seen: number
+  readonly stopped?: number
+  readonly ticket?: number
+  readonly granted?: Purpose
+}
+
+/** @param nowMs - by the server's clock, as the entry's times are */
+export function hostViewOf(host: string, text: string, nowMs: number): HostView {
+  const { facts, seen, stopped, ticket, granted } = JSON.parse(text) as Entry
+  const silentMs = Math.max(0, nowMs - seen)
+  const said = JSON.parse(facts) as HostFacts
+  const permit = granted ?? (ticket === undefined ? null : 'waiting')
+  return { host, ...said, state: stateOf(), silentMs, permit }
+
+  function stateOf(): HostView['state'] {
+    if (stopped !== undefined) return 'stopped'
+    return silentMs > deadAfterMs ? 'dead' : said.state
+  }
+}
+
+export function buildViewOf(build: string, text: string): RefusedBuild {
+  const { host, reason, at } = JSON.parse(text) as { host: string; reason: string; at: number }
+  return { build, host, reason, at: new Date(at).toISOString() }
+}
+
+/** What Redis returns of a hash: keys and values in turn. */
+export function pairs(flat: readonly string[]): (readonly [string, string])[] {
+  return flat.flatMap((key, at) => (at % 2 === 0 ? [[key, flat[at + 1] ?? ''] as const] : []))
+}

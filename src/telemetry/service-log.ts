@@ -1,0 +1,47 @@
+import type { Config } from '../config/load.ts'
+import { createLogger, type LogDestination, type Logger } from './logger.ts'
+import { Syslog } from './syslog.ts'
+
+/** The log of a whole service: what its primary logs and its workers print, to a file or a terminal, and to syslog. */
+export class ServiceLog implements LogDestination {
+  readonly logger: Logger
+  readonly #service: string
+  readonly #destination: LogDestination
+  #syslog: Syslog | undefined
+  #target = 'off'
+
+  constructor(service: string, destination: LogDestination) {
+    this.#service = service
+    this.#destination = destination
+    this.logger = createLogger({ service, role: 'primary' }, 'info', this)
+  }
+
+  /** Writes a JSON line that ends in a newline. */
+  write(line: string): void {
+    this.#destination.write(line)
+    this.#syslog?.write(line)
+  }
+
+  /** Logs as a configuration has it, from now on. */
+  apply({ logLevel, log }: Pick<Config, 'logLevel' | 'log'>): void {
+    this.logger.level = logLevel
+    if (log.syslog === this.#target) return
+    this.#target = log.syslog
+    void this.#syslog?.close()
+    this.#syslog = log.syslog === 'off' ? undefined : this.#open(log.syslog)
+  }
+
+  /** Resolves when the last lines are sent. */
+  async close(): Promise<void> {
+    await this.#syslog?.close()
+  }
+
+  #open(target: string): Syslog {
+    const onTrouble = (reason: string) =>
+      this.logger.warn(
+        { target, reason },
+        'Syslog does not take log lines; they are here, and it is tried again',
+      )
+    return new Syslog({ target, service: this.#service, pid: process.pid, onTrouble })
+  }
+}

@@ -1,0 +1,53 @@
+import type { TestContext } from 'node:test'
+import type { FleetView } from '../../src/fleet/fleet.ts'
+import type { RedisServer } from './redis/server.ts'
+import { Sandbox, type SandboxOptions, type Settings } from './sandbox.ts'
+import { type Service, startService } from './service.ts'
+import { waitFor } from './wait-for.ts'
+
+export interface FleetMemberOptions extends Omit<SandboxOptions, 'environment'> {
+  readonly fleet?: Settings
+}
+
+/** The configuration of a host that always serves. */
+export function memberConfig(name: string, { config = {}, fleet = {} }: FleetMemberOptions = {}) {
+  return { workers: 2, lease: { mode: 'off', host: name }, fleet, ...config }
+}
+
+/** What a host of a fleet is started with. */
+export function memberOptions(
+  redis: RedisServer,
+  name: string,
+  options: FleetMemberOptions = {},
+): SandboxOptions {
+  return {
+    ...options,
+    config: memberConfig(name, options),
+    environment: { HELLOSERVER_REDIS_URL: redis.url },
+  }
+}
+
+/** Several services as on several hosts, that share a Redis and all serve. */
+export async function startFleet(
+  t: TestContext,
+  redis: RedisServer,
+  names: readonly string[],
+  options: FleetMemberOptions = {},
+): Promise<Service[]> {
+  const services: Service[] = []
+  for (const name of names) {
+    services.push(await startService(t, memberOptions(redis, name, options)))
+  }
+  await waitFor('hosts that know each other', async () => {
+    const { hosts } = await fleetOf(services[0] as Service)
+    return hosts.filter(({ state }) => state === 'serving').length === names.length
+  })
+  return services
+}
+
+/** What a service knows of its fleet. */
+export async function fleetOf(service: Pick<Service, 'cli'> | Sandbox): Promise<FleetView> {
+  const { stdout, stderr } = await service.cli('fleet', '--json')
+  if (stderr !== '') throw new Error(stderr)
+  return JSON.parse(stdout) as FleetView
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { FleetLoad } from '../helpers/fleet-load.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { ttlMs, wasUsedBefore } from '../helpers/hosts.ts'
+import { Pm2 } from '../helpers/pm2.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+
+/** Answers with the token that it serves by. */
+const teller = `export default {
+  async handle(connection, context) {
+    await connection.readLine()
+    await connection.write(context.lease.token + '\\r\\n')
+  },
+}`
+
+/** Three hosts of one service, each under a pm2 of its own, and clients that go to whichever serves. */
+async function threeHosts(t: TestContext) {
+  const redis = await RedisServer.start(t)
+  await wasUsedBefore(redis)
+  const ports = await Promise.all([freePort(), freePort(), freePort()])
+  const hosts = ports.map(
+    (port, at) =>
+      new Pm2(t, {
+        app: teller,
+        config: {
+          port,
+          workers: 2,
+          lease: { host: `host-${at + 1}`, ttlMs },
+          fleet: { maxDown: ports.length },
+        },
+        environment: { HELLOSERVER_REDIS_URL: redis.url },
+      }),
+  )
+  for (const host of hosts) await host.start()
+  const load = new FleetLoad(ports, 4)
+  await waitFor('the first answers', () => load.answered > 10)
+  return { hosts, load }
+}
+
+describe('a fleet under pm2', () => {
+  test('pm2 reload on all hosts at once: the holder goes on, and nobody notices', async (t) => {
+    const { hosts, load } = await threeHosts(t)
+    const states = async () => Promise.all(hosts.map(async (host) => (await host.status()).state))
+    assert.deepEqual(await states(), ['serving', 'standby', 'standby'])
+    await Promise.all(hosts.map((host) => host.do('reload', 'helloserver')))
+    const before = load.answered
+    await waitFor('answers after the reload', () => load.answered > before + 10)
+    const { answers, failures } = await load.stop()
+    assert.deepEqual(failures, [])
+    assert.equal(new Set(answers).size, 1, 'the lease has moved')
+    for (const host of hosts) {
+      const { generation, lastReload } = await host.status()
+      assert.deepEqual([generation, lastReload?.outcome], [2, 'done'])
+    }
+    assert.deepEqual(await states(), ['serving', 'standby', 'standby'])
+    // While there is a Redis to do it in good order with.
+    await Promise.all(hosts.map((host) => host.do('stop', 'helloserver')))
+  })
+})

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { freePort } from '../helpers/free-port.ts'
+import { startCannedRedis } from '../helpers/redis/canned-redis.ts'
+import { makeCertificates } from '../helpers/redis/certificates.ts'
+import { RedisCluster } from '../helpers/redis/cluster.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { type CommandResult, Sandbox, type Settings } from '../helpers/sandbox.ts'
+
+const allow = [/"level":"fatal".*The start failed/]
+
+/** Starts a service with a URL of Redis to its end; or until it stands by, and it is ended with its test. */
+async function startWith(t: TestContext, url: string, lease: Settings = {}) {
+  const sandbox = new Sandbox(t, {
+    config: { lease },
+    environment: { HELLOSERVER_REDIS_URL: url },
+    allow,
+  })
+  return { sandbox, result: await sandbox.cli('start') }
+}
+
+/** It ends with the status of a bad configuration, and says in one line why. */
+function assertRefused({ status, stderr }: CommandResult, reason: RegExp): void {
+  assert.equal(status, 78, stderr)
+  assert.match(stderr, /^helloserver: [^\n]+\n$/)
+  assert.match(stderr, reason)
+}
+
+/** It stands by, and says in one line why. */
+function assertStandsBy({ status, stdout, stderr }: CommandResult, reason: RegExp): void {
+  assert.equal(status, 0, stderr)
+  assert.match(stdout, /^helloserver stands by \([^\n]+\) as process \d+\n$/)
+  assert.match(stdout, reason)
+}
+
+describe('a Redis that cannot be used', { concurrency: 3 }, () => {
+  for (const [url, problem] of [
+    ['http://127.0.0.1', 'it is no URL of Redis'],
+    ['redis://127.0.0.1:0', 'it has the port 0'],
+    ['redis://user@127.0.0.1', 'it has a user without a password'],
+    ['redis+sentinel://127.0.0.1', 'it names no group for the sentinels'],
+    ['redis+cluster://127.0.0.1/1', 'a cluster has no databases'],
+  ] as const) {
+    test(`start and check refuse the URL ${url}`, async (t) => {
+      const { sandbox, result } = await startWith(t, url)
+      assertRefused(result, new RegExp(`HELLOSERVER_REDIS_URL: ${problem}; it must be redis://`))
+      assertRefused(await sandbox.cli('check'), new RegExp(problem))
+    })
+  }
+
+  test('a password that is wrong, and one that is missing', async (t) => {
+    const server = await RedisServer.start(t, { password: 'right' })
+    const { port } = server.address
+    const wrong = await startWith(t, `redis://:wrong@127.0.0.1:${port}`)
+    assertRefused(
+      wrong.result,
+      new RegExp(`: Redis at 127.0.0.1:${port} refuses the password$`, 'm'),
+    )
+    const none = await startWith(t, `redis://127.0.0.1:${port}`)
+    assertRefused(none.result, /wants a password$/m)
+  })
+
+  test('a user who may not do what is needed', async (t) => {
+    const server = await RedisServer.start(t)
+    await server.command('ACL', 'SETUSER', 'weak', 'on', '>secret', '~*', '&*', '+info')
+    const { result } = await startWith(t, `redis://weak:secret@127.0.0.1:${server.address.port}`)
+    assertRefused(result, /forbids the user something that is needed \(NOPERM.*'evalsha'/)
+  })
+
+  test('a replica', async (t) => {
+    const master = await RedisServer.start(t)
+    const replica = await RedisServer.start(t, { replicaOf: master })
+    const { result } = await startWith(t, replica.url)
+    assertRefused(result, /is a read-only replica; name the master, or use redis\+sentinel:/)
+  })
+
+  test('a cluster that is taken for a server, and the other way round', async (t) => {
+    const [cluster, single] = await Promise.all([RedisCluster.start(t), RedisServer.start(t)])
+    for (const { url } of cluster.servers) {
+      const { result } = await startWith(t, url)
+      assertRefused(result, /is part of a cluster; use redis\+cluster:/)
+    }
+    const { result } = await startWith(t, single.url.replace('redis:', 'redis+cluster:'))
+    assertRefused(result, /is no cluster; use redis:/)
+  })
+
+  test('a version that is too old', async (t) => {
+    const port = await startCannedRedis(t, '5.0.14')
+    const { result } = await startWith(t, `redis://127.0.0.1:${port}`)
+    assertRefused(result, /is version 5\.0\.14; it must be 6\.0 or newer/)
+  })
+
+  test('a database that it does not have', async (t) => {
+    const server = await RedisServer.start(t)
+    const { result } = await startWith(t, `${server.url}/99`)
+    assertRefused(result, /has no such database/)
+  })
+
+  test('TLS where there is none, none where there is, and a certificate by nobody known', async (t) => {
+    const [plain, secure] = await Promise.all([
+      RedisServer.start(t),
+      RedisServer.start(t, { tls: makeCertificates(t) }),
+    ])
+    const toPlain = await startWith(t, plain.url.replace('redis:', 'rediss:'))
+    assertStandsBy(toPlain.result, /does not answer in time; does it speak TLS\?/)
+    const toSecure = await startWith(t, secure.url.replace('rediss:', 'redis:'))
+    assertStandsBy(toSecure.result, /has closed the connection; does it want TLS \(rediss:/)
+    const unknown = await startWith(t, secure.url)
+    assertRefused(unknown.result, /cannot be spoken to by TLS \(.*certificate.*\)/)
+  })
+
+  test('a name that does not resolve', async (t) => {
+    const { result } = await startWith(t, 'redis://redis.invalid')
+    assertStandsBy(result, /Redis at redis\.invalid:6379 has a name that cannot be resolved/)
+  })
+
+  test('sentinels that are none, or that nobody is', async (t) => {
+    const server = await RedisServer.start(t)
+    const atServer = `redis+sentinel://127.0.0.1:${server.address.port}/hs`
+    assertRefused((await startWith(t, atServer)).result, /is asked for where there is no sentinel/)
+    const atNobody = `redis+sentinel://127.0.0.1:${await freePort()}/hs`
+    assertStandsBy((await startWith(t, atNobody)).result, /no sentinel answers/)
+  })
+
+  test('too few replicas', async (t) => {
+    const server = await RedisServer.start(t)
+    const { result } = await startWith(t, server.url, { replicas: 1 })
+    assertStandsBy(result, /has too few replicas that keep up/)
+  })
+
+  test('one that is paused', async (t) => {
+    const server = await RedisServer.start(t)
+    await server.pause()
+    assertStandsBy((await startWith(t, server.url)).result, /does not answer in time/)
+  })
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { resultOf, Sandbox } from '../helpers/sandbox.ts'
+import { startService } from '../helpers/service.ts'
+import { statusIn } from '../helpers/service-in.ts'
+import { waitFor, within } from '../helpers/wait-for.ts'
+
+/** What a command shows on a terminal. */
+async function onTerminal(
+  sandbox: Sandbox,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  // script(1) makes the terminal, and runs its command through a shell.
+  const child = sandbox.spawnThrough(['sh', '-c', 'exec script -qefc "$*" /dev/null', 'sh'], args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...sandbox.environment, ...plainTerminal, ...environment },
+  })
+  return (await within(args.join(' '), resultOf(child))).stdout
+}
+
+/** None of what may turn colours on or off where the tests run. */
+const plainTerminal = {
+  TERM: 'xterm-256color',
+  CI: undefined,
+  NO_COLOR: undefined,
+  FORCE_COLOR: undefined,
+  NODE_DISABLE_COLORS: undefined,
+}
+
+const escape = '\x1b['
+const forPeople =
+  /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Serving on 127.0.0.1:\d+ with 1 worker \{"role"/m
+
+describe('on a terminal', { concurrency: 4 }, () => {
+  test('logs is for people, in colours', async (t) => {
+    const { sandbox } = await startService(t)
+    const shown = await onTerminal(sandbox, ['logs'])
+    assert.ok(shown.includes(escape))
+    const first = shown.split('\n').find((line) => line.includes('Serving on'))
+    assert.match(first ?? '', /^\[\d\d:.*INFO.*Serving on 127/)
+  })
+
+  test('without colours for who wants none', async (t) => {
+    const { sandbox } = await startService(t)
+    const shown = await onTerminal(sandbox, ['logs'], { NO_COLOR: '1' })
+    assert.match(shown, forPeople)
+    assert.equal(shown.includes(escape), false)
+  })
+
+  test('and JSON for who asks for it', async (t) => {
+    const { sandbox } = await startService(t)
+    const shown = await onTerminal(sandbox, ['logs', '--json', '-n', '1'])
+    const line = JSON.parse(shown) as Record<string, unknown>
+    assert.equal(line['kind'], 'started')
+  })
+
+  for (const [args, expected] of [
+    [['run'], forPeople],
+    [['run', '--json'], /^\{"level":"info".*"kind":"started"/m],
+  ] as const) {
+    test(`${args.join(' ')} shows its log alike, the workers' too`, async (t) => {
+      const app = `export default {
+        async setup({ log }) { log.info('set up') },
+        async handle() {},
+      }`
+      const sandbox = new Sandbox(t, { app })
+      const ended = onTerminal(sandbox, args, { NO_COLOR: '1' })
+      await waitFor('a service that serves', async () => {
+        const status = await statusIn(sandbox).catch(() => undefined)
+        return status?.state === 'serving'
+      })
+      assert.equal((await sandbox.cli('stop')).status, 0)
+      const shown = await ended
+      assert.match(shown, expected)
+      assert.match(shown, /set up/)
+      assert.match(shown, /Ended/)
+    })
+  }
+})

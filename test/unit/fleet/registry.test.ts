@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { RedisServer } from '../../helpers/redis/server.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { FleetHost } from '../support/fleet-host.ts'
+
+const keys = (redis: RedisServer) => redis.command('KEYS', '*')
+
+describe('the registry', { concurrency: 4 }, () => {
+  test('shows each host as it is', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    const two = await FleetHost.join(t, redis.url, 'web2')
+    two.become('degraded')
+    const view = await waitFor('the change', async () => {
+      const seen = await one.fleet.desk.view()
+      return seen.hosts[1]?.state === 'degraded' ? seen : undefined
+    })
+    assert.deepEqual([view.name, view.maxDown, view.refusedBuilds], ['test', 1, []])
+    const { silentMs, ...first } = view.hosts[0] as (typeof view.hosts)[number]
+    assert.ok(silentMs < 5_000)
+    assert.deepEqual(first, {
+      host: 'web1',
+      state: 'serving',
+      build: 'b1',
+      version: '1.0.0',
+      workers: { busy: 1, total: 2 },
+      queue: { length: 0, max: 10 },
+      lease: null,
+      listen: { host: '127.0.0.1', port: 1 },
+      pid: process.pid,
+      lastReload: null,
+      permit: null,
+    })
+  })
+
+  test('when the last host leaves, nothing is left that binds the next', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1', { maxDown: 1 })
+    const two = await FleetHost.join(t, redis.url, 'web2', { maxDown: 1 })
+    await assert.rejects(FleetHost.join(t, redis.url, 'web3', { maxDown: 2 }), {
+      code: 'BAD_CONFIG',
+      message: /fleet.maxDown is 2 here and 1 in the fleet \(set by web1\)/,
+    })
+    await one.fleet.leave()
+    assert.notEqual(await keys(redis), '')
+    await two.fleet.leave()
+    assert.equal(await keys(redis), '')
+    await FleetHost.join(t, redis.url, 'web3', { maxDown: 2 })
+  })
+
+  test('one that never was up leaves nothing', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1', { state: 'starting' })
+    await one.fleet.fail()
+    assert.equal(await keys(redis), '')
+  })
+
+  test('two that call themselves the same both say so, once, and what to do', async (t) => {
+    const redis = await RedisServer.start(t)
+    const twins = [
+      await FleetHost.join(t, redis.url, 'web1'),
+      await FleetHost.join(t, redis.url, 'web1'),
+    ]
+    const words = /Two hosts call themselves "web1".*set lease\.host/
+    for (const twin of twins) {
+      await waitFor('a loud word', () => twin.hasLogged('error', words))
+    }
+    for (let beats = 0; beats < 6; beats += 1) {
+      for (const { fleet } of twins) fleet.changed()
+      await twins[0]?.fleet.desk.view()
+    }
+    for (const { lines } of twins) {
+      assert.equal(lines.filter(({ level }) => level === 'error').length, 1)
+    }
+  })
+
+  test('a host that starts again after it was killed is no twin, and neither is a successor', async (t) => {
+    const redis = await RedisServer.start(t)
+    const killed = await FleetHost.join(t, redis.url, 'web1')
+    killed.die()
+    const again = await FleetHost.join(t, redis.url, 'web1')
+    again.fleet.rest()
+    const successor = await FleetHost.join(t, redis.url, 'web1', { instance: again.instance })
+    successor.become('degraded')
+    await waitFor('the change', async () => {
+      const { hosts } = await successor.fleet.desk.view()
+      return hosts[0]?.state === 'degraded'
+    })
+    for (const host of [killed, again, successor]) assert.equal(host.hasLogged('error', /./), false)
+  })
+
+  test('forgets a host that is not alive, and no other unless by force', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    const two = await FleetHost.join(t, redis.url, 'web2')
+    const { desk } = one.fleet
+    await assert.rejects(desk.forget('web3', false), {
+      code: 'UNKNOWN_HOST',
+      message: 'There is no host "web3"; the hosts are web1, web2',
+    })
+    await assert.rejects(desk.forget('web2', false), { code: 'HOST_ALIVE' })
+    two.die()
+    await desk.forget('web2', true)
+    const { hosts } = await desk.view()
+    assert.deepEqual(
+      hosts.map(({ host }) => host),
+      ['web1'],
+    )
+  })
+})

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { HelloserverError } from '../../../src/errors.ts'
+import type { Fleet } from '../../../src/fleet/fleet.ts'
+import { RedisServer } from '../../helpers/redis/server.ts'
+import { FleetHost } from '../support/fleet-host.ts'
+
+const good = async () => {}
+const bad = (code: 'BOOT_FAILED' | 'ADDRESS_TAKEN') => async () => {
+  throw new HelloserverError(code, 'Worker 1 threw')
+}
+
+const deploy = ({ fleet }: { fleet: Fleet }, build: string, perform: () => Promise<void>) =>
+  fleet.deploy({ build, isReduction: false, force: false }, perform)
+
+const refused = {
+  code: 'BUILD_REFUSED',
+  message: /^Build b2 did not get ready on web1 at .*: Worker 1 threw\. /,
+}
+
+describe('the guard of roll-outs', { concurrency: 4 }, () => {
+  test('keeps a build that failed on one host from the others, until it works there', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    const two = await FleetHost.join(t, redis.url, 'web2')
+    await assert.rejects(deploy(one, 'b2', bad('BOOT_FAILED')), { code: 'BOOT_FAILED' })
+    await assert.rejects(deploy(two, 'b2', good), refused)
+    await deploy(two, 'b3', good)
+    // Whose failure it was may try again.
+    await deploy(one, 'b2', good)
+    await deploy(two, 'b2', good)
+  })
+
+  test('lets it pass when a person says so', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    const two = await FleetHost.join(t, redis.url, 'web2')
+    await assert.rejects(deploy(one, 'b2', bad('BOOT_FAILED')))
+    const { refusedBuilds } = await two.fleet.desk.view()
+    assert.deepEqual(
+      refusedBuilds.map(({ build, host, reason }) => [build, host, reason]),
+      [['b2', 'web1', 'Worker 1 threw']],
+    )
+    await assert.rejects(two.fleet.desk.clear('b9'), {
+      code: 'UNKNOWN_BUILD',
+      message: 'Build "b9" is not refused; the refused builds are b2',
+    })
+    assert.equal(await two.fleet.desk.clear('b2'), 1)
+    await deploy(two, 'b2', good)
+    assert.equal(await two.fleet.desk.clear(null), 0)
+  })
+
+  test('does not blame the code for anything else', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    await assert.rejects(deploy(one, 'b2', bad('ADDRESS_TAKEN')))
+    await assert.rejects(deploy(one, 'b2', bad('STOPPING')))
+    const { refusedBuilds } = await one.fleet.desk.view()
+    assert.deepEqual(refusedBuilds, [])
+  })
+
+  test('a Redis that is away stops no reload, and the log says so', async (t) => {
+    const redis = await RedisServer.start(t)
+    const one = await FleetHost.join(t, redis.url, 'web1')
+    await redis.kill()
+    await deploy(one, 'b2', good)
+    assert.ok(one.hasLogged('warn', /Cannot ask whether another host refused this build/))
+  })
+})

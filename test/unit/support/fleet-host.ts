@@ -1,0 +1,86 @@
+import type { TestContext } from 'node:test'
+import { randomUUID } from 'node:crypto'
+import { RedisFleet, type RedisFleetOptions } from '../../../src/fleet/redis-fleet.ts'
+import { RedisLink } from '../../../src/redis/link.ts'
+import { parseRedisUrl } from '../../../src/redis/target.ts'
+import type { Status } from '../../../src/status.ts'
+import { keptLog, type LogLine } from './kept-log.ts'
+
+export const service = 'test'
+
+/** A host of a fleet without a service: what its state is, the test says. */
+export class FleetHost {
+  readonly fleet: RedisFleet
+  readonly lines: LogLine[]
+  readonly instance: string
+  readonly #link: RedisLink
+  #state: Status['state'] = 'serving'
+
+  constructor(url: string, host: string, options: Partial<RedisFleetOptions> = {}) {
+    const { log, lines } = keptLog()
+    this.lines = lines
+    this.instance = options.instance ?? randomUUID()
+    this.#link = linkTo(url, host)
+    this.fleet = new RedisFleet(this.#link, {
+      service,
+      host,
+      instance: this.instance,
+      maxDown: 1,
+      returnMs: 10_000,
+      log,
+      ...options,
+    })
+  }
+
+  /** One that has registered, and is gone after the test. */
+  static async join(
+    t: TestContext,
+    url: string,
+    host: string,
+    options: Partial<RedisFleetOptions> & { readonly state?: Status['state'] } = {},
+  ): Promise<FleetHost> {
+    const { state = 'serving', ...rest } = options
+    const joined = new FleetHost(url, host, rest)
+    t.after(() => joined.die())
+    joined.#state = state
+    await joined.fleet.join(() => joined.#status)
+    if (state !== 'starting') joined.fleet.open(() => joined.#status)
+    return joined
+  }
+
+  become(state: Status['state']): void {
+    const hasStarted = this.#state !== 'starting'
+    this.#state = state
+    if (hasStarted) this.fleet.changed()
+    else this.fleet.open(() => this.#status)
+  }
+
+  /** Ends without a word. */
+  die(): void {
+    this.fleet.rest()
+    this.#link.close()
+  }
+
+  /** Whether its log has a line of that level with these words. */
+  hasLogged(level: string, words: RegExp): boolean {
+    return this.lines.some((line) => line['level'] === level && words.test(String(line['msg'])))
+  }
+
+  get #status(): Status {
+    return {
+      state: this.#state,
+      build: 'b1',
+      version: '1.0.0',
+      pid: process.pid,
+      workers: [{ state: 'busy' }, { state: 'idle' }],
+      queue: { length: 0, max: 10 },
+      listen: { host: '127.0.0.1', port: 1 },
+      lease: null,
+      lastReload: null,
+    } as unknown as Status
+  }
+}
+
+export function linkTo(url: string, name: string): RedisLink {
+  return new RedisLink(parseRedisUrl(url, 'the test'), name)
+}
