@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HelloserverError } from '../../../src/errors.ts'
+import { type ErrorCode, HelloserverError } from '../../../src/errors.ts'
 import type { Fleet } from '../../../src/fleet/fleet.ts'
 import { RedisServer } from '../../helpers/redis/server.ts'
 import { FleetHost } from '../support/fleet-host.ts'
 
 const good = async () => {}
-const bad = (code: 'BOOT_FAILED' | 'ADDRESS_TAKEN') => async () => {
+const bad = (code: ErrorCode) => async () => {
   throw new HelloserverError(code, 'Worker 1 threw')
 }
 
