@@ -153,7 +153,7 @@ describe('helloserver top', { concurrency: 2 }, () => {
     const service = await startService(t)
     const terminal = await watched(t, service)
     for (const suspend of [
-      () => terminal.press('C-z'),
+      async () => terminal.press('C-z'),
       async () => void signalTo(await topPid(service), 'SIGTSTP'),
     ]) {
       await suspend()
