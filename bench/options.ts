@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
 import { defaultOut } from './paths.ts'
-import { type TargetName, targetNames } from './targets/target.ts'
+import { type TargetName, targetNames, usualTargets } from './targets/target.ts'
 
 /** What is to be measured, and how long. */
 export interface Options {
   targets: TargetName[]
+  /** The target that the others are compared with, where it is among them. */
+  baseline: TargetName
   clients: number[]
   rounds: number
   /** Length of one measurement. */
@@ -21,7 +23,8 @@ export class UsageError extends Error {
 }
 
 export const usage = `usage: npm run bench -- [options]
-  --targets A,B    of ${targetNames.join(', ')} [all]
+  --targets A,B    of ${targetNames.join(', ')} [all but helloserver-watched]
+  --baseline A     the target that the others are compared with [pm2-cluster]
   --clients N,M    concurrent clients [1,16,64,256]
   --rounds N       measurements of each target at each number of clients [5]
   --seconds S      length of one measurement [2]
@@ -44,10 +47,10 @@ export function numberFrom(
   throw new UsageError(`Option --${key} is '${text}', expected ${kind} from ${least} to ${most}`)
 }
 
-function targetFrom(text: string): TargetName {
+function targetFrom(key: string, text: string): TargetName {
   const name = targetNames.find((known) => known === text)
   if (name) return name
-  throw new UsageError(`Option --targets names '${text}', expected ${targetNames.join(', ')}`)
+  throw new UsageError(`Option --${key} names '${text}', expected ${targetNames.join(', ')}`)
 }
 
 function read(argv: readonly string[]) {
@@ -57,6 +60,7 @@ function read(argv: readonly string[]) {
       args: [...argv],
       options: {
         targets: text,
+        baseline: text,
         clients: text,
         rounds: text,
         seconds: text,
@@ -77,9 +81,10 @@ export function parseOptions(argv: readonly string[]): Options {
     ? { clients: '1,64', rounds: '2', seconds: '0.5' }
     : { clients: '1,16,64,256', rounds: '5', seconds: '2' }
   const clients = (given.clients ?? usual.clients).split(',')
-  const targets = (given.targets ?? targetNames.join(',')).split(',')
+  const targets = (given.targets ?? usualTargets.join(',')).split(',')
   return {
-    targets: [...new Set(targets.map(targetFrom))],
+    targets: [...new Set(targets.map((text) => targetFrom('targets', text)))],
+    baseline: targetFrom('baseline', given.baseline ?? 'pm2-cluster'),
     clients: clients.map((text) => numberFrom('clients', text, 1, 10_000)),
     rounds: numberFrom('rounds', given.rounds ?? usual.rounds, 1, 1000),
     seconds: numberFrom('seconds', given.seconds ?? usual.seconds, 0.1, 3600, false),

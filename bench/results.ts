@@ -21,13 +21,13 @@ export function resultsOf(
   options: Options,
   measurements: Measurement[],
 ): Results {
-  const { targets, clients, rounds, seconds, lineBytes } = options
+  const { targets, baseline, clients, rounds, seconds, lineBytes } = options
   return {
     takenAt: new Date().toISOString(),
     machine,
     // Named one by one: the path of the file is nobody's business.
-    settings: { targets, clients, rounds, seconds, lineBytes, workers },
-    medians: summarize(measurements),
+    settings: { targets, baseline, clients, rounds, seconds, lineBytes, workers },
+    medians: summarize(measurements, baseline),
     measurements,
   }
 }
@@ -40,7 +40,7 @@ export function markdownOf({ takenAt, machine, settings, medians }: Results): st
     `Medians of ${settings.rounds} rounds of ${settings.seconds} s, ` +
     `${settings.lineBytes}-byte lines, ${settings.workers} workers; taken ${takenAt.slice(0, 10)} ` +
     `with a load of ${machine.loadBefore.toFixed(1)} beforehand.`
-  return `${where}${withPm2}.\n${how}\n\n${tableOf(medians)}\n`
+  return `${where}${withPm2}.\n${how}\n\n${tableOf(medians, settings.baseline)}\n`
 }
 
 /** Writes the JSON file, and the Markdown beside it. */

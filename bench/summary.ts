@@ -3,9 +3,6 @@ import type { Measurement } from './measurement.ts'
 import { median } from './median.ts'
 import type { TargetName } from './targets/target.ts'
 
-/** The target that the others are compared with. */
-export const baseline: TargetName = 'pm2-cluster'
-
 /** Medians over the rounds of one target at one number of clients. */
 export interface Summary {
   target: TargetName
@@ -65,7 +62,7 @@ function summarizeOne(own: Measurement[], base: Measurement[], first: Measuremen
 }
 
 /** One summary for each target and number of clients, in the order in which they were measured. */
-export function summarize(measurements: readonly Measurement[]): Summary[] {
+export function summarize(measurements: readonly Measurement[], baseline: TargetName): Summary[] {
   const groups = new Map<string, Measurement[]>()
   for (const one of measurements) {
     const key = `${one.clients} ${one.target}`

@@ -1,8 +1,9 @@
 import { failureKinds } from './load.ts'
 import { alignedTable, figure } from './markdown.ts'
-import { baseline, type Summary } from './summary.ts'
+import type { Summary } from './summary.ts'
+import type { TargetName } from './targets/target.ts'
 
-const heads = [
+const headsFor = (baseline: TargetName) => [
   'clients',
   'target',
   'connections/s',
@@ -37,6 +38,7 @@ function cells(summary: Summary): string[] {
 }
 
 /** A Markdown table of all targets and loads. */
-export function tableOf(summaries: readonly Summary[]): string {
+export function tableOf(summaries: readonly Summary[], baseline: TargetName): string {
+  const heads = headsFor(baseline)
   return alignedTable(heads, summaries.map(cells), leftAligned)
 }

@@ -1,6 +1,7 @@
 /** `npm run build`: compiles to dist/ and writes the configuration's JSON Schema, when anything has changed. */
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   readdirSync,
   rmSync,
@@ -13,6 +14,7 @@ import { pathToFileURL } from 'node:url'
 import { install, requireNode, root, run, say } from './run.js'
 
 const sources = ['src', 'apps', 'test', 'bench', 'tsconfig.json', 'package-lock.json']
+const pageFolder = 'src/admin/page'
 const stamp = join(root, 'dist', '.built')
 
 /** Installs what is needed and brings dist/ up to date. */
@@ -23,7 +25,11 @@ export async function build() {
   say('Building …')
   // What has no source any more must not be run.
   rmSync(join(root, 'dist'), { recursive: true, force: true })
-  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')])
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  run(process.execPath, [compiler])
+  // What runs in a browser has another library.
+  run(process.execPath, [compiler, '-p', join(root, pageFolder)])
+  copyPage()
   linkCommand()
   const { configJsonSchema } = await import(
     pathToFileURL(join(root, 'dist/src/config/schema.js')).href
@@ -33,6 +39,13 @@ export async function build() {
     `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
   )
   writeFileSync(stamp, '')
+}
+
+/** What of the page is no code. */
+function copyPage() {
+  const from = join(root, pageFolder)
+  const files = readdirSync(from).filter((file) => /\.(html|css|svg)$/.test(file))
+  for (const file of files) copyFileSync(join(from, file), join(root, 'dist', pageFolder, file))
 }
 
 /** npm links the commands of a package's dependencies, not its own; with this, `npx helloserver` works in a clone. */

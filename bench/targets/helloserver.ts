@@ -6,10 +6,13 @@ import { untilEchoes } from '../readiness.ts'
 import { daemonTree, scratchFolder } from './scratch.ts'
 import { type RunningTarget, type Target, workers } from './target.ts'
 
-const named = ['--name', 'bench']
+/** The service's name, and so its files'. */
+export const serviceName = 'bench'
+
+const named = ['--name', serviceName]
 
 /** Nothing that the caller has set for a helloserver of theirs may reach this one. */
-function environment(port: number, runDir: string): NodeJS.ProcessEnv {
+export function environment(port: number, runDir: string): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
   return {
     ...Object.fromEntries(others),
@@ -26,7 +29,7 @@ function running(
   env: NodeJS.ProcessEnv,
   remove: () => Promise<void>,
 ): RunningTarget {
-  const pids = () => daemonTree(join(runDir, 'bench.pid'))
+  const pids = () => daemonTree(join(runDir, `${serviceName}.pid`))
   return {
     pids,
     async stop() {

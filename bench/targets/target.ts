@@ -18,7 +18,18 @@ export interface Target {
   start(port: number, signal: AbortSignal): Promise<RunningTarget>
 }
 
-export const targetNames = ['helloserver', 'pm2-cluster', 'node-cluster', 'c-iterative'] as const
+export const targetNames = [
+  'helloserver',
+  'helloserver-watched',
+  'pm2-cluster',
+  'node-cluster',
+  'c-iterative',
+] as const
+
+/** Those that are measured unless told otherwise: the other one is to be compared with its own kind. */
+export const usualTargets: readonly TargetName[] = targetNames.filter(
+  (name) => name !== 'helloserver-watched',
+)
 
 export type TargetName = (typeof targetNames)[number]
 

@@ -65,6 +65,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         lock: () => lock,
       })
       await service.openControl()
+      await service.admin.open(config)
       service.publishControl()
       await service.run(
         () => service.primary.start(),

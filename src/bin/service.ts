@@ -1,6 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { Admin } from '../admin/admin.ts'
 import { programId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { ControlServer } from '../control/server.ts'
@@ -16,6 +17,7 @@ import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import { Successor } from '../upgrade/successor.ts'
+import { adminTarget } from './admin-target.ts'
 import { mayStop } from './may-stop.ts'
 import type { ServiceOptions } from './service-options.ts'
 
@@ -25,6 +27,7 @@ const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
 export class Service {
   readonly primary: Primary
   readonly control: ControlServer
+  readonly admin: Admin
   readonly #options: ServiceOptions
   readonly #log: Logger
   readonly #ended = deferred<void>()
@@ -58,6 +61,7 @@ export class Service {
         notifier.stopping(cause)
       },
       startSuccessor: (program, wanted, withinMs) => this.#successor(program, wanted, withinMs),
+      moveAdmin: (wanted) => this.admin.move(wanted),
       onCut: () => options.predecessor?.end(0),
       onHandedOver: (pid, leaving) => this.#handOver(pid, leaving),
       onNotHandedOver: () => this.#republish(),
@@ -76,6 +80,13 @@ export class Service {
       stop: (cause, force) => this.#stop(cause, force),
       fleet: membership.fleet.desk,
     })
+    this.admin = new Admin(
+      adminTarget(primary, this.control, membership.fleet, (reloading) =>
+        this.#passedOn(reloading),
+      ),
+      log,
+    )
+    options.stack.push('page', () => this.admin.close())
     onSignal((action, signal) => this.#act(action, signal))
   }
 
@@ -217,6 +228,7 @@ export class Service {
     this.#options.stack.forgetAll()
     this.#options.membership.fleet.rest()
     this.control.handOver(pid)
+    this.admin.close()
     // Whoever has sent a signal waits for no answer, and is not to send it again.
     if (this.primary.deployer.isPlanned) process.kill(pid, 'SIGHUP')
     this.#ending ??= this.#finish(leaving)

@@ -120,12 +120,6 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
   }
 }
 
-/** Its views, other commands need not wait for. */
-async function top(options: TopOptions): Promise<void> {
-  const { top: show } = await import('./top/top.ts')
-  await show(options)
-}
-
 /** Lines for programs as they are, on a terminal for people. */
 async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | string> {
   if (json || !process.stdout.isTTY) return (lines) => lines
@@ -138,6 +132,12 @@ async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | s
 async function fleet(request: FleetRequest, options: Options): Promise<void> {
   const { fleet: perform } = await import('./fleet.ts')
   await perform(request, options)
+}
+
+/** Its views, other commands need not wait for. */
+async function top(options: TopOptions): Promise<void> {
+  const { top: show } = await import('./top/top.ts')
+  await show(options)
 }
 
 /** What it needs, the configuration and the app, other commands need not wait for. */

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import { HelloserverError, messageOf } from '../errors.ts'
+import { adminSettings } from './admin.ts'
 import { type Environment, variables } from './environment.ts'
 import { appModuleIn, defaultConfigPath } from './locate.ts'
 import { redisTarget } from './redis.ts'
@@ -41,6 +42,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   if (!isShared) refuseUnshared(parsed.data, path)
   const { $schema: _, workers, ...settings } = parsed.data
   const directory = dirname(path)
+  refuseOpenPage(settings, directory, path)
   return deepFreeze({
     ...settings,
     workers: workers === 'auto' ? availableParallelism() : workers,
@@ -63,6 +65,21 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
     'BAD_CONFIG',
     `Bad configuration in ${path}: lease.mode is "${mode}", but there is no Redis to share it in; set ${variables.redisUrl}, or lease.mode to "off"`,
   )
+}
+
+/** What cannot be had, such as its token, is to be known before anything is changed. */
+function refuseOpenPage(
+  { admin }: Pick<ConfigFile, 'admin'>,
+  directory: string,
+  path: string,
+): void {
+  try {
+    adminSettings(admin, directory)
+  } catch (error) {
+    throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 function readFile(path: string): Record<string, unknown> {

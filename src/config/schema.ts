@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
+import { isAdminAddress } from './admin.ts'
 import { logLevels } from './log-levels.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
@@ -37,6 +38,19 @@ function workerCount<Word extends string>(word: Word) {
 }
 
 const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp://host:port"'
+
+/** Where the page listens. */
+const httpAddress = (() => {
+  const allowed = 'false, true, a port from 1 to 65535, or "address:port"'
+  return z.union(
+    [
+      z.boolean(),
+      z.int().min(1, { error: allowed }).max(65_535, { error: allowed }),
+      z.string().refine(isAdminAddress, { error: allowed }),
+    ],
+    { error: allowed },
+  )
+})()
 
 /** A section whose keys all have defaults: leaving it out is the same as leaving out all its keys. */
 const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
@@ -183,6 +197,29 @@ export const configSchema = z.strictObject(
         'With Redis: how long a host that has stopped is expected back, and counts as down',
         0,
       ),
+    }),
+    admin: section({
+      http: httpAddress
+        .default(false)
+        .describe(
+          'The web page, health and metrics: a port of 127.0.0.1, "address:port", or true for "127.0.0.1:30154" [false]',
+        ),
+      hosts: z
+        .array(
+          z
+            .string({ error: 'a host name' })
+            .regex(/^[^\s:/]{1,253}$/, { error: 'a host name without a port' }),
+          { error: 'a list of host names' },
+        )
+        .default([])
+        .describe('Further host names that the page may be asked for by, as behind a proxy [[]]'),
+      tokenFile: z
+        .string({ error: 'a path' })
+        .min(1, { error: 'a path' })
+        .optional()
+        .describe(
+          'File with the token that lets somebody reload and scale; for its owner only, and needed when other hosts can reach the page',
+        ),
     }),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })

@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Figures } from './figures.ts'
-import type { Listeners } from './listeners.ts'
+import type { Listeners, Move } from './listeners.ts'
 import { queueLimits } from './open-files.ts'
 import type { ConnectionQueue } from './queue.ts'
 import { Reloader, type ReloadStep } from './reloader.ts'
@@ -52,6 +52,8 @@ export interface DeployerOptions {
   readonly upgrade: (program: string, environment: Environment) => Promise<void>
   /** Told of each reload that begins; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
+  /** Binds what else listens at an address of its own, when the configuration has another one for it. */
+  readonly moveAdmin: (config: Config) => Promise<Move>
 }
 
 /** What runs (configuration, environment, build), and how it is exchanged for what is on disk. */
@@ -183,10 +185,10 @@ export class Deployer {
     build: string,
     enter: (step: ReloadStep) => void,
   ): Promise<void> {
-    const { pool, listeners, mustRun } = this.#options
+    const { pool, mustRun } = this.#options
     mustRun('reload')
     enter('address')
-    const move = await listeners.move(config)
+    const move = await this.#move(config)
     try {
       enter('canary')
       await pool.reload(config, () => enter('workers'))
@@ -216,6 +218,25 @@ export class Deployer {
 
   #reduces({ workers }: Config): boolean {
     return workers < this.#config.workers
+  }
+
+  async #move(config: Config): Promise<Move> {
+    const own = await this.#options.listeners.move(config)
+    try {
+      const admin = await this.#options.moveAdmin(config)
+      const both = [own, admin]
+      return {
+        finish: async () => {
+          for (const move of both) await move.finish()
+        },
+        cancel: async () => {
+          for (const move of both) await move.cancel()
+        },
+      }
+    } catch (error) {
+      await own.cancel()
+      throw error
+    }
   }
 
   #apply(config: Config): void {

@@ -8,6 +8,7 @@ import type { Inheritance } from '../upgrade/messages.ts'
 import type { Successor } from '../upgrade/successor.ts'
 import type { CrewOptions } from './crew.ts'
 import type { StopResult } from './drain.ts'
+import type { Move } from './listeners.ts'
 import type { PidLock } from './pid-lock.ts'
 
 /** What a primary is, and whom it tells of what. */
@@ -39,6 +40,8 @@ export interface PrimaryOptions {
     environment: Environment,
     withinMs: number,
   ) => Successor
+  /** Binds the page's address, when the configuration has another one. */
+  readonly moveAdmin: (config: Config) => Promise<Move>
   /** What keeps others from being this service. */
   readonly lock: () => PidLock
   /** Told when this host begins to serve: once where it is alone, perhaps again and again with others. */

@@ -8,15 +8,13 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { Status } from '../status.ts'
+import type { FigureTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
-import type { Estate } from '../upgrade/successor.ts'
 import { DataPath } from './data-path.ts'
 import { Deployer } from './deployer.ts'
 import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from './hand-over.ts'
-import type { PidLock } from './pid-lock.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { Recycler } from './recycler.ts'
 import { Tenure } from './tenure.ts'
@@ -101,6 +99,7 @@ export class Primary {
       upgrade: (program, environment) => this.#upgrade(program, environment),
       applyLog: options.applyLog,
       onReloading: options.onReloading,
+      moveAdmin: options.moveAdmin,
     })
   }
 
@@ -193,6 +192,11 @@ export class Primary {
     }
   }
 
+  /** What was counted from the service's start on. */
+  get totals(): FigureTotals {
+    return this.#path.figures.totals
+  }
+
   #is(state: PrimaryState): boolean {
     return this.#machine.state === state
   }
@@ -203,17 +207,6 @@ export class Primary {
     await this.#released
     this.#tenure.lease.close()
     return result
-  }
-
-  /** What makes a process the service, at the moment at which another is to be. */
-  #estate(lock: PidLock): Estate {
-    // While it changes hands nobody asks for it.
-    if (this.#is('standby')) this.#tenure.passOn()
-    return {
-      lock: lock.handle,
-      place: this.#path.listeners.estate,
-      hold: () => this.#tenure.lease.hold,
-    }
   }
 
   /** Has another process take the service over; nothing changes when that cannot. */
@@ -229,7 +222,7 @@ export class Primary {
       onHandedOver(successor.pid, this.#bowOut())
     }
     try {
-      const estate = () => this.#estate(lock())
+      const estate = () => this.#tenure.estate(lock())
       const identity = {
         instance: this.#options.instance,
         restartOnly: this.deployer.restartOnly,

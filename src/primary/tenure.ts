@@ -8,8 +8,10 @@ import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Offer, OfferedListener } from '../upgrade/predecessor.ts'
+import type { Estate } from '../upgrade/successor.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Listeners } from './listeners.ts'
+import type { PidLock } from './pid-lock.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** A host that has the lease and cannot listen leaves it to others for so long, in milliseconds. */
@@ -81,6 +83,14 @@ export class Tenure {
   /** This process was paused, and goes on: whether it may still serve comes before anything else. */
   check(): void {
     this.lease.check()
+  }
+
+  /** What makes a process the service, at the moment at which another is to be. */
+  estate(lock: PidLock): Estate {
+    const { machine, listeners } = this.#options
+    // While it changes hands nobody asks for it.
+    if (machine.state === 'standby') this.passOn()
+    return { lock: lock.handle, place: listeners.estate, hold: () => this.lease.hold }
   }
 
   /** Another process of this host goes on with the lease. */

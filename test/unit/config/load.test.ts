@@ -36,6 +36,7 @@ test('an empty file has the defaults of the contract', (t) => {
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
     fleet: { maxDown: 1, returnMs: 10_000 },
     lease: { slots: 1, ttlMs: 3_000, onLoss: 'finish', replicas: 0 },
+    admin: { http: false, hosts: [] },
     app: {},
   })
   assert.deepEqual([from, directory], [path, dirname(path)])

@@ -4,6 +4,7 @@ import { loadConfig } from '../../../src/config/load.ts'
 import { configFile, load } from '../support/config-file.ts'
 
 const timerRange = 'an integer from 1 to 2147483647'
+const httpAllowed = 'false, true, a port from 1 to 65535, or "address:port"'
 const workersAllowed = 'a number from 1 to 1024, or "auto"'
 
 /** Settings, and how the message names key, value and what is allowed. */
@@ -49,6 +50,15 @@ const refused: readonly (readonly [settings: object, problem: string])[] = [
     { watchdog: { heartbeatMs: 1_000, hungAfterMs: 1_999 } },
     'watchdog.hungAfterMs is 1999; it must be at least twice watchdog.heartbeatMs',
   ],
+  [{ admin: { http: 0 } }, `admin.http is 0; it must be ${httpAllowed}`],
+  [{ admin: { http: 65_536 } }, `admin.http is 65536; it must be ${httpAllowed}`],
+  [{ admin: { http: 'web' } }, `admin.http is "web"; it must be ${httpAllowed}`],
+  [{ admin: { http: '::1:80' } }, `admin.http is "::1:80"; it must be ${httpAllowed}`],
+  [{ admin: { http: '[x]:80' } }, `admin.http is "[x]:80"; it must be ${httpAllowed}`],
+  [{ admin: { http: 'a:65536' } }, `admin.http is "a:65536"; it must be ${httpAllowed}`],
+  [{ admin: { hosts: 'a' } }, 'admin.hosts is "a"; it must be a list of host names'],
+  [{ admin: { hosts: ['a:1'] } }, 'admin.hosts.0 is "a:1"; it must be a host name without a port'],
+  [{ admin: { tokenFile: '' } }, 'admin.tokenFile is ""; it must be a path'],
   [{ app: 'whois' }, 'app is "whois"; it must be an object'],
   [{ app: [] }, 'app is []; it must be an object'],
   [{ prot: 1 }, 'prot is not a known key'],

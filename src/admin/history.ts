@@ -1,0 +1,40 @@
+import type { Status } from '../status.ts'
+
+/** How far the plots go back, in looks, of which there is one a second. */
+const lookCount = 300
+
+/** A look at the service, for the plots. Times are in milliseconds; null where nothing was served lately. */
+export interface Look {
+  /** Since the epoch. */
+  readonly atMs: number
+  readonly perSecond: number
+  readonly queued: number
+  readonly waitP99: number | null
+  readonly handlingP50: number | null
+  readonly handlingP99: number | null
+}
+
+export function lookAt({ rates, queue }: Status, atMs: number): Look {
+  return {
+    atMs,
+    perSecond: rates.perSecond,
+    queued: queue.length,
+    waitP99: rates.waitMs?.p99 ?? null,
+    handlingP50: rates.handlingMs?.p50 ?? null,
+    handlingP99: rates.handlingMs?.p99 ?? null,
+  }
+}
+
+/** The last looks, so that who opens the page sees how it came to this. */
+export class History {
+  #looks: Look[] = []
+
+  get looks(): readonly Look[] {
+    return this.#looks
+  }
+
+  add(look: Look): void {
+    this.#looks.push(look)
+    if (this.#looks.length > lookCount) this.#looks.shift()
+  }
+}

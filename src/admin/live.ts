@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http'
+import { messageOf } from '../errors.ts'
+import { History, lookAt } from './history.ts'
+import type { LiveMessages } from './messages.ts'
+import type { AdminTarget } from './target.ts'
+
+/** So many may look on at a time. */
+const maxViewers = 16
+/** Who has so much still to read is too slow, and is hung up on; its browser connects again. */
+const maxUnreadBytes = 1_048_576
+const lookEveryMs = 1_000
+/** How often Redis is asked for the other hosts while somebody looks on, in milliseconds. */
+const fleetEveryMs = 2_000
+/** What happens within so short a time is told together, in milliseconds. */
+const gatherMs = 100
+
+/** Sends whoever looks on how the service is. */
+export class Live {
+  readonly #target: AdminTarget
+  readonly #history = new History()
+  readonly #viewers = new Set<ServerResponse>()
+  #looking: NodeJS.Timeout | undefined
+  #gathering: NodeJS.Timeout | undefined
+  #fleetAskedMs = Number.NEGATIVE_INFINITY
+  #isAsking = false
+  #unsubscribe: (() => void) | undefined
+
+  constructor(target: AdminTarget) {
+    this.#target = target
+  }
+
+  /** Begins to look; good to call twice. */
+  start(): void {
+    if (this.#looking !== undefined) return
+    this.#looking = setInterval(() => this.#look(), lookEveryMs).unref()
+    this.#unsubscribe = this.#target.subscribe(() => this.#gather())
+  }
+
+  stop(): void {
+    clearInterval(this.#looking)
+    clearTimeout(this.#gathering)
+    this.#looking = undefined
+    this.#gathering = undefined
+    this.#unsubscribe?.()
+    // In good order: a browser takes a connection that is cut for an error.
+    for (const viewer of this.#viewers) viewer.end()
+  }
+
+  /** Whether one more may look on. */
+  get hasRoom(): boolean {
+    return this.#viewers.size < maxViewers
+  }
+
+  /** Sends it all until its end. */
+  attach(viewer: ServerResponse, canAct: boolean): void {
+    this.#viewers.add(viewer)
+    viewer.once('close', () => this.#viewers.delete(viewer))
+    viewer.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
+    viewer.write(worded('hello', { canAct, history: this.#history.looks }))
+    viewer.write(this.#now())
+    void this.#askFleet()
+  }
+
+  #look(): void {
+    const look = lookAt(this.#target.status(), Date.now())
+    this.#history.add(look)
+    this.#tell(() => this.#now())
+    if (performance.now() - this.#fleetAskedMs >= fleetEveryMs) void this.#askFleet()
+  }
+
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#tell(() => this.#now())
+    }, gatherMs).unref()
+  }
+
+  async #askFleet(): Promise<void> {
+    if (this.#viewers.size === 0 || this.#isAsking) return
+    this.#isAsking = true
+    this.#fleetAskedMs = performance.now()
+    try {
+      const view = await this.#target.fleet()
+      if (view !== undefined) this.#tell(() => worded('fleet', { view, reason: null }))
+    } catch (error) {
+      this.#tell(() => worded('fleet', { view: null, reason: messageOf(error) }))
+    } finally {
+      this.#isAsking = false
+    }
+  }
+
+  /** @param word - called once, however many look on */
+  #tell(word: () => string): void {
+    if (this.#viewers.size === 0) return
+    const message = word()
+    for (const viewer of this.#viewers) {
+      if (viewer.writableLength > maxUnreadBytes) viewer.destroy()
+      else viewer.write(message)
+    }
+  }
+
+  #now(): string {
+    const status = this.#target.status()
+    return worded('status', { look: lookAt(status, Date.now()), status })
+  }
+}
+
+function worded<Name extends keyof LiveMessages>(name: Name, data: LiveMessages[Name]): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+}

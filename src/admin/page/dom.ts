@@ -1,0 +1,53 @@
+/** How something is to be taken; the style sheet has a colour and a shape for each. */
+export type Tone = 'good' | 'warn' | 'bad' | 'plain'
+
+/** An element of the page's own markup. */
+export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+  const found = document.getElementById(id)
+  if (found === null) throw new Error(`The page has no element "${id}"`)
+  return found as E
+}
+
+/** Sets a text when it is another: what does not change is not touched, so that it can be selected and read. */
+export function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text
+}
+
+/** Sets the text and tone of an element of the page. */
+export function show(id: string, text: string, tone?: Tone): void {
+  const element = byId(id)
+  setText(element, text)
+  if (tone === undefined) delete element.dataset['tone']
+  else element.dataset['tone'] = tone
+}
+
+/** An element with a class and a text. */
+export function element(name: string, className = '', text = ''): HTMLElement {
+  const made = document.createElement(name)
+  if (className !== '') made.className = className
+  if (text !== '') made.textContent = text
+  return made
+}
+
+/** What becomes of the items of a list: each has an element that stays as long as its key does. */
+export interface Keyed<Item> {
+  key(item: Item): string
+  create(item: Item): HTMLElement
+  update?(element: HTMLElement, item: Item): void
+}
+
+/** Makes a list's elements be those of the items, in their order. */
+export function sync<Item>(parent: Element, items: readonly Item[], keyed: Keyed<Item>): void {
+  const before = new Map(
+    [...parent.children].map((child) => [(child as HTMLElement).dataset['key'], child]),
+  )
+  for (const [at, item] of items.entries()) {
+    const key = keyed.key(item)
+    const own = (before.get(key) as HTMLElement | undefined) ?? keyed.create(item)
+    own.dataset['key'] = key
+    before.delete(key)
+    keyed.update?.(own, item)
+    if (parent.children[at] !== own) parent.insertBefore(own, parent.children[at] ?? null)
+  }
+  for (const gone of before.values()) gone.remove()
+}

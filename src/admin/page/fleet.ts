@@ -1,0 +1,70 @@
+import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
+import type { LiveMessages } from '../messages.ts'
+import { byId, element, setText, show, sync, type Tone } from './dom.ts'
+import { count, span, timeOf } from './format.ts'
+
+const tones: { readonly [State in HostView['state']]?: Tone } = {
+  serving: 'good',
+  degraded: 'warn',
+  draining: 'warn',
+  dead: 'bad',
+}
+
+/** The hosts of the service, where there are several. */
+export function showFleet({ view, reason }: LiveMessages['fleet']): void {
+  byId('fleet').hidden = false
+  if (view === null) {
+    // The hosts that were there are left: they are the last that is known.
+    show('fleet-detail', `The other hosts cannot be asked for: ${reason ?? 'no reason'}`, 'bad')
+    return
+  }
+  const { hosts, maxDown, refusedBuilds } = view
+  const many = hosts.length === 1 ? '1 host' : `${hosts.length} hosts`
+  show('fleet-detail', maxDown === null ? many : `${many}, at most ${maxDown} down at a time`)
+  const key = ({ host }: HostView) => host
+  sync(byId('hosts'), hosts, { key, create: createRow, update: updateRow })
+  sync(byId('refused'), refusedBuilds, {
+    key: ({ build, host, at }) => `${build} ${host} ${at}`,
+    create: (refused) => element('li', '', wordsOf(refused)),
+  })
+}
+
+function wordsOf({ build, host, reason, at }: RefusedBuild): string {
+  return `Build ${build} is refused, since it failed on ${host} at ${timeOf(at)}: ${reason}`
+}
+
+function createRow({ host }: HostView): HTMLElement {
+  const row = element('tr')
+  const head = element('th', '', host)
+  head.setAttribute('scope', 'row')
+  const classes = ['', '', 'number', 'number', '', '', '', 'number']
+  row.append(head, ...classes.map((className) => element('td', className)))
+  return row
+}
+
+function updateRow(row: HTMLElement, host: HostView): void {
+  const { state, permit, listen, workers, queue, lease, build, lastReload, silentMs } = host
+  const isHere = state !== 'dead' && state !== 'stopped'
+  const texts = [
+    permit === null ? state : `${state}, ${permit === 'waiting' ? 'waits for a permit' : permit}`,
+    `${listen.host}:${listen.port}`,
+    isHere ? `${workers.busy} of ${workers.total}` : '–',
+    isHere ? count(queue.length) : '–',
+    lease?.token ? `slot ${lease.slot}, token ${lease.token}` : '–',
+    build,
+    lastReload === null ? '–' : `${lastReload.outcome} ${timeOf(lastReload.at)}`,
+    silentMs < 3_000 ? 'now' : `${span(silentMs)} ago`,
+  ]
+  for (const [at, text] of texts.entries()) {
+    const cell = row.children[at + 1]
+    if (cell !== undefined) setText(cell, text)
+  }
+  setTone(row.children[1], tones[state])
+  setTone(row.children[7], lastReload?.outcome === 'failed' ? 'bad' : undefined)
+}
+
+function setTone(cell: Element | undefined, tone: Tone | undefined): void {
+  if (!(cell instanceof HTMLElement)) return
+  if (tone === undefined) delete cell.dataset['tone']
+  else cell.dataset['tone'] = tone
+}

@@ -1,0 +1,35 @@
+import type { EventKind, ServiceEvent } from '../../lifecycle/events.ts'
+import type { Tone } from './dom.ts'
+
+/** How a kind of event is shown: its tone, and for what changed the service, a word on the time line. */
+interface Shown {
+  readonly tone: Tone
+  readonly label?: string
+  /** A line through all plots. */
+  readonly isDeploy?: boolean
+}
+
+const kinds: { readonly [Kind in EventKind]?: Shown } = {
+  started: { tone: 'good', label: 'started' },
+  upgraded: { tone: 'good', label: 'upgraded', isDeploy: true },
+  'reload-done': { tone: 'good', label: 'reloaded', isDeploy: true },
+  'reload-failed': { tone: 'bad', label: 'reload failed', isDeploy: true },
+  'worker-died': { tone: 'warn' },
+  'worker-backing-off': { tone: 'warn' },
+  'shedding-began': { tone: 'bad', label: 'shedding' },
+  scaled: { tone: 'plain', label: 'scaled' },
+  draining: { tone: 'warn', label: 'draining' },
+  standby: { tone: 'plain', label: 'standby' },
+  'lease-won': { tone: 'good', label: 'lease won' },
+  'lease-lost': { tone: 'bad', label: 'lease lost' },
+  'lease-in-danger': { tone: 'warn', label: 'lease in danger' },
+}
+
+export function shownAs({ kind }: ServiceEvent): Shown {
+  return kinds[kind as EventKind] ?? { tone: 'plain' }
+}
+
+/** What is worth interrupting somebody for. */
+export function isNews(event: ServiceEvent): boolean {
+  return shownAs(event).label !== undefined
+}

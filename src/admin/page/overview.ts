@@ -1,0 +1,111 @@
+import type { Status } from '../../status.ts'
+import { byId, element, setText, show, sync, type Tone } from './dom.ts'
+import { count, milliseconds, span, timeOf } from './format.ts'
+
+const tones: { readonly [State in Status['state']]: Tone } = {
+  starting: 'plain',
+  standby: 'plain',
+  binding: 'plain',
+  serving: 'good',
+  degraded: 'warn',
+  draining: 'warn',
+  stopped: 'bad',
+}
+
+/** What the service is, and how it is now. */
+export function showOverview(status: Status): void {
+  const { name, state, listen, pid, uptimeMs } = status
+  document.title = state === 'serving' ? name : `${name}: ${state}`
+  show('name', name)
+  show('state', state, tones[state])
+  show(
+    'address',
+    listen.host.includes(':') ? `[${listen.host}]:${listen.port}` : `${listen.host}:${listen.port}`,
+  )
+  show('uptime', span(uptimeMs))
+  show('pid', String(pid))
+  show('generation', String(status.generation))
+  show('version', status.version)
+  show('build', status.build)
+  showWorkers(status)
+  showWait(status)
+  showLease(status)
+  showReload(status)
+  showSupervisor(status)
+  showAccount(status)
+}
+
+function showWorkers({ workers }: Status): void {
+  const busy = workers.filter((worker) => worker.state === 'busy').length
+  const idle = workers.filter((worker) => worker.state === 'idle').length
+  const others = workers.length - busy - idle
+  show('busy', `${busy} of ${workers.length} busy`)
+  show('busy-detail', others === 0 ? `${idle} idle` : `${idle} idle, ${others} starting or ending`)
+}
+
+function showWait({ rates: { waitMs } }: Status): void {
+  show('wait', waitMs === null ? '–' : milliseconds(waitMs.p99))
+  show(
+    'wait-detail',
+    waitMs === null ? 'nobody was served lately' : `p99; half within ${milliseconds(waitMs.p50)}`,
+  )
+}
+
+function showLease({ lease }: Status): void {
+  if (lease === null) {
+    show('lease', 'not shared')
+    show('lease-detail', 'this host serves alone')
+  } else if (lease.held) {
+    show('lease', 'held', 'good')
+    const valid = lease.validForMs === null ? '' : `, valid ${milliseconds(lease.validForMs)}`
+    show('lease-detail', `token ${lease.token}${valid}`)
+  } else {
+    show('lease', lease.holder === null ? 'not held' : `${lease.holder} has it`, 'plain')
+    const since = lease.since === null ? '' : `since ${timeOf(lease.since)}`
+    show('lease-detail', lease.holder === null ? (lease.reason ?? '') : since)
+  }
+}
+
+function showReload({ lastReload, drain }: Status): void {
+  const alert = byId('alert')
+  if (lastReload === null) {
+    show('reload', 'none yet')
+    show('reload-detail', 'since the start')
+  } else {
+    const isDone = lastReload.outcome === 'done'
+    show('reload', lastReload.outcome, isDone ? undefined : 'bad')
+    show('reload-detail', `${timeOf(lastReload.at)}, took ${milliseconds(lastReload.durationMs)}`)
+  }
+  const texts = [
+    drain === null
+      ? ''
+      : `Draining (${drain.cause}): ${drain.queued} wait, ${drain.inHand} in hand, at most ${span(drain.remainingMs)} more.`,
+    lastReload?.outcome === 'failed'
+      ? `The last reload failed, and what served before goes on: ${lastReload.reason ?? 'no reason'}`
+      : '',
+  ]
+  setText(alert, texts.filter((text) => text !== '').join(' '))
+  alert.hidden = alert.textContent === ''
+}
+
+function showSupervisor({ supervisor }: Status): void {
+  show('supervisor', supervisor.attached ? 'pm2' : 'none')
+  show('supervisor-detail', supervisor.attached ? `bridge ${supervisor.pid}` : 'runs by itself')
+}
+
+function showAccount({ connections }: Status): void {
+  const bad: readonly string[] = ['failed', 'shed', 'expired']
+  sync(byId('account'), Object.entries(connections), {
+    key: ([what]) => what,
+    create: ([what]) => {
+      const made = element('div')
+      made.append(element('dt', '', what), element('dd'))
+      return made
+    },
+    update: (made, [what, many]) => {
+      const figure = made.lastElementChild as HTMLElement
+      setText(figure, count(many))
+      if (bad.includes(what) && many > 0) figure.dataset['tone'] = 'bad'
+    },
+  })
+}

@@ -1,0 +1,75 @@
+import type { LiveMessages } from '../messages.ts'
+import { authorization } from './token.ts'
+
+/** The service looks once a second: silence past this means that it cannot be heard. Milliseconds. */
+const silentAfterMs = 5_000
+const retryAfterMs = 1_000
+
+/** Who is told what arrives. */
+export interface Audience {
+  onHello(message: LiveMessages['hello']): void
+  onStatus(message: LiveMessages['status']): void
+  onFleet(message: LiveMessages['fleet']): void
+  /** The connection is lost, with the reason if there is one; it is tried again. */
+  onLost(reason: string | undefined): void
+  /** Nothing is shown without a token; resolves when there is another one. */
+  onDenied(): Promise<void>
+}
+
+/**
+ * Reads server-sent events for as long as the page is open. By fetch, since an EventSource cannot say a token: a cookie
+ * in its place would be sent to every other port of the host, too.
+ */
+export async function follow(audience: Audience): Promise<never> {
+  for (;;) {
+    try {
+      const isDenied = await readOnce(audience)
+      if (isDenied) {
+        await audience.onDenied()
+        continue
+      }
+      audience.onLost(undefined)
+    } catch (error) {
+      audience.onLost(error instanceof Refused ? error.message : undefined)
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
+  }
+}
+
+class Refused extends Error {}
+
+/** Reads to the end of one connection; resolves with whether it was for want of a token. */
+async function readOnce(audience: Audience): Promise<boolean> {
+  const hangUp = new AbortController()
+  let silence = setTimeout(() => hangUp.abort(), silentAfterMs)
+  try {
+    const response = await fetch('/api/live', {
+      headers: authorization(),
+      signal: hangUp.signal,
+      cache: 'no-store',
+    })
+    if (response.status === 401) return true
+    if (!response.ok || response.body === null) throw new Refused(await response.text())
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+    let unread = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return false
+      clearTimeout(silence)
+      silence = setTimeout(() => hangUp.abort(), silentAfterMs)
+      const messages = (unread + value).split('\n\n')
+      unread = messages.pop() ?? ''
+      for (const message of messages) tell(audience, message)
+    }
+  } finally {
+    clearTimeout(silence)
+  }
+}
+
+function tell(audience: Audience, message: string): void {
+  const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(message) ?? []
+  if (data === undefined) return
+  if (name === 'hello') audience.onHello(JSON.parse(data) as LiveMessages['hello'])
+  if (name === 'fleet') audience.onFleet(JSON.parse(data) as LiveMessages['fleet'])
+  if (name === 'status') audience.onStatus(JSON.parse(data) as LiveMessages['status'])
+}

@@ -1,0 +1,91 @@
+import type { ServiceEvent } from '../../lifecycle/events.ts'
+import { element, sync } from './dom.ts'
+import { timeOf } from './format.ts'
+import { shownAs } from './kinds.ts'
+import { spanSeconds } from './plot.ts'
+
+/** A label needs so much room, in pixels. */
+const labelWidth = 96
+
+/** Something on the line, and whether there is room for its word. */
+interface Placed {
+  readonly event: ServiceEvent
+  readonly share: number
+  /** Where its word is. */
+  readonly side: 'before' | 'after' | undefined
+}
+
+/** When what happened, under the plots. The list of events says the same in words, for who does not see it. */
+export class Timeline {
+  readonly lane = element('div', 'lane')
+  readonly #line = element('div', 'timeline')
+
+  constructor() {
+    const axis = element('div', 'axis')
+    axis.append(element('span', '', '5 min ago'), element('span', '', 'now'))
+    const right = element('div')
+    right.append(this.#line, axis)
+    this.lane.ariaHidden = 'true'
+    this.lane.append(element('h3', '', 'Events'), right)
+  }
+
+  /** @param now - in seconds since the epoch */
+  update(events: readonly ServiceEvent[], now: number): void {
+    const placed = place(events, now, labelWidth / Math.max(labelWidth, this.#line.clientWidth))
+    const markers = placed.map((one) => ({ ...one, part: 'marker' as const }))
+    const labels = placed
+      .filter(({ side }) => side !== undefined)
+      .map((one) => ({ ...one, part: 'label' as const }))
+    sync(this.#line, [...markers, ...labels], {
+      key: ({ event, part }) => `${part} ${event.seq} ${event.at}`,
+      create: ({ event, part }) => {
+        const made =
+          part === 'marker'
+            ? element('span', 'marker')
+            : element('span', 'marker-label', shownAs(event).label)
+        made.title = `${timeOf(event.at)} ${event.text}`
+        made.dataset['tone'] = shownAs(event).tone
+        made.dataset['kind'] = event.kind
+        return made
+      },
+      update: (made, { share, part, side }) => {
+        made.style.left = `${(share * 100).toFixed(2)}%`
+        if (part === 'label') made.classList.toggle('before', side === 'before')
+      },
+    })
+  }
+}
+
+/** Words for the deploys first, then for the latest, as long as none is over another, or over a later marker. */
+function place(events: readonly ServiceEvent[], now: number, room: number): Placed[] {
+  const onLine = events
+    .map((event) => ({ event, share: 1 - (now - Date.parse(event.at) / 1_000) / spanSeconds }))
+    // That a reload has begun is seen by how it ended.
+    .filter(({ event, share }) => share >= 0 && share <= 1 && event.kind !== 'reload-begun')
+  const taken: [from: number, to: number][] = []
+  const isFree = (from: number, to: number, own: number) =>
+    from >= 0 &&
+    to <= 1 &&
+    taken.every(([start, end]) => to <= start || from >= end) &&
+    onLine.every(({ share }) => share === own || share <= from || share >= to)
+  const sides = new Map<ServiceEvent, Placed['side']>()
+  const deploysFirst = onLine
+    .toReversed()
+    .toSorted((a, b) => Number(isDeploy(b.event)) - Number(isDeploy(a.event)))
+  for (const { event, share } of deploysFirst) {
+    if (shownAs(event).label === undefined) continue
+    const side = isFree(share, share + room, share)
+      ? 'after'
+      : isFree(share - room, share, share)
+        ? 'before'
+        : undefined
+    if (side === 'after') taken.push([share, share + room])
+    if (side === 'before') taken.push([share - room, share])
+    sides.set(event, side)
+  }
+  return onLine.map(({ event, share }) => ({ event, share, side: sides.get(event) }))
+}
+
+function isDeploy(event: ServiceEvent): boolean {
+  return shownAs(event).isDeploy === true
+}

@@ -1,0 +1,44 @@
+import type { WorkerStatus } from '../../status.ts'
+import { byId, element, setText, sync } from './dom.ts'
+import { count, mebibytes, milliseconds } from './format.ts'
+
+/** The workers: a square for each to see them all at once, and a table. */
+export function showWorkerTable(workers: readonly WorkerStatus[]): void {
+  const key = ({ slot }: WorkerStatus) => String(slot)
+  sync(byId('squares'), workers, {
+    key,
+    create: () => element('span', 'square'),
+    update: (square, { slot, state }) => {
+      square.dataset['state'] = state
+      square.title = `Worker ${slot}: ${state}`
+    },
+  })
+  sync(byId('workers'), workers, { key, create: createRow, update: updateRow })
+}
+
+function createRow({ slot }: WorkerStatus): HTMLElement {
+  const row = element('tr')
+  const head = element('th', 'number', String(slot))
+  head.setAttribute('scope', 'row')
+  const cells = ['', '', 'number', 'number', 'number'].map((className) => element('td', className))
+  row.append(head, ...cells)
+  return row
+}
+
+function updateRow(row: HTMLElement, worker: WorkerStatus): void {
+  const { state, remote, busyMs, served, rssBytes } = worker
+  const texts = [
+    state,
+    remote ?? '–',
+    busyMs === null ? '–' : milliseconds(busyMs),
+    count(served),
+    mebibytes(rssBytes),
+  ]
+  for (const [at, text] of texts.entries()) {
+    const cell = row.children[at + 1]
+    if (cell !== undefined) setText(cell, text)
+  }
+  const cell = row.children[1] as HTMLElement
+  if (state === 'killing' || state === 'backing-off') cell.dataset['tone'] = 'bad'
+  else delete cell.dataset['tone']
+}

@@ -1,0 +1,85 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AdminSettings } from '../config/admin.ts'
+import { HelloserverError } from '../errors.ts'
+import type { Exposition } from '../metrics/exposition.ts'
+import { answer, answerJson, answerText, bodyOf } from './answers.ts'
+import { readAssets } from './assets.ts'
+import type { Access } from './guard.ts'
+import type { Live } from './live.ts'
+import type { AdminTarget } from './target.ts'
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly access: Access
+  answer(request: IncomingMessage, response: ServerResponse): void | Promise<void>
+}
+
+export interface RouteOptions {
+  readonly target: AdminTarget
+  readonly metrics: Exposition
+  readonly live: Live
+  readonly settings: () => AdminSettings | undefined
+}
+
+const maxWorkers = 1_024
+
+/** All there is, by path. */
+export function routesTo(options: RouteOptions): ReadonlyMap<string, Route> {
+  const { target, metrics, live, settings } = options
+  const own: Readonly<Record<string, Route>> = {
+    '/healthz': get('probe', (response) => answerText(response, 200, 'alive')),
+    '/readyz': get('probe', (response) => {
+      const { state } = target.status()
+      const isReady = state === 'serving' || state === 'degraded'
+      answerText(response, isReady ? 200 : 503, state)
+    }),
+    '/metrics': get('read', async (response) => {
+      answer(response, 200, metrics.contentType, await metrics.text())
+    }),
+    '/api/status': get('read', (response) => answerJson(response, 200, target.status())),
+    '/api/live': get('read', (response) => {
+      if (live.hasRoom) live.attach(response, settings()?.token !== undefined)
+      else answerText(response, 503, 'Too many look on already; close one of the pages')
+    }),
+    // For the page to know whether a token is right before it shows what it is good for.
+    '/api/token': post(async (response) => answerJson(response, 200, {})),
+    '/api/reload': post(async (response) => {
+      const result = await target.reload('the admin page')
+      answerJson(response, result.outcome === 'done' ? 200 : 422, result)
+    }),
+    '/api/scale': post(async (response, request) => {
+      const workers = workersIn(await bodyOf(request))
+      await target.scale(workers)
+      answerJson(response, 200, { workers })
+    }),
+  }
+  const page = [...readAssets()].map(
+    ([path, { type, content }]) =>
+      [path, get('page', (response) => answer(response, 200, type, content))] as const,
+  )
+  return new Map([...page, ...Object.entries(own)])
+}
+
+function get(access: Access, respond: (response: ServerResponse) => void | Promise<void>): Route {
+  return { method: 'GET', access, answer: (_, response) => respond(response) }
+}
+
+function post(
+  respond: (response: ServerResponse, request: IncomingMessage) => Promise<void>,
+): Route {
+  return {
+    method: 'POST',
+    access: 'act',
+    answer: (request, response) => respond(response, request),
+  }
+}
+
+function workersIn({ workers }: Record<string, unknown>): number {
+  if (typeof workers === 'number' && Number.isInteger(workers)) {
+    if (workers >= 1 && workers <= maxWorkers) return workers
+  }
+  throw new HelloserverError(
+    'BAD_USAGE',
+    `workers is ${JSON.stringify(workers) ?? 'missing'}; it must be a number from 1 to ${maxWorkers}`,
+  )
+}

@@ -1,0 +1,102 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { FigureTotals, Status } from '../status.ts'
+import { addDurations } from './durations.ts'
+import { addProcessMetrics } from './process-metrics.ts'
+import { type Snapshot, serviceMetrics } from './service-metrics.ts'
+
+/** Where the figures come from. */
+export interface Measured {
+  status(): Status
+  totals(): FigureTotals
+}
+
+/** The figures in the form that Prometheus reads. They are looked up when it asks: between, it costs nothing. */
+export class Exposition {
+  readonly #registry = new Registry()
+  readonly #measured: Measured
+  #snapshot: Snapshot | undefined
+
+  constructor(measured: Measured) {
+    this.#measured = measured
+    this.#addBuild()
+    for (const metric of serviceMetrics) this.#add(metric)
+    addDurations(
+      this.#registry,
+      'helloserver_connection_wait_seconds',
+      'From accepted to handed to a worker.',
+      () => this.#now.totals.wait,
+    )
+    addDurations(
+      this.#registry,
+      'helloserver_connection_handling_seconds',
+      "From handed to a worker to the worker's end of it.",
+      () => this.#now.totals.handling,
+    )
+    addProcessMetrics(this.#registry)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  async text(): Promise<string> {
+    this.#snapshot = { status: this.#measured.status(), totals: this.#measured.totals() }
+    try {
+      return await this.#registry.metrics()
+    } finally {
+      this.#snapshot = undefined
+    }
+  }
+
+  /** Of the scrape that is under way. */
+  get #now(): Snapshot {
+    return this.#snapshot ?? { status: this.#measured.status(), totals: this.#measured.totals() }
+  }
+
+  #addBuild(): void {
+    const now = () => this.#now
+    new Gauge({
+      name: 'helloserver_build_info',
+      help: 'What runs; always 1.',
+      labelNames: ['name', 'version', 'build', 'node'],
+      registers: [this.#registry],
+      collect() {
+        const { name, version, build } = now().status
+        this.reset()
+        this.set({ name, version, build, node: process.version }, 1)
+      },
+    })
+  }
+
+  #add({ type, name, help, label, read }: (typeof serviceMetrics)[number]): void {
+    const values = () =>
+      Object.entries(read(this.#now)).map(
+        ([value, count]) => [label === undefined ? {} : { [label]: value }, count] as const,
+      )
+    const options = {
+      name: `helloserver_${name}`,
+      help,
+      labelNames: label === undefined ? [] : [label],
+      registers: [this.#registry],
+    }
+    if (type === 'counter') {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset()
+          for (const [labels, count] of values()) this.inc(labels, count)
+        },
+      })
+      return
+    }
+    new Gauge({
+      ...options,
+      collect() {
+        this.reset()
+        // What has no label begins again at 0, which is a value.
+        if (label === undefined) this.remove()
+        for (const [labels, count] of values()) this.set(labels, count)
+      },
+    })
+  }
+}

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/**
+ * The primary's own process, by the names that Prometheus's clients have agreed on. Not prom-client's own list, which
+ * keeps measuring between scrapes.
+ */
+export function addProcessMetrics(registry: Registry): void {
+  const registers = [registry]
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const value = read()
+        if (value === undefined) this.remove()
+        else this.set(value)
+      },
+    })
+
+  counter('process_cpu_seconds_total', 'CPU time that the primary has used.', () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1_000_000
+  })
+  gauge('process_resident_memory_bytes', 'Memory of the primary.', () => process.memoryUsage.rss())
+  gauge('process_start_time_seconds', 'When the primary was started, since the epoch.', () =>
+    Math.round((Date.now() - process.uptime() * 1_000) / 1_000),
+  )
+  gauge('process_open_fds', 'Open files of the primary.', openFiles)
+  gauge('process_max_fds', 'Files that the primary may have open.', maxFiles)
+  gauge(
+    'nodejs_heap_size_used_bytes',
+    "Used part of the primary's heap.",
+    () => process.memoryUsage().heapUsed,
+  )
+  counter(
+    'nodejs_eventloop_active_seconds_total',
+    "Time in which the primary's event loop had something to do.",
+    () => performance.eventLoopUtilization().active / 1_000,
+  )
+}
+
+function openFiles(): number | undefined {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    // Not on Linux.
+    return undefined
+  }
+}
+
+function maxFiles(): number | undefined {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? undefined : Number(soft)
+  } catch {
+    // Not on Linux.
+    return undefined
+  }
+}

@@ -1,0 +1,169 @@
+import { primaryTransitions } from '../lifecycle/primary-states.ts'
+import { type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
+import type { FigureTotals, Status } from '../status.ts'
+
+/** The service as one scrape sees it: all at the same instant, so that the counts add up. */
+export interface Snapshot {
+  readonly status: Status
+  readonly totals: FigureTotals
+}
+
+/** By the value of the label; without a label, one under the empty name. Empty: there is nothing to tell. */
+type Reading = Readonly<Record<string, number>>
+
+interface Metric {
+  readonly type: 'counter' | 'gauge'
+  /** Without the service's prefix. */
+  readonly name: string
+  readonly help: string
+  readonly label?: string
+  read(snapshot: Snapshot): Reading
+}
+
+const states = [...Object.keys(primaryTransitions), 'degraded']
+const slotStates = Object.keys(slotTransitions) as SlotState[]
+
+const single = (value: number | null | undefined): Reading =>
+  value === null || value === undefined ? {} : { '': value }
+
+const yes = (is: boolean | undefined) => (is === undefined ? {} : single(Number(is)))
+
+/** The service's own figures: names, units and labels are part of the contract (docs/monitoring.md). */
+export const serviceMetrics: readonly Metric[] = [
+  {
+    type: 'gauge',
+    name: 'state',
+    help: 'The state that the service is in: 1 for that one, 0 for the others.',
+    label: 'state',
+    read: ({ status }) =>
+      Object.fromEntries(states.map((state) => [state, Number(status.state === state)])),
+  },
+  {
+    type: 'gauge',
+    name: 'generation',
+    help: 'Generation of workers.',
+    read: ({ status }) => single(status.generation),
+  },
+  {
+    type: 'counter',
+    name: 'connections_accepted_total',
+    help: 'Connections accepted.',
+    read: ({ status }) => single(status.connections.accepted),
+  },
+  {
+    type: 'counter',
+    name: 'connections_ended_total',
+    help: 'Connections that have ended, and how.',
+    label: 'outcome',
+    read: ({ status: { connections } }) => {
+      const { served, failed, shed, expired, gone } = connections
+      return { served, failed, shed, expired, gone }
+    },
+  },
+  {
+    type: 'gauge',
+    name: 'connections_queued',
+    help: 'Connections that wait for a worker.',
+    read: ({ status }) => single(status.connections.queued),
+  },
+  {
+    type: 'gauge',
+    name: 'connections_active',
+    help: 'Connections that workers have in hand.',
+    read: ({ status }) => single(status.connections.active),
+  },
+  {
+    type: 'gauge',
+    name: 'queue_limit',
+    help: 'Connections that may wait.',
+    read: ({ status }) => single(status.queue.max),
+  },
+  {
+    type: 'gauge',
+    name: 'queue_oldest_seconds',
+    help: 'How long the first in the queue has waited.',
+    read: ({ status }) => single(status.queue.oldestMs / 1_000),
+  },
+  {
+    type: 'gauge',
+    name: 'workers',
+    help: 'Worker slots by state.',
+    label: 'state',
+    read: ({ status: { workers } }) =>
+      Object.fromEntries(
+        slotStates.map((state) => [
+          state,
+          workers.filter((worker) => worker.state === state).length,
+        ]),
+      ),
+  },
+  {
+    type: 'gauge',
+    name: 'worker_resident_memory_bytes',
+    help: 'Memory of each worker.',
+    label: 'slot',
+    read: ({ status: { workers } }) =>
+      Object.fromEntries(
+        workers.filter(({ pid }) => pid !== null).map(({ slot, rssBytes }) => [slot, rssBytes]),
+      ),
+  },
+  {
+    type: 'counter',
+    name: 'worker_restarts_total',
+    help: 'Workers replaced, and why.',
+    label: 'cause',
+    read: ({ totals }) => totals.restarts,
+  },
+  {
+    type: 'counter',
+    name: 'reloads_total',
+    help: 'Reloads and upgrades, and how they ended.',
+    label: 'outcome',
+    read: ({ totals }) => ({ ...totals.reloads }),
+  },
+  {
+    type: 'gauge',
+    name: 'last_reload_successful',
+    help: 'Whether the last reload or upgrade worked; missing before the first.',
+    read: ({ status: { lastReload } }) => (lastReload ? yes(lastReload.outcome === 'done') : {}),
+  },
+  {
+    type: 'gauge',
+    name: 'last_reload_timestamp_seconds',
+    help: 'When the last reload or upgrade ended, since the epoch; missing before the first.',
+    read: ({ status: { lastReload } }) => single(lastReload && Date.parse(lastReload.at) / 1_000),
+  },
+  {
+    type: 'gauge',
+    name: 'lease_held',
+    help: 'Whether this host has the lease; missing without Redis.',
+    read: ({ status }) => yes(status.lease?.held),
+  },
+  {
+    type: 'gauge',
+    name: 'lease_exclusive',
+    help: 'Whether only one host may have the lease; missing without Redis.',
+    read: ({ status: { lease } }) => yes(lease === null ? undefined : lease.mode === 'exclusive'),
+  },
+  {
+    type: 'gauge',
+    name: 'lease_token',
+    help: 'The fencing token; missing while the lease is not held.',
+    read: ({ status }) => single(status.lease?.token),
+  },
+  {
+    type: 'gauge',
+    name: 'lease_valid_seconds',
+    help: 'How long the lease holds if nothing more is heard from Redis; missing while it is not held.',
+    read: ({ status }) => {
+      const validForMs = status.lease?.validForMs ?? null
+      return single(validForMs && validForMs / 1_000)
+    },
+  },
+  {
+    type: 'gauge',
+    name: 'supervisor_attached',
+    help: 'Whether pm2 watches over the service.',
+    read: ({ status }) => yes(status.supervisor.attached),
+  },
+]

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { waitFor } from './wait-for.ts'
+
+const axeSource = readFileSync(
+  createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
+  'utf8',
+)
+
+/** A real browser that is gone after the test, and fails it when a page had something to complain about. */
+export class Browser {
+  readonly #context: BrowserContext
+  readonly #complaints: string[] = []
+  /** Complaints that the test provokes. */
+  readonly #allow: readonly RegExp[]
+
+  private constructor(context: BrowserContext, allow: readonly RegExp[]) {
+    this.#context = context
+    this.#allow = allow
+  }
+
+  static async open(t: TestContext, allow: readonly RegExp[] = []): Promise<Browser> {
+    const profile = mkdtempSync(join(tmpdir(), 'hs-browser-'))
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath: '/usr/bin/chromium',
+      headless: true,
+      bypassCSP: false,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    })
+    const browser = new Browser(context, allow)
+    t.after(async () => {
+      await context.close()
+      rmSync(profile, { recursive: true, force: true })
+      browser.#assertContent()
+    })
+    return browser
+  }
+
+  async visit(url: string): Promise<Page> {
+    const page = await this.#context.newPage()
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.#complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => this.#complaints.push(error.message))
+    await page.goto(url)
+    return page
+  }
+
+  #assertContent(): void {
+    const unexpected = this.#complaints.filter((one) => !this.#allow.some((some) => some.test(one)))
+    assert.deepEqual(unexpected, [], 'the browser complained')
+  }
+}
+
+/** Waits until an element's text matches, and returns it. */
+export function textOf(page: Page, selector: string, pattern: RegExp): Promise<string> {
+  return waitFor(`${selector} to match ${pattern}`, async () => {
+    const text = await page.locator(selector).first().textContent()
+    return text !== null && pattern.test(text) ? text : undefined
+  })
+}
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string
+    readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[]
+  }[]
+}
+
+/** What is hard to use on a page for who does not see it, or not well. */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  // Evaluated from outside, so the page's own policy does not come into it.
+  await page.evaluate(axeSource)
+  const { violations } = (await page.evaluate('axe.run()')) as AxeResults
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
+  )
+}
