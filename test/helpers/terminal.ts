@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Cleanup } from './cleanup.ts'
@@ -20,8 +20,9 @@ export interface TerminalSize {
 export class Terminal {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-tty-'))
   readonly #environment: NodeJS.ProcessEnv
+  readonly #server: ChildProcess
 
-  constructor(t: Cleanup, { columns, rows }: TerminalSize, environment: NodeJS.ProcessEnv) {
+  private constructor(t: Cleanup, environment: NodeJS.ProcessEnv) {
     // What a tmux that runs the tests has set is not for this one.
     const { TMUX: _, TMUX_PANE: __, ...own } = process.env
     const ENV = join(this.#folder, 'shrc')
@@ -37,7 +38,26 @@ export class Terminal {
     const settings = ['set -g status off', 'set -g default-terminal tmux-256color']
     writeFileSync(join(this.#folder, 'tmux.conf'), `${settings.join('\n')}\n`)
     t.after(() => this.#end())
-    this.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '/bin/sh')
+    // A test that is killed, or whose tidying up fails, ends no tmux: then this one ends with it.
+    const bound = ['--pdeathsig', 'KILL', 'tmux', '-D', ...this.#place]
+    this.#server = spawn('setpriv', bound, { env: this.#environment, stdio: 'ignore' })
+  }
+
+  /**
+   * Opens one, and waits for the shell's prompt.
+   *
+   * @param environment - of what the shell starts
+   */
+  static async open(
+    t: Cleanup,
+    { columns, rows }: TerminalSize,
+    environment: NodeJS.ProcessEnv,
+  ): Promise<Terminal> {
+    const terminal = new Terminal(t, environment)
+    await waitFor('tmux', () => existsSync(join(terminal.#folder, 'socket')))
+    terminal.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '/bin/sh')
+    await terminal.shows(/ready>/)
+    return terminal
   }
 
   /** What the screen shows, without the blanks at the ends of lines. */
@@ -96,20 +116,19 @@ export class Terminal {
   }
 
   #tmux(...args: string[]): string {
-    const place = ['-S', join(this.#folder, 'socket'), '-f', join(this.#folder, 'tmux.conf')]
-    return execFileSync('tmux', [...place, ...args], {
+    return execFileSync('tmux', ['-N', ...this.#place, ...args], {
       encoding: 'utf8',
       env: this.#environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   }
 
+  get #place(): string[] {
+    return ['-S', join(this.#folder, 'socket'), '-f', join(this.#folder, 'tmux.conf')]
+  }
+
   #end(): void {
-    try {
-      this.#tmux('kill-server')
-    } catch {
-      // Its shell has ended, and so has it.
-    }
+    this.#server.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -30,8 +30,7 @@ describe('what pm2 shows', { concurrency: 3 }, () => {
         clients.push(await Client.connect(service.port))
         await counted(service, { queued })
       }
-      const terminal = new Terminal(t, size, pm2.commandEnvironment)
-      await terminal.shows(/ready>/)
+      const terminal = await Terminal.open(t, size, pm2.commandEnvironment)
       terminal.run(pm2.commandLine('monit'))
       await terminal.shows(/Queue +2 /)
       const shown = metrics(terminal.screen)

@@ -20,8 +20,7 @@ async function watched(
   size: TerminalSize = sizes[0],
   variables: NodeJS.ProcessEnv = {},
 ): Promise<Terminal> {
-  const terminal = new Terminal(t, size, { ...service.sandbox.environment, ...variables })
-  await terminal.shows(/ready>/)
+  const terminal = await Terminal.open(t, size, { ...service.sandbox.environment, ...variables })
   terminal.run(`${mark} ${command}`)
   await terminal.shows(/q quit/)
   return terminal
@@ -153,7 +152,7 @@ describe('helloserver top', { concurrency: 2 }, () => {
     const service = await startService(t)
     const terminal = await watched(t, service)
     for (const suspend of [
-      () => terminal.press('C-z'),
+      async () => terminal.press('C-z'),
       async () => void signalTo(await topPid(service), 'SIGTSTP'),
     ]) {
       await suspend()

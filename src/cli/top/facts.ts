@@ -1,3 +1,4 @@
+import { permitLine } from '../../fleet/permit-line.ts'
 import type { LeaseStatus } from '../../lease/lease.ts'
 import type { Percentiles, ReloadResult, Status } from '../../status.ts'
 import { ago, busyOf, megabytes, memoryOf, perSecond, shortTime } from '../amounts.ts'
@@ -21,7 +22,7 @@ const stateStyles: Readonly<Record<Status['state'], Style>> = {
 /** What one must know of a service, however small the window: how it is, how fast, and who waits. */
 export function vitalFacts(status: Status, now: Date): Pieces[] {
   const { name, version, state, generation, uptimeMs, listen, pid, supervisor } = status
-  const { lease, drain, rates, queue, workers } = status
+  const { lease, fleet, drain, rates, queue, workers } = status
   return [
     [
       [span(name, 'bold')],
@@ -36,6 +37,7 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
     ],
     ...(lease === null ? [] : [leasePieces(lease)]),
     ...(drain === null ? [] : [labelled('drain', drainLine(drain), drain.cause)]),
+    ...(fleet?.waiting ? [labelled('fleet', permitLine(fleet.waiting))] : []),
     labelled(
       'rate',
       `${perSecond(rates.perSecond)} conn/s`,
