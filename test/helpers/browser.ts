@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -29,7 +28,6 @@ export class Browser {
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: '/usr/bin/chromium',
       headless: true,
-      bypassCSP: false,
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -84,7 +82,7 @@ interface AxeResults {
 export async function accessibilityProblems(page: Page): Promise<string[]> {
   // Evaluated from outside, so the page's own policy does not come into it.
   await page.evaluate(axeSource)
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults
+  const { violations } = await page.evaluate<AxeResults>('axe.run()')
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
   )
