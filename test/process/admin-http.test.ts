@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { bearer, http, page, viewer } from '../helpers/admin.ts'
@@ -222,6 +224,22 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
     const live = await viewer(port, bearer)
     assert.equal(live.status, 200)
     live.leave()
+  })
+
+  test('takes another token with a reload, and ends what the old one has opened', async (t) => {
+    const sandbox = new Sandbox(t)
+    const port = await freePort()
+    sandbox.configure(page(sandbox, `0.0.0.0:${port}`))
+    const service = await startIn(sandbox)
+    const live = await viewer(port, bearer)
+    writeFileSync(join(sandbox.runDir, 'token'), 'another-token-by-now')
+    const unchanged = await http(port, '/metrics', { headers: bearer })
+    assert.equal(unchanged.status, 200)
+    assert.equal((await service.cli('reload')).status, 0)
+    await waitFor('the end of the view', () => live.hasEnded())
+    assert.equal((await http(port, '/metrics', { headers: bearer })).status, 401)
+    const headers = { authorization: 'Bearer another-token-by-now' }
+    assert.equal((await http(port, '/metrics', { headers })).status, 200)
   })
 
   test('goes over to the successor in an upgrade, on the same port', async (t) => {
