@@ -7,6 +7,7 @@ import type { Status } from '../../src/status.ts'
 import { bearer, http, page, viewer } from '../helpers/admin.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { freePort } from '../helpers/free-port.ts'
+import { isAlive } from '../helpers/processes.ts'
 import { Sandbox, type SandboxOptions } from '../helpers/sandbox.ts'
 import { counted, type Service, startIn } from '../helpers/service.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
@@ -245,6 +246,7 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
   test('goes over to the successor in an upgrade, on the same port', async (t) => {
     const { port, service } = await withPage(t)
     const live = await viewer(port)
+    const client = await held(service)
     const { pid } = await upgrade(service)
     assert.notEqual(pid, service.pid)
     await waitFor('the end of the old view', () => live.hasEnded())
@@ -253,5 +255,9 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
       return answer?.status === 200 ? (JSON.parse(answer.body) as Status) : undefined
     })
     assert.equal(status.pid, pid)
+    // The predecessor is still there, with what it has in hand.
+    assert.ok(isAlive(service.pid))
+    await client.send('bye\r\n')
+    assert.equal((await client.ending()).text, 'bye\r\n')
   })
 })
