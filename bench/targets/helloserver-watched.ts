@@ -57,7 +57,10 @@ export const helloserverWatched: Target = {
     try {
       await mkdir(place.runDir, { mode: 0o700 })
       await writeFile(config, JSON.stringify({ admin: { http: pagePort } }))
-      await writeFile(join(path, 'app.js'), `export { default } from '${pathToFileURL(echoApp)}'\n`)
+      await writeFile(
+        join(path, 'app.js'),
+        `export { default } from '${pathToFileURL(echoApp).href}'\n`,
+      )
       await writeFile(ecosystem, JSON.stringify({ apps: [await shippedEntry()] }))
       await runOrThrow('pm2 start', pm2Cli, ['start', ecosystem], { env })
       await untilEchoes(port, signal)

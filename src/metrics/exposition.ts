@@ -55,31 +55,34 @@ export class Exposition {
 
   #addBuild(): void {
     const now = () => this.#now
-    new Gauge({
+    const build = new Gauge({
       name: 'helloserver_build_info',
       help: 'What runs; always 1.',
       labelNames: ['name', 'version', 'build', 'node'],
-      registers: [this.#registry],
+      registers: [],
       collect() {
-        const { name, version, build } = now().status
+        const { status } = now()
         this.reset()
-        this.set({ name, version, build, node: process.version }, 1)
+        const { name, version, build: digest } = status
+        this.set({ name, version, build: digest, node: process.version }, 1)
       },
     })
+    this.#registry.registerMetric(build)
   }
 
-  #add({ type, name, help, label, read }: (typeof serviceMetrics)[number]): void {
+  #add(metric: (typeof serviceMetrics)[number]): void {
+    const { type, name, help, label } = metric
     const values = () =>
-      Object.entries(read(this.#now)).map(
+      Object.entries(metric.read(this.#now)).map(
         ([value, count]) => [label === undefined ? {} : { [label]: value }, count] as const,
       )
     const options = {
       name: `helloserver_${name}`,
       help,
       labelNames: label === undefined ? [] : [label],
-      registers: [this.#registry],
+      registers: [],
     }
-    if (type === 'counter') {
+    const counter = () =>
       new Counter({
         ...options,
         collect() {
@@ -87,16 +90,16 @@ export class Exposition {
           for (const [labels, count] of values()) this.inc(labels, count)
         },
       })
-      return
-    }
-    new Gauge({
-      ...options,
-      collect() {
-        this.reset()
-        // What has no label begins again at 0, which is a value.
-        if (label === undefined) this.remove()
-        for (const [labels, count] of values()) this.set(labels, count)
-      },
-    })
+    const gauge = () =>
+      new Gauge({
+        ...options,
+        collect() {
+          this.reset()
+          // What has no label begins again at 0, which is a value.
+          if (label === undefined) this.remove()
+          for (const [labels, count] of values()) this.set(labels, count)
+        },
+      })
+    this.#registry.registerMetric(type === 'counter' ? counter() : gauge())
   }
 }

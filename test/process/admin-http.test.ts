@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { bearer, http, page, viewer } from '../helpers/admin.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { freePort } from '../helpers/free-port.ts'
+import { isAlive } from '../helpers/processes.ts'
 import { Sandbox, type SandboxOptions } from '../helpers/sandbox.ts'
 import { counted, type Service, startIn } from '../helpers/service.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
@@ -224,9 +227,26 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
     live.leave()
   })
 
+  test('takes another token with a reload, and ends what the old one has opened', async (t) => {
+    const sandbox = new Sandbox(t)
+    const port = await freePort()
+    sandbox.configure(page(sandbox, `0.0.0.0:${port}`))
+    const service = await startIn(sandbox)
+    const live = await viewer(port, bearer)
+    writeFileSync(join(sandbox.runDir, 'token'), 'another-token-by-now')
+    const unchanged = await http(port, '/metrics', { headers: bearer })
+    assert.equal(unchanged.status, 200)
+    assert.equal((await service.cli('reload')).status, 0)
+    await waitFor('the end of the view', () => live.hasEnded())
+    assert.equal((await http(port, '/metrics', { headers: bearer })).status, 401)
+    const headers = { authorization: 'Bearer another-token-by-now' }
+    assert.equal((await http(port, '/metrics', { headers })).status, 200)
+  })
+
   test('goes over to the successor in an upgrade, on the same port', async (t) => {
     const { port, service } = await withPage(t)
     const live = await viewer(port)
+    const client = await held(service)
     const { pid } = await upgrade(service)
     assert.notEqual(pid, service.pid)
     await waitFor('the end of the old view', () => live.hasEnded())
@@ -235,5 +255,9 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
       return answer?.status === 200 ? (JSON.parse(answer.body) as Status) : undefined
     })
     assert.equal(status.pid, pid)
+    // The predecessor is still there, with what it has in hand.
+    assert.ok(isAlive(service.pid))
+    await client.send('bye\r\n')
+    assert.equal((await client.ending()).text, 'bye\r\n')
   })
 })

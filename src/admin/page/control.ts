@@ -27,7 +27,7 @@ export class Control {
 
   /** How many workers there are: what a person scales from. */
   update(workers: number): void {
-    const input = byId<HTMLInputElement>('scale')
+    const input = inputAt('scale')
     // Not while somebody types.
     if (this.#workers !== workers && document.activeElement !== input) input.value = `${workers}`
     this.#workers = workers
@@ -49,7 +49,7 @@ export class Control {
   }
 
   async #scale(): Promise<void> {
-    const workers = byId<HTMLInputElement>('scale').valueAsNumber
+    const workers = inputAt('scale').valueAsNumber
     if (
       !(await confirmed(`Scale from ${this.#workers} to ${workers} workers until the next reload?`))
     )
@@ -74,17 +74,20 @@ export async function askForToken(): Promise<void> {
   keepToken(undefined)
   byId('denied').hidden = false
   byId('content').hidden = true
+  const over = new AbortController()
   await new Promise<void>((resolve) => {
-    onSubmit('denied-form', async () => {
+    const tried = async () => {
       if (await enter('denied-token', 'denied-outcome')) resolve()
-    })
+    }
+    onSubmit('denied-form', tried, over.signal)
   })
+  over.abort()
   byId('denied').hidden = true
   byId('content').hidden = false
 }
 
 async function enter(inputId: string, outcomeId: string): Promise<boolean> {
-  const input = byId<HTMLInputElement>(inputId)
+  const input = inputAt(inputId)
   const problem = await tryToken(input.value.trim())
   input.value = ''
   if (problem === undefined) show(outcomeId, '')
@@ -92,23 +95,33 @@ async function enter(inputId: string, outcomeId: string): Promise<boolean> {
   return problem === undefined
 }
 
-function onSubmit(id: string, act: () => Promise<void>): void {
-  byId<HTMLFormElement>(id).onsubmit = (event) => {
+/** @param signal - ends it */
+function onSubmit(id: string, act: () => Promise<void>, signal?: AbortSignal): void {
+  const listener = (event: Event) => {
     event.preventDefault()
     void act()
   }
+  byId(id).addEventListener('submit', listener, signal && { signal })
+}
+
+function inputAt(id: string): HTMLInputElement {
+  return byId(id) as HTMLInputElement
 }
 
 function confirmed(question: string): Promise<boolean> {
-  const dialog = byId<HTMLDialogElement>('confirm')
+  const dialog = byId('confirm') as HTMLDialogElement
+  const over = new AbortController()
+  const { signal } = over
   show('confirm-text', question)
+  dialog.returnValue = ''
   dialog.showModal()
+  byId('confirm-yes').addEventListener('click', () => dialog.close('yes'), { signal })
+  byId('confirm-no').addEventListener('click', () => dialog.close(), { signal })
   return new Promise((resolve) => {
-    byId('confirm-yes').onclick = () => dialog.close('yes')
-    byId('confirm-no').onclick = () => dialog.close('no')
-    dialog.onclose = () => {
+    const closed = () => {
+      over.abort()
       resolve(dialog.returnValue === 'yes')
-      dialog.returnValue = ''
     }
+    dialog.addEventListener('close', closed, { signal })
   })
 }

@@ -2,23 +2,27 @@
 export type Tone = 'good' | 'warn' | 'bad' | 'plain'
 
 /** An element of the page's own markup. */
-export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+export function byId(id: string): HTMLElement {
   const found = document.getElementById(id)
   if (found === null) throw new Error(`The page has no element "${id}"`)
-  return found as E
+  return found
 }
 
 /** Sets a text when it is another: what does not change is not touched, so that it can be selected and read. */
-export function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text
+export function setText(shown: Element, text: string): void {
+  if (shown.textContent !== text) shown.textContent = text
 }
 
 /** Sets the text and tone of an element of the page. */
 export function show(id: string, text: string, tone?: Tone): void {
-  const element = byId(id)
-  setText(element, text)
-  if (tone === undefined) delete element.dataset['tone']
-  else element.dataset['tone'] = tone
+  const shown = byId(id)
+  setText(shown, text)
+  setTone(shown, tone)
+}
+
+export function setTone(shown: HTMLElement, tone: Tone | undefined): void {
+  if (tone === undefined) delete shown.dataset['tone']
+  else shown.dataset['tone'] = tone
 }
 
 /** An element with a class and a text. */

@@ -1,6 +1,6 @@
 import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
 import type { LiveMessages } from '../messages.ts'
-import { byId, element, setText, show, sync, type Tone } from './dom.ts'
+import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, span, timeOf } from './format.ts'
 
 const tones: { readonly [State in HostView['state']]?: Tone } = {
@@ -59,12 +59,6 @@ function updateRow(row: HTMLElement, host: HostView): void {
     const cell = row.children[at + 1]
     if (cell !== undefined) setText(cell, text)
   }
-  setTone(row.children[1], tones[state])
-  setTone(row.children[7], lastReload?.outcome === 'failed' ? 'bad' : undefined)
-}
-
-function setTone(cell: Element | undefined, tone: Tone | undefined): void {
-  if (!(cell instanceof HTMLElement)) return
-  if (tone === undefined) delete cell.dataset['tone']
-  else cell.dataset['tone'] = tone
+  setTone(row.children[1] as HTMLElement, tones[state])
+  setTone(row.children[7] as HTMLElement, lastReload?.outcome === 'failed' ? 'bad' : undefined)
 }

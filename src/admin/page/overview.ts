@@ -1,5 +1,5 @@
 import type { Status } from '../../status.ts'
-import { byId, element, setText, show, sync, type Tone } from './dom.ts'
+import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, milliseconds, span, timeOf } from './format.ts'
 
 const tones: { readonly [State in Status['state']]: Tone } = {
@@ -11,6 +11,9 @@ const tones: { readonly [State in Status['state']]: Tone } = {
   draining: 'warn',
   stopped: 'bad',
 }
+
+/** Ends that nobody wants. */
+const isBad: ReadonlySet<string> = new Set(['failed', 'shed', 'expired'])
 
 /** What the service is, and how it is now. */
 export function showOverview(status: Status): void {
@@ -94,7 +97,6 @@ function showSupervisor({ supervisor }: Status): void {
 }
 
 function showAccount({ connections }: Status): void {
-  const bad: readonly string[] = ['failed', 'shed', 'expired']
   sync(byId('account'), Object.entries(connections), {
     key: ([what]) => what,
     create: ([what]) => {
@@ -105,7 +107,7 @@ function showAccount({ connections }: Status): void {
     update: (made, [what, many]) => {
       const figure = made.lastElementChild as HTMLElement
       setText(figure, count(many))
-      if (bad.includes(what) && many > 0) figure.dataset['tone'] = 'bad'
+      setTone(figure, isBad.has(what) && many > 0 ? 'bad' : undefined)
     },
   })
 }

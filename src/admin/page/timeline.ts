@@ -15,6 +15,12 @@ interface Placed {
   readonly side: 'before' | 'after' | undefined
 }
 
+/** An element on the line. */
+interface Part {
+  readonly placing: Placed
+  readonly isLabel: boolean
+}
+
 /** When what happened, under the plots. The list of events says the same in words, for who does not see it. */
 export class Timeline {
   readonly lane = element('div', 'lane')
@@ -32,28 +38,31 @@ export class Timeline {
   /** @param now - in seconds since the epoch */
   update(events: readonly ServiceEvent[], now: number): void {
     const placed = place(events, now, labelWidth / Math.max(labelWidth, this.#line.clientWidth))
-    const markers = placed.map((one) => ({ ...one, part: 'marker' as const }))
-    const labels = placed
-      .filter(({ side }) => side !== undefined)
-      .map((one) => ({ ...one, part: 'label' as const }))
-    sync(this.#line, [...markers, ...labels], {
-      key: ({ event, part }) => `${part} ${event.seq} ${event.at}`,
-      create: ({ event, part }) => {
-        const made =
-          part === 'marker'
-            ? element('span', 'marker')
-            : element('span', 'marker-label', shownAs(event).label)
-        made.title = `${timeOf(event.at)} ${event.text}`
-        made.dataset['tone'] = shownAs(event).tone
-        made.dataset['kind'] = event.kind
-        return made
-      },
-      update: (made, { share, part, side }) => {
-        made.style.left = `${(share * 100).toFixed(2)}%`
-        if (part === 'label') made.classList.toggle('before', side === 'before')
-      },
-    })
+    const labelled = placed.filter(({ side }) => side !== undefined)
+    const parts: Part[] = [
+      ...placed.map((placing) => ({ placing, isLabel: false })),
+      ...labelled.map((placing) => ({ placing, isLabel: true })),
+    ]
+    sync(this.#line, parts, { key: keyOf, create: createPart, update: updatePart })
   }
+}
+
+function keyOf({ placing: { event }, isLabel }: Part): string {
+  return `${isLabel} ${event.seq} ${event.at}`
+}
+
+function createPart({ placing: { event }, isLabel }: Part): HTMLElement {
+  const { tone, label } = shownAs(event)
+  const made = isLabel ? element('span', 'marker-label', label) : element('span', 'marker')
+  made.title = `${timeOf(event.at)} ${event.text}`
+  made.dataset['tone'] = tone
+  made.dataset['kind'] = event.kind
+  return made
+}
+
+function updatePart(made: HTMLElement, { placing: { share, side }, isLabel }: Part): void {
+  made.style.left = `${(share * 100).toFixed(2)}%`
+  if (isLabel) made.classList.toggle('before', side === 'before')
 }
 
 /** Words for the deploys first, then for the latest, as long as none is over another, or over a later marker. */

@@ -1,5 +1,5 @@
 import type { WorkerStatus } from '../../status.ts'
-import { byId, element, setText, sync } from './dom.ts'
+import { byId, element, setText, setTone, sync } from './dom.ts'
 import { count, mebibytes, milliseconds } from './format.ts'
 
 /** The workers: a square for each to see them all at once, and a table. */
@@ -38,7 +38,6 @@ function updateRow(row: HTMLElement, worker: WorkerStatus): void {
     const cell = row.children[at + 1]
     if (cell !== undefined) setText(cell, text)
   }
-  const cell = row.children[1] as HTMLElement
-  if (state === 'killing' || state === 'backing-off') cell.dataset['tone'] = 'bad'
-  else delete cell.dataset['tone']
+  const isBad = state === 'killing' || state === 'backing-off'
+  setTone(row.children[1] as HTMLElement, isBad ? 'bad' : undefined)
 }
