@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { ownEnvironment, takeServiceManager } from '../config/environment.ts'
+import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import {
@@ -35,6 +35,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
   process.umask(0o077)
   try {
     const environment = ownEnvironment()
+    hideRedisUrl()
     const serviceManager = takeServiceManager()
     const files = runFiles(name, environment)
     makeRunDir(files)

@@ -1,4 +1,4 @@
-import { ownEnvironment } from '../config/environment.ts'
+import { hideRedisUrl, ownEnvironment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
@@ -32,6 +32,7 @@ export async function succeed(name: string): Promise<number> {
   const predecessor = new Predecessor()
   try {
     const environment = ownEnvironment()
+    hideRedisUrl()
     const files = runFiles(name, environment)
     const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
     const serviceLog = new ServiceLog(name, new LogFile(files.logFile))

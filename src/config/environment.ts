@@ -30,6 +30,11 @@ export function ownEnvironment(): Environment {
   return picked
 }
 
+/** Takes the URL of Redis, which may have a password in it, out of the environment: workers run other people's code. */
+export function hideRedisUrl(): void {
+  delete process.env[variables.redisUrl]
+}
+
 /** What the process was told by others than helloserver: the XDG run directory, pm2, a service manager. */
 export function ambient(variable: string): string | undefined {
   const value = process.env[variable]

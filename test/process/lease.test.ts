@@ -218,6 +218,18 @@ describe('lease', { concurrency: 4 }, () => {
     )
   })
 
+  test('a worker is not told where Redis is, nor is that of a successor', async (t) => {
+    const app = `export default {
+      handle: (connection) => connection.write(String(process.env.HELLOSERVER_REDIS_URL)),
+    }`
+    const hosts = await Hosts.of(t, { app })
+    const host = await hosts.start('one')
+    assert.equal((await ask(host.port, '')).text, 'undefined')
+    assert.equal((await host.cli('upgrade')).status, 0)
+    assert.equal((await ask(host.port, '')).text, 'undefined')
+    assert.equal((await host.status()).lease?.held, true)
+  })
+
   test('with the mode "off" every host serves', async (t) => {
     const hosts = await Hosts.of(t, { lease: { mode: 'off' } })
     const services = [await hosts.start('one'), await hosts.start('two')]
