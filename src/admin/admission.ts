@@ -1,6 +1,6 @@
 /** So many requests in a second are answered, and so many more in a burst. */
-const perSecond = 50
-const burst = 150
+const perSecond = 20
+const burst = 100
 
 /** How many requests are answered: the page is not to take from the service what its clients need. */
 export class Admission {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AdminSettings } from '../config/admin.ts'
+import { type AdminSettings, maxAdminConnections } from '../config/admin.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'
@@ -8,8 +8,6 @@ import { answerJson, safetyHeaders } from './answers.ts'
 import { type Refusal, refusalOf } from './guard.ts'
 import type { Route } from './routes.ts'
 
-/** So many connections at a time; those past it are closed at once. */
-const maxConnections = 64
 /** How long a request may take to arrive, and a connection may have none; milliseconds. */
 const requestTimeoutMs = 5_000
 const idleTimeoutMs = 5_000
@@ -44,7 +42,7 @@ export function createSite(options: SiteOptions): Server {
     },
     (request, response) => void respond(request, response, options),
   )
-  server.maxConnections = maxConnections
+  server.maxConnections = maxAdminConnections
   return server
 }
 

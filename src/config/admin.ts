@@ -8,6 +8,9 @@ import type { ConfigFile } from './schema.ts'
 const defaultHost = '127.0.0.1'
 const defaultPort = 30_154
 
+/** So many connections to the page at a time: enough to hold up a flood with late answers; those past it are closed. */
+export const maxAdminConnections = 256
+
 const minTokenLength = 16
 const maxTokenLength = 512
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { maxAdminConnections } from '../config/admin.ts'
 import type { Config } from '../config/load.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { QueueLimits } from './queue.ts'
@@ -8,8 +9,9 @@ const ownFiles = 64
 const filesPerWorker = 8
 
 /** The queue's limits as configured, as far as the system lets them be; says so when it does not. */
-export function queueLimits({ queue, workers }: Config, log: Logger): QueueLimits {
-  const max = affordableQueue(queue.max, workers)
+export function queueLimits({ queue, workers, admin }: Config, log: Logger): QueueLimits {
+  const forPage = admin.http === false ? 0 : maxAdminConnections
+  const max = affordableQueue(queue.max, workers, openFilesLimit() - forPage)
   if (max < queue.max) {
     log.warn(
       { wanted: queue.max, max },
@@ -25,7 +27,7 @@ export function queueLimits({ queue, workers }: Config, log: Logger): QueueLimit
  *
  * @param wanted - `queue.max`
  * @param workers - how many there are
- * @param limit - how many files this process may have open
+ * @param limit - how many files this process may have open for them
  */
 export function affordableQueue(wanted: number, workers: number, limit = openFilesLimit()): number {
   // During a reload there are two generations.
