@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type pmx from '@pm2/io/build/main/pmx.js'
 import { logLevels } from '../config/log-levels.ts'
 import { requestParams } from '../control/params.ts'
@@ -15,6 +16,8 @@ export interface ActionsOptions {
   readonly signal: AbortSignal
 }
 
+/** No answer comes earlier than that, in milliseconds: `pm2 trigger` must have got ready to hear it. */
+const earliestMs = 300
 /** A service that runs answers at once; in milliseconds. */
 const promptMs = 5_000
 /** What waits for an outcome says after so long that it is still under way; in milliseconds. */
@@ -68,9 +71,26 @@ export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOp
   for (const action of Object.keys(actions)) {
     // Both parameters must be named: @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
     io.action(action, (given: unknown, reply: (answer: object) => void) => {
-      void answer(action, given, options).then(reply)
+      void answerNotTooSoon(action, given, options).then(reply)
     })
   }
+}
+
+/**
+ * `pm2 trigger` asks on one connection and hears the answer on another. One that comes before it knows how many answers
+ * to wait for is shown, and then it waits for ever.
+ */
+async function answerNotTooSoon(
+  action: string,
+  given: unknown,
+  options: ActionsOptions,
+): Promise<object> {
+  const { signal } = options
+  // Cut short when this process ends: then there is no later.
+  const soon = delay(earliestMs, undefined, { signal }).catch(() => {})
+  const answered = await answer(action, given, options)
+  await soon
+  return answered
 }
 
 /**
