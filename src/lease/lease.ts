@@ -60,7 +60,7 @@ export interface Lease {
    * connection, because a timer may be late, and a process may have been paused.
    */
   isValid(): boolean
-  /** Asks for it until it is granted. */
+  /** Asks for it until it is granted; good to call again meanwhile. */
   seek(): void
   /** This process was paused, and goes on: looks before anything else is done. */
   check(): void

@@ -102,6 +102,7 @@ export class RedisLease implements Lease {
   }
 
   seek(): void {
+    if (this.#machine.state === 'seeking') return
     this.#machine.apply('seek')
     this.#observations.forget()
     this.#contended = undefined

@@ -4,6 +4,7 @@ import { ask, Client } from '../helpers/client.ts'
 import { becomes, Hosts, tokenOf, ttlMs } from '../helpers/hosts.ts'
 import { isStopped, signalTo } from '../helpers/processes.ts'
 import { counted, startIn } from '../helpers/service.ts'
+import { failing } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /** Answers each line with the token that it is served by; a line without "more" is the last. */
@@ -101,6 +102,20 @@ describe('lease', { concurrency: 4 }, () => {
     await first.stop()
     const { listen } = await becomes(second, 'serving')
     assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
+  })
+
+  test('an upgrade that fails on a host that stands by says why, and it goes on standing by', async (t) => {
+    const hosts = await Hosts.of(t, failing)
+    const first = await hosts.start('one')
+    const second = await hosts.start('two')
+    second.sandbox.writeApp('throw new Error("a broken build")')
+    const { status, stderr } = await second.cli('upgrade')
+    assert.equal(status, 1)
+    assert.match(stderr, /a broken build/)
+    const { pid, state } = await second.status()
+    assert.deepEqual([pid, state], [second.pid, 'standby'])
+    await first.stop()
+    await becomes(second, 'serving')
   })
 
   test('when a primary is killed, a standby takes over with a higher token', async (t) => {
