@@ -287,6 +287,8 @@ export class RedisLease implements Lease {
     const { message } = error
     if (message === this.#reason) return
     this.#reason = message
+    // Who has it is news again after that.
+    this.#contended = undefined
     this.#listener.onTrouble(error)
   }
 

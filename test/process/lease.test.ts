@@ -160,6 +160,22 @@ describe('lease', { concurrency: 4 }, () => {
     assert.ok(tokenOf(await becomes(host, 'serving')) > token)
   })
 
+  test('a host that stands by says again who has the lease, once Redis is back', async (t) => {
+    // Longer than the pause, or it would change hands.
+    const hosts = await Hosts.of(t, { lease: { ttlMs: 60_000 } })
+    await hosts.start('one')
+    const second = await hosts.start('two')
+    const lastReason = async () => {
+      const standby = (await second.status()).events.findLast(({ kind }) => kind === 'standby')
+      return String(standby?.['reason'])
+    }
+    assert.equal(await lastReason(), 'one has the lease')
+    await hosts.redis.pause()
+    await waitFor('trouble', async () => /does not answer/.test(await lastReason()))
+    hosts.redis.resume()
+    await waitFor('its end', async () => (await lastReason()) === 'one has the lease')
+  })
+
   test('with lease.onLoss "abort" what is in hand ends with the lease', async (t) => {
     const hosts = await Hosts.of(t, { ...lost, app: patient, lease: { onLoss: 'abort' } })
     const host = await hosts.start('one')
