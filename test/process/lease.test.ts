@@ -100,8 +100,10 @@ describe('lease', { concurrency: 4 }, () => {
       assert.equal((await second.status()).state, 'standby')
     }
     await first.stop()
-    const { listen } = await becomes(second, 'serving')
+    const { listen, events } = await becomes(second, 'serving')
     assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
+    // It was upgraded long ago.
+    assert.equal(events.at(-1)?.kind, 'started')
   })
 
   test('an upgrade that fails on a host that stands by says why, and it goes on standing by', async (t) => {
