@@ -234,6 +234,7 @@ describe('lease', { concurrency: 4 }, () => {
     assert.deepEqual(await states(), ['serving', 'serving', 'standby'])
     const slots = [(await first.status()).lease?.slot, (await second.status()).lease?.slot]
     assert.deepEqual(new Set(slots), new Set([1, 2]))
+    assert.match((await third.status()).lease?.reason ?? '', /^(one, two|two, one) have it$/)
     await first.stop()
     assert.equal((await becomes(third, 'serving')).lease?.slot, slots[0])
   })
