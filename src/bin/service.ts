@@ -33,6 +33,8 @@ export class Service {
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
   #isPublished = false
+  /** The start, or the upgrade, is over; from now on this host may serve again and again. */
+  #isReady = false
 
   constructor(options: ServiceOptions) {
     const { name, environment, config, serviceLog, files, lock, notifier, membership } = options
@@ -149,7 +151,7 @@ export class Service {
     const { events, deployer } = this.primary
     const { workers, appModule: app } = deployer.config
     const serving = { host, port, workers, app }
-    if (this.#options.predecessor === undefined) events.record('started', serving)
+    if (this.#options.predecessor === undefined || this.#isReady) events.record('started', serving)
     else events.record('upgraded', { ...serving, version, primaryPid: process.pid })
   }
 
@@ -213,6 +215,7 @@ export class Service {
     const { lease, state } = this.primary.status(null)
     if (state === 'standby') this.#options.notifier.standingBy(lease?.reason ?? 'waiting')
     else this.#sayServing()
+    this.#isReady = true
   }
 
   #sayServing(): void {

@@ -32,6 +32,7 @@ export class DrainProgress implements StopFollower {
   readonly everyMs = showEveryMs
   readonly #name: string
   #isShown = false
+  #lastLine = ''
 
   /** @param name - the service's */
   constructor(name: string) {
@@ -41,6 +42,9 @@ export class DrainProgress implements StopFollower {
   onProgress({ drain, fleet }: StopProgress): void {
     const how = [drain && drainLine(drain), fleet?.waiting && permitLine(fleet.waiting)]
     const line = `${this.#name}: ${how.find((part) => part) ?? ''}`
+    // A wait for a permit may take hours, and its line stays the same.
+    if (line === this.#lastLine) return
+    this.#lastLine = line
     process.stderr.write(process.stderr.isTTY ? `\r${line}${eraseLine}` : `${line}\n`)
     this.#isShown = true
   }

@@ -41,8 +41,8 @@ export interface LeaseStatus {
 export interface LeaseListener {
   /** This host may serve, from now on and until `onLost`. */
   onHeld(grant: Grant): void
-  /** Somebody else has it; told once for each of them. */
-  onContended(holder: string): void
+  /** Others have it, as many as may; told again when one of them is another. */
+  onContended(hosts: readonly string[]): void
   /** It cannot be asked for, or made to last longer; told once for each reason. */
   onTrouble(failure: HelloserverError): void
   /** It holds until `deadlineMs` of the monotonic clock now. */
@@ -60,7 +60,7 @@ export interface Lease {
    * connection, because a timer may be late, and a process may have been paused.
    */
   isValid(): boolean
-  /** Asks for it until it is granted. */
+  /** Asks for it until it is granted; good to call again meanwhile. */
   seek(): void
   /** This process was paused, and goes on: looks before anything else is done. */
   check(): void

@@ -10,6 +10,7 @@ import { type Contender, LeaseStore } from './lease-store.ts'
 import { Observations } from './observations.ts'
 import { Validity } from './validity.ts'
 import { Wake } from './wake.ts'
+import { whoHas } from './who-has.ts'
 
 export interface RedisLeaseOptions extends Contender {
   readonly service: string
@@ -102,6 +103,7 @@ export class RedisLease implements Lease {
   }
 
   seek(): void {
+    if (this.#machine.state === 'seeking') return
     this.#machine.apply('seek')
     this.#observations.forget()
     this.#contended = undefined
@@ -268,24 +270,25 @@ export class RedisLease implements Lease {
 
   #tellWhoHolds(): void {
     const { records } = this.#observations
-    const [first] = records
-    if (first === undefined || records.some(({ state }) => state !== 'held')) {
+    if (records.some(({ state }) => state !== 'held')) {
       this.#reason =
         'Redis has just started, or knows of no host: waiting until nobody can still be serving'
       return
     }
-    this.#reason = `${first.host} has it`
-    if (this.#contended === first.holder) return
-    this.#contended = first.holder
-    this.#listener.onContended(first.host)
+    const hosts = records.map(({ host }) => host)
+    this.#reason = whoHas('it', hosts)
+    const before = this.#contended
+    this.#contended = records.map(({ holder }) => holder).join()
+    if (this.#contended !== before) this.#listener.onContended(hosts)
   }
 
   #trouble(error: unknown): void {
     // Anything else is a fault of this program.
     if (!(error instanceof HelloserverError)) throw error
-    const { message } = error
-    if (message === this.#reason) return
-    this.#reason = message
+    if (error.message === this.#reason) return
+    this.#reason = error.message
+    // Who has it is news after that.
+    this.#contended = undefined
     this.#listener.onTrouble(error)
   }
 

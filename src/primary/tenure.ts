@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
 import { type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
+import { whoHas } from '../lease/who-has.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -57,7 +58,7 @@ export class Tenure {
     this.#options = options
     const listener: LeaseListener = {
       onHeld: (grant) => this.#serve(grant),
-      onContended: (holder) => this.#standBy(`${holder} has the lease`),
+      onContended: (hosts) => this.#standBy(whoHas('the lease', hosts)),
       onTrouble: (failure) => this.#endure(failure),
       onExtended: (deadlineMs) => this.#extend(deadlineMs),
       onLost: (cause) => this.#standDown(cause),

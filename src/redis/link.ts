@@ -210,7 +210,9 @@ export class RedisLink {
 
   #explain(error: unknown): RedisError {
     // Without a connection a command fails with that; why there is none says more.
-    const isUnconnected = /writeable|isn't ready|Connection is closed/i.test(messageOf(error))
+    const isUnconnected = /writeable|isn't ready|max retries|Connection is closed/i.test(
+      messageOf(error),
+    )
     const cause = causeOf(isUnconnected ? (this.#lastError ?? error) : error)
     const { tls } = this.#target
     const problem = explainRedis(this.description, cause, this.#connections > 0 ? undefined : tls)

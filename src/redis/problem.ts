@@ -41,7 +41,8 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
     'cannot be spoken to by TLS',
     'permanent',
   ],
-  [/writeable|isn't ready/i, 'is not connected yet', 'passing'],
+  [/RESP type|Protocol error/i, 'does not answer as Redis does', 'passing'],
+  [/writeable|isn't ready|max retries/i, 'is not connected yet', 'passing'],
   [/ECONNRESET|EPIPE|closed/i, 'has closed the connection', 'passing'],
 ]
 
@@ -64,5 +65,7 @@ export function explainRedis(where: string, error: unknown, tls?: boolean): Redi
 /** A server that is not spoken to as it expects waits for more, or hangs up. */
 function guess(words: string, tls: boolean | undefined): string {
   if (tls === true && /in time|has closed/.test(words)) return '; does it speak TLS?'
-  return tls === false && words.includes('has closed') ? '; does it want TLS (rediss://)?' : ''
+  return tls === false && words.includes('has closed')
+    ? '; does it want TLS (rediss://), or has it too many clients (maxclients)?'
+    : ''
 }

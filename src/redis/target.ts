@@ -32,9 +32,12 @@ const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 const forms =
   'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, rediss instead of redis for TLS, and each of :/?@% in a password encoded, as %2F for a slash'
 
-/** scheme, credentials, hosts, path, query. `URL` cannot be had for this: it knows only one host. */
+/**
+ * scheme, credentials (up to the last @, as in `URL`: passwords have them), hosts, path, query. `URL` itself cannot be had
+ * for this: it knows only one host.
+ */
 const pattern =
-  /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]*)(\/[^?]*)?(?:\?(.*))?$/
+  /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/?]*)@)?([^/?]*)(\/[^?]*)?(?:\?(.*))?$/
 
 /**
  * Reads a URL of Redis.
@@ -50,10 +53,14 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   if (found === null) return refuse('it is no URL of Redis')
   const [, scheme, form, user = '', hosts = '', path = '', query = ''] = found
   const kind = (form ?? 'single') as RedisTarget['kind']
+  const parameters = new URLSearchParams(query)
+  // What is taken for hosts, path and parameters are parts of a password then, which no message may have.
+  if ([path, ...parameters.keys()].some((part) => part.includes('@'))) {
+    return refuse('it has an "@" after the hosts; in a password write %2F for "/" and %3F for "?"')
+  }
   const addresses = hosts.split(',').map((host) => addressOf(host, defaultPort[kind], refuse))
   const [first, ...others] = addresses
   if (first === undefined) return refuse('it names no host')
-  const parameters = new URLSearchParams(query)
   const unknown = [...parameters.keys()].filter(
     (key) => kind !== 'sentinel' || key !== 'sentinelPassword',
   )

@@ -4,6 +4,7 @@ import { ask, Client } from '../helpers/client.ts'
 import { becomes, Hosts, tokenOf, ttlMs } from '../helpers/hosts.ts'
 import { isStopped, signalTo } from '../helpers/processes.ts'
 import { counted, startIn } from '../helpers/service.ts'
+import { failing } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /** Answers each line with the token that it is served by; a line without "more" is the last. */
@@ -99,8 +100,24 @@ describe('lease', { concurrency: 4 }, () => {
       assert.equal((await second.status()).state, 'standby')
     }
     await first.stop()
-    const { listen } = await becomes(second, 'serving')
+    const { listen, events } = await becomes(second, 'serving')
     assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
+    // It was upgraded long ago.
+    assert.equal(events.at(-1)?.kind, 'started')
+  })
+
+  test('an upgrade that fails on a host that stands by says why, and it goes on standing by', async (t) => {
+    const hosts = await Hosts.of(t, failing)
+    const first = await hosts.start('one')
+    const second = await hosts.start('two')
+    second.sandbox.writeApp('throw new Error("a broken build")')
+    const { status, stderr } = await second.cli('upgrade')
+    assert.equal(status, 1)
+    assert.match(stderr, /a broken build/)
+    const { pid, state } = await second.status()
+    assert.deepEqual([pid, state], [second.pid, 'standby'])
+    await first.stop()
+    await becomes(second, 'serving')
   })
 
   test('when a primary is killed, a standby takes over with a higher token', async (t) => {
@@ -143,6 +160,22 @@ describe('lease', { concurrency: 4 }, () => {
     assert.equal((await client.ending()).text, `${token}\r\n${token}\r\n`)
     hosts.redis.resume()
     assert.ok(tokenOf(await becomes(host, 'serving')) > token)
+  })
+
+  test('a host that stands by says again who has the lease, once Redis is back', async (t) => {
+    // Longer than the pause, or it would change hands.
+    const hosts = await Hosts.of(t, { lease: { ttlMs: 60_000 } })
+    await hosts.start('one')
+    const second = await hosts.start('two')
+    const lastReason = async () => {
+      const standby = (await second.status()).events.findLast(({ kind }) => kind === 'standby')
+      return String(standby?.['reason'])
+    }
+    assert.equal(await lastReason(), 'one has the lease')
+    await hosts.redis.pause()
+    await waitFor('trouble', async () => /does not answer/.test(await lastReason()))
+    hosts.redis.resume()
+    await waitFor('its end', async () => (await lastReason()) === 'one has the lease')
   })
 
   test('with lease.onLoss "abort" what is in hand ends with the lease', async (t) => {
@@ -201,6 +234,7 @@ describe('lease', { concurrency: 4 }, () => {
     assert.deepEqual(await states(), ['serving', 'serving', 'standby'])
     const slots = [(await first.status()).lease?.slot, (await second.status()).lease?.slot]
     assert.deepEqual(new Set(slots), new Set([1, 2]))
+    assert.match((await third.status()).lease?.reason ?? '', /^(one, two|two, one) have it$/)
     await first.stop()
     assert.equal((await becomes(third, 'serving')).lease?.slot, slots[0])
   })

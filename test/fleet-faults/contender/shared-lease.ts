@@ -1,6 +1,7 @@
 import { messageOf } from '../../../src/errors.ts'
 import type { LeaseListener } from '../../../src/lease/lease.ts'
 import { RedisLease } from '../../../src/lease/redis-lease.ts'
+import { whoHas } from '../../../src/lease/who-has.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { parseRedisUrl } from '../../../src/redis/target.ts'
 import { createLogger, standardOutput } from '../../../src/telemetry/logger.ts'
@@ -25,7 +26,7 @@ export function sharedLease(options: ClaimOptions, listener: ClaimListener): Cla
       isTold = false
       lease.seek()
     },
-    onContended: (holder) => listener.onTrouble(`${holder} has it`),
+    onContended: (hosts) => listener.onTrouble(whoHas('it', hosts)),
     onTrouble: (error) => listener.onTrouble(messageOf(error)),
   }
   const lease = new RedisLease(

@@ -100,7 +100,16 @@ test('a lease that is asked for, but cannot be shared, is refused', (t) => {
 })
 
 test('a URL that is none of Redis is refused without its password', (t) => {
-  for (const url of ['http://:secret@h', 'redis://u:secret@h:0', 'redis+sentinel://:secret@h']) {
+  const urls = [
+    'http://:secret@h',
+    'redis://u:secret@h:0',
+    'redis+sentinel://:secret@h',
+    // In these what is secret looks like hosts, a path and a parameter.
+    'redis://:secret/1@h',
+    'redis://u:1/secret@h',
+    'redis://u:1?secret@h',
+  ]
+  for (const url of urls) {
     assert.throws(
       () => load(t, {}, { HELLOSERVER_REDIS_URL: url }),
       (error: Error) => {

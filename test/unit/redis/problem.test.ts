@@ -44,7 +44,23 @@ test('whether it is TLS that is wrong is asked only until it was right once', ()
   const texts = [true, false, undefined].map((tls) => explainRedis('It', closed, tls).text)
   assert.deepEqual(texts, [
     'It has closed the connection; does it speak TLS?',
-    'It has closed the connection; does it want TLS (rediss://)?',
+    'It has closed the connection; does it want TLS (rediss://), or has it too many clients (maxclients)?',
     'It has closed the connection',
   ])
 })
+
+/** What ioredis, or a server, says; and what is made of it. */
+const said = [
+  ['Unknown RESP type 72 "H". Please report this.', 'db does not answer as Redis does'],
+  [
+    'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+    'db is not connected yet',
+  ],
+  ['Socket timeout. Expecting data, but none came', 'db does not answer in time'],
+] as const
+
+for (const [message, text] of said) {
+  test(`"${text}" is said of: ${message}`, () => {
+    assert.deepEqual(explainRedis('db', new Error(message)), { text, isPermanent: false })
+  })
+}
