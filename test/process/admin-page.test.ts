@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { page as pageConfig, token } from '../helpers/admin.ts'
 import { accessibilityProblems, Browser, textOf } from '../helpers/browser.ts'
+import { Client } from '../helpers/client.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Load } from '../helpers/load.ts'
 import { Sandbox, type SandboxOptions, type Settings } from '../helpers/sandbox.ts'
-import { startIn } from '../helpers/service.ts'
+import { counted, startIn } from '../helpers/service.ts'
 import { upgrade } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -70,6 +71,25 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     await textOf(page, '#alert', /the device database is away.*\(in step "canary"\)/)
     await textOf(page, '#events li[data-kind="reload-failed"]', /the device database is away/)
     await textOf(page, '#state', /^serving$/)
+  })
+
+  test('has a row for each worker that there is, and for none that there was', async (t) => {
+    const browser = await Browser.open(t)
+    const { service, url } = await withPage(t, { config: { workers: 2 } })
+    const page = await browser.visit(url)
+    const rows = (count: number) =>
+      waitFor(`${count} workers`, async () => (await page.locator('#workers tr').count()) === count)
+    await rows(2)
+    for (const _ of [1, 2]) {
+      const holder = await Client.connect(service.port)
+      await counted(service, { active: 1 })
+      assert.equal((await service.cli('reload')).status, 0)
+      // One of the old ones has somebody in hand.
+      await rows(3)
+      await holder.send('\r\n')
+      await holder.ending()
+      await rows(2)
+    }
   })
 
   test('lets who has the token reload and scale, and tells who has not', async (t) => {

@@ -45,13 +45,15 @@ export function sync<Item>(parent: Element, items: readonly Item[], keyed: Keyed
   const before = new Map(
     [...parent.children].map((child) => [(child as HTMLElement).dataset['key'], child]),
   )
+  const kept = new Set<Element>()
   for (const [at, item] of items.entries()) {
     const key = keyed.key(item)
     const own = (before.get(key) as HTMLElement | undefined) ?? keyed.create(item)
     own.dataset['key'] = key
     before.delete(key)
+    kept.add(own)
     keyed.update?.(own, item)
     if (parent.children[at] !== own) parent.insertBefore(own, parent.children[at] ?? null)
   }
-  for (const gone of before.values()) gone.remove()
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove()
 }

@@ -4,7 +4,8 @@ import { count, mebibytes, milliseconds } from './format.ts'
 
 /** The workers: a square for each to see them all at once, and a table. */
 export function showWorkerTable(workers: readonly WorkerStatus[]): void {
-  const key = ({ slot }: WorkerStatus) => String(slot)
+  // While one replaces another, both have the slot.
+  const key = ({ slot, generation, pid }: WorkerStatus) => `${slot} ${generation} ${pid}`
   sync(byId('squares'), workers, {
     key,
     create: () => element('span', 'square'),
