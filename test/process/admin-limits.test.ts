@@ -68,6 +68,13 @@ describe('what the page gives is bounded', { concurrency: 3 }, () => {
     })
   })
 
+  test('the head of the live view ends', async (t) => {
+    const { port } = await withPage(t)
+    const { status, headers, body } = await http(port, '/api/live', { method: 'HEAD' })
+    assert.deepEqual([status, body], [200, ''])
+    assert.match(headers['content-type'] ?? '', /^text\/event-stream/)
+  })
+
   test('live views', async (t) => {
     const { port } = await withPage(t)
     const viewers = await Promise.all(Array.from({ length: 17 }, () => viewer(port)))
