@@ -53,9 +53,13 @@ export class Live {
 
   /** Sends it all until its end. */
   attach(viewer: ServerResponse, canAct: boolean): void {
+    viewer.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
+    if (viewer.req.method === 'HEAD') {
+      viewer.end()
+      return
+    }
     this.#viewers.add(viewer)
     viewer.once('close', () => this.#viewers.delete(viewer))
-    viewer.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
     viewer.write(worded('hello', { canAct, history: this.#history.looks }))
     viewer.write(this.#now())
     void this.#askFleet()

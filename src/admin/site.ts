@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AdminSettings, maxAdminConnections } from '../config/admin.ts'
 import { codeOf, messageOf } from '../errors.ts'
@@ -40,10 +41,27 @@ export function createSite(options: SiteOptions): Server {
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: maxHeaderBytes,
     },
-    (request, response) => void respond(request, response, options),
+    (request, response) => {
+      if (isAlone(request, response)) void respond(request, response, options)
+      else request.socket.destroy()
+    },
   )
   server.maxConnections = maxAdminConnections
   return server
+}
+
+/** Connections with a request that is not answered yet. */
+const asking = new WeakSet<Socket>()
+
+/**
+ * Whether nothing else is under way on a request's connection. Requests that do not wait for the answers before
+ * (pipelining, which no browser does) could be any number, and an answer that never gets its turn never ends either.
+ */
+function isAlone({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  if (asking.has(socket)) return false
+  asking.add(socket)
+  response.once('close', () => asking.delete(socket))
+  return true
 }
 
 async function respond(

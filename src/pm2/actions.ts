@@ -52,7 +52,11 @@ export const actions: Readonly<Record<string, Action>> = {
     withinMs: patientMs,
     parameter: { must: 'a number from 1 to 1024', example: '4' },
     perform: async (ask, text) =>
-      ask('scale', requestParams.scale.parse({ workers: Number(text) })),
+      // What a number could also be written as, such as 1e3, is more likely to be a slip.
+      ask(
+        'scale',
+        requestParams.scale.parse({ workers: /^\d+$/.test(text) ? Number(text) : text }),
+      ),
   },
   // Ends this process too, and pm2 leaves it ended: the service says that it drains before it goes.
   drain: {

@@ -19,6 +19,8 @@ export type PerformReload<Request> = (
 
 /** A signal that comes so soon after another one belongs to the same storm; in milliseconds. */
 const quietMs = 500
+/** What an app says as it fails is as long as it likes; of that, so much is a result's reason. The log has all of it. */
+const maxReasonLength = 2_000
 /** A storm that does not end is served all the same after this long, in milliseconds. */
 const stormMs = 10_000
 
@@ -135,19 +137,23 @@ export class Reloader<Request extends object> {
     this.#options.events.record('reload-begun', { cause })
     let step: ReloadStep = 'configuration'
     let reason: string | null = null
+    let whole: string | null = null
     try {
       await this.#options.perform(request, (entered) => {
         step = entered
       })
     } catch (error) {
-      reason = `${messageOf(error)} (in step "${step}")`
+      const message = messageOf(error)
+      const inStep = ` (in step "${step}")`
+      reason = `${cut(message)}${inStep}`
       if (givenUp.has(codeOf(error) ?? '')) {
         this.#options.log.info({ cause, reason }, 'Not reloading')
         return resultOf(performance.now() - startedMs, reason)
       }
+      whole = `${message}${inStep}`
     }
     this.#last = resultOf(performance.now() - startedMs, reason)
-    this.#record(cause, step, this.#last)
+    this.#record(cause, step, { ...this.#last, reason: whole })
     return this.#last
   }
 
@@ -163,6 +169,10 @@ export class Reloader<Request extends object> {
 
 /** Nothing is wrong then: another process is the service, or it ends. */
 const givenUp: ReadonlySet<string> = new Set(['HANDED_OVER', 'STOPPING'])
+
+function cut(message: string): string {
+  return message.length > maxReasonLength ? `${message.slice(0, maxReasonLength)}…` : message
+}
 
 function resultOf(durationMs: number, reason: string | null): ReloadResult {
   return {

@@ -59,6 +59,25 @@ describe('what the page gives is bounded', { concurrency: 3 }, () => {
     assert.match(dribble.text, /^HTTP\/1.1 400 /)
   })
 
+  test('a connection: one request at a time, and nothing of it stays', async (t) => {
+    const { port } = await withPage(t)
+    const greedy = await Client.connect(port)
+    await greedy.send('GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20))
+    await greedy.ending()
+    await waitFor('room', async () => {
+      const one = await viewer(port)
+      one.leave()
+      return one.status === 200
+    })
+  })
+
+  test('the head of the live view ends', async (t) => {
+    const { port } = await withPage(t)
+    const { status, headers, body } = await http(port, '/api/live', { method: 'HEAD' })
+    assert.deepEqual([status, body], [200, ''])
+    assert.match(headers['content-type'] ?? '', /^text\/event-stream/)
+  })
+
   test('live views', async (t) => {
     const { port } = await withPage(t)
     const viewers = await Promise.all(Array.from({ length: 17 }, () => viewer(port)))

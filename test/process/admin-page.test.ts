@@ -92,6 +92,40 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     }
   })
 
+  test('has the word of a deploy beside it, whatever else happened at that time', async (t) => {
+    const browser = await Browser.open(t)
+    const { service, url } = await withPage(t)
+    const page = await browser.visit(url)
+    await textOf(page, '#state', /^serving$/)
+    const second = (seq: number) => new Date(seq * 1_000).toISOString()
+    const events = ['scaled', 'reload-failed', 'scaled', 'started'].map((kind, at) => {
+      const seq = kind === 'started' ? 200 : at
+      return { seq, at: second(seq), kind, text: kind }
+    })
+    const status = { ...(await service.status()), events }
+    const look = { atMs: 290_000, perSecond: 0, queued: 0 }
+    const body = [
+      `event: hello\ndata: ${JSON.stringify({ canAct: true, history: [] })}\n\n`,
+      `event: status\ndata: ${JSON.stringify({ look, status })}\n\n`,
+    ].join('')
+    await page.route('**/api/live', (route) => route.fulfill({ body }))
+    await page.reload()
+    await textOf(page, '.timeline .marker-label[data-kind="started"]', /^started$/)
+    const words = await page.locator('.timeline .marker-label').allTextContents()
+    assert.deepEqual(words.toSorted(), ['reload failed', 'started'])
+  })
+
+  test('says in words why it is not let in', async (t) => {
+    const browser = await Browser.open(t, [/421/])
+    const { url } = await withPage(t)
+    const page = await browser.visit(url)
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ error: { message: 'Too many requests; ask again later' } })
+    await page.route('**/api/live', (route) => route.fulfill({ status: 421, headers, body }))
+    await page.reload()
+    await textOf(page, '#link', /^Too many requests; ask again later$/)
+  })
+
   test('lets who has the token reload and scale, and tells who has not', async (t) => {
     const browser = await Browser.open(t, [/401/])
     const { service, url } = await withPage(t)

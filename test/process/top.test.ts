@@ -104,6 +104,18 @@ describe('helloserver top', { concurrency: 2 }, () => {
     await isGivenBack(terminal)
   })
 
+  test('takes a terminal that does not know its size for one of 80 by 24', async (t) => {
+    const service = await startService(t)
+    const terminal = await Terminal.open(t, sizes[1], service.sandbox.environment)
+    terminal.run('stty cols 0 rows 0')
+    terminal.run(command)
+    const lines = (await terminal.shows(/q quit/)).split('\n')
+    assert.equal(
+      lines.findIndex((line) => line.includes('q quit')),
+      23,
+    )
+  })
+
   test('says when the service is down, paused and back', async (t) => {
     const service = await startService(t)
     const terminal = await watched(t, service)

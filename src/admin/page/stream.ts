@@ -38,6 +38,16 @@ export async function follow(audience: Audience): Promise<never> {
 
 class Refused extends Error {}
 
+async function refusalIn(response: Response): Promise<Refused> {
+  const text = await response.text()
+  try {
+    return new Refused((JSON.parse(text) as { error: { message: string } }).error.message)
+  } catch {
+    // Plain words, or those of a proxy between.
+    return new Refused(text)
+  }
+}
+
 /** Reads to the end of one connection; resolves with whether it was for want of a token. */
 async function readOnce(audience: Audience): Promise<boolean> {
   const hangUp = new AbortController()
@@ -49,7 +59,7 @@ async function readOnce(audience: Audience): Promise<boolean> {
       cache: 'no-store',
     })
     if (response.status === 401) return true
-    if (!response.ok || response.body === null) throw new Refused(await response.text())
+    if (!response.ok || response.body === null) throw await refusalIn(response)
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     let unread = ''
     for (;;) {

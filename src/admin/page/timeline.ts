@@ -6,6 +6,8 @@ import { spanSeconds } from './plot.ts'
 
 /** A label needs so much room, in pixels. */
 const labelWidth = 96
+/** Markers that are nearer to each other than this look like one. */
+const markerWidth = 12
 
 /** Something on the line, and whether there is room for its word. */
 interface Placed {
@@ -37,7 +39,8 @@ export class Timeline {
 
   /** @param now - in seconds since the epoch */
   update(events: readonly ServiceEvent[], now: number): void {
-    const placed = place(events, now, labelWidth / Math.max(labelWidth, this.#line.clientWidth))
+    const width = Math.max(labelWidth, this.#line.clientWidth)
+    const placed = place(events, now, labelWidth / width, markerWidth / width)
     const labelled = placed.filter(({ side }) => side !== undefined)
     const parts: Part[] = [
       ...placed.map((placing) => ({ placing, isLabel: false })),
@@ -65,24 +68,29 @@ function updatePart(made: HTMLElement, { placing: { share, side }, isLabel }: Pa
   if (isLabel) made.classList.toggle('before', side === 'before')
 }
 
-/** Words for the deploys first, then for the latest, as long as none is over another, or over a later marker. */
-function place(events: readonly ServiceEvent[], now: number, room: number): Placed[] {
+/**
+ * Words for the deploys first, then for the latest, as long as none is over another, or over another marker. Of markers
+ * that look like one, only the first in this order may have its word: what stands beside a deploy is the deploy's.
+ */
+function place(events: readonly ServiceEvent[], now: number, room: number, near: number): Placed[] {
   const onLine = events
     .map((event) => ({ event, share: 1 - (now - Date.parse(event.at) / 1_000) / spanSeconds }))
     // That a reload has begun is seen by how it ended.
     .filter(({ event, share }) => share >= 0 && share <= 1 && event.kind !== 'reload-begun')
   const taken: [from: number, to: number][] = []
+  const isNear = (one: number, other: number) => Math.abs(one - other) < near
   const isFree = (from: number, to: number, own: number) =>
     from >= 0 &&
     to <= 1 &&
     taken.every(([start, end]) => to <= start || from >= end) &&
-    onLine.every(({ share }) => share === own || share <= from || share >= to)
+    onLine.every(({ share }) => isNear(share, own) || share <= from || share >= to)
   const sides = new Map<ServiceEvent, Placed['side']>()
   const deploysFirst = onLine
     .toReversed()
     .toSorted((a, b) => Number(isDeploy(b.event)) - Number(isDeploy(a.event)))
-  for (const { event, share } of deploysFirst) {
+  for (const [at, { event, share }] of deploysFirst.entries()) {
     if (shownAs(event).label === undefined) continue
+    if (deploysFirst.slice(0, at).some((before) => isNear(before.share, share))) continue
     const side = isFree(share, share + room, share)
       ? 'after'
       : isFree(share - room, share, share)

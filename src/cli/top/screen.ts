@@ -8,6 +8,9 @@ const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l'
 const home = '\x1b[H'
 const eraseLine = '\x1b[K'
 
+/** A terminal that does not know its size, such as a serial line's, says 0. */
+const usual = { columns: 80, rows: 24 } as const
+
 const deadly = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 export interface ScreenListener {
@@ -41,11 +44,11 @@ export class Screen {
   }
 
   get columns(): number {
-    return this.#output.columns
+    return this.#output.columns || usual.columns
   }
 
   get rows(): number {
-    return this.#output.rows
+    return this.#output.rows || usual.rows
   }
 
   open(): void {

@@ -56,6 +56,8 @@ for (const [name, parameter, message] of [
   ],
   ['scale', '0', /a number from 1 to 1024, and got "0"/],
   ['scale', '1.5', /and got "1.5"/],
+  ['scale', '1e3', /and got "1e3"/],
+  ['scale', '0x10', /and got "0x10"/],
   ['scale', 'many', /and got "many"/],
   ['scale', { workers: 2 }, /and got "{"workers":2}"/],
   ['log-level', 'loud', /one of trace, debug, .*, and got "loud".*app log-level debug$/],

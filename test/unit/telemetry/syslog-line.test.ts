@@ -34,6 +34,10 @@ test('what an app logs cannot begin a line of its own', () => {
   )
 })
 
+test('a line without words has its fields', () => {
+  assert.equal(syslogLine(line({ msg: undefined, size: 3 })), '<134>{"size":3}\n')
+})
+
 test('what only looks like a line of ours is sent as it is', () => {
   assert.equal(syslogLine('{"level":"info","half\n'), '<134>{"level":"info","half  {}\n')
 })
