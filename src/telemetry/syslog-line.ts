@@ -14,7 +14,7 @@ export function syslogLine(line: string): string {
   const priority = local0 * 8 + (severities[String(level)] ?? debug)
   const shown = Object.entries(fields).filter(([name]) => !known.has(name))
   if (fields['role'] === 'worker') shown.push(['workerPid', fields['pid']])
-  const text = `${msg === undefined ? '' : `${String(msg)} `}${JSON.stringify(Object.fromEntries(shown))}`
+  const text = `${typeof msg === 'string' ? `${msg} ` : ''}${JSON.stringify(Object.fromEntries(shown))}`
   // A newline would begin another line, with a priority of its own.
   return `<${priority}>${text.replace(/[\r\n]+/g, ' ').slice(0, maxTextLength)}\n`
 }

@@ -55,5 +55,6 @@ export function sync<Item>(parent: Element, items: readonly Item[], keyed: Keyed
     keyed.update?.(own, item)
     if (parent.children[at] !== own) parent.insertBefore(own, parent.children[at] ?? null)
   }
-  for (const child of [...parent.children]) if (!kept.has(child)) child.remove()
+  const gone = Array.from(parent.children).filter((child) => !kept.has(child))
+  for (const child of gone) child.remove()
 }

@@ -10,5 +10,5 @@ test('every kind of event is in the documentation, and no other', () => {
   const [, section = ''] = readFileSync(documentation, 'utf8').split('\n## Events\n')
   const [table = ''] = section.split('\n## ')
   const told = Array.from(table.matchAll(/^\| `([\w-]+)`/gm), ([, kind]) => kind)
-  assert.deepEqual(told.toSorted(), Object.keys(eventTellings).toSorted())
+  assert.deepEqual(new Set(told), new Set(Object.keys(eventTellings)))
 })
