@@ -11,19 +11,26 @@ import { root, run, say } from './run.js'
 /** No test file takes this long; one that does hangs, and is to fail instead. */
 const timeoutMs = 300_000
 
+/** By name, each with its package. */
+const programs = {
+  tmux: 'tmux',
+  whois: 'whois',
+  'systemd-socket-activate': 'systemd',
+  chromium: 'chromium',
+  promtool: 'prometheus',
+  'redis-server': 'redis-server',
+  'redis-sentinel': 'redis-sentinel',
+  'redis-cli': 'redis-tools',
+  faketime: 'faketime',
+  tc: 'iproute2',
+  openssl: 'openssl',
+  rsyslogd: 'rsyslog',
+  logger: 'bsdutils',
+  setpriv: 'util-linux',
+}
+
 await build()
-needProgram('tmux', 'tmux')
-needProgram('whois', 'whois')
-needProgram('systemd-socket-activate', 'systemd')
-needProgram('chromium', 'chromium')
-needProgram('promtool', 'prometheus')
-needProgram('redis-server', 'redis-server')
-needProgram('redis-sentinel', 'redis-sentinel')
-needProgram('redis-cli', 'redis-tools')
-needProgram('faketime', 'faketime')
-needProgram('tc', 'iproute2')
-needProgram('openssl', 'openssl')
-needProgram('rsyslogd', 'rsyslog')
+needPrograms()
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'dist/test'), { recursive: true })
@@ -38,19 +45,25 @@ if (files.length === 0) {
 say(`Running ${files.length} test files …`)
 run(process.execPath, ['--test', '--test-reporter=spec', `--test-timeout=${timeoutMs}`, ...files])
 
-/** A program that the tests run and Debian has: installed where this may, else asked for. */
-function needProgram(program, debianPackage) {
-  if (spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined) return
-  if (
-    process.getuid() !== 0 ||
-    spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error !== undefined
-  ) {
-    process.stderr.write(`The tests need ${program}; install Debian's package "${debianPackage}"\n`)
+/** The programs that the tests run and Debian has: what is missing is installed where this may, else asked for. */
+function needPrograms() {
+  const missing = Object.entries(programs).filter(([program]) => !isThere(program))
+  if (missing.length === 0) return
+  const packages = missing.map(([, debianPackage]) => debianPackage)
+  if (process.getuid() !== 0 || !isThere('apt-get')) {
+    const names = missing.map(([program]) => program).join(', ')
+    process.stderr.write(
+      `The tests need ${names}; install Debian's packages: apt-get install ${packages.join(' ')}\n`,
+    )
     process.exit(1)
   }
-  say(`Installing ${debianPackage} …`)
+  say(`Installing ${packages.join(', ')} …`)
   // In runlevel 1 Debian starts no service of what it installs: the tests start their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   run('apt-get', ['-qq', 'update'], { env })
-  run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', debianPackage], { env })
+  run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], { env })
+}
+
+function isThere(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
 }
