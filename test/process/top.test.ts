@@ -114,6 +114,8 @@ describe('helloserver top', { concurrency: 2 }, () => {
       lines.findIndex((line) => line.includes('q quit')),
       23,
     )
+    terminal.press('q')
+    await terminal.shows(/ready> ?\n*$/)
   })
 
   test('says when the service is down, paused and back', async (t) => {
