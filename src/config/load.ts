@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import { HelloserverError, messageOf } from '../errors.ts'
-import { adminSettings } from './admin.ts'
+import { type AdminSettings, adminSettings } from './admin.ts'
 import { type Environment, variables } from './environment.ts'
 import { appModuleIn, defaultConfigPath } from './locate.ts'
 import { redisTarget } from './redis.ts'
@@ -42,7 +42,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   if (!isShared) refuseUnshared(parsed.data, path)
   const { $schema: _, workers, ...settings } = parsed.data
   const directory = dirname(path)
-  refuseOpenPage(settings, directory, path)
+  refusePage(settings, directory, path)
   return deepFreeze({
     ...settings,
     workers: workers === 'auto' ? availableParallelism() : workers,
@@ -67,19 +67,22 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
   )
 }
 
-/** What cannot be had, such as its token, is to be known before anything is changed. */
-function refuseOpenPage(
-  { admin }: Pick<ConfigFile, 'admin'>,
+/** What the page cannot have, such as its token, or the service's port, is to be known before anything is changed. */
+function refusePage(
+  { admin, port }: Pick<ConfigFile, 'admin' | 'port'>,
   directory: string,
   path: string,
 ): void {
+  const refuse = (problem: string, cause?: unknown) =>
+    new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${problem}`, { cause })
+  let settings: AdminSettings | undefined
   try {
-    adminSettings(admin, directory)
+    settings = adminSettings(admin, directory)
   } catch (error) {
-    throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw refuse(messageOf(error), error)
   }
+  if (settings?.address.port !== port) return
+  throw refuse(`admin.http and port are both ${port}; give the page a port of its own`)
 }
 
 function readFile(path: string): Record<string, unknown> {

@@ -218,7 +218,7 @@ export const configSchema = z.strictObject(
         .min(1, { error: 'a path' })
         .optional()
         .describe(
-          'File with the token that lets somebody reload and scale; for its owner only, and needed when other hosts can reach the page',
+          'File with the token that lets somebody reload and scale; not for everybody to read, and needed when other hosts can reach the page',
         ),
     }),
     app: z

@@ -55,6 +55,13 @@ for (const http of [
   })
 }
 
+test("the page cannot have the service's own port", (t) => {
+  assert.throws(() => load(t, { port: 30_154, admin: { http: true } }), {
+    code: 'BAD_CONFIG',
+    message: /admin\.http and port are both 30154; give the page a port of its own$/,
+  })
+})
+
 test('the token is not in the configuration, which workers are given', (t) => {
   const config = load(t, { admin: { http: true, tokenFile: tokenFile(t) } })
   assert.ok(!JSON.stringify(config).includes(token))
