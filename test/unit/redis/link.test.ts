@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { parseRedisUrl } from '../../../src/redis/target.ts'
 import type { Cleanup } from '../../helpers/cleanup.ts'
+import { listenAsRedis } from '../../helpers/redis/canned-redis.ts'
 import { RedisServer } from '../../helpers/redis/server.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 
@@ -21,27 +21,10 @@ class ScriptedSentinel {
   }
 
   static async start(t: Cleanup, masterPort: number): Promise<ScriptedSentinel> {
-    const sockets = new Set<Socket>()
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const sentinel = new ScriptedSentinel((server.address() as AddressInfo).port)
-    server.on('connection', (socket) => {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('data', (data) => {
-        // A request is an array of strings; those of a connection's beginning come together.
-        for (const request of data
-          .toString()
-          .split(/^\*\d+\r\n/m)
-          .slice(1)) {
-          sentinel.#answer(socket, request, masterPort)
-        }
-      })
-    })
-    t.after(() => {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    })
+    const port = await listenAsRedis(t, (socket, request) =>
+      sentinel.#answer(socket, request, masterPort),
+    )
+    const sentinel: ScriptedSentinel = new ScriptedSentinel(port)
     return sentinel
   }
 
