@@ -1,19 +1,18 @@
 import { type Deferred, deferred } from '../deferred.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
-import { Wake } from '../lease/wake.ts'
+import { Wake } from '../wake.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PermitEvent,
   type PermitState,
   permitTransitions,
 } from '../lifecycle/permit-states.ts'
+import { pollPauseMs } from '../redis/poll.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
 import type { PermitStatus, Purpose } from './fleet.ts'
 import { permitLine } from './permit-line.ts'
 
-/** How often a host that waits asks, if no hint comes: lower and upper bound, in milliseconds. */
-const pollMs = [150, 250] as const
 /** A Redis that is away keeps nobody from going down for longer, in milliseconds. */
 const patienceMs = 2_000
 
@@ -122,8 +121,7 @@ export class Permits {
         troubledSinceMs ??= performance.now()
         this.#trouble(error, performance.now() - troubledSinceMs)
       }
-      const [least, most] = pollMs
-      await wake.sleep(least + Math.random() * (most - least))
+      await wake.sleep(pollPauseMs())
     }
   }
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts'
-import { Wake } from '../lease/wake.ts'
+import { Wake } from '../wake.ts'
 import { RedisError } from '../redis/link.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'

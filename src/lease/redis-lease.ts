@@ -2,6 +2,7 @@ import { HelloserverError, messageOf } from '../errors.ts'
 import { type LeaseEvent, type LeaseState, leaseTransitions } from '../lifecycle/lease-states.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { RedisLink } from '../redis/link.ts'
+import { pollPauseMs } from '../redis/poll.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { monotonicMs } from '../clock.ts'
 import { keysOf } from './keys.ts'
@@ -9,7 +10,7 @@ import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
 import { type Contender, LeaseStore } from './lease-store.ts'
 import { Observations } from './observations.ts'
 import { Validity } from './validity.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 import { whoHas } from './who-has.ts'
 
 export interface RedisLeaseOptions extends Contender {
@@ -27,8 +28,6 @@ const useOfTtl = 0.98
 const renewalsPerTtl = 5
 /** After a renewal that failed, in milliseconds. */
 const retryMs = 50
-/** How often a host that waits looks, if no hint comes: lower and upper bound, in milliseconds. */
-const pollMs = [150, 250] as const
 /** How long a release may keep on trying, in milliseconds; then the others have to wait the lease out. */
 const releaseWithinMs = 1_000
 
@@ -153,9 +152,8 @@ export class RedisLease implements Lease {
   }
 
   async #contend(wake: Wake): Promise<void> {
-    const [least, most] = pollMs
     while (!wake.isOver) {
-      let pauseMs = least + Math.random() * (most - least)
+      let pauseMs = pollPauseMs()
       const sentMs = monotonicMs()
       try {
         const answer = await this.#store.acquire(

@@ -31,12 +31,8 @@ export class Validity {
   }
 
   isValid(): boolean {
-    return this.#monotonicMs() < this.#deadlineMs && !this.isInDoubt
-  }
-
-  /** Whether the machine looks as if it had been suspended since the last extension. */
-  get isInDoubt(): boolean {
-    return this.#wallMs() - this.#monotonicMs() - this.#offsetMs > toleranceMs
+    const nowMs = this.#monotonicMs()
+    return nowMs < this.#deadlineMs && !this.#isSuspect(nowMs)
   }
 
   get deadlineMs(): number {
@@ -46,5 +42,10 @@ export class Validity {
   /** Milliseconds until the deadline; 0 when it has passed. */
   get remainingMs(): number {
     return Math.max(0, this.#deadlineMs - this.#monotonicMs())
+  }
+
+  /** Whether the machine looks as if it had been suspended since the last extension. */
+  #isSuspect(nowMs: number): boolean {
+    return this.#wallMs() - nowMs - this.#offsetMs > toleranceMs
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Wake } from '../../../src/lease/wake.ts'
-import { within } from '../../helpers/wait-for.ts'
+import { Wake } from '../../src/wake.ts'
+import { within } from '../helpers/wait-for.ts'
 
 const hourMs = 3_600_000
 const sleep = (wake: Wake, ms = hourMs) => within('the end of a sleep', wake.sleep(ms))
