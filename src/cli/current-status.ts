@@ -10,17 +10,16 @@ const answerMs = 5_000
 
 /** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
 export async function currentStatus(options: Options): Promise<Status> {
-  return withService(options, async (client) => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
-    })
-    try {
-      return await Promise.race([client.request('status', {}), late])
-    } finally {
-      clearTimeout(timer)
-    }
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
   })
+  const asked = withService(options, (client) => client.request('status', {}))
+  try {
+    return await Promise.race([asked, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function silent({ pidFile }: RunFiles): HelloserverError {

@@ -6,7 +6,8 @@ import {
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
-import { codeOf, type ErrorCode, HelloserverError, messageOf } from '../errors.ts'
+import { deferred } from '../deferred.ts'
+import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
 import { LineChannel } from './line-channel.ts'
 import {
   controlProtocol,
@@ -16,11 +17,16 @@ import {
   type Results,
 } from './protocol.ts'
 
+/** Whoever hangs up on so many callers in turn, unasked, is no service that has just been replaced. */
+const attempts = 5
+
 /** A connection to a service's control socket. */
 export class ControlClient {
   readonly #peer: JSONRPCServerAndClient
   readonly #channel: LineChannel
-  #greeting: Promise<void> | undefined
+  readonly #handedOver = deferred<number>()
+  #successorPid: number | undefined
+  #service: Results['hello'] | undefined
   /** Resolves when the primary has hung up. */
   readonly closed: Promise<void>
 
@@ -41,40 +47,56 @@ export class ControlClient {
         onClose()
       },
     )
+    this.on('handed-over', ({ pid }) => {
+      this.#successorPid = pid
+      this.#handedOver.resolve(pid)
+    })
   }
 
   /**
-   * Connects to a running service.
+   * Connects to a running service. Resolves when it has said who it is: a process that has just been replaced may
+   * have gone before it came to that, and then the next attempt finds the one that is the service now.
    *
    * @param path - its control socket
    * @throws HelloserverError `NOT_RUNNING` when nobody listens there
    */
   static async connect(path: string): Promise<ControlClient> {
-    const socket = connect(path)
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve)
-      socket.once('error', (error) => reject(explain(error, path)))
-    })
-    return new ControlClient(socket)
+    for (let attempt = 1; ; attempt += 1) {
+      const client = new ControlClient(await connected(path))
+      try {
+        client.#service = (await client.#peer.request('hello', {})) as Results['hello']
+        return client
+      } catch (error) {
+        client.close()
+        if (attempt === attempts) throw client.#failure(error)
+      }
+    }
+  }
+
+  /** Who answers; every version says that. */
+  get service(): Results['hello'] {
+    if (this.#service === undefined) throw new TypeError('Not connected yet')
+    return this.#service
+  }
+
+  /** Resolves with the process that is the service instead of this one, if there comes to be one. */
+  get handedOver(): Promise<number> {
+    return this.#handedOver.promise
   }
 
   /**
    * Asks, and waits for the answer as long as the connection lasts.
    *
-   * @throws HelloserverError what the service answered, `CONTROL_FAILED` when it hung up instead, or
-   * `OTHER_PROTOCOL` when it speaks another version of the protocol
+   * @throws HelloserverError what the service answered, `HANDED_OVER` when another process is the service and this one
+   * has not done what it was asked for, `CONTROL_FAILED` when it hung up instead, or `OTHER_PROTOCOL` when it speaks
+   * another version of the protocol
    */
   async request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
+    this.#mustSpeakAlike()
     try {
-      this.#greeting ??= this.#greet()
-      await this.#greeting
       return (await this.#peer.request(method, params)) as Results[M]
     } catch (error) {
-      if (error instanceof HelloserverError) throw error
-      if (error instanceof JSONRPCErrorException) {
-        throw new HelloserverError(codeIn(error.data) ?? 'CONTROL_FAILED', error.message)
-      }
-      throw new HelloserverError('CONTROL_FAILED', messageOf(error), { cause: error })
+      throw this.#failure(error)
     }
   }
 
@@ -86,19 +108,23 @@ export class ControlClient {
     this.#peer.addMethod(name, (params: unknown) => handler(params as Notifications[Name]))
   }
 
-  /** Who answers; every version does. Rejects when the service hangs up instead. */
-  async hello(): Promise<Results['hello']> {
-    return (await this.#peer.request('hello', {})) as Results['hello']
-  }
-
   /** A service of another version may mean something else by the same words. */
-  async #greet(): Promise<void> {
-    const service = await this.hello()
+  #mustSpeakAlike(): void {
+    const { service } = this
     if (service.protocol === controlProtocol) return
     throw new HelloserverError(
       'OTHER_PROTOCOL',
       `The service is helloserver ${service.version} and speaks control protocol ${service.protocol}, this is ${version} and speaks ${controlProtocol}; use the command line of that version, or "kill -USR2 ${service.pid}" to upgrade the service`,
     )
+  }
+
+  #failure(error: unknown): HelloserverError {
+    const code = error instanceof JSONRPCErrorException ? codeIn(error.data) : undefined
+    // What it has begun it answers before it hangs up.
+    if (code === undefined && this.#successorPid !== undefined) {
+      return handedOver(this.#successorPid)
+    }
+    return new HelloserverError(code ?? 'CONTROL_FAILED', messageOf(error), { cause: error })
   }
 
   /** Hangs up. */
@@ -108,6 +134,15 @@ export class ControlClient {
 }
 
 const hungUp = 'The service ended before it answered'
+
+async function connected(path: string): Promise<Socket> {
+  const socket = connect(path)
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('error', (error) => reject(explain(error, path)))
+  })
+  return socket
+}
 
 function codeIn(data: unknown): ErrorCode | undefined {
   // The service's own codes; a newer one that this program does not know still has its message.

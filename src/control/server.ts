@@ -8,7 +8,7 @@ import {
 } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
 import { requestParams } from './params.ts'
 import { LineChannel } from './line-channel.ts'
 import {
@@ -31,6 +31,8 @@ export class ControlServer {
   readonly #target: ControlTarget
   readonly #callers = new Map<Socket, JSONRPCServerAndClient>()
   #path = ''
+  /** The process that is the service now, if another one is. */
+  #successorPid: number | undefined
   readonly supervisor = new SupervisorSeat()
 
   constructor(target: ControlTarget) {
@@ -74,8 +76,12 @@ export class ControlServer {
     this.#server = undefined
   }
 
-  /** Another process is the service now: tells everybody who is connected where to go on. */
+  /**
+   * Another process is the service now: tells everybody who is connected, or was about to be, where to go on. What has
+   * been asked for until now is still answered.
+   */
   handOver(pid: number): void {
+    this.#successorPid = pid
     for (const caller of this.#callers.values()) caller.notify('handed-over', { pid })
   }
 
@@ -122,7 +128,8 @@ export class ControlServer {
       }
     })
     const self = { protocol: controlProtocol, version, pid: process.pid }
-    this.#answer(peer, 'hello', () => self)
+    peer.addMethod('hello', () => self)
+    if (this.#successorPid !== undefined) peer.notify('handed-over', { pid: this.#successorPid })
     this.#answer(peer, 'status', () => this.#target.status())
     this.#answer(peer, 'reload', ({ cause, ...request }) => this.#target.reload(cause, request))
     this.#answer(peer, 'upgrade', ({ cause, ...request }) => this.#target.upgrade(cause, request))
@@ -169,6 +176,7 @@ export class ControlServer {
     handler: (params: CheckedParams<M>) => Results[M] | Promise<Results[M]>,
   ): void {
     peer.addMethod(method, (params: unknown) => {
+      if (this.#successorPid !== undefined) throw handedOver(this.#successorPid)
       const checked = requestParams[method].safeParse(params ?? {})
       if (!checked.success) {
         const problem = checked.error.issues.map(

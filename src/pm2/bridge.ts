@@ -26,6 +26,12 @@ const progressEveryMs = 5_000
 /** Begins to show the log, once; resolves when it has been shown to its end. */
 type ShowLog = () => Promise<void>
 
+/** The primary that a bridge is attached to, and what that one said. */
+interface Attachment {
+  readonly client: ControlClient
+  readonly attached: Results['attach']
+}
+
 /** What can end a bridge's work; the first one does. */
 type End = 'shutdown' | 'interrupt' | 'superseded' | 'hung-up'
 
@@ -104,13 +110,13 @@ export class Bridge {
     show: ShowLog,
     over: AbortController,
   ): Promise<number> {
-    const attached = await this.#attach(files, client)
+    const { attached } = await this.#attach(files, client)
     // Not before: until then the bridge that this one supersedes shows it.
     const shown = show()
     for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
-    if (!launched) await this.#bringUpToDate(client, attached)
-    this.#pm2.ready()
     const current = () => this.#client ?? Promise.resolve(client)
+    if (!launched) await this.#bringUpToDate(current, attached)
+    this.#pm2.ready()
     // Loaded only now, since pm2 waits for the app and not for its figures.
     const { openDashboard } = await import('./dashboard.ts')
     openDashboard({
@@ -137,28 +143,35 @@ export class Bridge {
     return exitStatus.failed
   }
 
-  async #attach(files: RunFiles, client: ControlClient): Promise<Results['attach']> {
+  /** Attaches to a primary; to its successor if it is no longer the service when it hears of that. */
+  async #attach(files: RunFiles, client: ControlClient): Promise<Attachment> {
     const mine = Promise.resolve(client)
     this.#client = mine
+    let next: Promise<Attachment> | undefined
+    const follow = () => (next ??= this.#follow(files))
+    // That it cannot is told where it is tried.
+    void client.handedOver.then(() => void follow())
     client.on('superseded', () => this.#end.resolve('superseded'))
     client.on('draining', () => {
       this.#isDraining = true
-    })
-    client.on('handed-over', () => {
-      const following = this.#follow(files)
-      this.#client = following
-      following.catch((error: unknown) => this.#leftBehind(error))
     })
     void client.closed.then(() => {
       // A predecessor hangs up when it has finished what it had in hand.
       if (this.#client === mine) this.#end.resolve('hung-up')
     })
-    const attached = await client.request('attach', {
-      pid: process.pid,
-      instance: this.#pm2.instance,
-    })
-    this.#primaryPid = attached.status.pid
-    return attached
+    try {
+      const attached = await client.request('attach', {
+        pid: process.pid,
+        instance: this.#pm2.instance,
+      })
+      if (next === undefined) {
+        this.#primaryPid = attached.status.pid
+        return { client, attached }
+      }
+    } catch (error) {
+      if (codeOf(error) !== 'HANDED_OVER') throw error
+    }
+    return follow()
   }
 
   /**
@@ -176,22 +189,28 @@ export class Bridge {
   }
 
   /** Another process has become the service: this is its bridge from now on. */
-  async #follow(files: RunFiles): Promise<ControlClient> {
-    const client = await ControlClient.connect(files.socketFile)
-    await this.#attach(files, client)
-    return client
+  #follow(files: RunFiles): Promise<Attachment> {
+    const following = ControlClient.connect(files.socketFile).then((client) =>
+      this.#attach(files, client),
+    )
+    this.#client = following.then(({ client }) => client)
+    this.#client.catch((error: unknown) => this.#leftBehind(error))
+    return following
   }
 
   /** A bridge that takes over from another one is a reload; one that finds a primary alone is not, unless it runs something else. */
-  async #bringUpToDate(client: ControlClient, attached: Results['attach']): Promise<void> {
+  async #bringUpToDate(
+    current: () => Promise<ControlClient>,
+    attached: Results['attach'],
+  ): Promise<void> {
     const cause = attached.superseded ? 'pm2 reload' : await this.#difference(attached)
     if (cause === undefined) return
     const environment = this.#environment
     // Another build of helloserver itself needs another primary, one of the app only other workers.
     const result =
       attached.programId === programId()
-        ? await client.request('reload', { cause, environment })
-        : await client.request('upgrade', { cause, environment, program: primaryModule })
+        ? await this.#ask(current, 'reload', { cause, environment })
+        : await this.#ask(current, 'upgrade', { cause, environment, program: primaryModule })
     if (result.outcome === 'done') return
     this.#log.error(
       { reason: result.reason },

@@ -37,7 +37,7 @@ export async function reachPrimary(
   for (;;) {
     try {
       const client = await ControlClient.connect(files.socketFile)
-      const { protocol, version, pid } = await client.hello()
+      const { protocol, version, pid } = client.service
       if (protocol !== controlProtocol && performance.now() > untilMs) {
         return { client, launched: false }
       }
@@ -57,7 +57,10 @@ export async function reachPrimary(
       }
       upgrading = pid
     } catch (error) {
-      if (codeOf(error) !== 'NOT_RUNNING') throw error
+      const code = codeOf(error)
+      // Its successor is where it was by now.
+      if (code === 'HANDED_OVER') continue
+      if (code !== 'NOT_RUNNING') throw error
       const client = await launched(files, environment, untilMs)
       if (client !== undefined) return { client, launched: true }
     }

@@ -1,4 +1,4 @@
-import { ControlClient } from '../../src/control/client.ts'
+import { callService } from '../../src/control/call.ts'
 import type { Status } from '../../src/status.ts'
 import { isAlive, signalTo } from './processes.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -8,13 +8,8 @@ import { waitFor } from './wait-for.ts'
 export type { Service }
 
 /** What the service in a sandbox says about itself; it rejects when none runs. */
-export async function statusIn(sandbox: Sandbox): Promise<Status> {
-  const client = await ControlClient.connect(sandbox.socketFile)
-  try {
-    return await client.request('status', {})
-  } finally {
-    client.close()
-  }
+export function statusIn(sandbox: Sandbox): Promise<Status> {
+  return callService(sandbox.socketFile, (client) => client.request('status', {}))
 }
 
 /** A service that somebody else started in a sandbox. */

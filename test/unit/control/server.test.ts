@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { callService } from '../../../src/control/call.ts'
 import { ControlClient } from '../../../src/control/client.ts'
 import type { ControlTarget } from '../../../src/control/protocol.ts'
+import { deferred } from '../../../src/deferred.ts'
 import { HelloserverError } from '../../../src/errors.ts'
 import { listening, rawClient } from '../support/control.ts'
 import { received } from '../support/socket-pair.ts'
@@ -126,6 +129,64 @@ test('farewell sends the last answers and hangs up on all', async (t) => {
   await server.farewell()
   await client.closed
   await assert.rejects(ControlClient.connect(path), { code: 'NOT_RUNNING' })
+})
+
+test('once another process is the service, nothing is done here but what was begun', async (t) => {
+  const begun = deferred<void>()
+  const scaled = deferred<void>()
+  const { server, path, client } = await calling(t, {
+    scale: () => {
+      begun.resolve()
+      return scaled.promise
+    },
+  })
+  const scaling = client.request('scale', { workers: 3 })
+  await begun.promise
+  server.handOver(4711)
+  assert.equal(await client.handedOver, 4711)
+  const told = { code: 'HANDED_OVER', message: 'Process 4711 is the service now' }
+  await assert.rejects(client.request('status', {}), told)
+  const late = await ControlClient.connect(path)
+  t.after(() => late.close())
+  assert.equal(await late.handedOver, 4711)
+  await assert.rejects(late.request('scale', { workers: 2 }), told)
+  scaled.resolve()
+  assert.deepEqual(await scaling, { workers: 3 })
+})
+
+test('what a service leaves unanswered as another takes over, that one is asked for', async (t) => {
+  const before = await listening(t, { stop: () => new Promise(() => {}) })
+  const after = await listening(t, { stop: async () => ({ dropped: 7 }) })
+  const stopped = callService(before.path, (client) => client.request('stop', {}))
+  const witness = await ControlClient.connect(before.path)
+  await witness.request('status', {})
+  before.server.handOver(4711)
+  await witness.handedOver
+  renameSync(after.path, before.path)
+  await before.server.farewell()
+  assert.deepEqual(await stopped, { dropped: 7 })
+})
+
+test('whoever is hung up on before the service has said who it is tries again', async (t) => {
+  const path = join(tempFolder(t), 'sock')
+  let callers = 0
+  const leaving = createServer((socket) => {
+    callers += 1
+    socket.destroy()
+  })
+  leaving.listen(path)
+  await once(leaving, 'listening')
+  t.after(() => leaving.close())
+  await assert.rejects(ControlClient.connect(path), {
+    code: 'CONTROL_FAILED',
+    message: 'The service ended before it answered',
+  })
+  assert.equal(callers, 5)
+  const { path: next } = await listening(t)
+  leaving.once('connection', () => renameSync(next, path))
+  const client = await ControlClient.connect(path)
+  t.after(() => client.close())
+  assert.equal((await client.request('status', {})).name, 'test')
 })
 
 test('a bridge is told by whom it is superseded: nobody at first, then the next one', async (t) => {
