@@ -1,5 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Cleanup } from './cleanup.ts'
@@ -54,7 +56,7 @@ export class Terminal {
     environment: NodeJS.ProcessEnv,
   ): Promise<Terminal> {
     const terminal = new Terminal(t, environment)
-    await waitFor('tmux', () => existsSync(join(terminal.#folder, 'socket')))
+    await waitFor('tmux', () => isListenedOn(join(terminal.#folder, 'socket')))
     terminal.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '/bin/sh')
     await terminal.shows(/ready>/)
     return terminal
@@ -130,5 +132,19 @@ export class Terminal {
   #end(): void {
     this.#server.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** A socket is there before anybody listens on it. */
+async function isListenedOn(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    // Whatever is wrong for good, who waits says in the end that it was in vain.
+    return false
+  } finally {
+    socket.destroy()
   }
 }
