@@ -10,7 +10,7 @@ export interface Options extends Lengths {
 
 export const usage = `usage: npm run bench:lease -- [options]
   --rounds N       measurements of each lock [5]
-  --cycles N       acquisitions, renewals and releases in a round [1000]
+  --cycles N       acquisitions, renewals and releases in a round [2000]
   --hand-overs N   hand-overs in a round [40]
   --quick          2 rounds of 200 cycles and 10 hand-overs, unless told otherwise
   --out FILE       where the figures go [bench/results/lease.json]
@@ -30,7 +30,7 @@ function read(argv: readonly string[]) {
 /** @throws UsageError naming the option, what it got and what it takes */
 export function parseOptions(argv: readonly string[]): Options {
   const given = read(argv)
-  const usual = given.quick ? ['2', '200', '10'] : ['5', '1000', '40']
+  const usual = given.quick ? ['2', '200', '10'] : ['5', '2000', '40']
   const [rounds = '', cycles = '', handOvers = ''] = usual
   return {
     rounds: numberFrom('rounds', given.rounds ?? rounds, 1, 1000),

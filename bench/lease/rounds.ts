@@ -37,7 +37,7 @@ export interface Lengths {
 const waitMs = [20, 220] as const
 
 /** Long enough for the compiler in V8 to settle on what it will do with the hot functions. */
-const warmUp = { rounds: 1, cycles: 4_000, handOvers: 2 }
+const warmUp = { rounds: 1, cycles: 30_000, handOvers: 2 }
 
 /**
  * A B C, A B C and so on, so that what else happens on the machine falls on all alike.

@@ -163,7 +163,7 @@ export class FleetStore implements FleetDesk {
   /** Calls `listener` when something has changed for those who wait. */
   onHint(listener: () => void): void {
     this.#link.subscribe(this.#keys.channel, (message) => {
-      if (message === 'fleet') listener()
+      if (message === undefined || message === 'fleet') listener()
     })
   }
 

@@ -19,10 +19,13 @@ export type Answer =
   | { readonly kind: 'granted'; readonly grant: Grant }
   | { readonly kind: 'seen'; readonly records: readonly Observation[] }
 
-export type Renewal =
+export type Restoration =
   | { readonly kind: 'renewed' }
   /** Another has it now. */
   | { readonly kind: 'lost'; readonly host: string; readonly token: number }
+
+/** `changed`: somebody else has written to the record; what, is for the next renewal to see, if there may be one. */
+export type Renewal = Restoration | { readonly kind: 'changed' }
 
 /** The lease's scripts, with their answers decoded. Each method rejects with `RedisError`. */
 export class LeaseStore {
@@ -30,8 +33,11 @@ export class LeaseStore {
   readonly #keys: Keys
   readonly #contender: Contender
   readonly #ttlMs: number
-  /** The connection over which the record was last marked as this server's. */
-  #stampedOver: number | undefined
+  /**
+   * The number of the last change of the record, this store's own, and the connection over which it was made; unknown
+   * while that one's answer is not there.
+   */
+  #last: { readonly connection: number; readonly seq: number } | undefined
 
   constructor(link: RedisLink, keys: Keys, contender: Contender, ttlMs: number) {
     this.#link = link
@@ -58,26 +64,45 @@ export class LeaseStore {
     )
     const [kind, ...rest] = reply as [string, ...unknown[]]
     if (kind === 'granted') {
-      this.#stampedOver = connection
-      const [slot, token, sinceMs] = rest.map(Number) as [number, number, number]
+      const [slot, token, sinceMs, seq] = rest.map(Number) as [number, number, number, number]
+      this.#noteChange(connection, seq)
       return { kind, grant: { slot, token, sinceMs } }
     }
     if (kind === 'differs') throw differs(rest as string[])
-    return { kind: 'seen', records: (rest as string[][]).map(observationOf) }
+    return { kind: 'seen', records: (rest as (string | null)[][]).map(observationOf) }
   }
 
-  async renew({ slot, token, sinceMs }: Grant): Promise<Renewal> {
+  /**
+   * Makes a hold last longer.
+   *
+   * Nearly always nobody else has written to the record since this store has: then to count its changes up by one is
+   * all there is to do, and that it comes out where it must says that it was so. Otherwise, or over another
+   * connection, which may lead to another server, the record is looked at and restored.
+   */
+  async renew(grant: Grant): Promise<Renewal> {
+    const { connection } = this.#link
+    const last = this.#last
+    this.#last = undefined
+    if (last === undefined || last.connection !== connection) return this.restore(grant)
+    const seq = await this.#link.increment(this.#recordOf(grant.slot), 'seq')
+    if (seq !== last.seq + 1) return { kind: 'changed' }
+    this.#noteChange(connection, seq)
+    return { kind: 'renewed' }
+  }
+
+  /** The same, whatever has become of the record. Never to be asked for once the hold has run out. */
+  async restore({ slot, token, sinceMs }: Grant): Promise<Restoration> {
     const { leases, settings } = this.#keys
     const { instance, host, place } = this.#contender
     const { connection } = this.#link
     const reply = await this.#link.run(
       renewScript,
       [this.#recordOf(slot), settings],
-      [instance, host, place, this.#ttlMs, token, leases.length, sinceMs, this.#stamp],
+      [instance, host, place, this.#ttlMs, token, leases.length, sinceMs],
     )
-    const [kind, by = '', theirs] = reply as string[]
-    if (kind !== 'renewed') return { kind: 'lost', host: by, token: Number(theirs) }
-    this.#stampedOver = connection
+    const [kind, ...rest] = reply as [string, ...unknown[]]
+    if (kind !== 'renewed') return { kind: 'lost', host: String(rest[0]), token: Number(rest[1]) }
+    this.#noteChange(connection, Number(rest[0]))
     return { kind }
   }
 
@@ -90,10 +115,16 @@ export class LeaseStore {
     )
   }
 
-  /** Whether the scripts are to ask which server this is: '1', or '0' where the connection is still the same. */
-  get #stamp(): '0' | '1' {
-    const { connection } = this.#link
-    return connection === undefined || connection !== this.#stampedOver ? '1' : '0'
+  /**
+   * Calls `listener` when the lease may have become free, until the returned function is called. It takes a connection
+   * of its own: only who has to wait needs that.
+   */
+  onHint(listener: () => void): () => void {
+    return this.#link.subscribe(this.#keys.channel, () => listener())
+  }
+
+  #noteChange(connection: number | undefined, seq: number): void {
+    this.#last = connection === undefined ? undefined : { connection, seq }
   }
 
   #recordOf(slot: number): string {
@@ -103,12 +134,13 @@ export class LeaseStore {
   }
 }
 
-function observationOf(fields: string[]): Observation {
-  const [state, host = '', token, seq, epoch, ttlMs, sinceMs, holder = ''] = fields
+/** @param fields - null where the record has none: of one that was lost, only what was just written is there */
+function observationOf(fields: (string | null)[]): Observation {
+  const [state, host, token, seq, epoch, ttlMs, sinceMs, holder] = fields
   return {
     state: state as Observation['state'],
-    host,
-    holder,
+    host: host ?? '',
+    holder: holder ?? '',
     token: Number(token),
     id: `${epoch}/${seq}`,
     ttlMs: Number(ttlMs),

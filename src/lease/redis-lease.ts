@@ -57,8 +57,8 @@ export class RedisLease implements Lease {
     this.#options = options
     this.#link = link
     this.#listener = listener
-    const keys = keysOf(options.service, options.slots)
-    this.#store = new LeaseStore(link, keys, options, options.ttlMs)
+    const { service, slots, ttlMs } = options
+    this.#store = new LeaseStore(link, keysOf(service, slots), options, ttlMs)
     this.#machine = new Machine<LeaseState, LeaseEvent>(
       leaseTransitions,
       'idle',
@@ -68,9 +68,6 @@ export class RedisLease implements Lease {
           `The lease is ${to}`,
         ),
     )
-    link.subscribe(keys.channel, () => {
-      if (this.#machine.state === 'seeking') this.#wake.now()
-    })
   }
 
   get grant(): Grant | null {
@@ -127,7 +124,7 @@ export class RedisLease implements Lease {
     if (sentMs >= deadlineMs) {
       throw new HelloserverError('BOOT_FAILED', 'The lease ran out before it was passed on')
     }
-    const renewal = await this.#store.renew(grant)
+    const renewal = await this.#store.restore(grant)
     if (renewal.kind === 'lost') {
       throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)
     }
@@ -152,29 +149,33 @@ export class RedisLease implements Lease {
   }
 
   async #contend(wake: Wake): Promise<void> {
-    while (!wake.isOver) {
-      let pauseMs = pollPauseMs()
-      const sentMs = monotonicMs()
-      try {
-        const answer = await this.#store.acquire(
-          this.#observations.highestToken,
-          this.#observations.matured(),
-        )
-        if (answer.kind === 'granted') {
-          // It came too late for whoever asked.
-          if (wake.isOver) await this.#giveBack(answer.grant)
-          else this.#hold('granted', answer.grant, sentMs)
-          return
+    let unsubscribe: (() => void) | undefined
+    try {
+      while (!wake.isOver) {
+        let pauseMs = pollPauseMs()
+        const sentMs = monotonicMs()
+        try {
+          const { highestToken } = this.#observations
+          const answer = await this.#store.acquire(highestToken, this.#observations.matured())
+          if (answer.kind === 'granted') {
+            // It came too late for whoever asked.
+            if (wake.isOver) await this.#giveBack(answer.grant)
+            else this.#hold('granted', answer.grant, sentMs)
+            return
+          }
+          if (wake.isOver) return
+          this.#observations.see(answer.records)
+          this.#tellWhoHolds()
+          unsubscribe ??= this.#store.onHint(() => wake.now())
+          pauseMs = Math.min(pauseMs, this.#observations.nextInMs + 1)
+        } catch (error) {
+          if (wake.isOver) return
+          this.#trouble(error)
         }
-        if (wake.isOver) return
-        this.#observations.see(answer.records)
-        this.#tellWhoHolds()
-        pauseMs = Math.min(pauseMs, this.#observations.nextInMs + 1)
-      } catch (error) {
-        if (wake.isOver) return
-        this.#trouble(error)
+        await wake.sleep(pauseMs)
       }
-      await wake.sleep(pauseMs)
+    } finally {
+      unsubscribe?.()
     }
   }
 
@@ -206,9 +207,9 @@ export class RedisLease implements Lease {
         if (renewal.kind === 'lost') {
           return this.#lose(`${renewal.host} has it, with token ${renewal.token}`)
         }
-        this.#extend(sentMs)
+        if (renewal.kind === 'renewed') this.#extend(sentMs)
         this.#reason = null
-        dueMs = sentMs + everyMs
+        dueMs = renewal.kind === 'renewed' ? sentMs + everyMs : sentMs
       } catch (error) {
         if (wake.isOver) return
         this.#trouble(error)

@@ -13,107 +13,89 @@ import { script } from '../redis/script.ts'
  * rise when the server has lost its data.
  */
 const prelude = `${askServer}
-local function read(key)
-  local values = redis.call('HMGET', key, 'state', 'holder', 'host', 'place', 'token', 'seq', 'epoch', 'ttl',
-    'since')
-  return {state = values[1] or '', holder = values[2] or '', host = values[3] or '', place = values[4] or '',
-    token = tonumber(values[5]) or 0, seq = tonumber(values[6]) or 0, epoch = values[7] or '',
-    ttl = tonumber(values[8]) or 0, since = values[9] or ''}
-end
-local function write(key, record)
-  redis.call('HSET', key, 'state', record.state, 'holder', record.holder, 'host', record.host,
-    'place', record.place, 'token', whole(record.token), 'seq', whole(record.seq), 'epoch', record.epoch,
-    'ttl', whole(record.ttl), 'since', record.since)
-end
 -- What all hosts must have configured alike; the first host says what. Returns what differs.
 local function disagree(key, slots, ttl, host)
-  local set = redis.call('HMGET', key, 'lease.slots', 'lease.ttlMs', 'host')
+  local set = redis.call('HMGET', key, 'lease.slots', 'lease.ttlMs')
+  if set[1] == slots and set[2] == ttl then return end
   if not (set[1] and set[2]) then
     redis.call('HSET', key, 'lease.slots', slots, 'lease.ttlMs', ttl, 'host', host)
     return
   end
-  if set[1] ~= slots then return {'lease.slots', set[1], slots, set[3] or ''} end
-  if set[2] ~= ttl then return {'lease.ttlMs', set[2], ttl, set[3] or ''} end
+  local by = redis.call('HGET', key, 'host') or ''
+  if set[1] ~= slots then return {'lease.slots', set[1], slots, by} end
+  return {'lease.ttlMs', set[2], ttl, by}
 end
 `
 
 /**
  * Looks at all records, and takes one that can be had: one that is free; one whose last holder was in the very
  * place where the caller is, and is therefore dead or the caller; one that the caller has seen unchanged for long
- * enough. Grants one at most.
+ * enough. Grants one at most. What nobody decides by is read only when there is none to be had.
  *
  * KEYS: the records, the settings. ARGV: instance, host, place, ttl (ms), highest token seen, slots, and for each
  * record the state (as `seen` returns it) that the caller has waited for long enough, or ''.
- * Returns `{'granted', slot, token, since}`, `{'seen', for each record {state, host, token, seq, epoch, ttl, since, holder}}`
+ * Returns `{'granted', slot, token, since, seq}`,
+ * `{'seen', for each record {state, host, token, seq, epoch, ttl, since, holder}}`
  * or `{'differs', key, theirs, ours, host}`.
  */
 export const acquireScript = script(`${prelude}
 local instance, host, place, ttl, seen, slots = unpack(ARGV, 1, 6)
-local records = {}
 local difference = disagree(KEYS[#KEYS], slots, ttl, host)
 if difference then return {'differs', unpack(difference)} end
 local server, now = epoch(), nowMs()
-local free, matured, observed = nil, nil, {}
+local free, matured = nil, nil
 for slot = 1, #KEYS - 1 do
-  local record = read(KEYS[slot])
-  records[slot] = record
-  if record.epoch ~= server then
+  local key = KEYS[slot]
+  local record = redis.call('HMGET', key, 'state', 'epoch', 'seq', 'place')
+  local state, seq = record[1], record[3] or '0'
+  if record[2] ~= server then
     -- Numbered by the clock where nothing is left, so that no state looks like one from before.
-    record.seq = math.max(record.seq + 1, record.state == '' and now or 0)
-    record.state, record.epoch = 'grace', server
-    record.ttl = math.max(record.ttl, tonumber(ttl))
-    write(KEYS[slot], record)
+    seq = whole(math.max(seq + 1, state and 0 or now))
+    state = 'grace'
+    redis.call('HSET', key, 'state', state, 'epoch', server, 'seq', seq,
+      'ttl', whole(math.max(redis.call('HGET', key, 'ttl') or 0, ttl)))
   end
-  local id = server .. '/' .. whole(record.seq)
-  if record.state == 'held' and record.place == place then
+  if state == 'held' and record[4] == place then
     free = slot
     break
-  elseif record.state == 'free' then
+  elseif state == 'free' then
     free = free or slot
-  elseif ARGV[6 + slot] == id then
+  elseif ARGV[6 + slot] == server .. '/' .. seq then
     matured = matured or slot
   end
-  observed[slot] = {record.state, record.host, whole(record.token), whole(record.seq), server,
-    whole(record.ttl), record.since, record.holder}
 end
 local slot = free or matured
-if not slot then return {'seen', unpack(observed)} end
-local record = records[slot]
-local token = math.max(record.token, tonumber(seen), now) + 1
-write(KEYS[slot], {state = 'held', holder = instance, host = host, place = place, token = token,
-  seq = record.seq + 1, epoch = server, ttl = tonumber(ttl), since = whole(now)})
-return {'granted', slot, whole(token), whole(now)}
+if not slot then
+  local observed = {}
+  for at = 1, #KEYS - 1 do
+    observed[at] = redis.call('HMGET', KEYS[at], 'state', 'host', 'token', 'seq', 'epoch', 'ttl', 'since', 'holder')
+  end
+  return {'seen', unpack(observed)}
+end
+local key, since = KEYS[slot], whole(now)
+local token = whole(math.max(redis.call('HGET', key, 'token') or 0, seen, now) + 1)
+redis.call('HSET', key, 'state', 'held', 'holder', instance, 'host', host, 'place', place, 'token', token,
+  'ttl', ttl, 'since', since)
+return {'granted', slot, token, since, redis.call('HINCRBY', key, 'seq', 1)}
 `)
 
 /**
  * Makes a hold last longer, and restores the record where the server has lost it. To be called only by a holder
  * whose own deadline has not passed: that is what makes restoring it safe.
  *
- * Nearly always nothing else has changed, and that comes first: it is done every fraction of a second. To ask for the
- * epoch would take longer than all the rest. A record whose epoch is wrong is safe: who wants it takes it for one in
- * grace, and waits.
- *
- * KEYS: the record, the settings. ARGV: instance, host, place, ttl (ms), token, slots, since (ms), stamp ('1' when
- * something may be another than at the last renewal: the epoch, or what the record says of its holder).
- * Returns `{'renewed'}` or `{'lost', host, token, since}` of who has it now.
+ * KEYS: the record, the settings. ARGV: instance, host, place, ttl (ms), token, slots, since (ms).
+ * Returns `{'renewed', seq}` or `{'lost', host, token, since}` of who has it now.
  */
-export const renewScript = script(`
-local kept = redis.call('HMGET', KEYS[1], 'state', 'holder', 'token')
-if ARGV[8] == '0' and kept[1] == 'held' and kept[2] == ARGV[1] and kept[3] == ARGV[5]
-  and redis.call('EXISTS', KEYS[2]) == 1 then
-  redis.call('HINCRBY', KEYS[1], 'seq', 1)
-  return {'renewed'}
-end
-${prelude}
+export const renewScript = script(`${prelude}
 local instance, host, place, ttl, token, slots, since = unpack(ARGV)
-local record = read(KEYS[1])
-local mine = tonumber(token)
-local isMine = record.token == mine and record.holder == instance and record.state ~= 'free'
-if not isMine and record.token >= mine then return {'lost', record.host, whole(record.token), record.since} end
+local record = redis.call('HMGET', KEYS[1], 'state', 'holder', 'token', 'host', 'since')
+local theirs, mine = tonumber(record[3] or 0), tonumber(token)
+local isMine = theirs == mine and record[2] == instance and record[1] ~= 'free'
+if not isMine and theirs >= mine then return {'lost', record[4] or '', record[3], record[5] or ''} end
 disagree(KEYS[2], slots, ttl, host)
-write(KEYS[1], {state = 'held', holder = instance, host = host, place = place, token = mine,
-  seq = record.seq + 1, epoch = epoch(), ttl = tonumber(ttl), since = since})
-return {'renewed'}
+redis.call('HSET', KEYS[1], 'state', 'held', 'holder', instance, 'host', host, 'place', place, 'token', token,
+  'epoch', epoch(), 'ttl', ttl, 'since', since)
+return {'renewed', redis.call('HINCRBY', KEYS[1], 'seq', 1)}
 `)
 
 /**

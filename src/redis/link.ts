@@ -27,11 +27,11 @@ export class RedisLink {
   readonly #name: string
   readonly #replicas: number
   readonly #client: RedisClient
-  #subscriber: RedisClient | undefined
+  /** All that are to be connected. */
+  readonly #clients = new Set<RedisClient>()
   #connections = 0
   /** Why there is no connection: commands fail with less to say. */
   #lastError: unknown
-  #isClosed = false
 
   /**
    * @param name - what the server calls the connections in CLIENT LIST
@@ -111,6 +111,20 @@ export class RedisLink {
     }
   }
 
+  /**
+   * Counts a field of a hash up by one.
+   *
+   * @returns what it is then, once the replicas that are asked for have it
+   * @throws RedisError when that is not certain, like `run`
+   */
+  async increment(key: string, field: string): Promise<number> {
+    try {
+      return Number(await this.#bounded(this.#confirmed('hincrby', [key, field, 1])))
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
   /** What INFO says of a section, by key. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
@@ -122,52 +136,51 @@ export class RedisLink {
     }
   }
 
-  /** Calls `listener` for each message on a channel. A message may be lost: it is a hint to look, no more. */
-  subscribe(channel: string, listener: (message: string) => void): void {
+  /**
+   * Calls `listener` for each message on a channel, and without one whenever it has joined it: those before are lost.
+   * A message is a hint to look, no more.
+   *
+   * @returns what ends it
+   */
+  subscribe(channel: string, listener: (message?: string) => void): () => void {
     // A connection that subscribes can do nothing else.
-    this.#subscriber ??= this.#open(`${this.#name}:hints`)
-    const subscriber = this.#subscriber
+    const subscriber = this.#open(`${this.#name}:hints`)
     subscriber.on('message', (from: string, message: string) => {
       if (from === channel) listener(message)
     })
     const join = () => {
-      subscriber.subscribe(channel).catch((error: unknown) => {
-        this.#lastError = error
-      })
+      subscriber.subscribe(channel).then(
+        () => listener(),
+        (error: unknown) => this.#noteFailure(subscriber, error),
+      )
     }
-    if (subscriber.status === 'ready') join()
     // Anew with each connection: the first attempt may have failed, and a second one changes nothing.
     subscriber.on('ready', join)
     // In a cluster, the node that it was subscribed to may have gone, which nobody tells.
     subscriber.on('refresh', join)
+    return () => this.#close(subscriber)
   }
 
   close(): void {
-    this.#isClosed = true
-    this.#client.disconnect()
-    this.#subscriber?.disconnect()
+    for (const client of this.#clients) this.#close(client)
   }
 
   /** By digest; a server that does not know it (it was restarted, its scripts were flushed) gets the source. */
   async #evaluate({ digest, source }: Script, args: readonly Argument[]): Promise<unknown> {
     try {
-      return await this.#confirmed('evalsha', digest, args)
+      return await this.#confirmed('evalsha', [digest, ...args])
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.#confirmed('eval', source, args)
+      return this.#confirmed('eval', [source, ...args])
     }
   }
 
-  async #confirmed(
-    command: 'evalsha' | 'eval',
-    script: string,
-    [keys, ...rest]: readonly Argument[],
-  ): Promise<unknown> {
+  async #confirmed(command: string, args: readonly Argument[]): Promise<unknown> {
     const client = this.#client
-    if (this.#replicas === 0) return client[command](script, keys ?? 0, ...rest)
+    if (this.#replicas === 0) return client.call(command, ...args)
     // WAIT counts what this very connection has written, hence one pipeline for both.
     const commands = [
-      [command, script, keys ?? 0, ...rest],
+      [command, ...args],
       ['wait', this.#replicas, waitMs],
     ]
     const results = await client.pipeline(commands).exec()
@@ -186,9 +199,8 @@ export class RedisLink {
 
   #open(name: string): RedisClient {
     const client = createClient(this.#target, name)
-    client.on('error', (error) => {
-      this.#lastError = error
-    })
+    this.#clients.add(client)
+    client.on('error', (error) => this.#noteFailure(client, error))
     client.on('ready', () => {
       this.#lastError = undefined
     })
@@ -196,15 +208,25 @@ export class RedisLink {
     return client
   }
 
+  #noteFailure(client: RedisClient, error: unknown): void {
+    // Of one that was closed it is no news.
+    if (this.#clients.has(client)) this.#lastError = error
+  }
+
+  #close(client: RedisClient): void {
+    this.#clients.delete(client)
+    client.disconnect()
+  }
+
   /**
    * ioredis gives up for good, whatever its retry strategy says, when the Sentinels announce another master while it
    * is about to connect.
    */
   #connectAgain(client: RedisClient): void {
-    if (this.#isClosed) return
+    if (!this.#clients.has(client)) return
     setTimeout(() => {
       // A failure is told by 'error', and followed by another 'end'.
-      if (!this.#isClosed) client.connect().catch(() => {})
+      if (this.#clients.has(client)) client.connect().catch(() => {})
     }, retryDelayMs())
   }
 

@@ -6,6 +6,7 @@ import { LeaseStore } from '../../../src/lease/lease-store.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { parseRedisUrl } from '../../../src/redis/target.ts'
 import { RedisServer } from '../../helpers/redis/server.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
 
 const key = '{hs:unit}:lease'
 
@@ -84,6 +85,7 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     const [after] = await look(b)
     assert.ok(after && after.id !== before.id)
     assert.ok((await take(b, [after.id])).token > grant.token)
+    assert.equal((await a.renew(grant)).kind, 'changed')
     assert.deepEqual((await a.renew(grant)).kind, 'lost')
   })
 
@@ -120,13 +122,43 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     const grant = await takeNew(a)
     await a.renew(grant)
     const settings = await server.command('HGETALL', '{hs:unit}:settings')
-    for (const lost of [[key], ['{hs:unit}:settings'], [key, '{hs:unit}:settings']]) {
+    for (const lost of [[key], [key, '{hs:unit}:settings']]) {
       await server.command('DEL', ...lost)
+      assert.equal((await a.renew(grant)).kind, 'changed')
       assert.equal((await a.renew(grant)).kind, 'renewed')
       assert.equal(await server.command('HGETALL', '{hs:unit}:settings'), settings)
       const [record] = await look(b)
       assert.deepEqual([record?.state, record?.token], ['held', grant.token])
     }
+  })
+
+  test('to count up is all that a renewal does, unless somebody else has counted', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const grant = await takeNew(a)
+    const before = await server.command('HGETALL', key)
+    const seq = Number(await server.command('HGET', key, 'seq'))
+    assert.equal((await a.renew(grant)).kind, 'renewed')
+    const counted = before.replace(`seq\n${seq}`, `seq\n${seq + 1}`)
+    assert.equal(await server.command('HGETALL', key), counted)
+    // As a holder that does not know yet that it has lost the lease does once.
+    await server.command('HINCRBY', key, 'seq', '1')
+    assert.equal((await a.renew(grant)).kind, 'changed')
+    assert.equal((await a.renew(grant)).kind, 'renewed')
+    assert.equal((await a.renew(grant)).kind, 'renewed')
+    assert.equal((await look(b))[0]?.state, 'held')
+  })
+
+  test('after an answer that was lost, a renewal looks at the record', async (t) => {
+    const server = await RedisServer.start(t)
+    const a = await storeAt(t, server, 'a')
+    const grant = await takeNew(a)
+    await server.pause()
+    await assert.rejects(a.renew(grant), { code: 'REDIS_FAILED' })
+    server.resume()
+    const renewal = await waitFor('an answer', () => a.renew(grant).catch(() => undefined))
+    // Not 'changed': it did not count on what it could not know.
+    assert.equal(renewal.kind, 'renewed')
   })
 
   test('a stranger releases nothing', async (t) => {
@@ -181,6 +213,7 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     const first = await takeNew(dead)
     const second = await take(next)
     assert.ok(second.token > first.token)
+    assert.equal((await dead.renew(first)).kind, 'changed')
     assert.equal((await dead.renew(first)).kind, 'lost')
     await server.restart()
     const third = await storeAt(t, server, 'third', { place: 'here' })

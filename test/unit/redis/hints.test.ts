@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { deferred } from '../../../src/deferred.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { parseRedisUrl } from '../../../src/redis/target.ts'
 import { RedisCluster } from '../../helpers/redis/cluster.ts'
@@ -11,7 +12,7 @@ test('a subscription outlives silence, and comes back when its server does', asy
   const server = await RedisServer.start(t)
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), 'link')
   t.after(() => link.close())
-  const heard: string[] = []
+  const heard: (string | undefined)[] = []
   link.subscribe('channel', (message) => heard.push(message))
   const subscribers = async () => {
     const clients = await server.command('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
@@ -19,6 +20,8 @@ test('a subscription outlives silence, and comes back when its server does', asy
   }
   await waitFor('a subscription', async () => (await subscribers()).length === 1)
   const [first] = await subscribers()
+  await waitFor('the hint that there may have been others before', () => heard.length === 1)
+  assert.equal(heard[0], undefined)
   // Three times as long as a connection may be silent that waits for an answer.
   await delay(1_500)
   assert.deepEqual(await subscribers(), [first], 'it is still the same connection')
@@ -28,6 +31,23 @@ test('a subscription outlives silence, and comes back when its server does', asy
   await waitFor('a subscription', async () => (await subscribers()).length === 1)
   await server.command('PUBLISH', 'channel', 'two')
   await waitFor('a message', () => heard.includes('two'))
+  assert.deepEqual(heard, [undefined, 'one', undefined, 'two'])
+})
+
+test('a subscription that has ended does not come back', async (t) => {
+  const server = await RedisServer.start(t)
+  const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), 'link')
+  t.after(() => link.close())
+  const joined = deferred<void>()
+  const unsubscribe = link.subscribe('channel', () => joined.resolve())
+  await joined.promise
+  unsubscribe()
+  const clients = () => server.command('CLIENT', 'LIST')
+  await waitFor('its end', async () => !(await clients()).includes('name=link:hints'))
+  await server.restart()
+  await link.ready(5_000)
+  assert.match(await clients(), /name=link /)
+  assert.doesNotMatch(await clients(), /name=link:hints/)
 })
 
 test('in a cluster, a subscription moves when its node is gone', async (t) => {
@@ -37,7 +57,7 @@ test('in a cluster, a subscription moves when its node is gone', async (t) => {
     'link',
   )
   t.after(() => link.close())
-  const heard: string[] = []
+  const heard: (string | undefined)[] = []
   link.subscribe('channel', (message) => heard.push(message))
   const node = await waitFor('a subscription', async () => {
     const counts = await Promise.all(
