@@ -22,8 +22,12 @@ export function messageOf(error: unknown): string {
   return error.name === 'AbortError' && error.cause ? messageOf(error.cause) : error.message
 }
 
-/** Runs a program to its end, and makes of what it throws a message and an exit status. */
+/** Runs a program to its end, unless only its usage is asked for, and makes of what it throws a message and an exit status. */
 export async function runProgram(main: () => Promise<void>, usage: string): Promise<void> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(usage)
+    return
+  }
   try {
     await main()
   } catch (error) {

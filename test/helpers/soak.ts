@@ -29,6 +29,10 @@ export interface Soak<T> {
 /** Runs a soak by its command line. Exit status: 0 nothing went wrong; 1 something did; 2 usage. */
 export async function soak<T>(wanted: Soak<T>): Promise<void> {
   const { command, own = {} } = wanted
+  if (process.argv.includes('--help')) {
+    process.stdout.write(usageOf(command, own))
+    return
+  }
   try {
     const options = readOptions(Object.keys(own))
     const events = wanted.choose(options)
