@@ -1,6 +1,5 @@
 /** `npm run compare`: the same app, load and events under helloserver and under pm2's own cluster mode, as Markdown. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { messageOf } from '../../../src/errors.ts'
 import { Cleanups } from '../../helpers/cleanup.ts'
 import { chooseSeed } from '../../helpers/random.ts'
@@ -11,18 +10,8 @@ import { helloserver, pm2Cluster } from './flavour.ts'
 import { medianReloadsMs, type ReloadCommand } from './idle-reloads.ts'
 import { markdownTable } from './markdown.ts'
 import { storyOf } from '../story.ts'
-import { type Trial, trials } from './trials.ts'
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    trials: { type: 'string', default: '' },
-  },
-})
-const rounds = Number(values.rounds)
-const chosen = trials.filter(({ name }) =>
-  values.trials.split(',').some((word) => name.includes(word)),
-)
+import { type CompareOptions, readOptions, usage } from './options.ts'
+import type { Trial } from './trials.ts'
 
 function progress(text: string): void {
   process.stderr.write(`${text}\n`)
@@ -90,8 +79,7 @@ function reloadCommands(contestants: readonly Contestant[]): ReloadCommand[] {
   })
 }
 
-const cleanups = new Cleanups()
-try {
+async function compare(cleanups: Cleanups, { rounds, trials }: CompareOptions): Promise<void> {
   const contestants: Contestant[] = []
   for (const flavour of [helloserver, pm2Cluster]) {
     contestants.push(await Contestant.start(cleanups, flavour))
@@ -102,7 +90,7 @@ try {
   const seed = chooseSeed()
   for (const contestant of contestants) contestant.startLoad(seed)
   for (let round = 0; round < rounds; round += 1) {
-    for (const trial of chosen) await compete(contestants, trial)
+    for (const trial of trials) await compete(contestants, trial)
   }
   for (const contestant of contestants) await contestant.stopLoad()
   for (const contestant of contestants) tellLosses(contestant)
@@ -111,9 +99,34 @@ try {
     const ms = Math.round(idleMs[index] ?? 0)
     process.stdout.write(`${name}, ${workerCount} idle workers: ${ms} ms\n`)
   }
-} catch (error) {
-  progress(messageOf(error))
-  process.exitCode = 1
-} finally {
-  await cleanups.run()
 }
+
+async function run(options: CompareOptions): Promise<void> {
+  const cleanups = new Cleanups()
+  try {
+    await compare(cleanups, options)
+  } catch (error) {
+    progress(messageOf(error))
+    process.exitCode = 1
+  } finally {
+    await cleanups.run()
+  }
+}
+
+function main(): Promise<void> | void {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(usage)
+    return
+  }
+  let options: CompareOptions
+  try {
+    options = readOptions()
+  } catch (error) {
+    progress(`${messageOf(error)}\n\n${usage}`)
+    process.exitCode = 2
+    return
+  }
+  return run(options)
+}
+
+await main()
