@@ -1,12 +1,8 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type AdminAddress,
-  type AdminSettings,
-  adminSettings,
-  authorityOf,
-} from '../config/admin.ts'
+import { type AdminSettings, adminSettings } from '../config/admin.ts'
+import { type AdminAddress, authorityOf } from '../config/admin-address.ts'
 import type { Config } from '../config/load.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { Exposition } from '../metrics/exposition.ts'

@@ -1,12 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
-import { BlockList, isIP, isIPv6 } from 'node:net'
 import { resolve } from 'node:path'
 import { HelloserverError, messageOf } from '../errors.ts'
+import { type AdminAddress, addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
-
-/** Where the page is when `admin.http` says no more than `true`. */
-const defaultHost = '127.0.0.1'
-const defaultPort = 30_154
 
 /** So many connections to the page at a time: enough to hold up a flood with late answers; those past it are closed. */
 export const maxAdminConnections = 256
@@ -16,11 +12,6 @@ const maxTokenLength = 512
 
 /** Whether others than the owner of a file, and its group, may read it. */
 const othersMayRead = 0o004
-
-export interface AdminAddress {
-  readonly host: string
-  readonly port: number
-}
 
 /** How the page is to be had. */
 export interface AdminSettings {
@@ -55,40 +46,6 @@ export function adminSettings(
     )
   }
   return { address, isLoopback, hosts: hosts.map((host) => host.toLowerCase()), token }
-}
-
-/** `address` as it stands in a URL. */
-export function authorityOf({ host, port }: AdminAddress): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
-}
-
-/** Whether a text of `admin.http` is `host:port`; an IPv6 address has brackets. */
-export function isAdminAddress(text: string): boolean {
-  const { host, port } = parse(text) ?? {}
-  return host !== undefined && port !== undefined && port >= 1 && port <= 65_535
-}
-
-function addressOf(http: ConfigFile['admin']['http']): AdminAddress | undefined {
-  if (http === false) return undefined
-  if (http === true) return { host: defaultHost, port: defaultPort }
-  if (typeof http === 'number') return { host: defaultHost, port: http }
-  return parse(http)
-}
-
-function parse(text: string): AdminAddress | undefined {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text) ?? []
-  const host = bracketed ?? plain
-  if (host === undefined || (bracketed !== undefined && !isIPv6(bracketed))) return undefined
-  return { host, port: Number(port) }
-}
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-function isLoopbackHost(host: string): boolean {
-  if (isIP(host) === 0) return host === 'localhost'
-  return loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
 function readToken(path: string): string {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
-import { isAdminAddress } from './admin.ts'
+import { isAdminAddress } from './admin-address.ts'
 import { logLevels } from './log-levels.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */

@@ -1,4 +1,4 @@
-import type { PermitStatus } from './fleet.ts'
+import type { PermitStatus } from './status.ts'
 
 /** How a host waits for its permit, in one line for people. */
 export function permitLine({ place, down, reason }: PermitStatus): string {

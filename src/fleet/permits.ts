@@ -10,7 +10,7 @@ import {
 import { pollPauseMs } from '../redis/poll.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
-import type { PermitStatus, Purpose } from './fleet.ts'
+import type { PermitStatus, Purpose } from './status.ts'
 import { permitLine } from './permit-line.ts'
 
 /** A Redis that is away keeps nobody from going down for longer, in milliseconds. */

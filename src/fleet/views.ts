@@ -1,4 +1,5 @@
-import type { HostFacts, HostView, Purpose, RefusedBuild } from './fleet.ts'
+import type { HostFacts, HostView, RefusedBuild } from './fleet.ts'
+import type { Purpose } from './status.ts'
 import { deadAfterMs } from './scripts.ts'
 
 /** A host's entry, as far as it is shown. */
