@@ -14,11 +14,18 @@ import {
 } from './faults/index.ts'
 import { problemsOf, report } from './report.ts'
 import { runSuite } from './suite.ts'
+import type { Violation } from './verdict.ts'
 
 /** Shorter than one would set it, so that a run is short; longer than the machine's delays. */
 const shortTtlMs = 1_000
 /** Long enough to keep the lease through a change of masters. */
 const longTtlMs = 3_000
+
+/**
+ * What is wrong with a lock shows when its holder does not look before a rival does, and now and then it does: so often
+ * a control is run at the most.
+ */
+const runsOfControl = 8
 
 const seed = chooseSeed()
 const skip = noNetworks() ?? false
@@ -53,12 +60,16 @@ describe(`the shared lease (HELLOSERVER_TEST_SEED=${seed})`, { concurrency: true
 
   for (const { what, lock, scene, ...options } of controls) {
     test(`${what} does not pass: ${scene.fault.name}`, options, async (t) => {
-      const { violations } = await runSuite(t, {
-        seed,
-        sequence: [scene],
-        ttlMs: shortTtlMs,
-        lock,
-      })
+      let violations: readonly Violation[] = []
+      for (let run = 0; violations.length === 0 && run < runsOfControl; run += 1) {
+        const result = await runSuite(t, {
+          seed: seed + run,
+          sequence: [scene],
+          ttlMs: shortTtlMs,
+          lock,
+        })
+        violations = result.violations
+      }
       t.diagnostic(violations.map(({ wrong, story }) => `${wrong}: ${story}`).join('\n'))
       assert.ok(violations.length > 0, 'the suite has found nothing')
     })
