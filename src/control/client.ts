@@ -20,6 +20,9 @@ import {
 /** Whoever hangs up on so many callers in turn, unasked, is no service that has just been replaced. */
 const attempts = 5
 
+/** The code that json-rpc-2.0 gives to requests that end without an answer. */
+const unanswered = 0
+
 /** A connection to a service's control socket. */
 export class ControlClient {
   readonly #peer: JSONRPCServerAndClient
@@ -31,9 +34,14 @@ export class ControlClient {
   readonly closed: Promise<void>
 
   private constructor(socket: Socket) {
+    let isClosed = false
     this.#peer = new JSONRPCServerAndClient(
       new JSONRPCServer(),
-      new JSONRPCClient((message) => this.#channel.send(message)),
+      new JSONRPCClient((message) => {
+        // Those who wait for an answer have been told by then, and nobody would tell this one.
+        if (isClosed) throw new Error(hungUp)
+        this.#channel.send(message)
+      }),
     )
     let onClose: () => void = () => {}
     this.closed = new Promise((resolve) => {
@@ -43,6 +51,7 @@ export class ControlClient {
       socket,
       (message) => this.#peer.receiveAndSend(message),
       () => {
+        isClosed = true
         this.#peer.rejectAllPendingRequests(hungUp)
         onClose()
       },
@@ -119,11 +128,10 @@ export class ControlClient {
   }
 
   #failure(error: unknown): HelloserverError {
-    const code = error instanceof JSONRPCErrorException ? codeIn(error.data) : undefined
-    // What it has begun it answers before it hangs up.
-    if (code === undefined && this.#successorPid !== undefined) {
-      return handedOver(this.#successorPid)
-    }
+    const isAnswer = error instanceof JSONRPCErrorException && error.code !== unanswered
+    // What it has begun it answers before it hangs up, and what has failed there is not done twice.
+    if (!isAnswer && this.#successorPid !== undefined) return handedOver(this.#successorPid)
+    const code = isAnswer ? codeIn(error.data) : undefined
     return new HelloserverError(code ?? 'CONTROL_FAILED', messageOf(error), { cause: error })
   }
 

@@ -49,8 +49,9 @@ for slot = 1, #KEYS - 1 do
   local record = redis.call('HMGET', key, 'state', 'epoch', 'seq', 'place')
   local state, seq = record[1], record[3] or '0'
   if record[2] ~= server then
-    -- Numbered by the clock where nothing is left, so that no state looks like one from before.
-    seq = whole(math.max(seq + 1, state and 0 or now))
+    -- Numbered by the clock, far ahead of any count: where nothing is left, no state looks like one from before; where
+    -- less is left than was there, whoever holds it and goes on counting comes out elsewhere than it must.
+    seq = whole(math.max(seq + 1, now))
     state = 'grace'
     redis.call('HSET', key, 'state', state, 'epoch', server, 'seq', seq,
       'ttl', whole(math.max(redis.call('HGET', key, 'ttl') or 0, ttl)))

@@ -237,18 +237,26 @@ export class Bridge {
     }
   }
 
-  /** Asks the process that is the service, also when that becomes another one meanwhile. */
-  async #ask<M extends Method>(
+  /** Asks the process that is the service. */
+  #ask<M extends Method>(
     current: () => Promise<ControlClient>,
     method: M,
     params: Params<M>,
   ): Promise<Results[M]> {
+    return this.#call(current, (client) => client.request(method, params))
+  }
+
+  /** Turns to the process that is the service, also when that becomes another one meanwhile. */
+  async #call<T>(
+    current: () => Promise<ControlClient>,
+    use: (client: ControlClient) => Promise<T>,
+  ): Promise<T> {
     for (;;) {
       try {
-        return await (await current()).request(method, params)
+        return await use(await current())
       } catch (error) {
-        // By the time of this answer, this bridge is on its way to the process that is the service now.
-        if (codeOf(error) !== 'HANDED_OVER') throw error
+        // By then, this bridge is on its way to the process that is the service now, or was left behind.
+        if (codeOf(error) !== 'HANDED_OVER' || this.#client === undefined) throw error
       }
     }
   }
@@ -262,15 +270,7 @@ export class Bridge {
         else if (fleet?.waiting) this.#log.info(permitLine(fleet.waiting))
       },
     }
-    for (;;) {
-      try {
-        await stopService(await current(), follower)
-        return
-      } catch (error) {
-        // By the time of this answer, this bridge is on its way to the process that is the service now.
-        if (codeOf(error) !== 'HANDED_OVER') throw error
-      }
-    }
+    await this.#call(current, (client) => stopService(client, follower))
   }
 
   #act(event: Pm2Event): void {

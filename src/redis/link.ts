@@ -202,7 +202,9 @@ export class RedisLink {
     this.#clients.add(client)
     client.on('error', (error) => this.#noteFailure(client, error))
     client.on('ready', () => {
-      this.#lastError = undefined
+      // A cluster that is closed as it looks for its nodes goes on with that, and would look for them for ever.
+      if (!this.#clients.has(client)) client.disconnect()
+      else this.#lastError = undefined
     })
     client.on('end', () => this.#connectAgain(client))
     return client

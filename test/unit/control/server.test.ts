@@ -154,6 +154,34 @@ test('once another process is the service, nothing is done here but what was beg
   assert.deepEqual(await scaling, { workers: 3 })
 })
 
+test('what has failed in a service that another takes over from is answered, not asked for again', async (t) => {
+  const begun = deferred<void>()
+  const scaled = deferred<void>()
+  const { server, client } = await calling(t, {
+    scale: () => {
+      begun.resolve()
+      return scaled.promise
+    },
+  })
+  const scaling = client.request('scale', { workers: 3 })
+  await begun.promise
+  server.handOver(4711)
+  await client.handedOver
+  scaled.reject(new Error('No room'))
+  await assert.rejects(scaling, { code: 'CONTROL_FAILED', message: 'No room' })
+})
+
+test('whoever asks when the service has hung up is told so', async (t) => {
+  const { server, client } = await calling(t)
+  await client.request('status', {})
+  await server.farewell()
+  await client.closed
+  await assert.rejects(client.request('status', {}), {
+    code: 'CONTROL_FAILED',
+    message: 'The service ended before it answered',
+  })
+})
+
 test('what a service leaves unanswered as another takes over, that one is asked for', async (t) => {
   const before = await listening(t, { stop: () => new Promise(() => {}) })
   const after = await listening(t, { stop: async () => ({ dropped: 7 }) })

@@ -149,6 +149,20 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     assert.equal((await look(b))[0]?.state, 'held')
   })
 
+  test('behind a proxy that goes on to a replica which lags, a renewal does not count on', async (t) => {
+    const server = await RedisServer.start(t)
+    const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
+    const grant = await takeNew(a)
+    assert.equal((await a.renew(grant)).kind, 'renewed')
+    // What a replica has that lacks the last renewal; the holder's connection, to the proxy, stays.
+    const seq = Number(await server.command('HGET', key, 'seq'))
+    await server.command('HSET', key, 'epoch', 'the master', 'seq', String(seq - 1))
+    assert.equal((await look(b))[0]?.state, 'grace')
+    assert.equal((await a.renew(grant)).kind, 'changed')
+    assert.equal((await a.renew(grant)).kind, 'renewed')
+    assert.equal((await look(b))[0]?.state, 'held')
+  })
+
   test('after an answer that was lost, a renewal looks at the record', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')

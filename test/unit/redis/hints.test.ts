@@ -50,6 +50,25 @@ test('a subscription that has ended does not come back', async (t) => {
   assert.doesNotMatch(await clients(), /name=link:hints/)
 })
 
+test('in a cluster, a subscription that ends as it begins leaves nothing behind', async (t) => {
+  const { servers } = await RedisCluster.start(t)
+  const link = new RedisLink(
+    parseRedisUrl(`redis+cluster://${addressesOf(servers)}`, 'The URL'),
+    'link',
+  )
+  t.after(() => link.close())
+  await link.ready(5_000)
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  // At all moments of its beginning: it takes some milliseconds.
+  for (let round = 0; round < 150; round += 1) {
+    const unsubscribe = link.subscribe('channel', () => {})
+    await delay(round % 15)
+    unsubscribe()
+  }
+  await waitFor('the end of what they have begun', () => timers() <= before)
+})
+
 test('in a cluster, a subscription moves when its node is gone', async (t) => {
   const { servers } = await RedisCluster.start(t)
   const link = new RedisLink(
