@@ -27,6 +27,12 @@ export type Restoration =
 /** `changed`: somebody else has written to the record; what, is for the next renewal to see, if there may be one. */
 export type Renewal = Restoration | { readonly kind: 'changed' }
 
+/**
+ * So many renewals in a row do no more than count: fewer than there are in a lease, so that what else has been lost, such
+ * as the settings, is back within one.
+ */
+const countsInARow = 4
+
 /** The lease's scripts, with their answers decoded. Each method rejects with `RedisError`. */
 export class LeaseStore {
   readonly #link: RedisLink
@@ -35,9 +41,9 @@ export class LeaseStore {
   readonly #ttlMs: number
   /**
    * The number of the last change of the record, this store's own, and the connection over which it was made; unknown
-   * while that one's answer is not there.
+   * while that one's answer is not there. And how many of them have only counted since the record was looked at.
    */
-  #last: { readonly connection: number; readonly seq: number } | undefined
+  #last: { readonly connection: number; readonly seq: number; readonly counts: number } | undefined
 
   constructor(link: RedisLink, keys: Keys, contender: Contender, ttlMs: number) {
     this.#link = link
@@ -76,17 +82,18 @@ export class LeaseStore {
    * Makes a hold last longer.
    *
    * Nearly always nobody else has written to the record since this store has: then to count its changes up by one is
-   * all there is to do, and that it comes out where it must says that it was so. Otherwise, or over another
-   * connection, which may lead to another server, the record is looked at and restored.
+   * all there is to do, and that it comes out where it must says that it was so. Otherwise, once in each lease, and over
+   * another connection, which may lead to another server, the record is looked at and restored.
    */
   async renew(grant: Grant): Promise<Renewal> {
     const { connection } = this.#link
     const last = this.#last
     this.#last = undefined
-    if (last === undefined || last.connection !== connection) return this.restore(grant)
+    const mayCount = last?.connection === connection && last?.counts !== countsInARow
+    if (last === undefined || !mayCount) return this.restore(grant)
     const seq = await this.#link.increment(this.#recordOf(grant.slot), 'seq')
     if (seq !== last.seq + 1) return { kind: 'changed' }
-    this.#noteChange(connection, seq)
+    this.#noteChange(connection, seq, last.counts + 1)
     return { kind: 'renewed' }
   }
 
@@ -123,8 +130,8 @@ export class LeaseStore {
     return this.#link.subscribe(this.#keys.channel, () => listener())
   }
 
-  #noteChange(connection: number | undefined, seq: number): void {
-    this.#last = connection === undefined ? undefined : { connection, seq }
+  #noteChange(connection: number | undefined, seq: number, counts = 0): void {
+    this.#last = connection === undefined ? undefined : { connection, seq, counts }
   }
 
   #recordOf(slot: number): string {

@@ -132,6 +132,19 @@ describe('the scripts of the lease', { concurrency: true }, () => {
     }
   })
 
+  test('what only the fleet has in common is restored within one lease', async (t) => {
+    const server = await RedisServer.start(t)
+    const a = await storeAt(t, server, 'a')
+    const grant = await takeNew(a)
+    const settings = await server.command('HGETALL', '{hs:unit}:settings')
+    await server.command('DEL', '{hs:unit}:settings')
+    // As many as there are in one.
+    for (let renewal = 0; renewal < 5; renewal += 1) {
+      assert.equal((await a.renew(grant)).kind, 'renewed')
+    }
+    assert.equal(await server.command('HGETALL', '{hs:unit}:settings'), settings)
+  })
+
   test('to count up is all that a renewal does, unless somebody else has counted', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
