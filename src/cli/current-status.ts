@@ -10,15 +10,11 @@ const answerMs = 5_000
 
 /** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
 export async function currentStatus(options: Options): Promise<Status> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(silent(filesOf(options))), answerMs)
-  })
-  const asked = withService(options, (client) => client.request('status', {}))
+  const late = AbortSignal.timeout(answerMs)
   try {
-    return await Promise.race([asked, late])
-  } finally {
-    clearTimeout(timer)
+    return await withService(options, (client) => client.request('status', {}), late)
+  } catch (error) {
+    throw late.aborted ? silent(filesOf(options)) : error
   }
 }
 

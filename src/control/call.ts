@@ -6,13 +6,15 @@ import { ControlClient } from './client.ts'
  * `use` is called again when the one that it had asked leaves it undone.
  *
  * @param path - the control socket
+ * @param signal - hangs up
  */
 export async function callService<T>(
   path: string,
   use: (client: ControlClient) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   for (;;) {
-    const client = await ControlClient.connect(path)
+    const client = await ControlClient.connect(path, signal)
     try {
       return await use(client)
     } catch (error) {

@@ -67,17 +67,18 @@ export class ControlClient {
    * have gone before it came to that, and then the next attempt finds the one that is the service now.
    *
    * @param path - its control socket
+   * @param signal - hangs up, also later
    * @throws HelloserverError `NOT_RUNNING` when nobody listens there
    */
-  static async connect(path: string): Promise<ControlClient> {
+  static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
     for (let attempt = 1; ; attempt += 1) {
-      const client = new ControlClient(await connected(path))
+      const client = new ControlClient(await connected(path, signal))
       try {
         client.#service = (await client.#peer.request('hello', {})) as Results['hello']
         return client
       } catch (error) {
         client.close()
-        if (attempt === attempts) throw client.#failure(error)
+        if (attempt === attempts || signal?.aborted) throw client.#failure(error)
       }
     }
   }
@@ -143,8 +144,8 @@ export class ControlClient {
 
 const hungUp = 'The service ended before it answered'
 
-async function connected(path: string): Promise<Socket> {
-  const socket = connect(path)
+async function connected(path: string, signal: AbortSignal | undefined): Promise<Socket> {
+  const socket = connect({ path, ...(signal && { signal }) })
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
     socket.once('error', (error) => reject(explain(error, path)))

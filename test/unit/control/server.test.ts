@@ -217,6 +217,20 @@ test('whoever is hung up on before the service has said who it is tries again', 
   assert.equal((await client.request('status', {})).name, 'test')
 })
 
+test('whoever waits no longer leaves no connection behind', async (t) => {
+  const path = join(tempFolder(t), 'sock')
+  const mute = createServer((socket) => socket.resume())
+  mute.listen(path)
+  await once(mute, 'listening')
+  const over = new AbortController()
+  mute.once('connection', () => over.abort())
+  const ask = (client: ControlClient) => client.request('status', {})
+  await assert.rejects(callService(path, ask, over.signal), { code: 'CONTROL_FAILED' })
+  // It closes when the last of its connections has.
+  mute.close()
+  await once(mute, 'close')
+})
+
 test('a bridge is told by whom it is superseded: nobody at first, then the next one', async (t) => {
   const { server, client, path } = await calling(t)
   const first = await client.request('attach', { pid: 11 })
