@@ -232,8 +232,8 @@ export class Service {
     this.#options.membership.fleet.rest()
     this.control.handOver(pid)
     this.admin.close()
-    // Whoever has sent a signal waits for no answer, and is not to send it again.
-    if (this.primary.deployer.isPlanned) process.kill(pid, 'SIGHUP')
+    // Whoever waits for an answer asks the other process.
+    if (this.primary.deployer.isReloadOwed) process.kill(pid, 'SIGHUP')
     this.#ending ??= this.#finish(leaving)
   }
 

@@ -101,9 +101,9 @@ export class Deployer {
     return restartOnly(this.#options.name, this.#environment, this.#config)
   }
 
-  /** Whether a reload is due after the one that runs. */
-  get isPlanned(): boolean {
-    return this.#reloader.isPlanned
+  /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */
+  get isReloadOwed(): boolean {
+    return this.#reloader.isOwed
   }
 
   /**

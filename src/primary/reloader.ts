@@ -36,7 +36,8 @@ export interface ReloaderOptions<Request> {
 interface Due<Request> {
   request: Partial<Request>
   readonly result: Promise<ReloadResult>
-  /** Waits for no silence any more: somebody waits for the outcome. */
+  /** Whether somebody waits for the outcome; then it waits for no silence any more. */
+  isAwaited: boolean
   readonly hurry: () => void
 }
 
@@ -63,9 +64,9 @@ export class Reloader<Request extends object> {
     return this.#last
   }
 
-  /** Whether a reload is due after the one that runs. */
-  get isPlanned(): boolean {
-    return this.#next !== undefined
+  /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */
+  get isOwed(): boolean {
+    return this.#next !== undefined && !this.#next.isAwaited
   }
 
   /** A reload that another process began has come to its good end in this one. */
@@ -82,11 +83,12 @@ export class Reloader<Request extends object> {
     // Looked at first: between two reloads, the next one is due and none is running.
     if (this.#next !== undefined) {
       this.#next.request = { ...this.#next.request, ...request }
+      this.#next.isAwaited = true
       this.#next.hurry()
       return this.#next.result
     }
     if (this.#running === undefined) return this.#start(request, cause)
-    return this.#plan(request, cause, false)
+    return this.#plan(request, cause, true)
   }
 
   /** A signal asks for a reload. */
@@ -95,12 +97,12 @@ export class Reloader<Request extends object> {
     this.#signalledMs = performance.now()
     if (this.#next !== undefined) return
     if (this.#running === undefined && sinceMs >= quietMs) void this.#start({}, cause)
-    else void this.#plan({}, cause, true)
+    else void this.#plan({}, cause, false)
   }
 
-  #plan(request: Partial<Request>, cause: string, patient: boolean): Promise<ReloadResult> {
+  #plan(request: Partial<Request>, cause: string, isAwaited: boolean): Promise<ReloadResult> {
     const hurried = deferred<void>()
-    if (!patient) hurried.resolve()
+    if (isAwaited) hurried.resolve()
     const result = (this.#running ?? Promise.resolve())
       .then(() => Promise.race([hurried.promise, this.#silence()]))
       .then(() => {
@@ -108,7 +110,7 @@ export class Reloader<Request extends object> {
         this.#next = undefined
         return this.#start(asked ?? request, cause)
       })
-    this.#next = { request, result, hurry: () => hurried.resolve() }
+    this.#next = { request, result, isAwaited, hurry: () => hurried.resolve() }
     return result
   }
 

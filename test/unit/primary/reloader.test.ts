@@ -215,3 +215,18 @@ test('a command in the midst of a storm does not wait for its end', async (t) =>
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
+
+test('a reload is owed that a signal has asked for, until somebody waits for its outcome', async (t) => {
+  const { reloader, end } = steeredReloader(t)
+  const first = reloader.request({}, 'a command')
+  assert.equal(reloader.isOwed, false)
+  reloader.signal('SIGHUP')
+  assert.equal(reloader.isOwed, true)
+  const second = reloader.request({}, 'another command')
+  assert.equal(reloader.isOwed, false)
+  end()
+  await first
+  await turn()
+  end()
+  await second
+})
