@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { buildId, programId } from '../build-id.ts'
+import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { ControlClient } from '../control/client.ts'
@@ -11,6 +11,7 @@ import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
+import { differenceOf } from './difference.ts'
 import { showLog } from './log-view.ts'
 import type { Pm2Event, Pm2Process } from './pm2-process.ts'
 import { reachPrimary } from './reach.ts'
@@ -44,6 +45,8 @@ export class Bridge {
   readonly #log: Logger
   readonly #environment: Environment = ownEnvironment()
   readonly #end = deferred<End>()
+  /** Aborted when there is no more to show, and nobody to follow. */
+  readonly #over = new AbortController()
   /** pm2 wants this process to go. */
   readonly #dismissed = deferred<void>()
   /** The primary's control socket; another one after an upgrade. */
@@ -68,17 +71,16 @@ export class Bridge {
   }
 
   async #work(): Promise<number> {
-    const over = new AbortController()
     let shown: Promise<void> | undefined
     let show: ShowLog = () => Promise.resolve()
     try {
       const files = runFiles(this.#pm2.name, this.#environment)
       show = () => {
-        shown ??= showLog(files, this.#pm2, this.#log, over.signal)
+        shown ??= showLog(files, this.#pm2, this.#log, this.#over.signal)
         return shown
       }
       const { client, launched } = await reachPrimary(files, this.#environment, this.#log)
-      return await this.#supervise(files, client, launched, show, over)
+      return await this.#supervise(files, client, launched, show)
     } catch (error) {
       if (codeOf(error) === 'SUPERVISED') {
         show = () => Promise.resolve()
@@ -87,7 +89,7 @@ export class Bridge {
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
       return exitStatusOf(error)
     } finally {
-      over.abort()
+      this.#over.abort()
       // A primary that could not start has told the log more than its reason.
       await show()
     }
@@ -108,7 +110,6 @@ export class Bridge {
     client: ControlClient,
     launched: boolean,
     show: ShowLog,
-    over: AbortController,
   ): Promise<number> {
     const { attached } = await this.#attach(files, client)
     // Not before: until then the bridge that this one supersedes shows it.
@@ -123,12 +124,12 @@ export class Bridge {
       name: files.name,
       ask: (method, params) => this.#ask(current, method, params),
       onStatus: (status) => this.#pm2.describe(description(status, files.pidFile), status.pid),
-      signal: over.signal,
+      signal: this.#over.signal,
     })
 
     const end = await this.#end.promise
     if (end === 'shutdown') await this.#stop(current)
-    over.abort()
+    this.#over.abort()
     await shown
     // Hanging up is what lets the next bridge go on where this one stops.
     if (end !== 'hung-up') (await current()).close()
@@ -149,8 +150,10 @@ export class Bridge {
     this.#client = mine
     let next: Promise<Attachment> | undefined
     const follow = () => (next ??= this.#follow(files))
-    // That it cannot is told where it is tried.
-    void client.handedOver.then(() => void follow())
+    void client.handedOver.then(() => {
+      // One that another bridge has superseded would supersede that one there. That it cannot is told where it is tried.
+      if (!this.#over.signal.aborted) void follow()
+    })
     client.on('superseded', () => this.#end.resolve('superseded'))
     client.on('draining', () => {
       this.#isDraining = true
@@ -203,9 +206,11 @@ export class Bridge {
     current: () => Promise<ControlClient>,
     attached: Results['attach'],
   ): Promise<void> {
-    const cause = attached.superseded ? 'pm2 reload' : await this.#difference(attached)
-    if (cause === undefined) return
     const environment = this.#environment
+    const cause = attached.superseded
+      ? 'pm2 reload'
+      : await differenceOf(attached, environment, this.#log)
+    if (cause === undefined) return
     // Another build of helloserver itself needs another primary, one of the app only other workers.
     const result =
       attached.programId === programId()
@@ -216,25 +221,6 @@ export class Bridge {
       { reason: result.reason },
       'The reload failed; the old generation goes on serving',
     )
-  }
-
-  /** What the disk has that the running service has not. */
-  async #difference({
-    status,
-    configDigest: running,
-  }: Results['attach']): Promise<string | undefined> {
-    try {
-      const { configDigest, loadConfig } = await import('../config/load.ts')
-      const config = loadConfig(this.#pm2.name, this.#environment)
-      if (configDigest(config) !== running) return 'another configuration'
-      return buildId(config.appModule) === status.build ? undefined : 'another build'
-    } catch (error) {
-      this.#log.error(
-        { reason: messageOf(error) },
-        'Not reloading: the configuration on disk is bad',
-      )
-      return undefined
-    }
   }
 
   /** Asks the process that is the service. */
@@ -262,6 +248,11 @@ export class Bridge {
   }
 
   async #stop(current: () => Promise<ControlClient>): Promise<void> {
+    if (this.#client === undefined) {
+      // pm2 replaces this bridge by one of that release, or stops it: it cannot tell which.
+      this.#log.warn('Leaving the service alone, which this bridge cannot speak with')
+      return
+    }
     this.#log.info('pm2 stops the service; serving what is queued and in hand')
     const follower = {
       everyMs: progressEveryMs,

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
@@ -23,14 +21,6 @@ async function installed(t: TestContext, options: ConstructorParameters<typeof P
 /** Makes it another build, which does the same. */
 const rebuild = (program: ProgramCopy) =>
   program.edit('primary/primary.js', '\n', '\n// Another build.\n')
-
-/** How long a process has worked, in milliseconds. */
-function cpuMs(pid: number): number {
-  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
-  // utime and stime of proc(5), in hundredths of a second.
-  const [user, system] = rest.split(' ').slice(11, 13).map(Number) as [number, number]
-  return 10 * (user + system)
-}
 
 describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
   test('pm2 reload replaces the primary, and drops nobody', async (t) => {
@@ -86,18 +76,14 @@ describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
     assert.deepEqual((await load.stop()).failures, [])
   })
 
-  test('a bridge that cannot follow the service neither asks in vain nor keeps pm2 waiting', async (t) => {
-    const { pm2, program, service } = await installed(t, { allow: [/Cannot bring the service up/] })
-    const { pid } = await pm2.bridge()
+  test('a bridge that cannot follow the service does not keep pm2 waiting', async (t) => {
+    const { pm2, program, service } = await installed(t)
     const client = await held(service)
     program.edit('control/protocol.js', 'controlProtocol = 1', 'controlProtocol = 2')
     assert.equal((await upgradeTo(pm2.sandbox, program.primary)).outcome, 'done')
     await pm2.logged(/Cannot follow the service/)
-    // What it asks for every second goes to the old primary, which has a client in hand yet.
-    const beforeMs = cpuMs(pid)
-    await delay(2_500)
-    assert.ok(cpuMs(pid) - beforeMs < 500, `it has worked for ${cpuMs(pid) - beforeMs} ms`)
     await pm2.do('stop', 'helloserver')
+    await pm2.logged(/Leaving the service alone/)
     await client.send('a\r\n')
     assert.equal((await client.ending()).how, 'end')
   })
