@@ -103,10 +103,11 @@ describe('the ledger', () => {
 
 describe('the longest gap', () => {
   test('is from who got no answer to the first answer of one that began later', async () => {
-    const { ledger, fromMs } = await after(crash)
+    const { ledger, fromMs, toMs } = await after(crash)
+    const betweenMs = (fromMs + toMs) / 2
     ledger.settle(ended('refused', fromMs, fromMs))
-    ledger.settle(ended('refused', fromMs + 1, fromMs + 1))
-    ledger.settle(ended('right', fromMs + 1.5, fromMs + 90, fromMs + 60))
+    ledger.settle(ended('refused', betweenMs, betweenMs))
+    ledger.settle(ended('right', toMs, fromMs + 90, fromMs + 60))
     const [figures] = figuresOf(ledger.occurrences)
     assert.equal(Math.round(figures?.longestGapMs ?? 0), 60)
   })
