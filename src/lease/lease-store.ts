@@ -40,8 +40,8 @@ export class LeaseStore {
   readonly #contender: Contender
   readonly #ttlMs: number
   /**
-   * The number of the last change of the record, this store's own, and the connection over which it was made; unknown
-   * while that one's answer is not there. And how many of them have only counted since the record was looked at.
+   * The last change of the record, this store's own: over which connection it was made, its number, and how many changes
+   * that only counted it ends. Unknown while its answer is not there.
    */
   #last: { readonly connection: number; readonly seq: number; readonly counts: number } | undefined
 
@@ -89,8 +89,9 @@ export class LeaseStore {
     const { connection } = this.#link
     const last = this.#last
     this.#last = undefined
-    const mayCount = last?.connection === connection && last?.counts !== countsInARow
-    if (last === undefined || !mayCount) return this.restore(grant)
+    if (last === undefined || last.connection !== connection || last.counts === countsInARow) {
+      return this.restore(grant)
+    }
     const seq = await this.#link.increment(this.#recordOf(grant.slot), 'seq')
     if (seq !== last.seq + 1) return { kind: 'changed' }
     this.#noteChange(connection, seq, last.counts + 1)
