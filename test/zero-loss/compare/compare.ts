@@ -101,7 +101,7 @@ async function compare(cleanups: Cleanups, { rounds, trials }: CompareOptions): 
   }
 }
 
-async function run(options: CompareOptions): Promise<void> {
+async function runAndTidy(options: CompareOptions): Promise<void> {
   const cleanups = new Cleanups()
   try {
     await compare(cleanups, options)
@@ -113,20 +113,19 @@ async function run(options: CompareOptions): Promise<void> {
   }
 }
 
-function main(): Promise<void> | void {
-  if (process.argv.includes('--help')) {
-    process.stdout.write(usage)
-    return
-  }
-  let options: CompareOptions
+/** Undefined when they make no sense, which has been said then. */
+function checkedOptions(): CompareOptions | undefined {
   try {
-    options = readOptions()
+    return readOptions()
   } catch (error) {
     progress(`${messageOf(error)}\n\n${usage}`)
     process.exitCode = 2
-    return
+    return undefined
   }
-  return run(options)
 }
 
-await main()
+if (process.argv.includes('--help')) process.stdout.write(usage)
+else {
+  const options = checkedOptions()
+  if (options !== undefined) await runAndTidy(options)
+}
