@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { statusView } from '../../../src/cli/status-view.ts'
 import type { Status } from '../../../src/status.ts'
-import { statusWith, worker } from '../support/status.ts'
+import { drain, statusWith, worker } from '../support/status.ts'
 
 const status = statusWith({
   workers: [
@@ -57,13 +57,6 @@ ${[1, 2, 3, 4, 5].map((at) => `2026-01-01T00:00:0${at}.000Z  Scaled to ${at}`).j
 })
 
 test('a drain has a line while it lasts', () => {
-  const drain: Status['drain'] = {
-    cause: 'SIGUSR1',
-    phase: 'serving-queue',
-    queued: 2,
-    inHand: 1,
-    remainingMs: 28_400,
-  }
   assert.match(
     statusView({ ...status, drain }),
     /^drain +serving the queue: 2 queued, 1 in hand, 28 s left \(SIGUSR1\)$/m,

@@ -131,7 +131,8 @@ test('farewell sends the last answers and hangs up on all', async (t) => {
   await assert.rejects(ControlClient.connect(path), { code: 'NOT_RUNNING' })
 })
 
-test('once another process is the service, nothing is done here but what was begun', async (t) => {
+/** A service whose client waits for an answer that is not settled, when another process takes over. */
+async function handedOverWhileScaling(t: TestContext) {
   const begun = deferred<void>()
   const scaled = deferred<void>()
   const { server, path, client } = await calling(t, {
@@ -144,6 +145,11 @@ test('once another process is the service, nothing is done here but what was beg
   await begun.promise
   server.handOver(4711)
   assert.equal(await client.handedOver, 4711)
+  return { client, path, scaled, scaling }
+}
+
+test('once another process is the service, nothing is done here but what was begun', async (t) => {
+  const { client, path, scaled, scaling } = await handedOverWhileScaling(t)
   const told = { code: 'HANDED_OVER', message: 'Process 4711 is the service now' }
   await assert.rejects(client.request('status', {}), told)
   const late = await ControlClient.connect(path)
@@ -155,18 +161,7 @@ test('once another process is the service, nothing is done here but what was beg
 })
 
 test('what has failed in a service that another takes over from is answered, not asked for again', async (t) => {
-  const begun = deferred<void>()
-  const scaled = deferred<void>()
-  const { server, client } = await calling(t, {
-    scale: () => {
-      begun.resolve()
-      return scaled.promise
-    },
-  })
-  const scaling = client.request('scale', { workers: 3 })
-  await begun.promise
-  server.handOver(4711)
-  await client.handedOver
+  const { scaled, scaling } = await handedOverWhileScaling(t)
   scaled.reject(new Error('No room'))
   await assert.rejects(scaling, { code: 'CONTROL_FAILED', message: 'No room' })
 })

@@ -15,6 +15,15 @@ export function worker(slot: number, changes: Partial<WorkerStatus> = {}): Worke
   }
 }
 
+/** A drain that has got as far as the queue. */
+export const drain: NonNullable<Status['drain']> = {
+  cause: 'SIGUSR1',
+  phase: 'serving-queue',
+  queued: 2,
+  inHand: 1,
+  remainingMs: 28_400,
+}
+
 /** A service that serves, with two workers and nothing to do, but for what a test says of it. */
 export function statusWith(changes: Partial<Status> = {}): Status {
   return {

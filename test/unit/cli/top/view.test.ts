@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type Canvas, type Scene, view } from '../../../../src/cli/top/view.ts'
 import type { Status } from '../../../../src/status.ts'
-import { statusWith, worker } from '../../support/status.ts'
+import { drain, statusWith, worker } from '../../support/status.ts'
 
 const now = new Date('2026-01-01T00:05:00.000Z')
 const clock = (at: string) => new Date(at).toTimeString().slice(0, 8)
@@ -125,13 +125,6 @@ describe('what is going on comes before everything else', () => {
 })
 
 test('a host that stands by says who serves, a service that drains how it gets on', () => {
-  const drain: Status['drain'] = {
-    cause: 'SIGUSR1',
-    phase: 'serving-queue',
-    queued: 2,
-    inHand: 1,
-    remainingMs: 28_400,
-  }
   const { lease } = full
   assert.ok(lease !== null)
   const other = { ...lease, held: false, token: null, validForMs: null, holder: 'web-2' }
