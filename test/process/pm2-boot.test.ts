@@ -8,6 +8,13 @@ import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
 
+/**
+ * pm2 tells a process by a message that it is to end, and that is lost while pm2 itself is still loading there:
+ * now and then, in one that is started again and again. Then pm2 kills it, after this long.
+ */
+const entry = { kill_timeout: 5_000 }
+const drain = { timeoutMs: 1_000 }
+
 /** `pm2 restart`, which pm2 refuses while it is itself trying to start the app again. */
 async function restart(pm2: Pm2): Promise<void> {
   await waitFor('pm2 restart', async () => (await pm2.run('restart', 'helloserver')).status === 0)
@@ -32,7 +39,7 @@ describe('a start that fails under pm2 says why', { concurrency: 4 }, () => {
       return typeof address === 'object' ? address?.port : undefined
     })
     const reason = new RegExp(`Cannot listen on port ${port} `)
-    const pm2 = new Pm2(t, { config: { port }, allow: [reason] })
+    const pm2 = new Pm2(t, { config: { port, drain }, entry, allow: [reason] })
     await pm2.run('start', pm2.ecosystemFile)
     await pm2.logged(new RegExp(`"role":"bridge".*${reason.source}`))
     assert.notEqual((await pm2.bridge()).pm2_env.status, 'online')
@@ -57,7 +64,8 @@ describe('a start that fails under pm2 says why', { concurrency: 4 }, () => {
 
   test('the app throws while it loads', async (t) => {
     const reason = /failed to load: no such table/
-    const pm2 = new Pm2(t, { app: `throw new Error('no such table')`, allow: [reason] })
+    const app = `throw new Error('no such table')`
+    const pm2 = new Pm2(t, { app, config: { drain }, entry, allow: [reason] })
     await pm2.run('start', pm2.ecosystemFile)
     assert.match(await pm2.logged(/.*"role":"bridge".*Cannot bring the service up.*/), reason)
     assert.notEqual((await pm2.bridge()).pm2_env.status, 'online')
@@ -72,10 +80,10 @@ describe('a bridge that cannot load', { concurrency: 4 }, () => {
   const problem = /^The bridge failed to load: Error: broken release$|^ {4}at /
 
   test('is not called online', async (t) => {
-    const pm2 = new Pm2(t, { allow: [problem] })
+    const pm2 = new Pm2(t, { config: { drain }, allow: [problem] })
     const program = new ProgramCopy(t)
     program.break('pm2/settings.js', 'broken release')
-    pm2.describe({ script: program.bridge })
+    pm2.describe({ ...entry, script: program.bridge })
     await pm2.run('start', pm2.ecosystemFile)
     await pm2.logged(/^The bridge failed to load: Error: broken release$/m)
     const { pm2_env } = await waitFor('a further try', async () => {

@@ -12,6 +12,9 @@ import { RedisServer } from './server.ts'
 /** What the master is called among the Sentinels. */
 export const masterName = 'hs'
 
+/** Two Sentinels that vote at the same moment vote each for itself, and try again after some seconds; milliseconds. */
+const electionsMs = 120_000
+
 export interface SentinelOptions {
   /** How long a master does not answer before it is held for down, in milliseconds. */
   readonly downAfterMs?: number
@@ -76,11 +79,12 @@ export class SentinelGroup {
 
   /** Waits until the Sentinels agree on another master, and it takes writes. */
   async promoted(former: RedisServer): Promise<RedisServer> {
-    return waitFor('another master', async () => {
+    const another = async () => {
       const master = await this.master().catch(() => undefined)
       if (master === undefined || master === former) return undefined
       return (await master.info('role')) === 'master' ? master : undefined
-    })
+    }
+    return waitFor('another master', another, electionsMs)
   }
 }
 
