@@ -104,10 +104,13 @@ export const failover: readonly Fault<SentinelStage>[] = [
   },
 ]
 
+/** The host's replica and its Sentinel are cut off, too: what the others hold them for can take minutes to settle. */
+const cut = { weight: 1, holder: 'changes', spoils: true } as const
+
 /** What happens to a host and the network. */
 export const partitions: readonly Fault<SentinelStage>[] = [
-  { name: 'host cannot send', weight: 1, holder: 'changes', run: cutOff('outgoing') },
-  { name: 'host cannot receive', weight: 1, holder: 'changes', run: cutOff('incoming') },
+  { name: 'host cannot send', ...cut, run: cutOff('outgoing') },
+  { name: 'host cannot receive', ...cut, run: cutOff('incoming') },
   {
     name: 'holder isolated with the master',
     weight: 1,
