@@ -4,8 +4,8 @@ import { isIPv6 } from 'node:net'
 import type { AdminSettings } from '../config/admin.ts'
 
 /**
- * What a route is: the page's own files, which have nothing of the service in them; a probe's word; what tells of the
- * service; what changes it.
+ * What a route is: the page's own files, which have nothing of the service in them; a probe's word, for anybody; what
+ * tells of the service; what changes it.
  */
 export type Access = 'page' | 'probe' | 'read' | 'act'
 
@@ -29,11 +29,13 @@ export interface Asked {
  */
 export function refusalOf(asked: Asked, settings: AdminSettings): Refusal | undefined {
   const { headers, access } = asked
-  // A browser always names the host; what names none, such as a plain probe, is no browser.
-  if (headers.host !== undefined && !isOwnHost(headers.host, asked.localAddress, settings)) {
+  // A browser always names the host; a client that names none, such as a plain probe, is no browser.
+  const { host } = headers
+  // Load balancers put any name there, and one word about the service is worth nothing to whoever rebinds a name.
+  if (access !== 'probe' && host !== undefined && !isOwnHost(host, asked.localAddress, settings)) {
     return {
       status: 421,
-      reason: `The host "${printable(headers.host)}" is not this service's; add it to admin.hosts if it should be`,
+      reason: `The host "${printable(host)}" is not this service's; add it to admin.hosts if it should be`,
     }
   }
   if (isForeign(headers, access)) {

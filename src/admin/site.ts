@@ -6,7 +6,7 @@ import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'
 import { answerJson, safetyHeaders } from './answers.ts'
-import { type Refusal, refusalOf } from './guard.ts'
+import { type Access, type Refusal, refusalOf } from './guard.ts'
 import type { Route } from './routes.ts'
 
 /** How long a request may take to arrive, and a connection may have none; milliseconds. */
@@ -15,6 +15,9 @@ const idleTimeoutMs = 5_000
 const maxHeaderBytes = 8_192
 /** Who asks too much waits so long for being told: a connection that floods is held up by itself. In milliseconds. */
 const tooManyDelayMs = 1_000
+
+/** What the server as a whole understands. */
+const everyMethod = 'GET, HEAD, POST, OPTIONS'
 
 const statusByCode: Readonly<Record<string, number>> = {
   BAD_USAGE: 400,
@@ -90,26 +93,51 @@ async function respond(
     }
     const refusal = refusalOf(
       {
-        // Where there is nothing, nobody learns more than that.
-        access: route?.access ?? 'probe',
+        access: accessOf(request, route),
         headers: request.headers,
         localAddress: request.socket.localAddress,
       },
       settings,
     )
     if (refusal !== undefined) deny(response, refusal)
+    else if (request.method === 'OPTIONS' && path === '*') tellMethods(response, everyMethod)
     else if (route === undefined) refuse(response, 404, `There is nothing at ${path.slice(0, 100)}`)
-    else if (!isMethod(request.method, route)) {
-      response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method)
-      refuse(response, 405, `${path} wants ${route.method}`)
-    } else await route.answer(request, response)
+    else await answerBy(route, request, response)
   } catch (error) {
     fail(response, error, options.log)
   }
 }
 
-function isMethod(method: string | undefined, route: Route): boolean {
-  return method === route.method || (method === 'HEAD' && route.method === 'GET')
+/** Neither a path without a route nor the methods of one tell anything of the service, so neither takes a token. */
+function accessOf({ method }: IncomingMessage, route: Route | undefined): Access {
+  if (route?.access === 'probe') return 'probe'
+  return route === undefined || method === 'OPTIONS' ? 'page' : route.access
+}
+
+async function answerBy(
+  route: Route,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method } = request
+  const allowed = route.method === 'GET' ? 'GET, HEAD, OPTIONS' : `${route.method}, OPTIONS`
+  if (method === 'OPTIONS' && route.access === 'probe') {
+    // A load balancer that probes by OPTIONS reads the status, which must be the same as by GET.
+    response.setHeader('Allow', allowed)
+    await route.answer(request, response)
+  } else if (method === 'OPTIONS') tellMethods(response, allowed)
+  else if (method === route.method || (method === 'HEAD' && route.method === 'GET')) {
+    await route.answer(request, response)
+  } else {
+    response.setHeader('Allow', allowed)
+    refuse(response, 405, `${route.method} is the method here, not ${method}`)
+  }
+}
+
+/** Names no method of other sites' (CORS): a preflight request from one was refused before. */
+function tellMethods(response: ServerResponse, methods: string): void {
+  response.writeHead(204, { Allow: methods })
+  response.end()
 }
 
 function deny(response: ServerResponse, { status, reason }: Refusal): void {

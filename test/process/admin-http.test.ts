@@ -79,7 +79,8 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
   test('answers neither another site nor a host that is not its own', async (t) => {
     const { port, service } = await withPage(t)
     const host = `127.0.0.1:${port}`
-    const paths = ['/', '/page.js', '/healthz', '/readyz', '/metrics', '/api/status', '/api/live']
+    const pages = ['/', '/page.js', '/metrics', '/api/status', '/api/live', '/nothing']
+    const probes = ['/healthz', '/readyz']
     for (const [headers, status] of [
       [{ host: 'evil.example' }, 421],
       [{ host: `evil.example:${port}` }, 421],
@@ -88,7 +89,8 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
       [{ host, 'sec-fetch-site': 'cross-site' }, 403],
       [{ host, 'sec-fetch-site': 'same-site' }, 403],
     ] as const) {
-      for (const path of paths) {
+      // A probe answers any host, since load balancers name whatever they like.
+      for (const path of status === 421 ? pages : [...pages, ...probes]) {
         const answer = await http(port, path, { headers })
         assert.equal(answer.status, status, `${path} ${JSON.stringify(headers)}`)
         assert.doesNotMatch(answer.body, /serving|helloserver_|alive|<html/)
@@ -97,10 +99,46 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
       assert.equal((await http(port, '/api/reload', acting)).status, status)
     }
     assert.equal((await service.status()).generation, 1)
-    const preflight = { method: 'OPTIONS', headers: { host } }
-    const answer = await http(port, '/api/reload', preflight)
-    assert.equal(answer.headers['access-control-allow-headers'], undefined)
-    assert.ok(answer.status >= 400)
+    const preflight = { method: 'OPTIONS', headers: { host, origin: 'http://evil.example' } }
+    assert.equal((await http(port, '/api/reload', preflight)).status, 403)
+  })
+
+  test('a probe is answered whatever host it names, by GET, HEAD and OPTIONS alike', async (t) => {
+    const { port, service } = await withPage(t, { config: { drain: { announceMs: 20_000 } } })
+    const hosts = ['evil.example', `10.0.0.7:${port}`, '[::2]:80', '', '_', 'a b']
+    const asked = ['GET', 'HEAD', 'OPTIONS'].flatMap((method) =>
+      hosts.map((host) => ({ method, headers: { host } })),
+    )
+    const answers = async (path: string) => {
+      const all = await Promise.all(asked.map((how) => http(port, path, how)))
+      return [...new Set(all.map(({ status }) => status))]
+    }
+    assert.deepEqual(await answers('/healthz'), [200])
+    assert.deepEqual(await answers('/readyz'), [200])
+    service.signal('SIGUSR1')
+    await waitFor('a service that drains', async () => (await service.status()).drain !== null)
+    assert.deepEqual(await answers('/healthz'), [200])
+    assert.deepEqual(await answers('/readyz'), [503])
+    service.signal('SIGTERM')
+  })
+
+  test('OPTIONS says which methods there are, to other sites without leave to use them', async (t) => {
+    const { port } = await withPage(t)
+    for (const [path, status, methods] of [
+      ['*', 204, 'GET, HEAD, POST, OPTIONS'],
+      ['/', 204, 'GET, HEAD, OPTIONS'],
+      ['/healthz', 200, 'GET, HEAD, OPTIONS'],
+      ['/metrics', 204, 'GET, HEAD, OPTIONS'],
+      ['/api/reload', 204, 'POST, OPTIONS'],
+      ['/nothing', 404, undefined],
+    ] as const) {
+      const answer = await http(port, path, { method: 'OPTIONS' })
+      assert.deepEqual([answer.status, answer.headers.allow], [status, methods], path)
+      const cors = Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))
+      assert.deepEqual(cors, [], path)
+    }
+    const wrong = await http(port, '/metrics', { method: 'DELETE' })
+    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'GET, HEAD, OPTIONS'])
   })
 
   test('reloads and scales for who has the token, and for nobody else', async (t) => {

@@ -57,10 +57,11 @@ for (const host of [
   'localhost:30154:1',
   '',
 ]) {
-  test(`the host "${host}" is not`, () => {
-    for (const access of ['page', 'probe', 'read', 'act'] as const) {
+  test(`the host "${host}" is not, and nobody but a probe may name it`, () => {
+    for (const access of ['page', 'read', 'act'] as const) {
       assert.equal(judge(access, { host, ...bearer }), 421)
     }
+    assert.equal(judge('probe', { host }), undefined)
   })
 }
 
