@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AdminSettings, adminSettings } from '../config/admin.ts'
-import { type AdminAddress, authorityOf } from '../config/admin-address.ts'
 import type { Config } from '../config/load.ts'
+import { type Endpoint, endpointText, isSameEndpoint } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { Exposition } from '../metrics/exposition.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -28,7 +28,7 @@ export interface PageMove {
 /** What listens. It answers nobody before it has its settings: those of another address may be laxer. */
 interface Open {
   readonly server: Server
-  readonly address: AdminAddress
+  readonly address: Endpoint
   settings: AdminSettings | undefined
 }
 
@@ -124,15 +124,15 @@ export class Admin {
     const before = open.settings
     open.settings = settings
     this.#live.start()
-    if (before === undefined) this.#log.info(`The page is at http://${authorityOf(open.address)}/`)
+    if (before === undefined) this.#log.info(`The page is at http://${endpointText(open.address)}/`)
     // Who was let in by another token is to show the new one.
     else if (before.token !== settings?.token) open.server.closeAllConnections()
   }
 
   /** What listens at the address, the one from before if that does. */
-  async #opened(address: AdminAddress): Promise<Open> {
+  async #opened(address: Endpoint): Promise<Open> {
     const old = this.#open
-    if (old?.address.host === address.host && old.address.port === address.port) return old
+    if (old !== undefined && isSameEndpoint(old.address, address)) return old
     const server = createSite({
       routes: this.#routes,
       settings: () => open.settings,
@@ -155,8 +155,8 @@ function close(open: Open | undefined): void {
   open?.server.closeAllConnections()
 }
 
-function explain(error: unknown, address: AdminAddress): HelloserverError {
-  const where = `admin.http: cannot listen on ${authorityOf(address)}`
+function explain(error: unknown, address: Endpoint): HelloserverError {
+  const where = `admin.http: cannot listen on ${endpointText(address)}`
   switch (codeOf(error)) {
     case 'EADDRINUSE':
       return new HelloserverError(

@@ -6,6 +6,7 @@ import { programId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
+import type { Endpoint } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
@@ -147,10 +148,10 @@ export class Service {
     return this.#ending
   }
 
-  #tellOfStart(host: string, port: number): void {
+  #tellOfStart(listen: Endpoint): void {
     const { events, deployer } = this.primary
     const { workers, appModule: app } = deployer.config
-    const serving = { host, port, workers, app }
+    const serving = { ...listen, workers, app }
     if (this.#options.predecessor === undefined || this.#isReady) events.record('started', serving)
     else events.record('upgraded', { ...serving, version, primaryPid: process.pid })
   }
@@ -220,9 +221,9 @@ export class Service {
 
   #sayServing(): void {
     if (!this.#isPublished) return
-    const { host, port } = this.primary.status(null).listen
-    this.#tellOfStart(host, port)
-    this.#options.notifier.serving(host, port)
+    const { listen } = this.primary.status(null)
+    this.#tellOfStart(listen)
+    this.#options.notifier.serving(listen)
   }
 
   /** Another process is the service from now on: nothing that people find it by is ours to take away. */

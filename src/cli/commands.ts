@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { stopService } from '../control/stop.ts'
+import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
@@ -18,7 +19,7 @@ async function start(options: Options): Promise<void> {
   const started = await launch(filesOf(options), ownEnvironment())
   const does =
     started.outcome === 'serving'
-      ? `serves on ${started.host}:${started.port}`
+      ? `serves on ${endpointText(started)}`
       : `stands by (${started.reason})`
   print(options, started, `${options.name} ${does} as process ${started.pid}`)
 }

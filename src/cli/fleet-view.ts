@@ -1,3 +1,4 @@
+import { endpointText } from '../endpoint.ts'
 import type { FleetView, HostView } from '../fleet/fleet.ts'
 import { duration, table } from './table.ts'
 
@@ -24,7 +25,7 @@ export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): s
     `${host.workers.busy}/${host.workers.total}`,
     String(host.queue.length),
     leaseOf(host),
-    `${host.listen.host}:${host.listen.port}`,
+    endpointText(host.listen),
     String(host.pid),
     host.lastReload === null ? '-' : `${host.lastReload.outcome} at ${host.lastReload.at}`,
   ])

@@ -1,3 +1,4 @@
+import { endpointText } from '../endpoint.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
 import type { Percentiles, Status, WorkerStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
@@ -19,7 +20,7 @@ export function statusView(status: Status): string {
     ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
     ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
     ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
-    ['listen', `${listen.host}:${listen.port}`],
+    ['listen', endpointText(listen)],
     [
       'process',
       `${pid}, ${supervisor.attached ? `attached to pm2 by ${supervisor.pid}` : 'without pm2'}`,

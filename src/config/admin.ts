@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Endpoint } from '../endpoint.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
-import { type AdminAddress, addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
+import { addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
 
 /** So many connections to the page at a time: enough to hold up a flood with late answers; those past it are closed. */
@@ -15,7 +16,7 @@ const othersMayRead = 0o004
 
 /** How the page is to be had. */
 export interface AdminSettings {
-  readonly address: AdminAddress
+  readonly address: Endpoint
   /** Whether only programs of this host can reach it. */
   readonly isLoopback: boolean
   /** Further names that it may be asked for by. */

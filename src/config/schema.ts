@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { isAdminAddress } from './admin-address.ts'
 import { logLevels } from './log-levels.ts'
@@ -39,6 +40,8 @@ function workerCount<Word extends string>(word: Word) {
 
 const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp://host:port"'
 
+const hostAllowed = 'an address or host name, without a port'
+
 /** Where the page listens. */
 const httpAddress = (() => {
   const allowed = 'false, true, a port from 1 to 65535, or "address:port"'
@@ -64,9 +67,11 @@ export const configSchema = z.strictObject(
   {
     $schema: z.string().optional().describe('Where an editor finds this schema'),
     host: z
-      .string({ error: 'an address or host name' })
-      .min(1, { error: 'an address or host name' })
-      .default('0.0.0.0')
+      .string({ error: hostAllowed })
+      .min(1, { error: hostAllowed })
+      .refine((host) => parseHost(host) !== undefined, { error: hostAllowed })
+      .transform((host) => parseHost(host) ?? host)
+      .prefault('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
     workers: workerCount('auto').describe('Worker processes; "auto" is one for each core ["auto"]'),

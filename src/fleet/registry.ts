@@ -1,3 +1,4 @@
+import { endpointText } from '../endpoint.ts'
 import { messageOf } from '../errors.ts'
 import { Wake } from '../wake.ts'
 import { RedisError } from '../redis/link.ts'
@@ -123,7 +124,7 @@ export class Registry {
     const { host } = this.#member
     this.#log.error(
       { host, pid, listen },
-      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${listen.host}:${listen.port}. The fleet takes them for one; set lease.host to a name of its own on each`,
+      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet takes them for one; set lease.host to a name of its own on each`,
     )
   }
 

@@ -1,3 +1,4 @@
+import { endpointText } from '../endpoint.ts'
 /** Where the service listens, and what it runs. */
 interface Serving {
   readonly host: string
@@ -80,12 +81,13 @@ interface Telling<Details> {
 export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails[Kind]> } = {
   started: {
     level: 'info',
-    text: ({ host, port, workers }) => `Serving on ${host}:${port} with ${workersOf(workers)}`,
+    text: ({ host, port, workers }) =>
+      `Serving on ${endpointText({ host, port })} with ${workersOf(workers)}`,
   },
   upgraded: {
     level: 'info',
     text: ({ host, port, version, primaryPid }) =>
-      `Upgraded to version ${version}: process ${primaryPid} serves on ${host}:${port}`,
+      `Upgraded to version ${version}: process ${primaryPid} serves on ${endpointText({ host, port })}`,
   },
   'reload-begun': { level: 'info', text: ({ cause }) => `Reloading (${cause})` },
   'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },

@@ -1,4 +1,5 @@
 import { megabytes, memoryOf } from '../cli/amounts.ts'
+import { endpointText } from '../endpoint.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
 import type { ReloadResult, Status } from '../status.ts'
 
@@ -11,7 +12,7 @@ export function description(status: Status, pidFile: string): Description {
   const processes = 1 + workers.filter((worker) => worker.pid !== null).length
   return [
     ['Service', `${name} ${version}, build ${build}`],
-    ['Listens on', `${listen.host}:${listen.port}${state === 'standby' ? ' once it serves' : ''}`],
+    ['Listens on', `${endpointText(listen)}${state === 'standby' ? ' once it serves' : ''}`],
     ['Primary', `process ${pid}, ${pidFile}`],
     ['Memory', `${megabytes(memoryOf(status))} in ${processes} processes`],
     ['Last reload', reloadText(lastReload)],

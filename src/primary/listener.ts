@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf, stopping } from '../errors.ts'
 import {
   acceptHandles,
@@ -127,7 +128,7 @@ export class Listener {
 }
 
 function explain(error: Error, host: string, port: number): HelloserverError {
-  const where = `port ${port} on ${host}`
+  const where = endpointText({ host, port })
   switch (codeOf(error)) {
     case 'EADDRINUSE':
       return new HelloserverError(

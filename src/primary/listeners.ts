@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/load.ts'
+import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -163,12 +164,12 @@ export class Listeners {
   }
 
   /** The system lets nobody listen on one port of an address and of all addresses, not even the same process. */
-  #explain(error: unknown, { host, port }: Place): unknown {
+  #explain(error: unknown, place: Place): unknown {
     const own = this.address
-    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== port) return error
+    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== place.port) return error
     return new HelloserverError(
       'ADDRESS_TAKEN',
-      `Cannot listen on port ${port} on ${host} while this service has it on ${own.address}; change the port too, or use "helloserver restart"`,
+      `Cannot listen on ${endpointText(place)} while this service listens on ${endpointText({ host: own.address, port: own.port })}; change the port too, or use "helloserver restart"`,
       { cause: error },
     )
   }

@@ -1,10 +1,5 @@
+import { type Endpoint, endpointText } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
-
-/** One address of a server. */
-export interface RedisAddress {
-  readonly host: string
-  readonly port: number
-}
 
 interface Credentials {
   readonly username: string | undefined
@@ -15,16 +10,16 @@ interface Credentials {
 /** Where Redis is, and how it is set up. */
 export type RedisTarget = Credentials &
   (
-    | ({ readonly kind: 'single'; readonly db: number } & RedisAddress)
+    | ({ readonly kind: 'single'; readonly db: number } & Endpoint)
     | {
         readonly kind: 'sentinel'
-        readonly sentinels: readonly RedisAddress[]
+        readonly sentinels: readonly Endpoint[]
         /** What the sentinels call the group of servers. */
         readonly group: string
         readonly db: number
         readonly sentinelPassword: string | undefined
       }
-    | { readonly kind: 'cluster'; readonly nodes: readonly RedisAddress[] }
+    | { readonly kind: 'cluster'; readonly nodes: readonly Endpoint[] }
   )
 
 const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
@@ -95,8 +90,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
 
 /** The target for people: without credentials. */
 export function describeTarget(target: RedisTarget): string {
-  const list = (addresses: readonly RedisAddress[]) =>
-    addresses.map(({ host, port }) => `${host}:${port}`).join(', ')
+  const list = (addresses: readonly Endpoint[]) => addresses.map(endpointText).join(', ')
   if (target.kind === 'single') return `Redis at ${list([target])}`
   if (target.kind === 'cluster') return `Redis cluster at ${list(target.nodes)}`
   return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
@@ -104,7 +98,7 @@ export function describeTarget(target: RedisTarget): string {
 
 type Refuse = (problem: string) => never
 
-function addressOf(text: string, fallback: number, refuse: Refuse): RedisAddress {
+function addressOf(text: string, fallback: number, refuse: Refuse): Endpoint {
   const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
   const host = found?.[1]?.replace(/^\[|\]$/g, '')
   const port = Number(found?.[2] ?? fallback)

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cleanEnvironment } from '../config/environment.ts'
+import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -30,8 +31,8 @@ export class Notifier {
   }
 
   /** The service serves. */
-  serving(host: string, port: number): void {
-    this.#send('READY=1', `STATUS=Serving on ${host}:${port}`)
+  serving(at: Endpoint): void {
+    this.#send('READY=1', `STATUS=Serving on ${endpointText(at)}`)
   }
 
   /** The service is ready to serve when it may. */

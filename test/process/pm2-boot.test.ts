@@ -38,7 +38,7 @@ describe('a start that fails under pm2 says why', { concurrency: 4 }, () => {
       const address = holder.address()
       return typeof address === 'object' ? address?.port : undefined
     })
-    const reason = new RegExp(`Cannot listen on port ${port} `)
+    const reason = new RegExp(`Cannot listen on \\S+:${port}: `)
     const pm2 = new Pm2(t, { config: { port, drain }, entry, allow: [reason] })
     await pm2.run('start', pm2.ecosystemFile)
     await pm2.logged(new RegExp(`"role":"bridge".*${reason.source}`))

@@ -50,7 +50,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     service.sandbox.configure({ port, workers: 2 })
     const { status, stderr } = await service.cli('reload')
     assert.equal(status, 1)
-    assert.match(stderr, new RegExp(`Cannot listen on port ${port} on 127.0.0.1: another program`))
+    assert.match(stderr, new RegExp(`Cannot listen on 127.0.0.1:${port}: another program`))
     const { listen, generation, workers, lastReload } = await service.status()
     assert.deepEqual(listen, { host: '127.0.0.1', port: service.port })
     assert.deepEqual([generation, workers.length], [1, 1])
@@ -85,7 +85,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     assert.equal(refused.status, 1)
     assert.match(
       refused.stderr,
-      new RegExp(`Cannot listen on port ${port} on 0.0.0.0 while this service has it on 127.0.0.2`),
+      new RegExp(`Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.2:`),
     )
   })
 

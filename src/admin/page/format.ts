@@ -35,6 +35,11 @@ export function mebibytes(bytes: number): string {
   return bytes === 0 ? '–' : whole.format(bytes / 1_048_576)
 }
 
+/** A TCP address; an IPv6 one has brackets. */
+export function address({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** The time of day, where the reader is. */
 export function timeOf(iso: string): string {
   return clock.format(new Date(iso))

@@ -1,6 +1,6 @@
 import type { Status } from '../../status.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
-import { count, milliseconds, span, timeOf } from './format.ts'
+import { address, count, milliseconds, span, timeOf } from './format.ts'
 
 const tones: { readonly [State in Status['state']]: Tone } = {
   starting: 'plain',
@@ -21,10 +21,7 @@ export function showOverview(status: Status): void {
   document.title = state === 'serving' ? name : `${name}: ${state}`
   show('name', name)
   show('state', state, tones[state])
-  show(
-    'address',
-    listen.host.includes(':') ? `[${listen.host}]:${listen.port}` : `${listen.host}:${listen.port}`,
-  )
+  show('address', address(listen))
   show('uptime', span(uptimeMs))
   show('pid', String(pid))
   show('generation', String(status.generation))

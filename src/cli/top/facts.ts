@@ -1,3 +1,4 @@
+import { endpointText } from '../../endpoint.ts'
 import { permitLine } from '../../fleet/permit-line.ts'
 import type { LeaseStatus } from '../../lease/lease.ts'
 import type { Percentiles, ReloadResult, Status } from '../../status.ts'
@@ -29,7 +30,7 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
       [span(state, stateStyles[state])],
       text(`g${generation}`),
       text(`up ${duration(uptimeMs)}`),
-      text(`${listen.host}:${listen.port}`),
+      text(endpointText(listen)),
       text(now.toTimeString().slice(0, 8)),
       text(`process ${pid}`),
       text(supervisor.attached ? 'under pm2' : 'without pm2'),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { authorityOf } from '../../../src/config/admin-address.ts'
 import { adminSettings } from '../../../src/config/admin.ts'
+import { endpointText } from '../../../src/endpoint.ts'
 import { load } from '../support/config-file.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -36,7 +36,7 @@ for (const [http, authority] of [
 ] as const) {
   test(`${JSON.stringify(http)} is ${authority}, for programs of this host alone`, (t) => {
     const found = settings(t, { http })
-    assert.equal(found && authorityOf(found.address), authority)
+    assert.equal(found && endpointText(found.address), authority)
     assert.equal(found?.isLoopback, true)
     assert.equal(found?.token, undefined)
   })

@@ -67,6 +67,11 @@ test('a good value in the environment makes up for a bad one in the file', (t) =
   assert.equal(load(t, { port: 'http' }, { HELLOSERVER_PORT: '80' }).port, 80)
 })
 
+test('an IPv6 address may have brackets', (t) => {
+  assert.equal(load(t, { host: '[::1]' }).host, '::1')
+  assert.equal(load(t, {}, { HELLOSERVER_HOST: '[::]' }).host, '::')
+})
+
 test('a host that looks like a number stays a text', (t) => {
   assert.equal(load(t, {}, { HELLOSERVER_HOST: '2130706433' }).host, '2130706433')
 })

@@ -9,8 +9,13 @@ const workersAllowed = 'a number from 1 to 1024, or "auto"'
 
 /** Settings, and how the message names key, value and what is allowed. */
 const refused: readonly (readonly [settings: object, problem: string])[] = [
-  [{ host: '' }, 'host is ""; it must be an address or host name'],
-  [{ host: 7 }, 'host is 7; it must be an address or host name'],
+  [{ host: '' }, 'host is ""; it must be an address or host name, without a port'],
+  [{ host: 7 }, 'host is 7; it must be an address or host name, without a port'],
+  [{ host: '[web1]' }, 'host is "[web1]"; it must be an address or host name, without a port'],
+  [
+    { host: '0.0.0.0:80' },
+    'host is "0.0.0.0:80"; it must be an address or host name, without a port',
+  ],
   [{ port: -1 }, 'port is -1; it must be an integer from 0 to 65535'],
   [{ port: 65_536 }, 'port is 65536; it must be an integer from 0 to 65535'],
   [{ port: 80.5 }, 'port is 80.5; it must be an integer from 0 to 65535'],

@@ -41,7 +41,7 @@ test('a port that another program has is refused, with what to do', async (t) =>
   const { port = 0 } = first.address ?? {}
   await assert.rejects(listener(t).listener.listen('127.0.0.1', port), {
     code: 'ADDRESS_TAKEN',
-    message: `Cannot listen on port ${port} on 127.0.0.1: another program has it; stop that one, or set HELLOSERVER_PORT`,
+    message: `Cannot listen on 127.0.0.1:${port}: another program has it; stop that one, or set HELLOSERVER_PORT`,
   })
 })
 

@@ -66,7 +66,7 @@ test('an address that it stands in the way of itself says so', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   await assert.rejects(listeners.move({ host: '0.0.0.0', port }), {
     code: 'ADDRESS_TAKEN',
-    message: `Cannot listen on port ${port} on 0.0.0.0 while this service has it on 127.0.0.1; change the port too, or use "helloserver restart"`,
+    message: `Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}; change the port too, or use "helloserver restart"`,
   })
   assert.equal(await accepts('127.0.0.1'), true)
 })

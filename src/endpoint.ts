@@ -1,0 +1,38 @@
+/**
+ * A TCP address. `host` is an IP address without brackets, or a name, as the system's calls take it; people write and
+ * read `text`, where an IPv6 address has brackets (RFC 3986, 3.2.2).
+ */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** For people: `127.0.0.1:30153`, `[::]:30153`, `localhost:30153`. */
+export function endpointText({ host, port }: Endpoint): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Reads what `endpointText` writes; undefined for anything else, such as an IPv6 address without brackets. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const [, host = '', digits] = /^(\[[^\]]+\]|[^:[\]\s/]+):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  const bare = parseHost(host)
+  return bare === undefined || !(port <= 65_535) ? undefined : { host: bare, port }
+}
+
+/** A host as the system's calls take it, out of one with or without brackets; undefined when it is neither. */
+export function parseHost(text: string): string | undefined {
+  const bracketed = /^\[(.+)\]$/.exec(text)?.[1]
+  if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed : undefined
+  if (isIPv6(text)) return text
+  return /^[^:[\]\s/]+$/.test(text) ? text : undefined
+}
+
+/** By the URL standard's parser, which browsers have too; a zone, as in `fe80::1%eth0`, is none of its concern. */
+function isIPv6(text: string): boolean {
+  return text.includes(':') && URL.canParse(`http://[${text.replace(/%[^%[\]/\s]+$/, '')}]`)
+}
+
+export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return one.host === other.host && one.port === other.port
+}
