@@ -13,7 +13,8 @@ import {
 } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
 import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
-import { readPid, takePidLock } from '../primary/pid-lock.ts'
+import { readPid } from '../lock/pid-file.ts'
+import { PidLock } from '../lock/pid-lock.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
@@ -39,7 +40,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
     const serviceManager = takeServiceManager()
     const files = runFiles(name, environment)
     makeRunDir(files)
-    const lock = await takePidLock(files.pidFile)
+    const lock = await PidLock.take(files)
     const destination = mode === 'daemon' ? new LogFile(files.logFile) : await screen(asJson)
     const serviceLog = new ServiceLog(name, destination)
     const { logger: log } = serviceLog

@@ -195,7 +195,8 @@ export class Service {
 
   #successor(program: string, environment: Environment, withinMs: number): Successor {
     const { files } = this.#options
-    const successor = new Successor({ files, program, environment, withinMs })
+    const lockFd = this.#options.lock().fd
+    const successor = new Successor({ files, lockFd, program, environment, withinMs })
     successor.onEnd((endWithinMs) => {
       setTimeout(() => void this.end('terminate', 'the service ends'), endWithinMs).unref()
       this.#options.predecessor?.end(endWithinMs)
@@ -244,6 +245,7 @@ export class Service {
     const temporary = `${files.pidFile}.${process.pid}`
     writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 })
     renameSync(temporary, files.pidFile)
+    this.#options.lock().sign()
   }
 
   /** A second one ends the wait for the other hosts, or moves the stop on to its next phase. */

@@ -11,7 +11,7 @@ import {
   messageOf,
 } from '../errors.ts'
 import { joinFleet } from '../lease/open-lease.ts'
-import { adoptPidLock, type PidLock } from '../primary/pid-lock.ts'
+import { PidLock } from '../lock/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
@@ -61,7 +61,7 @@ export async function succeed(name: string): Promise<number> {
       })
       const takeOver = async (): Promise<Offer> => {
         const offered = await predecessor.takeOver()
-        lock = await adoptPidLock(offered.lock)
+        lock = await PidLock.adopt(files, offered.lock)
         stack.push('PID lock', () => lock?.release())
         await service.openControl()
         return { listener: offered.listener, hold: await predecessor.hold() }

@@ -2,12 +2,15 @@ import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { othersMayWrite, ownUid } from '../trust.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
 /** Where a service keeps what others find it by. */
 export interface RunFiles {
   readonly name: string
   readonly runDir: string
+  /** Locked by the primary; never removed. */
+  readonly lockFile: string
   readonly pidFile: string
   readonly socketFile: string
   readonly logFile: string
@@ -43,6 +46,7 @@ export function runFiles(name: string, environment: Environment): RunFiles {
   return {
     name,
     runDir,
+    lockFile: file('lock'),
     pidFile: file('pid'),
     socketFile,
     logFile: file('log'),
@@ -85,7 +89,7 @@ export function makeRunDir(files: RunFiles): void {
   }
   // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one.
   // And whoever shares the group could turn the control socket or the log into something else.
-  if ((mode & 0o022) !== 0) {
+  if ((mode & othersMayWrite) !== 0) {
     throw new HelloserverError(
       'BAD_CONFIG',
       `The run directory "${runDir}" can be written by others; use one of mode 0700, for example "${join(runDir, 'helloserver')}"`,
@@ -124,9 +128,4 @@ function isWritable(directory: string): boolean {
     // Missing and forbidden are the same answer here: not this one.
     return false
   }
-}
-
-/** Not from os.userInfo(), which throws for a user without an entry in /etc/passwd, as containers have them. */
-function ownUid(): number {
-  return process.getuid?.() ?? 0
 }

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Config } from '../config/load.ts'
 import { type Environment, variables } from '../config/environment.ts'
@@ -19,15 +19,19 @@ export function contenderOf(
 ): Contender {
   // With a run directory of its own, it may be one of several hosts on this machine.
   const ownDir = environment[variables.runDir] === undefined ? '' : `:${runDir}`
-  return { instance, host: lease.host ?? `${hostname()}${ownDir}`, place: placeOf(pidFile) }
+  return { instance, host: lease.host ?? `${hostname()}${ownDir}`, place: placeOf(runDir, pidFile) }
 }
 
 /**
- * Names what the PID lock names: this boot of the system, the network namespace that abstract sockets are in, and the
- * lock's path. Whoever has the lock knows that everyone who had the same place before is dead.
+ * Names what the PID locks are on: this boot of the system, the run directory itself, and, for the lock of releases up
+ * to 0.1, the network namespace and the path. Whoever has both locks knows that everyone who had the same place before
+ * is dead.
  */
-function placeOf(pidFile: string): string {
+function placeOf(runDir: string, pidFile: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   const namespace = readlinkSync('/proc/self/ns/net')
-  return createHash('sha256').update(`${boot}\n${namespace}\n${pidFile}`).digest('hex')
+  const { dev, ino } = statSync(runDir, { bigint: true })
+  return createHash('sha256')
+    .update(`${boot}\n${namespace}\n${dev}:${ino}\n${pidFile}`)
+    .digest('hex')
 }

@@ -9,7 +9,7 @@ import type { Successor } from '../upgrade/successor.ts'
 import type { CrewOptions } from './crew.ts'
 import type { StopResult } from './drain.ts'
 import type { Move } from './listeners.ts'
-import type { PidLock } from './pid-lock.ts'
+import type { PidLock } from '../lock/pid-lock.ts'
 
 /** What a primary is, and whom it tells of what. */
 export interface PrimaryOptions {

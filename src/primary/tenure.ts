@@ -12,7 +12,7 @@ import type { Offer, OfferedListener } from '../upgrade/predecessor.ts'
 import type { Estate } from '../upgrade/successor.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Listeners } from './listeners.ts'
-import type { PidLock } from './pid-lock.ts'
+import type { PidLock } from '../lock/pid-lock.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** A host that has the lease and cannot listen leaves it to others for so long, in milliseconds. */
@@ -91,7 +91,7 @@ export class Tenure {
     const { machine, listeners } = this.#options
     // While it changes hands nobody asks for it.
     if (machine.state === 'standby') this.passOn()
-    return { lock: lock.handle, place: listeners.estate, hold: () => this.lease.hold }
+    return { lock: lock.abstractHandle, place: listeners.estate, hold: () => this.lease.hold }
   }
 
   /** Another process of this host goes on with the lease. */

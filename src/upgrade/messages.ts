@@ -45,7 +45,7 @@ export type ToSuccessor =
     }
   /** The service stands by: there is no socket that it listens on. */
   | { readonly kind: 'no-listener' }
-  /** With the socket that is the PID lock. */
+  /** With the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
   | { readonly kind: 'lock' }
   /** Go on with the lease, if the service has one; accept connections, and have people find you. */
   | { readonly kind: 'go'; readonly hold: Hold | null }

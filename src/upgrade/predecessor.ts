@@ -37,7 +37,7 @@ export interface Offer {
 /** The primary whose service this process takes over, at the other end of Node's channel. */
 export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
-  readonly #lock = deferred<ListeningHandle>()
+  readonly #lock = deferred<ListeningHandle | undefined>()
   readonly #listener = deferred<OfferedListener | undefined>()
   readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
@@ -82,7 +82,10 @@ export class Predecessor {
   }
 
   /** Says that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
-  async takeOver(): Promise<{ lock: ListeningHandle; listener: OfferedListener | undefined }> {
+  async takeOver(): Promise<{
+    lock: ListeningHandle | undefined
+    listener: OfferedListener | undefined
+  }> {
     this.#tell({ kind: 'prepared' })
     return { lock: await this.#lock.promise, listener: await this.#listener.promise }
   }
@@ -112,7 +115,7 @@ export class Predecessor {
         this.#inheritance.resolve(message)
         return
       case 'lock':
-        this.#lock.resolve(handle as ListeningHandle)
+        this.#lock.resolve(handle as ListeningHandle | undefined)
         return
       case 'listener': {
         const { host, port, boundPort } = message

@@ -17,6 +17,8 @@ import {
 /** What is to run, and where. */
 export interface SuccessorOptions {
   readonly files: RunFiles
+  /** The locked lock file, if this process holds it. */
+  readonly lockFd: number | undefined
   /** The program to run, an absolute path. */
   readonly program: string
   readonly environment: Environment
@@ -26,7 +28,8 @@ export interface SuccessorOptions {
 
 /** What it takes over when it is ready to. */
 export interface Estate {
-  readonly lock: ListeningHandle
+  /** The lock of releases up to 0.1; undefined where a stranger has its name. */
+  readonly lock: ListeningHandle | undefined
   /** The listening socket; undefined for a service that stands by. */
   readonly place: OwnedListener | undefined
   /** The lease, as it is when the word is given. */
@@ -57,14 +60,15 @@ export class Successor {
   #passed: (outcome: Passed) => void = () => {}
   #onEnd: (withinMs: number) => void = () => {}
 
-  constructor({ files, program, environment, withinMs }: SuccessorOptions) {
+  constructor({ files, lockFd, program, environment, withinMs }: SuccessorOptions) {
     const log = openSync(files.logFile, 'a', 0o600)
     // A session of its own from the start, and init for a parent once this process has ended.
     this.#child = spawn(process.execPath, [program, '--successor', '--name', files.name], {
       cwd: '/',
       env: cleanEnvironment(environment),
       detached: true,
-      stdio: ['ignore', log, log, 'ipc'],
+      // As stdin, which no child of the successor's own inherits; see `PidLock.adopt`.
+      stdio: [lockFd ?? 'ignore', log, log, 'ipc'],
     })
     closeSync(log)
     this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
@@ -106,7 +110,8 @@ export class Successor {
    * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
   async takeOver({ lock, place, hold }: Estate): Promise<void> {
-    this.#send({ kind: 'lock' }, lock)
+    if (lock === undefined) void this.#tell({ kind: 'lock' })
+    else this.#send({ kind: 'lock' }, lock)
     if (place === undefined) void this.#tell({ kind: 'no-listener' })
     else {
       const { listener, ...where } = place

@@ -17,6 +17,7 @@ test('the files are named after the service, in its run directory', () => {
   assert.deepEqual(filesIn('/run/x', 'whois'), {
     name: 'whois',
     runDir: '/run/x',
+    lockFile: '/run/x/whois.lock',
     pidFile: '/run/x/whois.pid',
     socketFile: '/run/x/whois.sock',
     logFile: '/run/x/whois.log',

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ambient } from '../config/environment.ts'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+
+/** Options of flock(1) that util-linux and BusyBox share. */
+const options = { exclusive: '-x', shared: '-s' } as const
+
+/** The descriptor of the file in the helper process, after stdio. */
+const helperFd = 3
+
+/** The exit status of flock(1) when somebody else holds the lock. */
+const conflict = 1
+
+/** A lock on a local file takes milliseconds; a file system that takes longer, such as a dead NFS, never answers. */
+const answerWithinMs = 10_000
+
+/** A process that cannot be started now, for lack of processes, descriptors or memory, can perhaps be later. */
+const passing = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'EINTR'])
+const tries = 10
+const retryEveryMs = 200
+
+/**
+ * Locks an open file or directory without waiting (flock(2)), by one short run of flock(1), since Node.js has no call
+ * for it. The lock belongs to the open file description, which this process shares with that helper: it stays when the
+ * helper has ended, passes to whoever inherits the descriptor, and goes when the last of them has closed it.
+ *
+ * @returns false when another open file description has a lock that excludes this one
+ * @throws HelloserverError `BOOT_FAILED` when flock(1) cannot be run, or the file system has no such locks
+ */
+export async function flock(fd: number, mode: keyof typeof options): Promise<boolean> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await flockOnce(fd, options[mode])
+    } catch (error) {
+      if (error instanceof HelloserverError) throw error
+      const code = codeOf(error)
+      if (code === 'ENOENT') {
+        throw new HelloserverError(
+          'BOOT_FAILED',
+          'The PID lock needs the program "flock", which is not in PATH; install the package util-linux (BusyBox has it too)',
+          { cause: error },
+        )
+      }
+      if (code === undefined || !passing.has(code) || attempt === tries) {
+        throw new HelloserverError(
+          'BOOT_FAILED',
+          `Cannot run the program "flock" for the PID lock: ${messageOf(error)}`,
+          { cause: error },
+        )
+      }
+      await delay(retryEveryMs)
+    }
+  }
+}
+
+function flockOnce(fd: number, option: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const helper = spawn('flock', ['-n', option, String(helperFd)], {
+      env: { PATH: ambient('PATH') ?? '/usr/bin:/bin', LC_ALL: 'C' },
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+      timeout: answerWithinMs,
+      killSignal: 'SIGKILL',
+    })
+    let said = ''
+    helper.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    helper.once('error', reject)
+    helper.once('close', (status, signal) => {
+      if (status === 0 || status === conflict) {
+        resolve(status === 0)
+        return
+      }
+      const how = said.trim() || (signal ?? `status ${status}`)
+      reject(
+        new HelloserverError(
+          'BOOT_FAILED',
+          `The file system of the run directory cannot lock files: ${how}`,
+        ),
+      )
+    })
+  })
+}

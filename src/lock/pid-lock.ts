@@ -1,0 +1,204 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
+import { HelloserverError } from '../errors.ts'
+import type { ListeningHandle } from '../ipc/socket-handle.ts'
+import { openOwned } from '../trust.ts'
+import { AbstractLock } from './abstract-lock.ts'
+import { flock } from './flock.ts'
+import { holderOf, holdsLockFileAt, lockFilePid } from './holder.ts'
+
+/** The descriptor at which a successor finds the lock file: every child of a process gets another stdin, so none inherits it by accident. */
+export const inheritedLockFd = 0
+
+/**
+ * Whoever asks whether the lock is held, or finds it held in the end, has it for an instant. A starter that cannot see
+ * who has it tries again for so long.
+ */
+const contestedMs = 1_000
+const retryEveryMs = 25
+
+/**
+ * The lock that makes a process the only primary of its service.
+ *
+ * It is flock(2) on the lock file in the run directory, so it excludes exactly those who share the directory, in
+ * whatever namespaces they are; another user cannot open the file. The kernel frees it when the last process that
+ * has the descriptor is gone. The file itself is never removed: whoever held a removed one would exclude nobody.
+ */
+export class PidLock {
+  readonly #files: RunFiles
+  readonly #abstract: AbstractLock | undefined
+  #fd: number | undefined
+  /** Keeps systemd-tmpfiles out, which leaves directories alone that somebody has locked. */
+  #directoryFd: number | undefined
+
+  private constructor(files: RunFiles, abstract: AbstractLock | undefined, fd: number | undefined) {
+    this.#files = files
+    this.#abstract = abstract
+    this.#fd = fd
+  }
+
+  /**
+   * Takes the lock. The run directory must exist.
+   *
+   * @throws HelloserverError `ALREADY_RUNNING` with the holder's PID; `BOOT_FAILED` where files cannot be locked
+   */
+  static async take(files: RunFiles): Promise<PidLock> {
+    if (process.platform !== 'linux') {
+      throw new HelloserverError(
+        'BOOT_FAILED',
+        `helloserver needs Linux, whose kernel holds its PID lock; this is ${process.platform}`,
+      )
+    }
+    // First, since it costs no process: of many starters, most end here.
+    const abstract = await AbstractLock.take(files)
+    if (abstract === undefined) mustBeFree(files)
+    try {
+      const lock = new PidLock(files, abstract, await lockedFile(files))
+      lock.sign()
+      await lock.#holdDirectory()
+      return lock
+    } catch (error) {
+      abstract?.release()
+      throw error
+    }
+  }
+
+  /**
+   * Goes on holding a lock that a predecessor has passed on: by inheritance, or, where that is a release up to 0.1, as
+   * the abstract socket alone; the lock file is free then.
+   */
+  static async adopt(files: RunFiles, handle: ListeningHandle | undefined): Promise<PidLock> {
+    const abstract = handle === undefined ? undefined : await AbstractLock.adopt(handle)
+    const isInherited = holdsLockFileAt(inheritedLockFd, files)
+    // Where another process has it, such as the predecessor's predecessor, it is taken later (`restore`).
+    const fd = isInherited ? inheritedLockFd : await tryLockFile(files)
+    const lock = new PidLock(files, abstract, fd)
+    await lock.#holdDirectory()
+    return lock
+  }
+
+  /** What passes the lock on, as the stdin of the process that is to hold it. */
+  get fd(): number | undefined {
+    return this.#fd
+  }
+
+  /** The lock of releases up to 0.1; undefined while a stranger has its name. */
+  get abstractHandle(): ListeningHandle | undefined {
+    return this.#abstract?.handle
+  }
+
+  /** Writes who holds the lock into its file, for people. */
+  sign(): void {
+    if (this.#fd === undefined) return
+    ftruncateSync(this.#fd)
+    writeSync(this.#fd, `${process.pid}\nhost ${hostname()}\n`, 0)
+  }
+
+  /**
+   * Puts the run directory and the lock file back when somebody has taken them away, and locks them again; looks, and
+   * does nothing else, when they are in place. One call at a time.
+   *
+   * @returns whether anything was put back
+   * @throws HelloserverError `ALREADY_RUNNING` when another process holds the lock at the path by now
+   */
+  async restore(): Promise<boolean> {
+    const isFileLost = this.#fd === undefined || !isAt(this.#fd, this.#files.lockFile)
+    const isDirectoryLost =
+      this.#directoryFd === undefined || !isAt(this.#directoryFd, this.#files.runDir)
+    if (!isFileLost && !isDirectoryLost) return false
+    makeRunDir(this.#files)
+    if (isFileLost) {
+      const before = this.#fd
+      this.#fd = await lockedFile(this.#files)
+      close(before)
+      this.sign()
+    }
+    if (isDirectoryLost) await this.#holdDirectory()
+    return true
+  }
+
+  /** Gives up this process's hold; synchronous, and good to call twice. */
+  release(): void {
+    close(this.#fd)
+    close(this.#directoryFd)
+    this.#fd = undefined
+    this.#directoryFd = undefined
+    this.#abstract?.release()
+  }
+
+  /** Shared, since several services may live in one directory. */
+  async #holdDirectory(): Promise<void> {
+    const fd = openSync(this.#files.runDir, constants.O_RDONLY | constants.O_DIRECTORY)
+    // A cleaner that looks through it at this moment excludes this one; `restore` tries again.
+    const isLocked = await flock(fd, 'shared')
+    close(isLocked ? this.#directoryFd : fd)
+    this.#directoryFd = isLocked ? fd : undefined
+  }
+}
+
+/** Locks the lock file, and takes its time where it cannot see who has it. */
+async function lockedFile(files: RunFiles): Promise<number> {
+  const untilMs = performance.now() + contestedMs
+  for (;;) {
+    const fd = await tryLockFile(files)
+    if (fd !== undefined) return fd
+    mustBeFree(files)
+    if (performance.now() > untilMs) throw alreadyRunning(undefined, files)
+    await delay(retryEveryMs)
+  }
+}
+
+/** Opens the lock file and locks it; undefined when another process has it. */
+async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> {
+  const fd = openOwned('lock file', lockFile, constants.O_RDWR | constants.O_CREAT)
+  try {
+    // Whoever can read it can lock it.
+    fchmodSync(fd, 0o600)
+    // Somebody may have replaced the file after it was opened: then this lock excludes nobody.
+    if ((await flock(fd, 'exclusive')) && isAt(fd, lockFile)) return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  closeSync(fd)
+  return undefined
+}
+
+function mustBeFree(files: RunFiles): void {
+  const holder = holderOf(files)
+  if (holder !== undefined) throw alreadyRunning(holder, files)
+}
+
+/** @param holder - undefined where it cannot be seen from here, as in another container */
+function alreadyRunning(holder: number | undefined, files: RunFiles): HelloserverError {
+  if (holder !== undefined) {
+    return new HelloserverError('ALREADY_RUNNING', `Already running as process ${holder}`)
+  }
+  const named = lockFilePid(files)
+  const who = named === undefined ? '' : `, which names itself process ${named},`
+  return new HelloserverError(
+    'ALREADY_RUNNING',
+    `Already running: a process${who} that cannot be seen from here, such as one of another container, holds ${files.lockFile}`,
+  )
+}
+
+/** Whether an open file or directory is the one at a path. */
+function isAt(fd: number, path: string): boolean {
+  const [open, found] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })]
+  return open.dev === found?.dev && open.ino === found.ino
+}
+
+function close(fd: number | undefined): void {
+  if (fd !== undefined) closeSync(fd)
+}
