@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   JSONRPCClient,
   JSONRPCErrorException,
@@ -8,7 +9,7 @@ import {
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
-import { LineChannel } from './line-channel.ts'
+import { clientLimits, LineChannel } from './line-channel.ts'
 import {
   controlProtocol,
   type Method,
@@ -17,8 +18,14 @@ import {
   type Results,
 } from './protocol.ts'
 
-/** Whoever hangs up on so many callers in turn, unasked, is no service that has just been replaced. */
-const attempts = 5
+/** Whoever hangs up on so many callers in turn, unasked, is neither a service that has just been replaced nor a busy one. */
+const attempts = 8
+
+/** How much longer each time it is waited before the next attempt, in milliseconds. */
+const patienceMs = 20
+
+/** How long a service may take to say who it is, in milliseconds: one that is not paused takes a few. */
+const helloWithinMs = 20_000
 
 /** The code that json-rpc-2.0 gives to requests that end without an answer. */
 const unanswered = 0
@@ -36,7 +43,8 @@ export class ControlClient {
   private constructor(socket: Socket) {
     let isClosed = false
     this.#peer = new JSONRPCServerAndClient(
-      new JSONRPCServer(),
+      // What the service tells that this release does not know is none of its concern, nor a terminal's.
+      new JSONRPCServer({ errorListener: () => {} }),
       new JSONRPCClient((message) => {
         // Those who wait for an answer have been told by then, and nobody would tell this one.
         if (isClosed) throw new Error(hungUp)
@@ -49,6 +57,7 @@ export class ControlClient {
     })
     this.#channel = new LineChannel(
       socket,
+      clientLimits,
       (message) => this.#peer.receiveAndSend(message),
       () => {
         isClosed = true
@@ -73,12 +82,22 @@ export class ControlClient {
   static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
     for (let attempt = 1; ; attempt += 1) {
       const client = new ControlClient(await connected(path, signal))
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        client.close()
+      }, helloWithinMs)
       try {
-        client.#service = (await client.#peer.request('hello', {})) as Results['hello']
+        client.#service = helloOf(await client.#peer.request('hello', {}), path)
         return client
       } catch (error) {
         client.close()
+        if (error instanceof HelloserverError) throw error
+        if (isLate) throw silent(path)
         if (attempt === attempts || signal?.aborted) throw client.#failure(error)
+        await delay(attempt * patienceMs)
+      } finally {
+        clearTimeout(timer)
       }
     }
   }
@@ -141,6 +160,28 @@ export class ControlClient {
     this.#channel.destroy()
   }
 }
+
+/** @throws HelloserverError `CONTROL_FAILED` when it is no answer of ours */
+function helloOf(answer: unknown, path: string): Results['hello'] {
+  // Not by the schema library, which every command would have to load for this.
+  const { protocol, version: its, pid } = (answer ?? {}) as Partial<Results['hello']>
+  if (isNumber(protocol) && typeof its === 'string' && isNumber(pid) && pid > 0) {
+    return { protocol, version: its, pid }
+  }
+  throw new HelloserverError(
+    'CONTROL_FAILED',
+    `Whatever listens on ${path} is no helloserver; stop it, and remove the file`,
+  )
+}
+
+function silent(path: string): HelloserverError {
+  return new HelloserverError(
+    'CONTROL_FAILED',
+    `Whatever listens on ${path} has not answered for ${helloWithinMs / 1_000} s; the service is perhaps paused`,
+  )
+}
+
+const isNumber = (value: unknown): value is number => Number.isSafeInteger(value)
 
 const hungUp = 'The service ended before it answered'
 

@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import { logLevels } from '../config/log-levels.ts'
 
+/** Variables as the system can hand them to a process: a name without "=", and no zero byte anywhere. */
+const environment = z.record(
+  // oxlint-disable-next-line no-control-regex -- the zero byte is what must not be there
+  z.string().regex(/^[^=\0]{1,256}$/),
+  // oxlint-disable-next-line no-control-regex -- likewise
+  z.string().regex(/^[^\0]*$/),
+)
+
 /**
  * The control socket's requests: JSON-RPC 2.0, one message a line.
  *
@@ -14,7 +22,7 @@ export const requestParams = {
     .object({
       cause: z.string().max(200).default('a reload command'),
       /** Replaces the environment that the service was started with; the running one stays when it is left out. */
-      environment: z.record(z.string(), z.string()).exactOptional(),
+      environment: environment.exactOptional(),
       force: z.boolean().exactOptional(),
     })
     .prefault({}),
@@ -22,7 +30,7 @@ export const requestParams = {
   upgrade: z
     .object({
       cause: z.string().max(200).default('an upgrade command'),
-      environment: z.record(z.string(), z.string()).exactOptional(),
+      environment: environment.exactOptional(),
       program: z.string().startsWith('/').exactOptional(),
     })
     .prefault({}),

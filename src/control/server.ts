@@ -1,16 +1,13 @@
 import { renameSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import {
-  createJSONRPCErrorResponse,
-  JSONRPCClient,
-  JSONRPCServer,
-  JSONRPCServerAndClient,
-} from 'json-rpc-2.0'
+import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
+import { Crowd } from '../crowd.ts'
 import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
+import { Caller } from './caller.ts'
+import { Pacer } from './pacer.ts'
 import { requestParams } from './params.ts'
-import { LineChannel } from './line-channel.ts'
 import {
   type CheckedParams,
   type ControlTarget,
@@ -23,13 +20,27 @@ import { SupervisorSeat } from './supervisor-seat.ts'
 /** How long the last answers may take to reach their readers, in milliseconds. */
 const farewellMs = 500
 
+/** So many may be connected at a time, the bridge among them; and so many may wait for what takes its time. */
+const maxCallers = 40
+const maxWaiting = 32
+
+/** Is answered however many wait: how the service is, and what ends the waiting. */
+const alwaysAnswered: ReadonlySet<Method> = new Set(['status', 'attach', 'stop', 'log-level'])
+
+/** Who has said nothing for so long, and waits for nothing, is hung up on, unless it is the bridge; in milliseconds. */
+const maxIdleMs = 30_000
+const sweepEveryMs = 1_000
+
 /** Answers the command line and the bridge on the service's control socket. */
 export class ControlServer {
   #server: Server | undefined
   /** Bound, and not published yet. */
   #bound: Server | undefined
   readonly #target: ControlTarget
-  readonly #callers = new Map<Socket, JSONRPCServerAndClient>()
+  readonly #callers = new Crowd<Caller>(maxCallers)
+  readonly #pacer = new Pacer()
+  #waiting = 0
+  #sweep: NodeJS.Timeout | undefined
   #path = ''
   /** The process that is the service now, if another one is. */
   #successorPid: number | undefined
@@ -48,12 +59,14 @@ export class ControlServer {
   async bind(path: string): Promise<void> {
     this.#path = path
     rmSync(this.#unpublished, { force: true })
-    const server = createServer((socket) => this.#serve(socket))
+    const server = createServer((socket) => this.#admit(socket))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(this.#unpublished, resolve)
     })
     this.#bound = server
+    clearInterval(this.#sweep)
+    this.#sweep = setInterval(() => this.#callers.dropIdle(maxIdleMs), sweepEveryMs).unref()
   }
 
   /** From now on whoever connects to the path gets here, whoever listened there before. */
@@ -71,6 +84,7 @@ export class ControlServer {
 
   /** Takes no further callers; those who are connected keep their connection until `farewell`. */
   close(): void {
+    clearInterval(this.#sweep)
     this.#server?.close()
     this.#bound?.close()
     this.#server = undefined
@@ -82,7 +96,7 @@ export class ControlServer {
    */
   handOver(pid: number): void {
     this.#successorPid = pid
-    for (const caller of this.#callers.values()) caller.notify('handed-over', { pid })
+    for (const { peer } of this.#callers.members) peer.notify('handed-over', { pid })
   }
 
   /** Sends the answers that are still under way, and hangs up. */
@@ -90,8 +104,8 @@ export class ControlServer {
     this.close()
     // Answers to requests that have just been settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
-    const gone = [...this.#callers.keys()].map(
-      (socket) =>
+    const gone = [...this.#callers.members].map(
+      ({ socket }) =>
         new Promise<void>((resolve) => {
           const timer = setTimeout(() => socket.destroy(), farewellMs)
           socket.once('close', () => {
@@ -104,20 +118,15 @@ export class ControlServer {
     await Promise.all(gone)
   }
 
-  #serve(socket: Socket): void {
-    const peer = new JSONRPCServerAndClient(
-      new JSONRPCServer(),
-      new JSONRPCClient((message) => channel.send(message)),
-      // Who sends what is no message of this protocol is hung up on, not logged.
-      { errorListener: () => {} },
-    )
-    this.#callers.set(socket, peer)
-    socket.once('close', () => this.#callers.delete(socket))
-    const channel = new LineChannel(
-      socket,
-      (message) => peer.receiveAndSend(message),
-      () => peer.rejectAllPendingRequests('The connection closed'),
-    )
+  #admit(socket: Socket): void {
+    const caller = new Caller(socket, this.#pacer, this.supervisor)
+    if (this.#callers.admit(caller)) this.#serve(caller)
+    else socket.destroy()
+    socket.once('close', () => this.#callers.leave(caller))
+  }
+
+  #serve(caller: Caller): void {
+    const { peer } = caller
     peer.applyServerMiddleware(async (next, request, serverParams) => {
       try {
         return await next(request, serverParams)
@@ -151,12 +160,7 @@ export class ControlServer {
       return { level }
     })
     this.#answer(peer, 'attach', async ({ pid, instance }) => {
-      const superseded = await this.supervisor.take({
-        pid,
-        instance,
-        notify: (name, params) => peer.notify(name, params),
-        closed: new Promise((resolve) => socket.once('close', () => resolve())),
-      })
+      const superseded = await this.supervisor.take(caller.supervising(pid, instance))
       const { config } = this.#target
       return {
         superseded,
@@ -175,7 +179,7 @@ export class ControlServer {
     method: M,
     handler: (params: CheckedParams<M>) => Results[M] | Promise<Results[M]>,
   ): void {
-    peer.addMethod(method, (params: unknown) => {
+    peer.addMethod(method, async (params: unknown) => {
       if (this.#successorPid !== undefined) throw handedOver(this.#successorPid)
       const checked = requestParams[method].safeParse(params ?? {})
       if (!checked.success) {
@@ -187,8 +191,24 @@ export class ControlServer {
           `Bad parameters for ${method}: ${problem.join('; ')}`,
         )
       }
-      return handler(checked.data as CheckedParams<M>)
+      if (alwaysAnswered.has(method)) return handler(checked.data as CheckedParams<M>)
+      return this.#waitFor(() => handler(checked.data as CheckedParams<M>))
     })
+  }
+
+  async #waitFor<T>(act: () => T | Promise<T>): Promise<T> {
+    if (this.#waiting >= maxWaiting) {
+      throw new HelloserverError(
+        'CONTROL_FAILED',
+        `${maxWaiting} requests wait for their outcome already; try again when one has it`,
+      )
+    }
+    this.#waiting += 1
+    try {
+      return await act()
+    } finally {
+      this.#waiting -= 1
+    }
   }
 }
 

@@ -23,6 +23,10 @@ export class SupervisorSeat {
     return this.#holder?.pid ?? null
   }
 
+  isHeldBy(supervisor: Supervisor | undefined): boolean {
+    return supervisor !== undefined && supervisor === this.#holder
+  }
+
   /**
    * Seats a bridge. Resolves, once the one that it replaces has left, with whether there was one.
    *

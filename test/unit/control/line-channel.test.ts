@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { LineChannel } from '../../../src/control/line-channel.ts'
+import { type ChannelLimits, clientLimits, LineChannel } from '../../../src/control/line-channel.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { received, socketPair } from '../support/socket-pair.ts'
 
 /** A channel on one end of a real connection; the test writes raw bytes at the other. */
-async function opened(t: TestContext) {
+async function opened(t: TestContext, limits: Partial<ChannelLimits> = {}) {
   const { server, client } = await socketPair(t)
   const messages: unknown[] = []
   let closed = 0
   const channel = new LineChannel(
     server,
+    { ...clientLimits, ...limits },
     async (message) => {
       if (message === 'refuse me') throw new Error('not of this protocol')
       messages.push(message)

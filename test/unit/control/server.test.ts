@@ -204,7 +204,7 @@ test('whoever is hung up on before the service has said who it is tries again', 
     code: 'CONTROL_FAILED',
     message: 'The service ended before it answered',
   })
-  assert.equal(callers, 5)
+  assert.equal(callers, 8)
   const { path: next } = await listening(t)
   leaving.once('connection', () => renameSync(next, path))
   const client = await ControlClient.connect(path)
