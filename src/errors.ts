@@ -88,13 +88,45 @@ export function exitStatusOf(error: unknown): number {
   return statusByCode[error.code] ?? exitStatus.failed
 }
 
-/** The message of whatever was thrown; anything can be. */
+/** A longer message is cut: an app decides how long its errors are. Characters. */
+const maxMessageLength = 8_192
+
+/**
+ * The message of whatever was thrown. Anything can be: null, a text of any length, an object whose properties throw, a
+ * proxy that was revoked. This never throws itself.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = attempt(() => {
+    const said: unknown = error instanceof Error ? error.message : error
+    return String(said)
+  })
+  return cutText(message ?? 'a value that cannot be shown', maxMessageLength)
 }
 
 /** The `code` of a system or helloserver error, if it has one. */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
+  if (typeof error !== 'object' || error === null) return undefined
+  // Read once: a getter may throw, or answer differently each time.
+  const code = attempt(() => (error as { readonly code?: unknown }).code)
+  return typeof code === 'string' ? code : undefined
+}
+
+/** The stack of a thrown error, if it has one that can be read. */
+export function stackOf(error: unknown): string | undefined {
+  const stack = attempt(() => (error instanceof Error ? error.stack : undefined))
+  return typeof stack === 'string' ? stack : undefined
+}
+
+/** A text of at most so many characters, and a sign where it was cut. */
+export function cutText(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
+}
+
+/** What `read` returns; undefined when it throws, as any look at a foreign object can. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type { App } from './app.ts'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { HelloserverError, messageOf, stackOf } from '../errors.ts'
 
 /**
  * Imports an app and checks its shape.
@@ -38,7 +38,6 @@ export function appError(what: string, error: unknown): HelloserverError {
 }
 
 function placeOf(error: unknown): string {
-  if (!(error instanceof Error) || error.stack === undefined) return ''
-  const place = /(?:file:\/\/)?(\/[^\s():]+:\d+)/.exec(error.stack)?.[1]
+  const place = /(?:file:\/\/)?(\/[^\s():]+:\d+)/.exec(stackOf(error) ?? '')?.[1]
   return place === undefined ? '' : ` (${place})`
 }

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { errorFields } from './error-fields.ts'
 
 export type { DestinationStream as LogDestination, Logger }
 
@@ -27,7 +28,7 @@ export function createLogger(
       base: { ...identity, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { error: errorFields },
     },
     destination,
   )

@@ -6,7 +6,9 @@ import {
   HelloserverError,
   LineTooLongError,
   messageOf,
+  stackOf,
 } from '../../src/errors.ts'
+import { hostileValues } from './support/hostile-values.ts'
 
 test('the exit statuses are those of the contract', () => {
   const statuses = (
@@ -42,4 +44,16 @@ test('whatever is thrown has a message, and a code when it has one', () => {
   ])
   const thrown = [Object.assign(new Error(), { code: 'ENOENT' }), { code: 7 }, null, 'x', {}]
   assert.deepEqual(thrown.map(codeOf), ['ENOENT', undefined, undefined, undefined, undefined])
+})
+
+test('whatever is thrown can be looked at, also what throws when it is', () => {
+  for (const value of hostileValues()) {
+    assert.equal(typeof messageOf(value), 'string')
+    codeOf(value)
+    stackOf(value)
+  }
+})
+
+test('a message has a bound', () => {
+  assert.ok(messageOf(new Error('x'.repeat(1_000_000))).length < 10_000)
 })

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { appError, loadApp } from '../../../src/app/load.ts'
+import { hostileValues } from '../support/hostile-values.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 function appFile(t: TestContext, source: string): string {
@@ -55,4 +56,10 @@ test('an app that cannot be parsed, or is not there, is refused', async (t) => {
 test('whatever an app throws becomes a sentence, and is kept as the cause', () => {
   const { message, cause } = appError('The app failed in setup', 'a text')
   assert.deepEqual([message, cause], ['The app failed in setup: a text', 'a text'])
+})
+
+test('what throws when it is looked at becomes a sentence, too', () => {
+  for (const value of hostileValues()) {
+    assert.match(appError('The app failed in setup', value).message, /^The app failed in setup: /)
+  }
 })

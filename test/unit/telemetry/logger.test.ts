@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hostileValues } from '../support/hostile-values.ts'
 import { keptLog } from '../support/kept-log.ts'
 
 test('a line says who wrote it and when, its level by name', () => {
@@ -30,4 +31,17 @@ test('what is below the level is not written, and the level can change', () => {
     lines.map(({ msg }) => msg),
     ['yes'],
   )
+})
+
+test('whatever was thrown is logged in a bounded line, also what throws when it is looked at', () => {
+  const { log, lines } = keptLog()
+  // A field that is undefined is no field in JSON.
+  const values = hostileValues().filter((value) => value !== undefined)
+  for (const error of values) log.error({ error }, 'The handler threw')
+  assert.equal(lines.length, values.length)
+  for (const line of lines) {
+    const { error } = line as { error: { type: unknown; message: unknown } }
+    assert.ok(error.type !== undefined && error.message !== undefined, JSON.stringify(line))
+    assert.ok(JSON.stringify(line).length < 100_000)
+  }
 })
