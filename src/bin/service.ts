@@ -56,7 +56,7 @@ export class Service {
       ...membership,
       predecessorGone: options.predecessor?.gone,
       applyLog: (applied) => serviceLog.apply(applied),
-      onWorkerOutput: (slot, line, stream) => output.write(slot, line, stream),
+      openOutput: (printer) => output.open(printer),
       onServing: () => this.#sayServing(),
       onReloading: (outcome) => notifier.reloading(outcome),
       onDraining: (cause) => {

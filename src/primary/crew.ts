@@ -26,8 +26,8 @@ export interface CrewOptions {
   readonly log: Logger
   readonly events: Events
   readonly figures: Figures
-  /** Given every line that a worker prints. */
-  readonly onOutput: SlotListener['onOutput']
+  /** Makes what takes the output of a worker's process. */
+  readonly openOutput: SlotListener['openOutput']
 }
 
 /**
@@ -174,7 +174,7 @@ export class Crew {
   }
 
   #newSlot(number: number, generation: Generation): WorkerSlot {
-    const { dispatcher, log, onOutput } = this.#options
+    const { dispatcher, log, openOutput } = this.#options
     const slot = new WorkerSlot(
       number,
       generation.number,
@@ -182,7 +182,7 @@ export class Crew {
         onReady: (ready) => this.#ready(ready),
         onLeaving: (leaving) => this.#leaving(leaving),
         onProgress: (busy, progress) => dispatcher.progress(busy, progress),
-        onOutput,
+        openOutput,
         onEnd: (ended, end) => this.#ended(ended, end),
       },
       log,

@@ -71,7 +71,7 @@ export class DataPath {
       log,
       events,
       figures: this.figures,
-      onOutput: options.onWorkerOutput,
+      openOutput: options.openOutput,
     }
     this.pool = new WorkerPool(crew, inheritance?.generation)
     this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)

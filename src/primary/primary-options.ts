@@ -29,7 +29,7 @@ export interface PrimaryOptions {
   readonly log: Logger
   /** Has the log be as a configuration has it. */
   readonly applyLog: (config: Config) => void
-  readonly onWorkerOutput: CrewOptions['onOutput']
+  readonly openOutput: CrewOptions['openOutput']
   /** What a predecessor leaves; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined
   /** Resolves when the predecessor has finished what it had in hand. */

@@ -1,4 +1,5 @@
 import type { Progress } from '../ipc/progress.ts'
+import type { OutputSink, Printer } from '../telemetry/worker-output.ts'
 import type { WorkerEnd } from './worker-end.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
@@ -8,8 +9,8 @@ export interface SlotListener {
   /** The process ends by itself, after what it has in hand. */
   onLeaving(slot: WorkerSlot): void
   onProgress(slot: WorkerSlot, progress: Progress): void
-  /** A line that the worker's process printed. */
-  onOutput(slot: WorkerSlot, line: Buffer, stream: 'stdout' | 'stderr'): void
+  /** Makes what takes the output of a process that has just been started. */
+  openOutput(printer: Printer): OutputSink
   /** The process has ended, and all that it still had to say has been heard. */
   onEnd(slot: WorkerSlot, end: WorkerEnd): void
 }

@@ -15,7 +15,6 @@ import { Machine } from '../lifecycle/machine.ts'
 import type { Wear } from '../lifecycle/recycle.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { WorkerStatus } from '../status.ts'
-import { lines } from '../telemetry/lines.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import { onProcessEnd } from './process-end.ts'
@@ -217,18 +216,14 @@ export class WorkerSlot {
     const progress = child.stdio[progressFd] as Readable
     const reader = new ProgressReader((report) => this.#listener.onProgress(this, report))
     progress.on('data', (chunk: Buffer) => reader.push(chunk))
-    child.stdout?.on(
-      'data',
-      lines((line) => this.#listener.onOutput(this, line, 'stdout')),
-    )
-    child.stderr?.on(
-      'data',
-      lines((line) => {
-        // Said just before the runtime aborts itself, and read before the end of the process is heard of.
-        if (line.includes(noHeap)) this.#hadNoHeap = true
-        this.#listener.onOutput(this, line, 'stderr')
-      }),
-    )
+    const { number, generation } = this
+    const output = this.#listener.openOutput({ number, generation, pid: child.pid })
+    child.stdout?.on('data', output.stdout)
+    child.stderr?.on('data', (chunk: Buffer) => {
+      // Said just before the runtime aborts itself, and read before the end of the process is heard of.
+      if (chunk.includes(noHeap)) this.#hadNoHeap = true
+      output.stderr(chunk)
+    })
     child.on('message', (message) => {
       if (this.#worker === worker) this.#receive(message)
     })

@@ -1,30 +1,78 @@
 import type { DestinationStream } from 'pino'
+import { Allowance } from './allowance.ts'
+import { lines } from './lines.ts'
 import type { Logger } from './logger.ts'
 
-/** Who printed a line. */
-interface Printer {
+/** Who prints. */
+export interface Printer {
   readonly number: number
   readonly generation: number
   readonly pid: number | undefined
 }
 
+/** Takes the chunks of a process's two streams. */
+export interface OutputSink {
+  readonly stdout: (chunk: Buffer) => void
+  readonly stderr: (chunk: Buffer) => void
+}
+
 /** What our own logger's lines begin with. */
 const structured = Buffer.from('{"level":')
+
+/** So many lines a second, and twice as many at once, are logged of one worker, and of all together. */
+const linesPerSecond = { each: 1_000, all: 4_000 }
+/** So many bytes of a line cost as much as another line. */
+const bytesPerLine = 1_024
+/** How long dropped lines are counted before the log says how many they were, in milliseconds. */
+const summaryMs = 1_000
 
 /**
  * Puts what workers print into the service's log: their structured lines as they are, anything else
  * (`console.log` in an app, the runtime's last words) as a line of its own that says who printed it.
+ *
+ * The primary writes the log itself, synchronously, and hands out no connection meanwhile. So a worker that prints
+ * without end loses lines, which are counted. It is not held up instead: printing blocks its event loop, and
+ * the watchdog would take that for a hang.
  */
 export class WorkerOutput {
   readonly #destination: DestinationStream
   readonly #log: Logger
+  readonly #all = new Allowance(2 * linesPerSecond.all, linesPerSecond.all)
 
   constructor(destination: DestinationStream, log: Logger) {
     this.#destination = destination
     this.#log = log
   }
 
-  write(printer: Printer, line: Buffer, stream: 'stdout' | 'stderr'): void {
+  /** Makes what takes the output of one process. */
+  open(printer: Printer): OutputSink {
+    const own = new Allowance(2 * linesPerSecond.each, linesPerSecond.each)
+    const dropped = this.#counter(printer)
+    const listener = (stream: keyof OutputSink) =>
+      lines((line) => {
+        const cost = 1 + line.length / bytesPerLine
+        const fits = own.take(cost) && this.#all.take(cost)
+        if (fits) this.#write(printer, line, stream)
+        else dropped(1)
+        return fits
+      }, dropped)
+    return { stdout: listener('stdout'), stderr: listener('stderr') }
+  }
+
+  #counter({ number: slot, generation, pid: workerPid }: Printer): (count: number) => void {
+    let dropped = 0
+    const say = () => {
+      const message = `Dropped ${dropped} lines that worker ${slot} printed: ${linesPerSecond.each} a second are logged of one worker, ${linesPerSecond.all} of all`
+      this.#log.warn({ slot, generation, workerPid, dropped }, message)
+      dropped = 0
+    }
+    return (count) => {
+      if (dropped === 0) setTimeout(say, summaryMs).unref()
+      dropped += count
+    }
+  }
+
+  #write(printer: Printer, line: Buffer, stream: keyof OutputSink): void {
     const text = line.toString('utf8')
     if (line.subarray(0, structured.length).equals(structured)) {
       this.#destination.write(`${text}\n`)

@@ -5,10 +5,17 @@ import { Accounts } from '../../../src/primary/accounts.ts'
 import { Dispatcher } from '../../../src/primary/dispatcher.ts'
 import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
 import { ConnectionQueue } from '../../../src/primary/queue.ts'
+import type { SlotListener } from '../../../src/primary/slot-listener.ts'
 import { WorkerSlot } from '../../../src/primary/worker-slot.ts'
 import { keptLog } from './kept-log.ts'
 
-const deaf = { onReady() {}, onLeaving() {}, onProgress() {}, onOutput() {}, onEnd() {} }
+const deaf: SlotListener = {
+  onReady() {},
+  onLeaving() {},
+  onProgress() {},
+  openOutput: () => ({ stdout() {}, stderr() {} }),
+  onEnd() {},
+}
 
 /** A slot without a process: it only remembers what it is offered. */
 export class BareSlot extends WorkerSlot {

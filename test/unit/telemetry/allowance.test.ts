@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Allowance } from '../../../src/telemetry/allowance.ts'
+
+test('there is so much at once, and so much a second, and never more than at once', () => {
+  let nowMs = 0
+  const allowance = new Allowance(10, 4, () => nowMs)
+  assert.deepEqual([allowance.take(8), allowance.take(3), allowance.take(2)], [true, false, true])
+  assert.equal(allowance.take(1), false)
+  nowMs += 500
+  assert.deepEqual([allowance.take(2), allowance.take(1)], [true, false])
+  nowMs += 60_000
+  assert.deepEqual([allowance.take(11), allowance.take(10)], [false, true])
+  allowance.add(3)
+  assert.deepEqual([allowance.take(4), allowance.take(3)], [false, true])
+})
