@@ -1,69 +1,83 @@
 /**
- * `npm test`: installs, builds and runs every test; `npm test -- wire reload` only the files whose path
- * has one of the words in it.
+ * `npm test`: installs, builds and runs every test; `npm test -- wire reload` runs only the files whose path
+ * has one of the words in it, `npm test -- unit` those that need no other process.
  */
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { run as runTests } from 'node:test'
+import { spec as Spec } from 'node:test/reporters'
 import { build } from './build.js'
-import { root, run, say } from './run.js'
+import { root, say } from './run.js'
+import { needPrograms } from './test-programs.js'
 
 /** No test file takes this long; one that does hangs, and is to fail instead. */
 const timeoutMs = 300_000
 
-/** By name, each with its package. */
-const programs = {
-  tmux: 'tmux',
-  whois: 'whois',
-  'systemd-socket-activate': 'systemd',
-  chromium: 'chromium',
-  promtool: 'prometheus',
-  'redis-server': 'redis-server',
-  'redis-sentinel': 'redis-sentinel',
-  'redis-cli': 'redis-tools',
-  faketime: 'faketime',
-  tc: 'iproute2',
-  openssl: 'openssl',
-  rsyslogd: 'rsyslog',
-  logger: 'bsdutils',
-  setpriv: 'util-linux',
-}
+/** How many files run at a time. Most of them wait for processes, so this is more than the machine has cores. */
+const concurrency = 4
+
+/** A failure shows soonest where the fastest files come first; within a folder the order is the alphabet's. */
+const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']
+
+const slowestShown = 10
 
 await build()
-needPrograms()
 
 const words = process.argv.slice(2)
-const files = readdirSync(join(root, 'dist/test'), { recursive: true })
+const selected = readdirSync(join(root, 'dist/test'), { recursive: true })
   .filter((file) => file.endsWith('.test.js'))
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  .map((file) => join('dist/test', file))
-  .toSorted()
-if (files.length === 0) {
+  .toSorted((a, b) => folders.indexOf(folderOf(a)) - folders.indexOf(folderOf(b)) || compare(a, b))
+if (selected.length === 0) {
   process.stderr.write(`No test file matches ${words.join(', ') || 'at all'}\n`)
   process.exit(1)
 }
-say(`Running ${files.length} test files …`)
-run(process.execPath, ['--test', '--test-reporter=spec', `--test-timeout=${timeoutMs}`, ...files])
+if (selected.some((file) => folderOf(file) !== 'unit')) needPrograms()
+say(`Running ${selected.length} test files …`)
+report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 
-/** The programs that the tests run and Debian has: what is missing is installed where this may, else asked for. */
-function needPrograms() {
-  const missing = Object.entries(programs).filter(([program]) => !isThere(program))
-  if (missing.length === 0) return
-  const packages = missing.map(([, debianPackage]) => debianPackage)
-  if (process.getuid() !== 0 || !isThere('apt-get')) {
-    const names = missing.map(([program]) => program).join(', ')
-    process.stderr.write(
-      `The tests need ${names}; install Debian's packages: apt-get install ${packages.join(' ')}\n`,
-    )
-    process.exit(1)
-  }
-  say(`Installing ${packages.join(', ')} …`)
-  // In runlevel 1 Debian starts no service of what it installs: the tests start their own.
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-  run('apt-get', ['-qq', 'update'], { env })
-  run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], { env })
+/**
+ * What is run as a process of its own. The unit tests share one: starting Node.js for each file takes longer
+ * than they do.
+ */
+function programsOf(files) {
+  const unit = files.filter((file) => folderOf(file) === 'unit')
+  const others = files.filter((file) => folderOf(file) !== 'unit')
+  const paths = others.map((file) => join(root, 'dist/test', file))
+  if (unit.length === 0) return paths
+  const together = join(root, 'dist/test/unit.js')
+  writeFileSync(together, unit.map((file) => `import './${file}'\n`).join(''))
+  return [together, ...paths]
 }
 
-function isThere(program) {
-  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
+function folderOf(file) {
+  return file.split('/')[0]
+}
+
+function compare(a, b) {
+  return a < b ? -1 : 1
+}
+
+/** Prints the outcome as it comes, and in the end the slowest tests; the exit status says whether any failed. */
+function report(events) {
+  const tests = []
+  const onEnd = ({ name, nesting, file, details }) => {
+    if (nesting === 0) tests.push({ name, file, seconds: details.duration_ms / 1_000 })
+  }
+  events.on('test:pass', onEnd)
+  events.on('test:fail', (event) => {
+    onEnd(event)
+    process.exitCode = 1
+  })
+  const lines = events.compose(new Spec())
+  lines.pipe(process.stdout)
+  lines.once('end', () => {
+    const slowest = tests.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
+    say(`\nThe slowest ${slowest.length}:`)
+    for (const { name, file, seconds } of slowest) {
+      say(
+        `${seconds.toFixed(1).padStart(6)} s  ${file?.slice(file.indexOf('dist/test/') + 10) ?? ''}  ${name}`,
+      )
+    }
+  })
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ErrorCode, HelloserverError } from '../../../src/errors.ts'
-import type { Fleet } from '../../../src/fleet/fleet.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { FleetHost } from '../support/fleet-host.ts'
+import { type ErrorCode, HelloserverError } from '../../src/errors.ts'
+import type { Fleet } from '../../src/fleet/fleet.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { FleetHost } from './fleet-host.ts'
 
 const good = async () => {}
 const bad = (code: ErrorCode) => async () => {

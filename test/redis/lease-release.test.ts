@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { keysOf } from '../../../src/lease/keys.ts'
-import type { Grant } from '../../../src/lease/lease.ts'
-import { LeaseStore } from '../../../src/lease/lease-store.ts'
-import { RedisLink } from '../../../src/redis/link.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
+import { keysOf } from '../../src/lease/keys.ts'
+import type { Grant } from '../../src/lease/lease.ts'
+import { LeaseStore } from '../../src/lease/lease-store.ts'
+import { RedisLink } from '../../src/redis/link.ts'
+import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 const ttlMs = 3_000
 

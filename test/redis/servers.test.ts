@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeCertificates } from '../../helpers/redis/certificates.ts'
-import { RedisCluster } from '../../helpers/redis/cluster.ts'
-import { SentinelGroup } from '../../helpers/redis/sentinel.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
+import { makeCertificates } from '../helpers/redis/certificates.ts'
+import { RedisCluster } from '../helpers/redis/cluster.ts'
+import { SentinelGroup } from '../helpers/redis/sentinel.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 test('a Redis that is restarted has what it kept on disk, and nothing else', async (t) => {
   const [forgetful, durable] = await Promise.all([

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Network, noNetworks } from '../../helpers/network.ts'
-import { Proxy } from '../../helpers/proxy.ts'
-import { redisCli } from '../../helpers/redis/redis-cli.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
+import { Network, noNetworks } from '../helpers/network.ts'
+import { Proxy } from '../helpers/proxy.ts'
+import { redisCli } from '../helpers/redis/redis-cli.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
 
 const skip = noNetworks() ?? false
 

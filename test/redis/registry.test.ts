@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
-import { FleetHost } from '../support/fleet-host.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { FleetHost } from './fleet-host.ts'
 
 const keys = (redis: RedisServer) => redis.command('KEYS', '*')
 

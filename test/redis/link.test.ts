@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import { RedisLink } from '../../../src/redis/link.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
-import type { Cleanup } from '../../helpers/cleanup.ts'
-import { listenAsRedis } from '../../helpers/redis/canned-redis.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
+import { RedisLink } from '../../src/redis/link.ts'
+import { parseRedisUrl } from '../../src/redis/target.ts'
+import type { Cleanup } from '../helpers/cleanup.ts'
+import { listenAsRedis } from '../helpers/redis/canned-redis.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 /** A Sentinel that says what a test wants, when it wants. */
 class ScriptedSentinel {

@@ -1,10 +1,10 @@
 import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
-import { RedisFleet, type RedisFleetOptions } from '../../../src/fleet/redis-fleet.ts'
-import { RedisLink } from '../../../src/redis/link.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
-import type { Status } from '../../../src/status.ts'
-import { keptLog, type LogLine } from './kept-log.ts'
+import { RedisFleet, type RedisFleetOptions } from '../../src/fleet/redis-fleet.ts'
+import { RedisLink } from '../../src/redis/link.ts'
+import { parseRedisUrl } from '../../src/redis/target.ts'
+import type { Status } from '../../src/status.ts'
+import { keptLog, type LogLine } from '../unit/support/kept-log.ts'
 
 export const service = 'test'
 

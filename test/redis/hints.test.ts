@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deferred } from '../../../src/deferred.ts'
-import { RedisLink } from '../../../src/redis/link.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
-import { RedisCluster } from '../../helpers/redis/cluster.ts'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
+import { deferred } from '../../src/deferred.ts'
+import { RedisLink } from '../../src/redis/link.ts'
+import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisCluster } from '../helpers/redis/cluster.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
 
 test('a subscription outlives silence, and comes back when its server does', async (t) => {
   const server = await RedisServer.start(t)

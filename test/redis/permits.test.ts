@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { RedisServer } from '../../helpers/redis/server.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
-import { FleetHost } from '../support/fleet-host.ts'
+import { RedisServer } from '../helpers/redis/server.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { FleetHost } from './fleet-host.ts'
 
 const named = (at: number) => `web${at + 1}`
 

@@ -1,0 +1,44 @@
+/** The programs that the tests run and Debian has. */
+import { spawnSync } from 'node:child_process'
+import { run, say } from './run.js'
+
+/** By name, each with its package. */
+const programs = {
+  tmux: 'tmux',
+  whois: 'whois',
+  'systemd-socket-activate': 'systemd',
+  chromium: 'chromium',
+  promtool: 'prometheus',
+  'redis-server': 'redis-server',
+  'redis-sentinel': 'redis-sentinel',
+  'redis-cli': 'redis-tools',
+  faketime: 'faketime',
+  tc: 'iproute2',
+  openssl: 'openssl',
+  rsyslogd: 'rsyslog',
+  logger: 'bsdutils',
+  setpriv: 'util-linux',
+}
+
+/** Installs the missing ones where this process may; elsewhere it asks for them and ends with status 1. */
+export function needPrograms() {
+  const missing = Object.entries(programs).filter(([program]) => !isThere(program))
+  if (missing.length === 0) return
+  const packages = missing.map(([, debianPackage]) => debianPackage)
+  if (process.getuid() !== 0 || !isThere('apt-get')) {
+    const names = missing.map(([program]) => program).join(', ')
+    process.stderr.write(
+      `The tests need ${names}; install Debian's packages: apt-get install ${packages.join(' ')}\n`,
+    )
+    process.exit(1)
+  }
+  say(`Installing ${packages.join(', ')} …`)
+  // In runlevel 1 Debian starts no service of what it installs: the tests start their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  run('apt-get', ['-qq', 'update'], { env })
+  run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], { env })
+}
+
+function isThere(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
+}
