@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ADDRESS_TAKEN'
   | 'APP_FAILED'
   | 'BOOT_FAILED'
+  | 'CANNOT_SPAWN'
   | 'RELOAD_FAILED'
   | 'STOPPING'
   | 'CONTROL_FAILED'

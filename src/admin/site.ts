@@ -24,6 +24,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   HANDED_OVER: 503,
   CONTROL_FAILED: 409,
   BOOT_FAILED: 422,
+  CANNOT_SPAWN: 503,
 }
 
 export interface SiteOptions {

@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
+import { cannotSpawn, startProcess } from '../start-process.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
@@ -22,21 +23,43 @@ const fork = '"$0" "$@" &'
  * service's log file.
  *
  * @returns where it serves, or why it stands by
- * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, …
+ * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `CANNOT_SPAWN`, …
  */
 export async function launch(files: RunFiles, environment: Environment): Promise<Started> {
   makeRunDir(files)
-  const log = openSync(files.logFile, 'a', 0o600)
-  const stdio = ['ignore', log, log, 'pipe'] as const
-  const shell = spawn(
-    '/bin/sh',
-    ['-c', fork, process.execPath, primaryModule, '--daemon', '--name', files.name],
-    { cwd: '/', env: cleanEnvironment(environment), detached: true, stdio: [...stdio] },
-  )
-  closeSync(log)
-  const failed = new Promise<never>((_, reject) => shell.once('error', reject))
-  const report = await Promise.race([text(shell.stdio[bootReportFd] as Readable), failed])
+  const shell = await spawned(files, environment)
+  const report = await text(shell.stdio[bootReportFd] as Readable)
   return decodeReport(report, files.logFile)
+}
+
+/** @throws HelloserverError `CANNOT_SPAWN` */
+function spawned(files: RunFiles, environment: Environment): Promise<ChildProcess> {
+  return new Promise((resolve, reject) => {
+    const what = 'the primary'
+    const shell = startProcess(what, () => spawnPrimary(files, environment), reject)
+    shell?.on('error', (error) => reject(cannotSpawn(what, error)))
+    if (shell !== undefined) resolve(shell)
+  })
+}
+
+function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
+  // The shell has nobody to tell but the log that there is no such program.
+  accessSync(process.execPath, constants.X_OK)
+  const log = openSync(logFile, 'a', 0o600)
+  try {
+    return spawn(
+      '/bin/sh',
+      ['-c', fork, process.execPath, primaryModule, '--daemon', '--name', name],
+      {
+        cwd: '/',
+        env: cleanEnvironment(environment),
+        detached: true,
+        stdio: ['ignore', log, log, 'pipe'],
+      },
+    )
+  } finally {
+    closeSync(log)
+  }
 }
 
 function decodeReport(report: string, logFile: string): Started {

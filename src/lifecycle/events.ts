@@ -38,6 +38,8 @@ export interface EventDetails {
   'worker-died': WorkerDeath
   /** A worker has died again and again. */
   'worker-backing-off': WorkerDeath
+  /** No process could be started in a worker's place; `cause` says what is short. */
+  'worker-not-started': WorkerDeath
   /** The queue is full: from now on who connects is turned away. */
   'shedding-began': { readonly queued: number }
   /** Nobody has been turned away for a while. */
@@ -103,6 +105,11 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
     level: 'warn',
     text: ({ slot, cause, failures, delayMs }) =>
       `Worker ${slot} died ${failures} times in a row (${cause}); starting another in ${delayMs} ms`,
+    key: ({ slot }) => `${slot}`,
+  },
+  'worker-not-started': {
+    level: 'warn',
+    text: ({ cause, delayMs }) => `${cause}; trying again in ${delayMs} ms`,
     key: ({ slot }) => `${slot}`,
   },
   'shedding-began': {

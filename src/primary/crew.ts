@@ -234,10 +234,10 @@ export class Crew {
       return
     }
     slot.failures = failuresAfter(slot.failures, end)
-    if (this.#boot?.awaits(slot) && (end.reason !== undefined || slot.failures >= maxBootTries)) {
-      this.#boot.fail(
-        new HelloserverError('BOOT_FAILED', `Worker ${slot.number} could not get ready: ${cause}`),
-      )
+    const hasReason = end.failure !== undefined || end.reason !== undefined
+    if (this.#boot?.awaits(slot) && (hasReason || slot.failures >= maxBootTries)) {
+      const notReady = `Worker ${slot.number} could not get ready: ${cause}`
+      this.#boot.fail(end.failure ?? new HelloserverError('BOOT_FAILED', notReady))
       return
     }
     this.#respawn(slot, generation, end)
@@ -249,7 +249,7 @@ export class Crew {
     const counted = restartCause(end)
     figures.restarted(counted)
     const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    events.record(delayMs === 0 ? 'worker-died' : 'worker-backing-off', {
+    events.record(deathKind(end, delayMs), {
       slot: slot.number,
       generation: slot.generation,
       cause: describeEnd(end),
@@ -275,8 +275,16 @@ export class Crew {
   }
 }
 
-/** The failures in a row, this end included; a worker that ran well for a while begins anew. */
-function failuresAfter(failures: number, { wasReady, code, readyForMs }: WorkerEnd): number {
-  if (wasReady && code === 0) return 0
-  return readyForMs >= policy.stableAfterMs ? 1 : failures + 1
+function deathKind({ failure }: WorkerEnd, delayMs: number) {
+  if (failure !== undefined) return 'worker-not-started'
+  return delayMs === 0 ? 'worker-died' : 'worker-backing-off'
+}
+
+/**
+ * The failures in a row, this end included. A worker that ran well for a while begins anew; one that leaves in good
+ * order before that may do so again and again, so for as long it counts as a failure like any other.
+ */
+function failuresAfter(failures: number, { code, readyForMs }: WorkerEnd): number {
+  if (readyForMs < policy.stableAfterMs) return failures + 1
+  return code === 0 ? 0 : 1
 }

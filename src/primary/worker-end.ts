@@ -1,9 +1,12 @@
+import type { HelloserverError } from '../errors.ts'
 import type { RestartCause } from '../status.ts'
 
 /** How a worker process ended. */
 export interface WorkerEnd {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** Why there was no process at all; undefined when there was one. */
+  readonly failure: HelloserverError | undefined
   /** What the worker itself said went wrong, or why the primary killed it. */
   readonly reason: string | undefined
   readonly wasReady: boolean
@@ -18,7 +21,8 @@ export interface WorkerEnd {
 }
 
 /** How a process ended, in words. */
-export function describeEnd({ code, signal, reason }: WorkerEnd): string {
+export function describeEnd({ code, signal, failure, reason }: WorkerEnd): string {
+  if (failure !== undefined) return failure.message
   if (reason !== undefined) return reason
   if (signal !== null) return `killed by ${signal}`
   return `exited with status ${code}`

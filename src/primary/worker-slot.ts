@@ -1,7 +1,7 @@
-import cluster, { type Worker } from 'node:cluster'
+import type { Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
-import { messageOf } from '../errors.ts'
+import type { HelloserverError } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import {
   decodeFromWorker,
@@ -16,6 +16,7 @@ import type { Wear } from '../lifecycle/recycle.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { WorkerStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { forkWorker } from './fork-worker.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import { onProcessEnd } from './process-end.ts'
 import type { SlotListener } from './slot-listener.ts'
@@ -30,6 +31,7 @@ export class WorkerSlot {
   #boot: WorkerBoot | undefined
   #claims: ClaimRegister | undefined
   #reason: string | undefined
+  #failure: HelloserverError | undefined
   #readyAtMs: number | undefined
   #hadNoHeap = false
   /** What the worker was offered or has claimed. */
@@ -109,8 +111,7 @@ export class WorkerSlot {
 
   /**
    * Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made.
-   * When that cannot be done (no file, no memory, no process number left), the slot ends as if its process
-   * had died, so that there is one way to deal with it.
+   * When that cannot be done, the slot ends as if its process had died, so that there is one way to deal with it.
    */
   spawn(boot: WorkerBoot, runDir: string): void {
     this.#machine.apply('spawn')
@@ -119,16 +120,12 @@ export class WorkerSlot {
     this.#servedBefore = this.served
     this.#luck = Math.random()
     this.#reason = undefined
+    this.#failure = undefined
     this.#readyAtMs = undefined
     this.#hadNoHeap = false
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
-    try {
-      this.#fork(runDir)
-    } catch (error) {
-      this.#reason = messageOf(error)
-      setImmediate(() => this.#end(null, null))
-    }
+    this.#fork(runDir)
   }
 
   /** Sends a connection. The primary keeps its own copy of the socket until the connection has ended. */
@@ -193,20 +190,20 @@ export class WorkerSlot {
   }
 
   #fork(runDir: string): void {
-    this.#claims = new ClaimRegister(runDir)
-    cluster.setupPrimary({
-      // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
-    })
-    const worker = cluster.fork()
-    if (worker.process.pid === undefined) {
-      // No process came into being, so none will exit either.
-      worker.process.once('error', (error) => {
-        this.#reason = error.message
-        this.#end(null, null)
-      })
-      return
+    const failed = (failure: HelloserverError) => {
+      this.#failure = failure
+      this.#end(null, null)
     }
+    const worker = forkWorker(
+      `worker ${this.number}`,
+      () => {
+        this.#claims = new ClaimRegister(runDir)
+        // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
+        return ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd]
+      },
+      failed,
+    )
+    if (worker === undefined) return
     this.#worker = worker
     this.#listen(worker)
   }
@@ -272,6 +269,7 @@ export class WorkerSlot {
     const end = {
       code,
       signal,
+      failure: this.#failure,
       reason: this.#reason,
       wasReady: this.#readyAtMs !== undefined,
       wasKilled: this.state === 'killing',

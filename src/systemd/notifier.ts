@@ -1,12 +1,17 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import { cleanEnvironment } from '../config/environment.ts'
 import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
-import { messageOf } from '../errors.ts'
+import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
+import { startProcess } from '../start-process.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { Wake } from '../wake.ts'
 
 /** systemd-notify itself waits five seconds at most for the service manager to have read the message. */
 const sendTimeoutMs = 10_000
+/** How soon a message that could not be sent is tried again. */
+const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 500, capMs: 30_000 }
 
 /**
  * Tells the service manager how the service is (sd_notify(3)), when it wants to know.
@@ -22,6 +27,9 @@ export class Notifier {
   readonly #log: Logger
   /** Messages are sent one after the other: the order of the states matters. */
   #last: Promise<void> = Promise.resolve()
+  #sent = 0
+  /** Cuts the wait short of a message that has become old. */
+  readonly #newer = new Wake()
   #reloads = 0
 
   /** @param socket - the service manager's address, `NOTIFY_SOCKET`; undefined when it does not want to know */
@@ -61,31 +69,49 @@ export class Notifier {
   #send(...fields: readonly string[]): void {
     const socket = this.#socket
     if (socket === undefined) return
-    this.#last = this.#last.then(() => this.#notify(socket, fields))
+    this.#sent += 1
+    const number = this.#sent
+    this.#newer.now()
+    this.#last = this.#last.then(() => this.#deliver(socket, fields, number))
   }
 
-  /** The service does not depend on being heard: a failure is logged, and that is all. */
-  #notify(socket: string, fields: readonly string[]): Promise<void> {
-    const env = { ...cleanEnvironment({}), NOTIFY_SOCKET: socket }
-    return new Promise((resolve) => {
-      try {
-        execFile('systemd-notify', fields, { env, timeout: sendTimeoutMs }, (error, _, stderr) => {
-          if (error !== null) this.#failed(fields, stderr.trim() || error.message)
-          resolve()
-        })
-      } catch (error) {
-        this.#failed(fields, messageOf(error))
-        resolve()
+  /** Tries until it is delivered, or a newer state has taken its place. The service does not depend on being heard. */
+  async #deliver(socket: string, fields: readonly string[], number: number): Promise<void> {
+    for (let failures = 1; ; failures += 1) {
+      const failure = await notify(socket, fields)
+      if (failure === undefined) return
+      if (failures === 1) {
+        this.#log.warn({ fields, reason: failure.message }, 'Cannot notify the service manager')
       }
-    })
-  }
-
-  #failed(fields: readonly string[], reason: string): void {
-    this.#log.warn({ fields, reason }, 'Cannot notify the service manager')
+      if (number < this.#sent) return
+      await this.#newer.sleep(respawnDelayMs(failures + 1, Math.random(), retryPolicy))
+      if (number < this.#sent) return
+    }
   }
 }
 
+/** Sends one message; resolves with what kept it from that. */
+function notify(socket: string, fields: readonly string[]): Promise<Error | undefined> {
+  const env = { ...cleanEnvironment({}), NOTIFY_SOCKET: socket }
+  const program = 'systemd-notify'
+  return new Promise((resolve) => {
+    const run = () =>
+      spawn(program, fields, { env, timeout: sendTimeoutMs, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = startProcess(program, run, resolve)
+    if (child === undefined) return
+    child.on('error', resolve)
+    const said = child.stderr === null ? Promise.resolve('') : text(child.stderr)
+    child.once('close', (status, signal) => {
+      if (status === 0) resolve(undefined)
+      else {
+        const end = `${program} ended (${signal ?? `status ${status}`})`
+        void said.then((words) => resolve(new Error(words.trim() || end)))
+      }
+    })
+  })
+}
+
 /** A message has one field a line. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ')
+function oneLine(words: string): string {
+  return words.replaceAll(/\s+/g, ' ')
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { messageOf } from '../errors.ts'
+import { startProcess } from '../start-process.ts'
 import { lines } from './lines.ts'
 import { syslogLine } from './syslog-line.ts'
 import { loggerArguments } from './syslog-target.ts'
@@ -63,29 +64,28 @@ export class Syslog {
   }
 
   #start(): void {
-    const { program = 'logger' } = this.#options
+    const { program = 'logger', target } = this.#options
     // In a session of its own: Ctrl-C in a terminal is for the service, whose last lines it has to send.
-    const child = spawn(program, loggerArguments(this.#options.target, this.#options), {
-      stdio: ['pipe', 'ignore', 'pipe'],
-      detached: true,
-    })
+    const run = () =>
+      spawn(program, loggerArguments(target, this.#options), {
+        stdio: ['pipe', 'ignore', 'pipe'],
+        detached: true,
+      })
+    const child = startProcess(program, run, (error) => this.#ended(error.message))
     this.#child = child
-    // Without a descriptor left there are no pipes.
-    child.stderr?.on(
+    child?.stderr?.on(
       'data',
       lines((line) => this.#trouble(line.toString())),
     )
     // Its end is heard of by itself.
-    child.stdin?.on('error', () => {})
-    child.once('error', (error) => this.#ended(child, messageOf(error)))
-    child.once('close', (status, signal) =>
-      this.#ended(child, `${program} ended (${signal ?? `status ${status}`})`),
+    child?.stdin?.on('error', () => {})
+    child?.on('error', (error) => this.#trouble(messageOf(error)))
+    child?.once('close', (status, signal) =>
+      this.#ended(`${program} ended (${signal ?? `status ${status}`})`),
     )
   }
 
-  /** One that cannot start says so, and may also say that it has ended. */
-  #ended(child: ChildProcess, reason: string): void {
-    if (this.#child !== child) return
+  #ended(reason: string): void {
     this.#child = undefined
     if (this.#isClosed) return
     this.#trouble(reason)

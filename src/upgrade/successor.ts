@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
+import { startProcess } from '../start-process.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
 import {
@@ -52,7 +53,8 @@ export type Passed = 'adopted' | 'missing' | 'lost'
  * Until it serves it can fail in any way, and is killed then: nothing has changed.
  */
 export class Successor {
-  readonly #child: ChildProcess
+  /** Undefined when it could not be started. */
+  readonly #child: ChildProcess | undefined
   readonly #deadline: NodeJS.Timeout
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
@@ -60,22 +62,18 @@ export class Successor {
   #passed: (outcome: Passed) => void = () => {}
   #onEnd: (withinMs: number) => void = () => {}
 
-  constructor({ files, lockFd, program, environment, withinMs }: SuccessorOptions) {
-    const log = openSync(files.logFile, 'a', 0o600)
-    // A session of its own from the start, and init for a parent once this process has ended.
-    this.#child = spawn(process.execPath, [program, '--successor', '--name', files.name], {
-      cwd: '/',
-      env: cleanEnvironment(environment),
-      detached: true,
-      // As stdin, which no child of the successor's own inherits; see `PidLock.adopt`.
-      stdio: [lockFd ?? 'ignore', log, log, 'ipc'],
-    })
-    closeSync(log)
-    this.#child.on('message', (message) => this.#receive(message as FromSuccessor))
-    this.#child.once('error', (error) =>
-      this.#give(`The successor cannot run: ${error.message}`, 'RELOAD_FAILED'),
+  constructor(options: SuccessorOptions) {
+    const { files, withinMs } = options
+    this.#child = startProcess(
+      'the successor',
+      () => spawnSuccessor(options),
+      (error) => this.#give(error.message, error.code),
     )
-    this.#child.once('exit', (status, signal) => {
+    this.#child?.on('message', (message) => this.#receive(message as FromSuccessor))
+    this.#child?.on('error', (error) =>
+      this.#give(`The successor is out of reach: ${error.message}`, 'RELOAD_FAILED'),
+    )
+    this.#child?.once('exit', (status, signal) => {
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
       )
@@ -90,7 +88,7 @@ export class Successor {
 
   /** Its process; 0 when it has not come into being. */
   get pid(): number {
-    return this.#child.pid ?? 0
+    return this.#child?.pid ?? 0
   }
 
   /**
@@ -126,10 +124,11 @@ export class Successor {
 
   /** Passes a client on, one at a time; until it is adopted, this process's own copy of the socket is the one that counts. */
   pass(id: number, ageMs: number, handle: SocketHandle): Promise<Passed> {
-    if (!this.#child.connected) return Promise.resolve('lost')
+    const child = this.#child
+    if (child?.connected !== true) return Promise.resolve('lost')
     return new Promise((resolve) => {
       this.#passed = resolve
-      sendHandle(this.#child, { kind: 'connection', id, ageMs }, handle, ignore)
+      sendHandle(child, { kind: 'connection', id, ageMs }, handle, ignore)
     })
   }
 
@@ -146,10 +145,10 @@ export class Successor {
   /** Ends it, workers included (they end when they lose it); resolves when it has ended. */
   async kill(): Promise<void> {
     clearTimeout(this.#deadline)
-    const { exitCode, signalCode, pid } = this.#child
-    if (pid === undefined || exitCode !== null || signalCode !== null) return
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
     await ended
   }
 
@@ -197,14 +196,31 @@ export class Successor {
   }
 
   async #tell(message: ToSuccessor): Promise<void> {
-    if (!this.#child.connected) return
+    const child = this.#child
+    if (child?.connected !== true) return
     await new Promise<void>((resolve) => {
-      this.#child.send(message, () => resolve())
+      child.send(message, () => resolve())
     })
   }
 
   #send(message: ToSuccessor, handle: ListeningHandle): void {
-    sendHandle(this.#child, message, handle, ignore)
+    if (this.#child !== undefined) sendHandle(this.#child, message, handle, ignore)
+  }
+}
+
+/** In a session of its own from the start, and with init for a parent once this process has ended. */
+function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOptions): ChildProcess {
+  const log = openSync(files.logFile, 'a', 0o600)
+  try {
+    return spawn(process.execPath, [program, '--successor', '--name', files.name], {
+      cwd: '/',
+      env: cleanEnvironment(environment),
+      detached: true,
+      // The lock as stdin, which no child of the successor's own inherits; see `PidLock.adopt`.
+      stdio: [lockFd ?? 'ignore', log, log, 'ipc'],
+    })
+  } finally {
+    closeSync(log)
   }
 }
 

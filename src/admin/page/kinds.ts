@@ -16,6 +16,7 @@ const kinds: { readonly [Kind in EventKind]?: Shown } = {
   'reload-failed': { tone: 'bad', label: 'reload failed', isDeploy: true },
   'worker-died': { tone: 'warn' },
   'worker-backing-off': { tone: 'warn' },
+  'worker-not-started': { tone: 'warn' },
   'shedding-began': { tone: 'bad', label: 'shedding' },
   scaled: { tone: 'plain', label: 'scaled' },
   draining: { tone: 'warn', label: 'draining' },

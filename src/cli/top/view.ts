@@ -112,7 +112,12 @@ function styleOf(worker: WorkerStatus | undefined): Style {
   return worker?.busyMs === null ? 'plain' : 'green'
 }
 
-const alarming: ReadonlySet<string> = new Set(['reload-failed', 'lease-lost', 'worker-backing-off'])
+const alarming: ReadonlySet<string> = new Set([
+  'reload-failed',
+  'lease-lost',
+  'worker-backing-off',
+  'worker-not-started',
+])
 
 function eventLine({ at, kind, text }: Status['events'][number]): Line {
   const time = new Date(at).toTimeString().slice(0, 8)

@@ -5,6 +5,7 @@ import { restartCause, type WorkerEnd } from '../../../src/primary/worker-end.ts
 const end: WorkerEnd = {
   code: 1,
   signal: null,
+  failure: undefined,
   reason: undefined,
   wasReady: true,
   wasKilled: false,

@@ -1,0 +1,57 @@
+import type { ChildProcess } from 'node:child_process'
+import { codeOf, HelloserverError, messageOf } from './errors.ts'
+
+/**
+ * Starts a process, and reports in one way that it could not be started.
+ *
+ * Node.js has two ways: `spawn` throws some errors (ENOMEM, E2BIG), and emits others (EAGAIN, ENOENT, EACCES, EMFILE)
+ * on a child that never came into being, which ends the process that does not listen for them. So nothing in
+ * this program starts a process but through here.
+ *
+ * @param what - the process as people call it, for the message: "a worker"
+ * @param start - starts it by `spawn` or `fork`
+ * @param onFailure - called once, in a later turn, with a `CANNOT_SPAWN` that says why there is no process
+ * @returns the process, or undefined when there is none
+ */
+export function startProcess(
+  what: string,
+  start: () => ChildProcess,
+  onFailure: (error: HelloserverError) => void,
+): ChildProcess | undefined {
+  try {
+    const child = start()
+    if (child.pid !== undefined) return child
+    child.once('error', (error) => onFailure(cannotSpawn(what, error)))
+  } catch (error) {
+    setImmediate(() => onFailure(cannotSpawn(what, error)))
+  }
+  return undefined
+}
+
+/** The failure to start a process, in words that name what is short. */
+export function cannotSpawn(what: string, error: unknown): HelloserverError {
+  const hint = shortages[codeOf(error) ?? ''] ?? (isOfSpawn(error) && programs[codeOf(error) ?? ''])
+  const reason = hint ? `${messageOf(error)}: ${hint}` : messageOf(error)
+  return new HelloserverError('CANNOT_SPAWN', `Cannot start ${what}: ${reason}`, { cause: error })
+}
+
+/** The limit of processes and threads, and what sets it: setrlimit(2), systemd.resource-control(5), a container. */
+export const processLimitHint =
+  'the limit of processes and threads is reached; raise "ulimit -u", TasksMax or pids.max'
+
+const shortages: Readonly<Record<string, string>> = {
+  EAGAIN: processLimitHint,
+  ENOMEM: 'the system has no memory left for another process',
+  EMFILE: 'no file descriptor is left; raise "ulimit -n"',
+  ENFILE: 'the system has no file descriptor left; raise fs.file-max',
+}
+
+/** Errors of the program itself, and not of a file that it was to be given. */
+const programs: Readonly<Record<string, string>> = {
+  ENOENT: 'the program is not there',
+  EACCES: 'this user may not execute the program',
+}
+
+function isOfSpawn(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && String(error.syscall).startsWith('spawn')
+}
