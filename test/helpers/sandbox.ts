@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -23,6 +31,10 @@ export interface SandboxOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Error and fatal log lines that the test provokes. */
   readonly allow?: readonly RegExp[]
+  /** Runs everything as this user, who owns the folder; whoever runs the tests when left out. */
+  readonly uid?: number
+  /** The Node.js that the service runs on; all else runs on that of the tests. */
+  readonly node?: string
 }
 
 /** What a command did. */
@@ -52,6 +64,8 @@ export class Sandbox {
   constructor(t: Cleanup, options: SandboxOptions = {}) {
     this.#options = options
     mkdirSync(this.runDir, { mode: 0o700 })
+    const { uid } = options
+    if (uid !== undefined) for (const path of [this.#folder, this.runDir]) chownSync(path, uid, uid)
     this.configure(options.config)
     this.writeApp(options.app)
     t.after(() => this.#close())
@@ -109,7 +123,12 @@ export class Sandbox {
     args: readonly string[],
     options: SpawnOptions,
   ): ChildProcess {
-    const [program = '', ...rest] = [...wrapper, process.execPath, cliModule, ...args]
+    const { uid } = this.#options
+    const isService = args[0] === 'start' || args[0] === 'run'
+    const node = (isService ? this.#options.node : undefined) ?? process.execPath
+    const as =
+      uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
+    const [program = '', ...rest] = [...wrapper, ...as, node, cliModule, ...args]
     return spawn(program, rest, { env: this.environment, ...options })
   }
 

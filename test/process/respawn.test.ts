@@ -38,6 +38,20 @@ test('a crash loop is shown as degraded, is served through, and is recovered fro
   await counted(service, { failed: 0, active: 0 })
 })
 
+test('a worker that leaves in good order as soon as it is ready, again and again, backs off', async (t) => {
+  const app = `import { existsSync } from 'node:fs'
+  export default {
+    setup: () => setInterval(() => existsSync(recordFile) && process.exit(0), 10).unref(),
+    handle: (connection) => connection.write('a'),
+  }`
+  const service = await startService(t, { app })
+  service.sandbox.mark()
+  await service.sandbox.logged(/Worker 1 died \d times in a row \(exited with status 0\)/)
+  await waitFor('a degraded service', async () => (await service.status()).state === 'degraded')
+  service.sandbox.unmark()
+  assert.equal((await ask(service.port, '')).text, 'a')
+})
+
 test('a worker that an exception outside any handler ends is replaced', async (t) => {
   const app = `export default {
     async handle(connection) {

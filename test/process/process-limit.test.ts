@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { chmodSync, constants, copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { ask } from '../helpers/client.ts'
+import { canLimit, limit, ordinaryUid, unlimit } from '../helpers/limits.ts'
+import { signalTo } from '../helpers/processes.ts'
+import { type Service, startService } from '../helpers/service.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+
+/** A way in which processes cannot be started: how it comes about, how it ends, and how it is told. */
+interface Shortage {
+  readonly told: RegExp
+  begin(pid: number): void
+  end(pid: number): void
+}
+
+const options = { config: { workers: 2 }, allow: [/Reload failed/] }
+
+test('with the limit of processes reached', { skip: !canLimit }, async (t) => {
+  const uid = ordinaryUid === undefined ? {} : { uid: ordinaryUid }
+  const service = await startService(t, { ...options, ...uid })
+  await endures(t, service, {
+    told: /EAGAIN.*TasksMax/,
+    begin: (pid) => limit(pid, 'nproc', 1),
+    end: (pid) => unlimit(pid, 'nproc'),
+  })
+})
+
+test('with a Node.js that is taken away', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hs-node-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const node = join(folder, 'node')
+  copyFileSync(process.execPath, node, constants.COPYFILE_FICLONE)
+  const service = await startService(t, { ...options, node })
+  await endures(t, service, {
+    told: /ENOENT.*the program is not there/,
+    begin: () => renameSync(node, `${node}-away`),
+    end: () => renameSync(`${node}-away`, node),
+  })
+  await t.test('one that may not be run is told of, too', async () => {
+    chmodSync(node, 0o644)
+    const { stderr } = await service.cli('reload')
+    assert.match(stderr, /EACCES.*may not execute/)
+  })
+})
+
+/** Whatever is to be started meanwhile: the service goes on with what it has, says why, and recovers by itself. */
+async function endures(t: TestContext, service: Service, shortage: Shortage): Promise<void> {
+  const { pid, port } = service
+  const isServed = async () => assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
+  const fails = async (...command: string[]) => {
+    const { status, stderr } = await service.cli(...command)
+    assert.equal(status, 1)
+    assert.match(stderr, shortage.told)
+    assert.equal((await service.status()).generation, 1)
+    await isServed()
+  }
+  const [victim = 0] = await idlePids(service)
+  shortage.begin(pid)
+  try {
+    await t.test('a worker that dies is missing, and is tried again', async () => {
+      signalTo(victim, 'SIGKILL')
+      const event = await waitFor('more than one attempt', async () => {
+        const last = await lastEvent(service, 'worker-not-started')
+        return last !== undefined && Number(last['failures']) > 3 ? last : undefined
+      })
+      assert.match(String(event['cause']), shortage.told)
+      assert.equal((await service.status()).state, 'degraded')
+      await isServed()
+    })
+
+    await t.test('a reload by signal fails for that reason', async () => {
+      service.signal('SIGHUP')
+      const { lastReload } = await waitFor('its outcome', async () => {
+        const status = await service.status()
+        return status.lastReload === null ? undefined : status
+      })
+      assert.match(lastReload?.reason ?? '', shortage.told)
+      await isServed()
+    })
+
+    await t.test('so does a reload by command', () => fails('reload'))
+    await t.test('so do more workers', () => fails('scale', '4'))
+    await t.test('so does an upgrade', () => fails('upgrade'))
+  } finally {
+    shortage.end(pid)
+  }
+  await t.test('when that is over, the worker is there again by itself', async () => {
+    await waitFor('both workers', async () => (await idlePids(service)).length === 2)
+    assert.equal((await service.status()).pid, pid)
+    await isServed()
+  })
+}
+
+async function idlePids(service: Service): Promise<number[]> {
+  const { workers } = await service.status()
+  return workers.flatMap(({ pid, state }) => (pid === null || state !== 'idle' ? [] : [pid]))
+}
+
+async function lastEvent(service: Service, kind: string) {
+  return (await service.status()).events.findLast((event) => event.kind === kind)
+}
