@@ -45,7 +45,7 @@ async function takeNew(store: LeaseStore): Promise<Grant> {
   )
 }
 
-describe('the scripts of the lease', { concurrency: true }, () => {
+describe('the scripts of the lease', () => {
   test('a server that knows of nobody grants only what was waited for', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
