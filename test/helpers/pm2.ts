@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Status } from '../../src/status.ts'
 import type { Cleanup } from './cleanup.ts'
 import { Load } from './load.ts'
+import { listOf } from './pm2-daemon.ts'
 import { isAlive, processesWith, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
 import { type Service, serviceAt, statusIn } from './service-in.ts'
@@ -143,10 +144,7 @@ export class Pm2 {
 
   /** Every process that pm2 lists. */
   async processes(): Promise<Pm2Process[]> {
-    const { stdout } = await this.run('jlist', '--silent')
-    const list = stdout.split('\n').find((line) => line.startsWith('['))
-    assert.ok(list !== undefined, `pm2 jlist printed ${stdout}`)
-    return JSON.parse(list) as Pm2Process[]
+    return this.daemonPid === undefined ? [] : ((await listOf(this.home)) as Pm2Process[])
   }
 
   /** The only process that pm2 lists: the bridge. */
