@@ -2,8 +2,6 @@
 import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'
-import { serve } from './serve.ts'
-import { succeed } from './succeed.ts'
 
 const { values } = parseArgs({
   options: {
@@ -13,7 +11,15 @@ const { values } = parseArgs({
   },
 })
 
-process.exitCode = values.successor
-  ? await succeed(values.name)
-  : await serve(values.name, values.daemon ? 'daemon' : 'foreground')
+process.exitCode = values.successor ? await succeed() : await serve()
 process.exit()
+
+async function succeed(): Promise<number> {
+  const successor = await import('./succeed.ts')
+  return successor.succeed(values.name)
+}
+
+async function serve(): Promise<number> {
+  const service = await import('./serve.ts')
+  return service.serve(values.name, values.daemon ? 'daemon' : 'foreground')
+}

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
+import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
@@ -49,7 +50,16 @@ function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): Ch
   try {
     return spawn(
       '/bin/sh',
-      ['-c', fork, process.execPath, primaryModule, '--daemon', '--name', name],
+      [
+        '-c',
+        fork,
+        process.execPath,
+        ...debuggerArguments,
+        primaryModule,
+        '--daemon',
+        '--name',
+        name,
+      ],
       {
         cwd: '/',
         env: cleanEnvironment(environment),

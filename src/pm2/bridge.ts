@@ -13,7 +13,8 @@ import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
 import { showLog } from './log-view.ts'
-import type { Pm2Event, Pm2Process } from './pm2-process.ts'
+import type { Pm2Event } from './pm2-events.ts'
+import type { Pm2Process } from './pm2-process.ts'
 import { reachPrimary } from './reach.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
@@ -52,6 +53,8 @@ export class Bridge {
   /** The primary's control socket; another one after an upgrade. */
   #client: Promise<ControlClient> | undefined
   #primaryPid: number | undefined
+  /** Came when there was no primary yet to forward them to. */
+  readonly #earlySignals: NodeJS.Signals[] = []
   #isDraining = false
   #isShutDown = false
 
@@ -169,6 +172,7 @@ export class Bridge {
       })
       if (next === undefined) {
         this.#primaryPid = attached.status.pid
+        for (const signal of this.#earlySignals.splice(0)) this.#forward(signal)
         return { client, attached }
       }
     } catch (error) {
@@ -279,8 +283,12 @@ export class Bridge {
   }
 
   #forward(signal: NodeJS.Signals): void {
+    if (this.#primaryPid === undefined) {
+      this.#earlySignals.push(signal)
+      return
+    }
     try {
-      if (this.#primaryPid !== undefined) process.kill(this.#primaryPid, signal)
+      process.kill(this.#primaryPid, signal)
     } catch (error) {
       this.#log.error(
         { signal, reason: messageOf(error) },

@@ -3,20 +3,10 @@ import { ambient } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
 import type { Description } from './description.ts'
+import type { Pm2Event, Pm2Events } from './pm2-events.ts'
 
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
-
-/** What pm2 tells a bridge; anything else a person does to pm2 does not reach it. */
-export type Pm2Event =
-  /** `pm2 stop`, `restart`, `delete`, `kill`, `update`. */
-  | { readonly kind: 'shutdown' }
-  /** The old process of a reload is to go. */
-  | { readonly kind: 'interrupt' }
-  /** `pm2 sendSignal`. */
-  | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
-
-const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
 
 /** This process as one of pm2's: its settings, its messages, its output. */
 export class Pm2Process implements LogDestination {
@@ -26,29 +16,20 @@ export class Pm2Process implements LogDestination {
   readonly id = Number(ambient('pm_id') ?? 0)
   /** Counts an app's processes from 0. */
   readonly instance = Number(ambient('NODE_APP_INSTANCE') ?? 0)
-  readonly #early: Pm2Event[] = []
-  #onEvent: ((event: Pm2Event) => void) | undefined
+  readonly #events: Pm2Events
   #described = ''
 
-  /** @param early - the messages that came before this could listen */
-  constructor(early: readonly unknown[]) {
-    for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
+  constructor(events: Pm2Events) {
+    this.#events = events
     // What is sent to a pm2 that has just died is lost with it; that the channel closes ends this process.
     process.on('error', () => {})
     // Under pm2 this is a node:cluster worker, whose object hears of it too.
     cluster.worker?.on('error', () => {})
-    process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
-    const receive = (message: unknown) => {
-      if (message === 'shutdown') this.#emit({ kind: 'shutdown' })
-    }
-    process.on('message', receive)
-    for (const message of early) receive(message)
   }
 
   /** Says who acts on events from now on, and gives it what has arrived already. */
   onEvent(act: (event: Pm2Event) => void): void {
-    this.#onEvent = act
-    for (const event of this.#early.splice(0)) act(event)
+    this.#events.onEvent(act)
   }
 
   /** Tells pm2 that the app is up, which ends its waiting (`wait_ready`). */
@@ -105,10 +86,5 @@ export class Pm2Process implements LogDestination {
   /** Resolves when pm2 has everything that was written. */
   async flush(): Promise<void> {
     await this.show('')
-  }
-
-  #emit(event: Pm2Event): void {
-    if (this.#onEvent === undefined) this.#early.push(event)
-    else this.#onEvent(event)
   }
 }

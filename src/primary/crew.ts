@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import type { LogLevel } from '../config/log-levels.ts'
+import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError, stopping } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { WorkerLease } from '../ipc/messages.ts'
@@ -57,7 +58,13 @@ export class Crew {
       (slot, cause) => this.#kill(slot, cause),
       options.log,
     )
-    cluster.setupPrimary({ exec: options.workerModule, args: [] })
+    cluster.setupPrimary({
+      exec: options.workerModule,
+      args: [],
+      execArgv: [...new Set([...process.execArgv, ...debuggerArguments])],
+      // node:cluster gives each worker's debugger a port of its own by a further argument.
+      inspectPort: 0,
+    })
   }
 
   /** Every slot that has, had or awaits a process, oldest generation first. */

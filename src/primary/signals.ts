@@ -11,8 +11,7 @@ const early: Caught[] = []
 let handler: Handler | undefined
 
 /**
- * Installs every listener. Done before anything else, since until SIGUSR1 has one, Node opens its debugger
- * on it; what arrives before `onSignal` is kept for it.
+ * Installs every listener, before anything else is loaded; what arrives before `onSignal` is kept for it.
  */
 export function catchSignals(): void {
   for (const [signal, listed] of Object.entries(signalTable) as [NodeJS.Signals, Listed][]) {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
+import { debuggerArguments } from '../debugger.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { startProcess } from '../start-process.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
@@ -212,7 +213,8 @@ export class Successor {
 function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOptions): ChildProcess {
   const log = openSync(files.logFile, 'a', 0o600)
   try {
-    return spawn(process.execPath, [program, '--successor', '--name', files.name], {
+    const args = [...debuggerArguments, program, '--successor', '--name', files.name]
+    return spawn(process.execPath, args, {
       cwd: '/',
       env: cleanEnvironment(environment),
       detached: true,

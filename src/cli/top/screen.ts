@@ -11,7 +11,7 @@ const eraseLine = '\x1b[K'
 /** A terminal that does not know its size, such as a serial line's, says 0. */
 const usual = { columns: 80, rows: 24 } as const
 
-const deadly = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+const deadly = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
 export interface ScreenListener {
   onKey(key: string): void

@@ -1,0 +1,139 @@
+/** The commands and their options. Exit statuses: docs/operations.md. */
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
+import { version } from '../build-id.ts'
+import { commands } from '../cli/commands.ts'
+import type { FleetRequest } from '../cli/fleet.ts'
+import type { Options } from '../cli/options.ts'
+import { printError } from '../cli/output.ts'
+import { defaultName } from '../config/locate.ts'
+import { type LogLevel, logLevels } from '../config/log-levels.ts'
+import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
+
+const program = new Command('helloserver')
+  .description(
+    'A TCP server daemon: one listening socket, workers that handle one connection at a time',
+  )
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(helloserver --help shows the commands)')
+  .addHelpText(
+    'after',
+    '\nExit status: 0 done, 1 failed, 2 usage, 3 not running, 4 already running, 78 bad configuration',
+  )
+
+command('run', 'serve in the foreground, until Ctrl-C').action(async (options: Options) => {
+  const { serve } = await import('./serve.ts')
+  process.exit(await serve(options.name, 'foreground', options.json))
+})
+command('start', 'serve as a daemon, without pm2').action(run(commands.start))
+forcible('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
+forcible('reload', 'apply the configuration and the code on disk, losing no connection').action(
+  run(commands.reload),
+)
+command('upgrade', 'replace the primary itself by the one on disk, losing no connection').action(
+  run(commands.upgrade),
+)
+forcible('restart', 'stop, then start').action(run(commands.restart))
+command('status', 'show the state of the service').action(run(commands.status))
+command('workers', 'show the workers').action(run(commands.workers))
+command('scale', 'set the number of workers until the next reload')
+  .argument('<workers>', 'how many', workerCount)
+  .action((workers: number, options: Options) => run((o) => commands.scale(workers, o))(options))
+command('log-level', 'set what is logged until the next reload')
+  .addArgument(new Argument('<level>', 'least severe level').choices(logLevels))
+  .action((level: LogLevel, options: Options) => run((o) => commands.logLevel(level, o))(options))
+command('check', 'check the configuration and load the app; serves nothing').action(
+  run(commands.check),
+)
+command('fleet', 'show the hosts that share a Redis, forget one, or clear a refused build')
+  .argument('[action]', 'show, forget or clear', 'show')
+  .argument('[subject]', 'the host to forget, or the build to clear')
+  .option('--force', 'forget a host even when it is alive', false)
+  .option('--all', 'clear every build', false)
+  .action(
+    (
+      action: string,
+      subject: string | undefined,
+      options: Options & Pick<FleetRequest, 'force' | 'all'>,
+    ) => run((o) => commands.fleet({ ...options, action, subject }, o))(options),
+  )
+command('logs', 'show the log')
+  .option('-f, --follow', 'go on as it grows')
+  .option('-n, --lines <count>', 'how many lines to begin with', lineCount, 20)
+  .action((options: Options & { follow?: boolean; lines: number }) =>
+    run((o) => commands.logs(o, options.lines, options.follow === true))(options),
+  )
+
+command('top', 'watch the service; keys reload and scale it')
+  .option('-i, --interval <seconds>', 'how often to look', seconds, 1)
+  .option('--once', 'show it once, and end', false)
+  .action((options: Options & { interval: number; once: boolean }) =>
+    run((o) => commands.top({ ...options, ...o }))(options),
+  )
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+}
+
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--name <name>', 'which service', defaultName)
+    .option('--json', 'print JSON', false)
+    .exitOverride()
+}
+
+/** A command that may have to wait until other hosts are back. */
+function forcible(name: string, description: string): Command {
+  return command(name, description).option(
+    '--force',
+    'do not wait for a permit of the fleet',
+    false,
+  )
+}
+
+/** Runs a command and turns what it throws into a line and an exit status. */
+function run<O extends Options>(
+  perform: (options: O) => Promise<void>,
+): (options: O) => Promise<void> {
+  return async (options) => {
+    for (const output of [process.stdout, process.stderr]) output.on('error', onLostOutput)
+    try {
+      await perform(options)
+    } catch (error) {
+      printError(error, options)
+      process.exitCode = exitStatusOf(error)
+    }
+    // Without it, what an app leaves running after `check` would keep this process.
+    process.stdout.write('', () => process.exit())
+  }
+}
+
+/** A reader that went away, such as `head`, is no failure, and must not end a restart half way. */
+function onLostOutput(error: Error): void {
+  if (codeOf(error) !== 'EPIPE') process.exitCode = exitStatus.failed
+}
+
+function workerCount(text: string): number {
+  return wholeNumber(text, 1, 1_024)
+}
+
+function lineCount(text: string): number {
+  return wholeNumber(text, 0, 100_000)
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (/^\d*\.?\d+$/.test(text) && value >= 0.1 && value <= 3_600) return value
+  throw new InvalidArgumentError('It must be a number of seconds from 0.1 to 3600.')
+}
+
+function wholeNumber(text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+}
