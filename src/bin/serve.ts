@@ -76,8 +76,9 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       log.info('Ended')
       return exitStatus.done
     } catch (error) {
-      log.fatal({ reason: messageOf(error) }, 'The start failed')
       stack.releaseAll()
+      if (codeOf(error) === 'STOPPING') return endBeforeServing(mode, log)
+      log.fatal({ reason: messageOf(error) }, 'The start failed')
       throw error
     } finally {
       await serviceLog.close()
@@ -138,6 +139,14 @@ function announce(mode: Mode, { primary }: Service): void {
   if (state === 'standby')
     reportBoot({ outcome: 'standby', pid, reason: lease?.reason ?? 'waiting' })
   else reportBoot({ outcome: 'serving', pid, ...listen })
+}
+
+/** Somebody asked for the end during the start: this process has done it, and whoever launched it is told. */
+function endBeforeServing(mode: Mode, log: Logger): number {
+  const message = 'The service was told to stop before it served'
+  log.info(message)
+  if (mode === 'daemon') reportBoot({ outcome: 'failed', code: 'STOPPING', message })
+  return exitStatus.done
 }
 
 function fail(mode: Mode, name: string, error: unknown): number {

@@ -1,20 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { accessSync, closeSync, constants, openSync } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { constants as system } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
+import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
 
-/** Runs its arguments in the background and exits, which leaves them to init: the daemon's second fork. */
-const fork = '"$0" "$@" &'
+/**
+ * Runs its arguments in the background: the daemon's second fork. It exits, which leaves the daemon to init, when
+ * standard input closes; given a line there, it first waits for the daemon's end and exits as that one did.
+ */
+const fork = '"$0" "$@" & exec 3>&-; if read -r _; then wait "$!"; fi'
 
 /**
  * Starts the daemon and waits until it serves, or stands by.
@@ -27,11 +33,41 @@ const fork = '"$0" "$@" &'
  * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `CANNOT_SPAWN`, …
  */
 export async function launch(files: RunFiles, environment: Environment): Promise<Started> {
+  for (;;) {
+    const end = await launchOnce(files, environment)
+    if ('report' in end) return decodeReport(end.report)
+    // What is on disk is what it asked for, and what a start reads.
+    if (end.signal !== undefined && asksForStart.has(signalTable[end.signal])) continue
+    throw wordlessEnd(end.signal, files.logFile)
+  }
+}
+
+/** What a daemon says of its start, or the signal that ended one that has said nothing. */
+type Launched = { readonly report: string } | { readonly signal: NodeJS.Signals | undefined }
+
+async function launchOnce(files: RunFiles, environment: Environment): Promise<Launched> {
   makeRunDir(files)
   const shell = await spawned(files, environment)
+  const ended = once(shell, 'exit')
   const report = await text(shell.stdio[bootReportFd] as Readable)
-  return decodeReport(report, files.logFile)
+  const { stdin } = shell as { stdin: Writable }
+  // It has ended by itself when it could not start anything.
+  stdin.on('error', () => {})
+  stdin.end(report === '' ? '\n' : '')
+  if (report !== '') return { report }
+  const [status] = (await ended) as [number | null]
+  return { signal: signalOf(status) }
 }
+
+/** The signal that ended a process of which a shell tells `status`. */
+function signalOf(status: number | null): NodeJS.Signals | undefined {
+  const signals = Object.entries(system.signals) as [NodeJS.Signals, number][]
+  return signals.find(([, number]) => 128 + number === status)?.[0]
+}
+
+/** Signals that end a daemon only because it has no listeners yet, by what they ask for. */
+const asksForStart = new Set<Listed | undefined>(['reload', 'upgrade'])
+const asksForEnd = new Set<Listed | undefined>(['stop', 'terminate', 'interrupt'])
 
 /** @throws HelloserverError `CANNOT_SPAWN` */
 function spawned(files: RunFiles, environment: Environment): Promise<ChildProcess> {
@@ -64,7 +100,7 @@ function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): Ch
         cwd: '/',
         env: cleanEnvironment(environment),
         detached: true,
-        stdio: ['ignore', log, log, 'pipe'],
+        stdio: ['pipe', log, log, 'pipe'],
       },
     )
   } finally {
@@ -72,13 +108,18 @@ function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): Ch
   }
 }
 
-function decodeReport(report: string, logFile: string): Started {
-  if (report === '') {
-    throw new HelloserverError(
+function wordlessEnd(signal: NodeJS.Signals | undefined, logFile: string): HelloserverError {
+  if (signal === undefined) {
+    return new HelloserverError(
       'BOOT_FAILED',
       `The primary died before it could say why; see ${logFile}`,
     )
   }
+  const code = asksForEnd.has(signalTable[signal]) ? 'STOPPING' : 'BOOT_FAILED'
+  return new HelloserverError(code, `The primary was ended by ${signal} before it served`)
+}
+
+function decodeReport(report: string): Started {
   const decoded = JSON.parse(report) as BootReport
   if (decoded.outcome !== 'failed') return decoded
   throw new HelloserverError(decoded.code ?? 'BOOT_FAILED', decoded.message)

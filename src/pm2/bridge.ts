@@ -89,6 +89,10 @@ export class Bridge {
         show = () => Promise.resolve()
         return this.#refuse()
       }
+      if (codeOf(error) === 'STOPPING') {
+        this.#log.warn({ reason: messageOf(error) }, 'The service was ended while it started')
+        return exitStatus.notRunning
+      }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
       return exitStatusOf(error)
     } finally {
