@@ -51,6 +51,8 @@ export class Predecessor {
     })
     // Its death is heard of as the channel's end.
     process.on('error', () => {})
+    // It may have died while this process was loading.
+    if (!process.connected) this.#gone.resolve()
     this.#tell({ kind: 'hello', protocol: upgradeProtocol, version })
   }
 

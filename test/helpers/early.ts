@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { constants } from 'node:os'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { isAlive, signalTo } from './processes.ts'
+import { boundMs } from './wait-for.ts'
+
+const USR1 = 1n << BigInt(constants.signals.SIGUSR1 - 1)
+
+/** Waits for a process that `parent` has started, that is not among `before`, and whose command line has `words`. */
+export async function nextChildOf(
+  parent: number,
+  before: readonly number[] = [],
+  words = '',
+): Promise<number> {
+  const untilMs = performance.now() + boundMs
+  const isNext = (pid: number) =>
+    !before.includes(pid) && read(`/proc/${pid}/cmdline`).includes(words)
+  while (performance.now() < untilMs) {
+    const child = childrenOf(parent).find(isNext)
+    if (child !== undefined) return child
+    await turn()
+  }
+  throw new Error(`Process ${parent} has started none`)
+}
+
+/** The processes that `parent` has started and that are its own (proc_pid_children(5)). */
+export function childrenOf(parent: number): number[] {
+  return read(`/proc/${parent}/task/${parent}/children`).split(' ').filter(Boolean).map(Number)
+}
+
+/**
+ * Sends SIGUSR1 while Node is starting and holds it back, so that it reaches Node's own handler, which opens the
+ * debugger.
+ */
+export async function signalWhileNodeStarts(pid: number): Promise<void> {
+  while (isAlive(pid) && !holdsBack(pid)) await turn()
+  signalTo(pid, 'SIGUSR1')
+}
+
+/** Sends a signal each millisecond, from now on, for a second or until the process has ended. */
+export async function barrage(pid: number, signal: NodeJS.Signals): Promise<void> {
+  const untilMs = performance.now() + 1_000
+  while (performance.now() < untilMs && isAlive(pid) && signalTo(pid, signal)) await delay(1)
+}
+
+/** The TCP ports that a process listens on. */
+export function listeningPorts(pid: number): number[] {
+  const sockets = new Map(
+    ['tcp', 'tcp6']
+      .flatMap((table) => read(`/proc/${pid}/net/${table}`).split('\n').slice(1))
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state]) => state === listenState)
+      .map((fields) => [fields[9], Number.parseInt(fields[1]?.split(':')[1] ?? '', 16)]),
+  )
+  return descriptorsOf(pid).flatMap((target) => {
+    const port = sockets.get(/^socket:\[(\d+)\]$/.exec(target)?.[1])
+    return port === undefined ? [] : [port]
+  })
+}
+
+/** TCP_LISTEN in the kernel's tcp_states.h. */
+const listenState = '0A'
+
+function holdsBack(pid: number): boolean {
+  const mask = /^SigBlk:\s*(\w+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '0'
+  // Before its program is loaded, a process holds all of them back.
+  return BigInt(`0x${mask}`) === USR1
+}
+
+function descriptorsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`
+  try {
+    return readdirSync(folder).map((descriptor) => readlinkSync(`${folder}/${descriptor}`))
+  } catch {
+    // It has just ended, or closed one of them; the next look tells.
+    return []
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // No such process any more.
+    return ''
+  }
+}

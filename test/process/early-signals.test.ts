@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { describe, test, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { primaryModule } from '../../src/launch/launch.ts'
+import { ask } from '../helpers/client.ts'
+import {
+  barrage,
+  childrenOf,
+  listeningPorts,
+  nextChildOf,
+  signalWhileNodeStarts,
+} from '../helpers/early.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { Pm2 } from '../helpers/pm2.ts'
+import { signalTo } from '../helpers/processes.ts'
+import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
+import { startIn, startService, workerPids } from '../helpers/service.ts'
+import { serviceAt, statusIn } from '../helpers/service-in.ts'
+import { failing } from '../helpers/upgrade.ts'
+import { waitFor, within } from '../helpers/wait-for.ts'
+
+/** What Node says of a debugger that a signal opens, and a shell or pm2 of a process that a signal ends. */
+const allow = [...failing.allow, /Debugger listening|For help, see|Warning: |Use `node/]
+/** A debugger finds a port, whatever else has one open on this machine. */
+const environment = { NODE_OPTIONS: '--inspect-port=0' }
+
+/** The service as a program of the foreground. */
+function run(sandbox: Sandbox): ChildProcess {
+  return sandbox.spawn(['run'], { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** Its primary as a launcher starts it, which hears of the start through descriptor 3. */
+function runDaemon({ environment: env }: Sandbox): ChildProcess {
+  return spawn(process.execPath, [primaryModule, '--daemon'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+}
+
+const pidOf = ({ pid }: ChildProcess) => pid ?? 0
+const ended = (child: ChildProcess) => within('the end of the process', resultOf(child))
+
+describe('a SIGUSR1 before there is a listener for it opens no debugger that stays', () => {
+  function sandboxOf(t: TestContext): Sandbox {
+    return new Sandbox(t, { allow, environment })
+  }
+
+  test('it ends a start in the foreground', async (t) => {
+    const sandbox = sandboxOf(t)
+    const child = run(sandbox)
+    const end = ended(child)
+    await signalWhileNodeStarts(pidOf(child))
+    const { status, signal, stdout } = await end
+    assert.deepEqual({ status, signal }, { status: 0, signal: null })
+    assert.match(stdout, /told to stop before it served/)
+    await sandbox.assertNothingLeft()
+  })
+
+  test('it ends the start of a daemon, and the launcher is told', async (t) => {
+    const sandbox = sandboxOf(t)
+    const child = runDaemon(sandbox)
+    const report = text(child.stdio[3] as Readable)
+    const end = ended(child)
+    await signalWhileNodeStarts(pidOf(child))
+    assert.equal((await end).status, 0)
+    assert.match(await report, /"code":"STOPPING".*told to stop before it served/)
+    await sandbox.assertNothingLeft()
+  })
+
+  test('it ends any other command, as a signal ends a program', async (t) => {
+    const child = sandboxOf(t).spawn(['status'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const end = ended(child)
+    await signalWhileNodeStarts(pidOf(child))
+    assert.equal((await end).signal, 'SIGUSR1')
+  })
+
+  test('a worker goes on, and a successor does not', async (t) => {
+    const service = await startService(t, { allow, environment })
+    const isService = async () => {
+      assert.deepEqual(listeningPorts(service.pid), [service.port])
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    }
+    await t.test('worker', async () => {
+      const before = childrenOf(service.pid)
+      const [first = 0] = await workerPids(service)
+      signalTo(first, 'SIGKILL')
+      const next = await nextChildOf(service.pid, before)
+      await signalWhileNodeStarts(next)
+      await waitFor('a worker', async () => (await service.status()).workers[0]?.state === 'idle')
+      const [pid = 0] = await workerPids(service)
+      assert.deepEqual(listeningPorts(pid), [])
+      await isService()
+    })
+    await t.test('successor', async () => {
+      const before = childrenOf(service.pid)
+      const upgraded = service.cli('upgrade')
+      await signalWhileNodeStarts(await nextChildOf(service.pid, before))
+      const { status, stderr } = await upgraded
+      assert.equal(status, 1)
+      assert.match(stderr, /The service is stopping|\(SIGUSR1\)/)
+      await waitFor('its end', () => childrenOf(service.pid).length === before.length)
+      await isService()
+    })
+  })
+
+  test('a bridge forwards it when there is a primary', async (t) => {
+    const pm2 = new Pm2(t, { allow: [/./] })
+    // node:cluster gives what the daemon starts the next port, and takes no 0.
+    pm2.environment = { NODE_OPTIONS: `--inspect-port=${await freePort()}` }
+    await pm2.do('ping')
+    const started = pm2.run('start', pm2.ecosystemFile)
+    const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], 'ProcessContainer')
+    await signalWhileNodeStarts(bridge)
+    await started
+    await pm2.logged(/"signal":"SIGUSR1"|was ended while it started/)
+    await pm2.isListed('stopped')
+    assert.equal(existsSync(pm2.sandbox.socketFile), false)
+  })
+})
+
+describe('signals from the first moment on', () => {
+  for (const [name, start] of [
+    ['run', run],
+    ['the primary', runDaemon],
+  ] as const) {
+    test(`USR1 each millisecond ends ${name}`, async (t) => {
+      const sandbox = new Sandbox(t, { allow: [/./], environment })
+      for (const fromMs of [0, 20, 40, 80, 160]) {
+        const child = start(sandbox)
+        const end = ended(child)
+        await delay(fromMs)
+        await barrage(pidOf(child), 'SIGUSR1')
+        const { status, signal } = await end
+        assert.ok(status === 0 || signal === 'SIGUSR1', `${status} ${signal}`)
+        await sandbox.assertNothingLeft()
+      }
+    })
+  }
+
+  test('USR1 each millisecond leaves a worker that serves, and no debugger', async (t) => {
+    const service = await startService(t, { allow: [/./], environment })
+    for (const fromMs of [0, 40, 80]) {
+      const before = childrenOf(service.pid)
+      const [first = 0] = await workerPids(service)
+      signalTo(first, 'SIGKILL')
+      const next = await nextChildOf(service.pid, before)
+      await delay(fromMs)
+      await barrage(next, 'SIGUSR1')
+      await waitFor('a worker', async () => (await service.status()).workers[0]?.state === 'idle')
+      const [pid = 0] = await workerPids(service)
+      assert.deepEqual(listeningPorts(pid), [])
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    }
+  })
+
+  /** Starts a daemon by the command line, and sends its first process a signal some milliseconds after its birth. */
+  async function startAndSignal(
+    sandbox: Sandbox,
+    signal: NodeJS.Signals,
+    afterMs: number,
+  ): Promise<CommandResult> {
+    const command = sandbox.spawn(['start'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const end = ended(command)
+    const daemon = await nextChildOf(await nextChildOf(pidOf(command)))
+    await delay(afterMs)
+    signalTo(daemon, signal)
+    return end
+  }
+
+  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
+    test(`${signal} to a daemon that starts does not keep it from serving`, async (t) => {
+      const sandbox = new Sandbox(t, { allow: [/./] })
+      for (const afterMs of [0, 30, 120]) {
+        const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
+        assert.equal(status, 0, stderr)
+        const { listen } = await statusIn(sandbox)
+        assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
+        assert.equal((await sandbox.cli('stop')).status, 0)
+        await sandbox.assertNothingLeft()
+      }
+    })
+  }
+
+  for (const signal of ['SIGUSR1', 'SIGTERM', 'SIGKILL'] as const) {
+    test(`${signal} ends a daemon that starts, and the command says so`, async (t) => {
+      const sandbox = new Sandbox(t, { allow: [/./] })
+      for (const afterMs of [0, 30, 120]) {
+        const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
+        if (status === 0) {
+          // It served before the signal came.
+          await waitFor('its end', () => sandbox.processes().length === 0)
+          continue
+        }
+        assert.equal(status, 1)
+        assert.match(stderr, new RegExp(`ended by ${signal} before it served|told to stop before`))
+        await waitFor('its end', () => sandbox.processes().length === 0)
+      }
+    })
+  }
+
+  test('a successor whose predecessor dies at any moment does not stay', async (t) => {
+    const sandbox = new Sandbox(t, { allow: [/./] })
+    for (const afterMs of [0, 40, 120, 250]) {
+      assert.equal((await sandbox.cli('start')).status, 0)
+      const { pid, listen } = await statusIn(sandbox)
+      const service = serviceAt(sandbox, pid, listen.port)
+      const before = childrenOf(pid)
+      service.signal('SIGUSR2')
+      await nextChildOf(pid, before)
+      await delay(afterMs)
+      service.signal('SIGKILL')
+      const isDecided = async () => {
+        if (sandbox.processes().length === 0) return true
+        const status = await statusIn(sandbox).catch(() => undefined)
+        return status?.state === 'serving' && status.pid !== pid
+      }
+      await waitFor('the end, or a successor that serves', isDecided)
+      await sandbox.cli('stop')
+      await waitFor('the end of all', () => sandbox.processes().length === 0)
+    }
+    // What the last one may have left is cleared by the next start.
+    await startIn(sandbox)
+  })
+})
