@@ -49,6 +49,8 @@ async function launchOnce(files: RunFiles, environment: Environment): Promise<La
   makeRunDir(files)
   const shell = await spawned(files, environment)
   const ended = once(shell, 'exit')
+  // Read only where the daemon has said nothing.
+  ended.catch(() => {})
   const report = await text(shell.stdio[bootReportFd] as Readable)
   const { stdin } = shell as { stdin: Writable }
   // It has ended by itself when it could not start anything.
