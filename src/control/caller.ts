@@ -11,8 +11,11 @@ import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
 import type { Supervisor, SupervisorSeat } from './supervisor-seat.ts'
 
-/** The largest request replaces the environment; the system lets a variable have half of that. */
-const maxRequestBytes = 262_144
+/** The largest request replaces the environment; the system lets one variable have as much (MAX_ARG_STRLEN). */
+const maxRequestBytes = 131_072
+
+/** Parameters are objects of objects at most; what is nested deeper takes the parser much longer than its length says. */
+const maxDepth = 16
 
 /** So many requests may wait for their answers, and so many may come as one message (a batch). */
 const maxInHand = 16
@@ -41,7 +44,7 @@ export class Caller implements Member {
     )
     this.#channel = new LineChannel(
       socket,
-      { maxMessageBytes: maxRequestBytes, maxInHand, fullBytes, maxUnreadBytes, pacer },
+      { maxMessageBytes: maxRequestBytes, maxDepth, maxInHand, fullBytes, maxUnreadBytes, pacer },
       (message) => this.#receive(message),
       () => this.peer.rejectAllPendingRequests('The connection closed'),
     )

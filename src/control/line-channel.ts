@@ -5,6 +5,8 @@ import type { Pacer } from './pacer.ts'
 export interface ChannelLimits {
   /** No message is longer; a peer that sends more without a newline is cut off. */
   readonly maxMessageBytes: number
+  /** No message is nested deeper. */
+  readonly maxDepth: number
   /** So many messages are in hand at a time; what follows waits, in the end with the sender. */
   readonly maxInHand: number
   /** Nothing more is read from a peer that has so much to read itself, and one that has more than the second is cut off. */
@@ -17,6 +19,7 @@ export interface ChannelLimits {
 /** What a program grants the service that it asks: the answers of one with a thousand workers and hosts fit. */
 export const clientLimits: ChannelLimits = {
   maxMessageBytes: 4 * 1_048_576,
+  maxDepth: 64,
   maxInHand: 64,
   fullBytes: 1_048_576,
   maxUnreadBytes: 4 * 1_048_576,
@@ -139,7 +142,9 @@ export class LineChannel {
 
   #take(line: string): void {
     if (this.#socket.destroyed) return
-    const message = line.length > this.#limits.maxMessageBytes ? undefined : parse(line)
+    const { maxMessageBytes, maxDepth } = this.#limits
+    const isTooMuch = line.length > maxMessageBytes || depthOf(line) > maxDepth
+    const message = isTooMuch ? undefined : parse(line)
     if (message === undefined) {
       this.#socket.destroy()
       return
@@ -154,6 +159,27 @@ export class LineChannel {
         this.#onRoom?.()
       })
   }
+}
+
+const [quote, backslash, bracket, brace, endBracket, endBrace] = [...'"\\[{]}'].map((character) =>
+  character.charCodeAt(0),
+)
+
+/** How deep the brackets of a JSON text are nested; those within strings do not count. */
+function depthOf(json: string): number {
+  let depth = 0
+  let deepest = 0
+  let isInString = false
+  for (let at = 0; at < json.length; at += 1) {
+    const code = json.charCodeAt(at)
+    if (isInString) {
+      if (code === backslash) at += 1
+      else if (code === quote) isInString = false
+    } else if (code === quote) isInString = true
+    else if (code === bracket || code === brace) deepest = Math.max(deepest, (depth += 1))
+    else if (code === endBracket || code === endBrace) depth -= 1
+  }
+  return deepest
 }
 
 /** Anything but JSON is answered by hanging up: the peer does not speak this protocol. */

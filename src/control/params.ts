@@ -1,13 +1,27 @@
 import { z } from 'zod'
 import { logLevels } from '../config/log-levels.ts'
 
-/** Variables as the system can hand them to a process: a name without "=", and no zero byte anywhere. */
-const environment = z.record(
-  // oxlint-disable-next-line no-control-regex -- the zero byte is what must not be there
-  z.string().regex(/^[^=\0]{1,256}$/),
-  // oxlint-disable-next-line no-control-regex -- likewise
-  z.string().regex(/^[^\0]*$/),
-)
+const maxVariables = 1_000
+
+/**
+ * Variables as the system can hand them to a process: a name without "=", and no zero byte anywhere. Not by a schema of
+ * entries, which would make a complaint for each of many thousands.
+ */
+const environment = z.custom<Readonly<Record<string, string>>>(isEnvironment, {
+  error: `an object with up to ${maxVariables} variables, each a text`,
+})
+
+function isEnvironment(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const entries = Object.entries(value)
+  return (
+    entries.length <= maxVariables &&
+    entries.every(
+      ([name, text]) =>
+        /^[^=\0]{1,256}$/.test(name) && typeof text === 'string' && !text.includes('\0'),
+    )
+  )
+}
 
 /**
  * The control socket's requests: JSON-RPC 2.0, one message a line.
