@@ -20,6 +20,7 @@ import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
+import { visible } from '../visible.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
 import type { Mode } from './service-options.ts'
@@ -153,6 +154,6 @@ function fail(mode: Mode, name: string, error: unknown): number {
   const message = messageOf(error)
   if (mode === 'daemon')
     reportBoot({ outcome: 'failed', code: codeOf(error) as ErrorCode | undefined, message })
-  else process.stderr.write(`${name}: ${message}\n`)
+  else process.stderr.write(`${visible(`${name}: ${message}`)}\n`)
   return exitStatusOf(error)
 }

@@ -6,6 +6,7 @@ import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
+import { visibleLines } from '../visible.ts'
 import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
 import type { FleetRequest } from './fleet.ts'
@@ -123,7 +124,8 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
 
 /** Lines for programs as they are, on a terminal for people. */
 async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | string> {
-  if (json || !process.stdout.isTTY) return (lines) => lines
+  if (!process.stdout.isTTY) return (lines) => lines
+  if (json) return (lines) => visibleLines(lines.toString())
   const { prettyLine } = await import('../telemetry/pretty.ts')
   const pretty = prettyLine(process.stdout.hasColors())
   return (lines) => lines.toString().split('\n').filter(Boolean).map(pretty).join('')

@@ -2,6 +2,7 @@ import type { StopFollower, StopProgress } from '../control/stop.ts'
 import type { DrainPhase } from '../lifecycle/drain-phases.ts'
 import type { DrainStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
+import { visible } from '../visible.ts'
 import { duration } from './table.ts'
 
 /** How often the progress of a stop is shown, in milliseconds. */
@@ -41,7 +42,7 @@ export class DrainProgress implements StopFollower {
 
   onProgress({ drain, fleet }: StopProgress): void {
     const how = [drain && drainLine(drain), fleet?.waiting && permitLine(fleet.waiting)]
-    const line = `${this.#name}: ${how.find((part) => part) ?? ''}`
+    const line = visible(`${this.#name}: ${how.find((part) => part) ?? ''}`)
     // A wait for a permit may take hours, and its line stays the same.
     if (line === this.#lastLine) return
     this.#lastLine = line

@@ -3,8 +3,8 @@ import type { FleetView, HostView } from '../fleet/fleet.ts'
 import { duration, table } from './table.ts'
 
 /** `fleet` for people: a line for each host, and the builds that they refuse. */
-export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): string {
-  if (hosts.length === 0 && refusedBuilds.length === 0) return `${name} has no hosts`
+export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): string[] {
+  if (hosts.length === 0 && refusedBuilds.length === 0) return [`${name} has no hosts`]
   const headings = [
     'host',
     'state',
@@ -35,7 +35,7 @@ export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): s
       `build ${build} is refused since it did not get ready on ${host} at ${at}: ${reason}`,
   )
   const head = `${name}: ${hosts.length} ${hosts.length === 1 ? 'host' : 'hosts'}${most}`
-  return [head, table(headings, rows), ...refused].join('\n')
+  return [head, ...table(headings, rows), ...refused]
 }
 
 function stateOf({ state, silentMs, permit }: HostView): string {

@@ -9,7 +9,7 @@ import { duration, table } from './table.ts'
 const eventsShown = 5
 
 /** `status` for people: a few lines, the workers, and what happened last. */
-export function statusView(status: Status): string {
+export function statusView(status: Status): string[] {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
   const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
   const { supervisor, events } = status
@@ -37,15 +37,15 @@ export function statusView(status: Status): string {
     ['rate', `${rates.perSecond} a second${durationsOf(rates)}`],
     ['last reload', lastReload === null ? 'none' : reloadLine(lastReload)],
   ]
-  const facts = rows.map(([label, value]) => `${label.padEnd(12)}${value}`).join('\n')
+  const facts = rows.map(([label, value]) => `${label.padEnd(12)}${value}`)
   const happened = events.slice(-eventsShown).map(({ at, text }) => `${at}  ${text}`)
-  return [facts, workersView(status.workers), happened.join('\n')]
-    .filter((part) => part !== '')
-    .join('\n\n')
+  return [facts, workersView(status.workers), happened]
+    .filter((part) => part.length > 0)
+    .flatMap((part, at) => (at === 0 ? part : [''].concat(part)))
 }
 
 /** `workers` for people. */
-export function workersView(workers: readonly WorkerStatus[]): string {
+export function workersView(workers: readonly WorkerStatus[]): string[] {
   const headings = ['worker', 'pid', 'state', 'generation', 'served', 'memory', 'busy', 'client']
   const rows = workers.map((worker) => [
     String(worker.slot),

@@ -1,5 +1,12 @@
+import { visible } from '../visible.ts'
+
 /** Aligns rows under their headings: columns of numbers to the right, others to the left. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(
+  headings: readonly string[],
+  texts: readonly (readonly string[])[],
+): string[] {
+  // Here already, since it takes more room.
+  const rows = texts.map((row) => row.map(visible))
   const columns = headings.map((heading, at) => {
     const cells = rows.map((row) => row[at] ?? '')
     const width = Math.max(heading.length, ...cells.map((cell) => cell.length))
@@ -14,7 +21,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       })
       .join('  ')
       .trimEnd()
-  return [headings, ...rows].map(line).join('\n')
+  return [headings, ...rows].map(line)
 }
 
 /** A duration as a person says it: `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`. */

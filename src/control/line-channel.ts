@@ -161,9 +161,7 @@ export class LineChannel {
   }
 }
 
-const [quote, backslash, bracket, brace, endBracket, endBrace] = [...'"\\[{]}'].map((character) =>
-  character.charCodeAt(0),
-)
+const [quote, backslash, bracket, brace, endBracket, endBrace] = Buffer.from('"\\[{]}')
 
 /** How deep the brackets of a JSON text are nested; those within strings do not count. */
 function depthOf(json: string): number {

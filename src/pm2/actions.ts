@@ -5,6 +5,8 @@ import { requestParams } from '../control/params.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 
+import { withVisibleTexts } from '../visible.ts'
+
 /** Asks the service that runs now. */
 export type Ask = <M extends Method>(method: M, params: Params<M>) => Promise<Results[M]>
 
@@ -75,7 +77,10 @@ export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOp
   for (const action of Object.keys(actions)) {
     // Both parameters must be named: @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
     io.action(action, (given: unknown, reply: (answer: object) => void) => {
-      void answerNotTooSoon(action, given, options).then(reply)
+      // pm2 prints it as JSON, which shows some of what commands a terminal, but not all.
+      void answerNotTooSoon(action, given, options).then((answered) =>
+        reply(withVisibleTexts(answered) as object),
+      )
     })
   }
 }

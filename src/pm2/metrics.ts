@@ -1,6 +1,7 @@
 import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
 import type { Ask } from './actions.ts'
+import { visible } from '../visible.ts'
 import { figures } from './figures.ts'
 
 /** How often the figures are asked for, in milliseconds: as often as @pm2/io sends them on. */
@@ -24,7 +25,7 @@ export function showMetrics(
 ): void {
   let latest: Status | undefined
   for (const { name, value } of figures) {
-    const show = () => (latest === undefined ? '-' : value(latest, new Date()))
+    const show = () => (latest === undefined ? '-' : visible(value(latest, new Date())))
     // Its types know of numbers only; pm2 shows texts as they are.
     io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
   }

@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { ambient } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
+import { visibleLines, withVisibleTexts } from '../visible.ts'
 import type { Description } from './description.ts'
 import type { Pm2Event, Pm2Events } from './pm2-events.ts'
 
@@ -42,7 +43,7 @@ export class Pm2Process implements LogDestination {
    * sent when it is news.
    */
   describe(rows: Description, pid: number): void {
-    const data = { human_info: rows, pid }
+    const data = { human_info: withVisibleTexts(rows), pid }
     const text = JSON.stringify(data)
     if (text === this.#described) return
     this.#described = text
@@ -67,7 +68,7 @@ export class Pm2Process implements LogDestination {
 
   /** Writes to pm2's log of the app. */
   write(line: string): void {
-    process.stdout.write(line)
+    process.stdout.write(visibleLines(line))
   }
 
   /** Writes, and resolves when pm2 has it. */
@@ -76,7 +77,7 @@ export class Pm2Process implements LogDestination {
       // In cluster mode pm2 replaces `write` by its own, which calls back in the three-argument form
       // only, and not at all when logs are disabled.
       const timer = setTimeout(resolve, flushMs)
-      process.stdout.write(lines.toString(), 'utf8', () => {
+      process.stdout.write(visibleLines(lines.toString()), 'utf8', () => {
         clearTimeout(timer)
         resolve()
       })

@@ -5,6 +5,7 @@ import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
 import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import { startProcess } from '../start-process.ts'
+import { visible } from '../visible.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Wake } from '../wake.ts'
 
@@ -63,7 +64,7 @@ export class Notifier {
 
   /** The service is on its way to its end. */
   stopping(cause: string): void {
-    this.#send('STOPPING=1', `STATUS=Draining: ${cause}`)
+    this.#send('STOPPING=1', `STATUS=Draining: ${oneLine(cause)}`)
   }
 
   #send(...fields: readonly string[]): void {
@@ -113,5 +114,5 @@ function notify(socket: string, fields: readonly string[]): Promise<Error | unde
 
 /** A message has one field a line. */
 function oneLine(words: string): string {
-  return words.replaceAll(/\s+/g, ' ')
+  return visible(words.replaceAll(/\s+/g, ' '))
 }

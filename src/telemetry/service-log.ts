@@ -1,4 +1,5 @@
 import type { Config } from '../config/load.ts'
+import { visibleJson } from '../visible.ts'
 import { createLogger, type LogDestination, type Logger } from './logger.ts'
 import { Syslog } from './syslog.ts'
 
@@ -16,8 +17,9 @@ export class ServiceLog implements LogDestination {
     this.logger = createLogger({ service, role: 'primary' }, 'info', this)
   }
 
-  /** Writes a JSON line that ends in a newline. */
-  write(line: string): void {
+  /** Writes a JSON line that ends in a newline; whoever looks at the log in a terminal sees all of it. */
+  write(whole: string): void {
+    const line = `${visibleJson(whole.slice(0, -1))}\n`
     this.#destination.write(line)
     this.#syslog?.write(line)
   }

@@ -20,7 +20,7 @@ export function report({ told, writes }: Result): string {
     ),
   )
   const { accepted, refused } = writes
-  return `${table(headings, rows)}\nWrites: ${accepted} accepted, ${refused} refused`
+  return `${table(headings, rows).join('\n')}\nWrites: ${accepted} accepted, ${refused} refused`
 }
 
 function row(name: string, told: readonly Told[]): string[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { ControlClient } from '../../src/control/client.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { startService } from '../helpers/service.ts'
 import { statusIn } from '../helpers/service-in.ts'
@@ -77,4 +78,36 @@ describe('on a terminal', { concurrency: 4 }, () => {
       assert.match(shown, /Ended/)
     })
   }
+
+  test('what an app and a caller say is shown, and commands nothing', async (t) => {
+    const evil = '\\x1b]0;title\\x07\\x1b[2J\\x9b1m\\x7f\\u202e\\nhelloserver stopped'
+    const app = `import { existsSync } from 'node:fs'
+      if (existsSync(recordFile)) throw new Error('${evil}')
+      export default { handle() {} }`
+    const service = await startService(t, { app, allow: [/reload/i] })
+    service.sandbox.mark()
+    const reloaded = await service.cli('reload')
+    const shown = [reloaded.stderr]
+    // Whatever a caller names as its cause.
+    const caller = await ControlClient.connect(service.sandbox.socketFile)
+    await caller.request('reload', { cause: '\x1b[31mred\u2066' })
+    caller.close()
+    service.sandbox.unmark()
+    for (const args of [
+      ['status'],
+      ['top', '--once'],
+      ['logs'],
+      ['status', '--json'],
+      ['logs', '--json'],
+    ]) {
+      shown.push(await onTerminal(service.sandbox, args, { NO_COLOR: '1' }))
+    }
+    for (const text of shown) {
+      assert.match(text, /\\u001b\]0;title\\u0007\\u001b\[2J/)
+      // A terminal adds a return to each newline.
+      assert.doesNotMatch(text.replaceAll(/\r?\n/g, ''), /[\p{Cc}\p{Cf}]/u)
+      assert.doesNotMatch(text, /^helloserver stopped/m)
+    }
+    assert.match(shown[1] ?? '', /Reloading \(\\u001b\[31mred\\u2066\)/)
+  })
 })

@@ -15,7 +15,7 @@ const headings = [
 
 /** What the clients saw, by event. */
 export function report({ occurrences, between }: Ledger): string {
-  return table(headings, figuresOf([...occurrences, between]).map(row))
+  return table(headings, figuresOf([...occurrences, between]).map(row)).join('\n')
 }
 
 function row(figures: Figures): string[] {

@@ -1,3 +1,5 @@
+import { visible } from '../../visible.ts'
+
 /** How a piece of text looks, where colours are wanted. */
 export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'inverse'
 
@@ -44,7 +46,7 @@ export function paint(line: Line, columns: number, isColoured: boolean): string 
   let painted = ''
   for (const { text, style } of line) {
     let kept = ''
-    for (const character of clean(text)) {
+    for (const character of visible(text)) {
       const cells = cellsOfCharacter(character)
       if (cells > left) {
         left = 0
@@ -59,15 +61,10 @@ export function paint(line: Line, columns: number, isColoured: boolean): string 
   return isCut ? `${painted}${more}` : painted
 }
 
-/** What a client or an app has said must not command the terminal. */
-function clean(text: string): string {
-  return text.replaceAll(/\p{Cc}|\p{Cf}/gu, ' ')
-}
-
 function cellsOf(line: Line): number {
   let cells = 0
   for (const { text } of line) {
-    for (const character of clean(text)) cells += cellsOfCharacter(character)
+    for (const character of visible(text)) cells += cellsOfCharacter(character)
   }
   return cells
 }

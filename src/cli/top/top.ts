@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ambient } from '../../config/environment.ts'
 import { currentStatus } from '../current-status.ts'
 import type { Options } from '../options.ts'
-import { print, printError } from '../output.ts'
+import { printError, printJson } from '../output.ts'
 import { watchLive } from './live.ts'
 import { type Canvas, view } from './view.ts'
 import { Watch } from './watch.ts'
@@ -40,7 +40,8 @@ function isDumb(): boolean {
 
 async function showOnce(options: TopOptions, canvas: Canvas): Promise<void> {
   const status = await currentStatus(options)
-  print(options, status, plain(options, { status, problem: undefined }, canvas))
+  if (options.json) printJson(status)
+  else process.stdout.write(`${plain(options, { status, problem: undefined }, canvas)}\n`)
 }
 
 function plain(
@@ -55,7 +56,7 @@ function plain(
 /** A service that is down is no reason to end: it may come back. */
 async function printStatus(options: TopOptions): Promise<void> {
   try {
-    process.stdout.write(`${JSON.stringify(await currentStatus(options))}\n`)
+    printJson(await currentStatus(options))
   } catch (error) {
     printError(error, options)
   }

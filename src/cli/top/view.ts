@@ -88,7 +88,7 @@ function workerLines(workers: readonly WorkerStatus[], room: number): Line[] {
     worker.pid === null ? '-' : String(worker.pid),
     String(worker.generation),
   ])
-  const [heading = '', ...lines] = table(headings, rows).split('\n')
+  const [heading = '', ...lines] = table(headings, rows)
   const busy = workers.filter(({ busyMs }) => busyMs !== null).length
   const shownBusy = shown.filter(({ busyMs }) => busyMs !== null).length
   return [

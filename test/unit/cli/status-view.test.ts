@@ -37,7 +37,7 @@ const status = statusWith({
 
 test('a person sees all that the contract has', () => {
   assert.equal(
-    statusView(status),
+    statusView(status).join('\n'),
     `service     whois 1.2.3, build abc
 state       serving, generation 4, up 1 min
 listen      0.0.0.0:4343
@@ -58,7 +58,7 @@ ${[1, 2, 3, 4, 5].map((at) => `2026-01-01T00:00:0${at}.000Z  Scaled to ${at}`).j
 
 test('a drain has a line while it lasts', () => {
   assert.match(
-    statusView({ ...status, drain }),
+    statusView({ ...status, drain }).join('\n'),
     /^drain +serving the queue: 2 queued, 1 in hand, 28 s left \(SIGUSR1\)$/m,
   )
 })
@@ -72,7 +72,7 @@ test('what is not there is not talked about', () => {
     events: [],
     supervisor: { attached: false, pid: null },
   }
-  const view = statusView(quiet)
+  const view = statusView(quiet).join('\n')
   assert.match(view, /^process +100, without pm2$/m)
   assert.match(view, /^queue +0 of 10$/m)
   assert.match(view, /^last reload none$/m)
