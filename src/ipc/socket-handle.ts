@@ -10,6 +10,8 @@ import { HelloserverError } from '../errors.ts'
  * file, and `acceptHandles` refuses a runtime that does it in another way.
  */
 export interface SocketHandle {
+  /** Its descriptor's number; undefined where the system has none. */
+  readonly fd?: number
   close(): void
   /** Fills in the peer; returns 0 or a negative error number, ENOTCONN once the connection was reset. */
   getpeername(into: Partial<Remote>): number

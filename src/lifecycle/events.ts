@@ -44,6 +44,8 @@ export interface EventDetails {
   'shedding-began': { readonly queued: number }
   /** Nobody has been turned away for a while. */
   'shedding-ended': { readonly shed: number; readonly durationMs: number }
+  /** So few file descriptors are left that who waited last was turned away, if anybody waited. */
+  'descriptors-short': { readonly limit: number; readonly free: number; readonly shed: number }
   scaled: { readonly workers: number }
   draining: { readonly cause: string }
   /** Another host has the lease, or it cannot be asked for. */
@@ -120,6 +122,12 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
     level: 'info',
     text: ({ shed, durationMs }) =>
       `The queue has room again; ${shed} connections were turned away within ${durationMs} ms`,
+  },
+  'descriptors-short': {
+    level: 'warn',
+    text: ({ limit, free, shed }) =>
+      `File descriptors are short (${free} of ${limit} are free), and ${shed} waiting connections were turned away; raise "ulimit -n"`,
+    key: () => '',
   },
   scaled: {
     level: 'info',

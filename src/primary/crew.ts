@@ -27,6 +27,8 @@ export interface CrewOptions {
   readonly log: Logger
   readonly events: Events
   readonly figures: Figures
+  /** Throws a `CANNOT_SPAWN` when so many more workers cannot be had. */
+  readonly admit: (workers: number) => void
   /** Makes what takes the output of a worker's process. */
   readonly openOutput: SlotListener['openOutput']
 }
@@ -81,10 +83,11 @@ export class Crew {
    * Brings up so many workers of a generation, numbered from `first`; they take no connections yet. When
    * one of them cannot get ready, all of them are ended again. One call at a time.
    *
-   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died; `STOPPING`
+   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died; `CANNOT_SPAWN`; `STOPPING`
    */
   async add(generation: Generation, first: number, count: number): Promise<WorkerSlot[]> {
     if (this.#isClosed) throw stopping()
+    this.#options.admit(count)
     this.#watchdog.start()
     const added = Array.from({ length: count }, (_, at) => this.#newSlot(first + at, generation))
     const boot = new Boot(added)

@@ -7,9 +7,9 @@ import { Accounts } from './accounts.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Figures } from './figures.ts'
 import { Listeners } from './listeners.ts'
-import { queueLimits } from './open-files.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { ConnectionQueue } from './queue.ts'
+import { QueueRoom } from './queue-room.ts'
 import { Shedding } from './shedding.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -29,6 +29,7 @@ export class DataPath {
   readonly accounts = new Accounts()
   readonly figures = new Figures()
   readonly queue: ConnectionQueue
+  readonly room: QueueRoom
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
   readonly listeners: Listeners
@@ -43,15 +44,14 @@ export class DataPath {
     this.#onSettled = () => listener.onSettled()
     const shedding = new Shedding(events)
     this.accessLog = new AccessLog(log)
-    this.queue = new ConnectionQueue(queueLimits(config, log), (late) =>
-      this.dispatcher.expire(late),
-    )
+    this.queue = new ConnectionQueue(config.queue, (late) => this.dispatcher.expire(late))
     this.dispatcher = new Dispatcher(
       this.queue,
       this.accounts,
       config.queue.maxPerClient,
       {
         mayHandOut: () => listener.mayHandOut(),
+        hasRoomFor: (handle) => this.room.has(handle),
         onFull: () => shedding.shed(this.queue.length),
         onHandled: (waitMs, handlingMs) => this.figures.handled(waitMs, handlingMs),
         onSettled: (connection, slot, report) => {
@@ -72,8 +72,11 @@ export class DataPath {
       events,
       figures: this.figures,
       openOutput: options.openOutput,
+      admit: (workers: number) => this.room.admit(workers),
     }
     this.pool = new WorkerPool(crew, inheritance?.generation)
+    const { queue, dispatcher, pool } = this
+    this.room = new QueueRoom(config, { queue, dispatcher, pool, events, log })
     this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
   }
 
@@ -82,6 +85,7 @@ export class DataPath {
     this.#probe = setInterval(() => {
       this.dispatcher.probe(probeEveryMs)
       this.figures.look()
+      this.room.look()
     }, probeEveryMs)
   }
 

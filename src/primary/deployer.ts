@@ -12,8 +12,7 @@ import type { AccessLog } from './access-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Figures } from './figures.ts'
 import type { Listeners, Move } from './listeners.ts'
-import { queueLimits } from './open-files.ts'
-import type { ConnectionQueue } from './queue.ts'
+import type { QueueRoom } from './queue-room.ts'
 import { Reloader, type ReloadStep } from './reloader.ts'
 import type { Turns } from './turns.ts'
 import type { WorkerPool } from './worker-pool.ts'
@@ -34,7 +33,7 @@ export interface DeployerOptions {
   readonly config: Config
   readonly pool: WorkerPool
   readonly listeners: Listeners
-  readonly queue: ConnectionQueue
+  readonly room: QueueRoom
   readonly dispatcher: Dispatcher
   readonly accessLog: AccessLog
   /** What changes the workers has its turn here. */
@@ -240,8 +239,8 @@ export class Deployer {
   }
 
   #apply(config: Config): void {
-    const { queue, dispatcher, log } = this.#options
-    queue.limit(queueLimits(config, log))
+    const { room, dispatcher } = this.#options
+    room.apply(config)
     dispatcher.clients.max = config.queue.maxPerClient
     this.logAt(config.logLevel)
     this.#options.applyLog(config)

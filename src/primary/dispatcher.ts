@@ -11,6 +11,8 @@ import type { WorkerSlot } from './worker-slot.ts'
 export interface DispatcherListener {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean
+  /** Whether there is a descriptor to spare for one that was just accepted. */
+  hasRoomFor(handle: SocketHandle): boolean
   /** The queue has no room for one: it is turned away. */
   onFull(): void
   /** A worker has ended one, well or badly, and says so. */
@@ -78,11 +80,9 @@ export class Dispatcher {
     this.#lastId += 1
     const connection = this.#open(this.#lastId, handle, performance.now())
     if (this.clients.isExceededBy(connection)) this.#settle(connection, 'shed')
+    else if (!this.#listener.hasRoomFor(handle)) this.#turnAway(connection)
     else if (this.#idle.length > 0 && this.#listener.mayHandOut()) this.#offer(connection)
-    else if (!this.#queue.push(connection)) {
-      this.#listener.onFull()
-      this.#settle(connection, 'shed')
-    }
+    else if (!this.#queue.push(connection)) this.#turnAway(connection)
   }
 
   /** Takes charge of one that waited in another process: it keeps its number, its place and its patience. */
@@ -219,6 +219,20 @@ export class Dispatcher {
       if (connection === undefined) return dropped
       this.#settle(connection, as)
     }
+  }
+
+  /** Turns away so many of those who wait, the last ones first. Returns how many there were. */
+  shedLast(count: number): number {
+    for (let shed = 0; ; shed += 1) {
+      const connection = shed < count ? this.#queue.pop() : undefined
+      if (connection === undefined) return shed
+      this.#settle(connection, 'shed')
+    }
+  }
+
+  #turnAway(connection: PendingConnection): void {
+    this.#listener.onFull()
+    this.#settle(connection, 'shed')
   }
 
   #open(id: number, handle: SocketHandle, acceptedAtMs: number): PendingConnection {

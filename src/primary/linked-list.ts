@@ -14,6 +14,10 @@ export class LinkedList<T extends Links<T>> {
     return this.#head
   }
 
+  get tail(): T | undefined {
+    return this.#tail
+  }
+
   get length(): number {
     return this.#length
   }

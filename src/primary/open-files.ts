@@ -1,46 +1,43 @@
-import { readFileSync } from 'node:fs'
-import { maxAdminConnections } from '../config/admin.ts'
-import type { Config } from '../config/load.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { QueueLimits } from './queue.ts'
+import { openSync, readdirSync, readSync } from 'node:fs'
 
-/** What the primary keeps open beside queued connections: itself, and so much for each worker. */
-const ownFiles = 64
-const filesPerWorker = 8
+/** Long enough for what the kernel writes into `/proc/self/limits`. */
+const limitsBytes = 4_096
 
-/** The queue's limits as configured, as far as the system lets them be; says so when it does not. */
-export function queueLimits({ queue, workers, admin }: Config, log: Logger): QueueLimits {
-  const forPage = admin.http === false ? 0 : maxAdminConnections
-  const max = affordableQueue(queue.max, workers, openFilesLimit() - forPage)
-  if (max < queue.max) {
-    log.warn(
-      { wanted: queue.max, max },
-      'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
-    )
-  }
-  return { max, maxWaitMs: queue.maxWaitMs }
-}
+/** The file descriptors of this process: how many it may have at this moment, and how many are open. */
+export class OpenFiles {
+  /** Held open, since it is to be read when no descriptor is left to open it with. */
+  readonly #limits = openLimits()
 
-/**
- * How many connections can wait at the most: each takes a descriptor, and once there is none left the
- * runtime accepts and drops connections that nobody would ever have counted.
- *
- * @param wanted - `queue.max`
- * @param workers - how many there are
- * @param limit - how many files this process may have open for them
- */
-export function affordableQueue(wanted: number, workers: number, limit = openFilesLimit()): number {
-  // During a reload there are two generations.
-  return Math.max(0, Math.min(wanted, limit - ownFiles - 2 * workers * filesPerWorker))
-}
-
-/** RLIMIT_NOFILE of this process (Node.js has raised it to the hard limit by now); infinite where it cannot be read. */
-function openFilesLimit(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8')
+  /** RLIMIT_NOFILE, which others can change as this process runs (prlimit(1)); infinite where it cannot be read. */
+  get limit(): number {
+    if (this.#limits === undefined) return Number.POSITIVE_INFINITY
+    const bytes = Buffer.alloc(limitsBytes)
+    const length = readSync(this.#limits, bytes, 0, limitsBytes, 0)
+    const limits = bytes.toString('latin1', 0, length)
     return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** How many more can be opened; infinite where that cannot be known. */
+  get free(): number {
+    const { limit } = this
+    return Number.isFinite(limit) ? Math.max(0, limit - countOpen(limit)) : limit
+  }
+}
+
+function openLimits(): number | undefined {
+  try {
+    return openSync('/proc/self/limits', 'r')
   } catch {
     // Not Linux.
-    return Number.POSITIVE_INFINITY
+    return undefined
+  }
+}
+
+function countOpen(limit: number): number {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    // Not even that one could be opened.
+    return limit
   }
 }

@@ -55,7 +55,7 @@ export class Primary {
       onSettled: () => this.#settled(),
     })
     this.#path = path
-    const { accounts, figures, queue, dispatcher, pool, listeners, accessLog } = path
+    const { accounts, figures, room, dispatcher, pool, listeners, accessLog } = path
     this.#drain = new Drain(config, {
       accounts,
       dispatcher,
@@ -87,7 +87,7 @@ export class Primary {
       config,
       pool,
       listeners,
-      queue,
+      room,
       dispatcher,
       figures,
       turns,

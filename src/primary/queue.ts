@@ -36,6 +36,10 @@ export class ConnectionQueue {
     return this.#limits.max
   }
 
+  get maxWaitMs(): number {
+    return this.#limits.maxWaitMs
+  }
+
   /** How long the first in line has waited, in milliseconds; 0 when nobody waits. */
   get oldestMs(): number {
     const { head } = this.#waiting
@@ -71,6 +75,13 @@ export class ConnectionQueue {
     const { head } = this.#waiting
     if (head !== undefined) this.#waiting.remove(head)
     return head
+  }
+
+  /** Takes the last in line. */
+  pop(): PendingConnection | undefined {
+    const { tail } = this.#waiting
+    if (tail !== undefined) this.#waiting.remove(tail)
+    return tail
   }
 
   /** Takes one out of turn; false when it was not waiting. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 
 /** A user that owns nothing else: what root runs is not held to limits of processes. */
 export const ordinaryUid = process.getuid?.() === 0 ? 61_234 : undefined
@@ -8,21 +9,22 @@ export const canLimit = process.platform === 'linux' && succeeds('prlimit', ['--
 
 type Resource = 'nproc' | 'nofile'
 
-/** Changes a soft limit of a running process of `uid`'s; what it has already stays its own. */
-export function limit(pid: number, resource: Resource, soft: number, uid = ordinaryUid): void {
-  prlimit(uid, [`--pid=${pid}`, `--${resource}=${soft}:`])
+/** Changes a soft limit of a running process; what it has already stays its own. */
+export function limit(pid: number, resource: Resource, soft: number): void {
+  prlimit(pid, [`--${resource}=${soft}:`])
 }
 
 /** Takes a soft limit back to the hard one. */
-export function unlimit(pid: number, resource: Resource, uid = ordinaryUid): void {
-  const hard = ['--noheadings', '--raw', '--output=HARD']
-  const most = prlimit(uid, [`--pid=${pid}`, `--${resource}`, ...hard]).trim()
-  prlimit(uid, [`--pid=${pid}`, `--${resource}=${most}:`])
+export function unlimit(pid: number, resource: Resource): void {
+  const most = prlimit(pid, [`--${resource}`, '--noheadings', '--raw', '--output=HARD']).trim()
+  prlimit(pid, [`--${resource}=${most}:`])
 }
 
-/** Root itself may not do that to others' processes in every container. */
-function prlimit(uid: number | undefined, args: readonly string[]): string {
-  const [program = '', ...rest] = [...asUser(uid), 'prlimit', ...args]
+/** As the user that owns the process: not in every container may root do that to others' processes. */
+function prlimit(pid: number, args: readonly string[]): string {
+  const { uid } = statSync(`/proc/${pid}`)
+  const as = uid === process.getuid?.() ? [] : asUser(uid)
+  const [program = '', ...rest] = [...as, 'prlimit', `--pid=${pid}`, ...args]
   return execFileSync(program, rest, { encoding: 'utf8' })
 }
 

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Cleanup } from './cleanup.ts'
+import { asUser } from './limits.ts'
 import { processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
@@ -33,6 +34,8 @@ export interface SandboxOptions {
   readonly allow?: readonly RegExp[]
   /** Runs everything as this user, who owns the folder; whoever runs the tests when left out. */
   readonly uid?: number
+  /** How many files its processes may have open. */
+  readonly files?: number
   /** The Node.js that the service runs on; all else runs on that of the tests. */
   readonly node?: string
 }
@@ -123,11 +126,11 @@ export class Sandbox {
     args: readonly string[],
     options: SpawnOptions,
   ): ChildProcess {
-    const { uid } = this.#options
+    const { uid, files } = this.#options
+    const bounded = files === undefined ? [] : ['prlimit', `--nofile=${files}`]
     const isService = args[0] === 'start' || args[0] === 'run'
     const node = (isService ? this.#options.node : undefined) ?? process.execPath
-    const as =
-      uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
+    const as = [...bounded, ...asUser(uid)]
     const [program = '', ...rest] = [...wrapper, ...as, node, cliModule, ...args]
     return spawn(program, rest, { env: this.environment, ...options })
   }

@@ -17,6 +17,7 @@ const kinds: { readonly [Kind in EventKind]?: Shown } = {
   'worker-died': { tone: 'warn' },
   'worker-backing-off': { tone: 'warn' },
   'worker-not-started': { tone: 'warn' },
+  'descriptors-short': { tone: 'warn' },
   'shedding-began': { tone: 'bad', label: 'shedding' },
   scaled: { tone: 'plain', label: 'scaled' },
   draining: { tone: 'warn', label: 'draining' },

@@ -66,6 +66,7 @@ export function stage(max = 100, maxPerClient = 0) {
         full += 1
       },
       mayHandOut: () => mayHandOut,
+      hasRoomFor: () => true,
       onHandled: (waitMs, handlingMs) => void handled.push({ waitMs, handlingMs }),
       onSettled: () => {
         settled += 1
