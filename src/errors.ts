@@ -3,6 +3,7 @@ export type ErrorCode =
   | 'BAD_CONFIG'
   | 'BAD_USAGE'
   | 'ALREADY_RUNNING'
+  | 'RUNS_ELSEWHERE'
   | 'NOT_RUNNING'
   | 'ADDRESS_TAKEN'
   | 'APP_FAILED'
@@ -80,6 +81,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   REDIS_REFUSED: exitStatus.badConfig,
   BAD_USAGE: exitStatus.usage,
   ALREADY_RUNNING: exitStatus.alreadyRunning,
+  RUNS_ELSEWHERE: exitStatus.alreadyRunning,
   NOT_RUNNING: exitStatus.notRunning,
 }
 

@@ -2,15 +2,26 @@
  * Trust in what lies on the disk. Every path of a service (run directory, socket, lock, PID file, log, …) is checked
  * by whoever opens it: another user must not have been able to put it there, to change it, or to point it elsewhere.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
-import type { Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf, HelloserverError } from './errors.ts'
+import { realPath } from './real-path.ts'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
 /** The bits of a mode that let the group or others write. */
-export const othersMayWrite = 0o022
+const othersMayWrite = 0o022
+/** In a directory that everybody may write, such as /tmp, these two bits keep a name its owner's. */
+const everybodyMayWrite = 0o002
+const isSticky = 0o1000
 
 /** Not from os.userInfo(), which throws for a user without an entry in /etc/passwd, as containers have them. */
 export function ownUid(): number {
@@ -48,19 +59,52 @@ export function readOwned(what: string, path: string): string {
 }
 
 /**
- * Refuses what another user owns or may write.
+ * Refuses a directory that another user owns, may write, or may put another one in the place of.
  *
- * @throws HelloserverError `BAD_CONFIG`
+ * @param isNamed - somebody named it as this service's: then root may use another user's, too
+ * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) as they are
  */
-export function mustBeOwned(what: string, path: string, { uid, mode }: Stats): void {
+export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean): void {
+  const found = lstatSync(path)
+  // Its own mode means nothing, and whoever may write beside it can turn it elsewhere.
+  if (found.isSymbolicLink()) throw untrusted(what, path, 'is a symbolic link')
+  if (!found.isDirectory()) throw untrusted(what, path, 'is not a directory')
   const self = ownUid()
-  // For root, whoever owns the directory owns the service in it; whether root may use it is the run directory's matter.
+  if (found.uid !== self && !(self === 0 && isNamed)) {
+    throw untrusted(what, path, `belongs to user ${found.uid}, not to ${self}`)
+  }
+  // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one.
+  // And whoever shares the group could turn the control socket or the log into something else.
+  if ((found.mode & othersMayWrite) !== 0) throw untrusted(what, path, 'can be written by others')
+  for (let above = dirname(realPath(path)); ; above = dirname(above)) {
+    const { mode } = lstatSync(above)
+    if ((mode & everybodyMayWrite) !== 0 && (mode & isSticky) === 0) {
+      throw untrusted(what, path, `can be replaced by everybody, who may write "${above}"`)
+    }
+    if (above === dirname(above)) return
+  }
+}
+
+/**
+ * Refuses a socket that another user may listen on, by itself and by its directory, before it is connected to.
+ *
+ * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) as they are
+ */
+export function mustBeOwnSocket(what: string, path: string): void {
+  const found = lstatSync(path)
+  // Whether root may use another user's directory has been decided where it was named.
+  mustBeOwnDirectory(`directory of the ${what}`, dirname(path), true)
+  if (!found.isSocket()) throw untrusted(what, path, 'is not a socket')
+  mustBeOwned(what, path, found)
+}
+
+/** Refuses what another user owns or may write; for root, the directory's owner may, too. */
+function mustBeOwned(what: string, path: string, { uid, mode }: Stats): void {
+  const self = ownUid()
   if (uid !== self && !(self === 0 && uid === lstatSync(dirname(path)).uid)) {
     throw untrusted(what, path, `belongs to user ${uid}, not to ${self}`)
   }
-  if ((mode & othersMayWrite) !== 0) {
-    throw untrusted(what, path, `can be written by others (mode ${(mode & 0o7777).toString(8)})`)
-  }
+  if ((mode & othersMayWrite) !== 0) throw untrusted(what, path, 'can be written by others')
 }
 
 function openUnfollowed(what: string, path: string, flags: number): number {
@@ -73,7 +117,5 @@ function openUnfollowed(what: string, path: string, flags: number): number {
 }
 
 function untrusted(what: string, path: string, problem: string, cause?: unknown): HelloserverError {
-  return new HelloserverError('BAD_CONFIG', `The ${what} "${path}" ${problem}; remove it`, {
-    cause,
-  })
+  return new HelloserverError('BAD_CONFIG', `The ${what} "${path}" ${problem}`, { cause })
 }

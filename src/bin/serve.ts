@@ -15,6 +15,7 @@ import { reportBoot } from '../launch/boot-report.ts'
 import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
 import { readPid } from '../lock/pid-file.ts'
 import { PidLock } from '../lock/pid-lock.ts'
+import { PortTakenError } from '../lock/port-taken.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
@@ -80,13 +81,19 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       stack.releaseAll()
       if (codeOf(error) === 'STOPPING') return endBeforeServing(mode, log)
       log.fatal({ reason: messageOf(error) }, 'The start failed')
-      throw error
+      throw runsElsewhere(error, name) ?? error
     } finally {
       await serviceLog.close()
     }
   } catch (error) {
     return fail(mode, name, error)
   }
+}
+
+/** The service of that name serves already, from a run directory that this process was not told of. */
+function runsElsewhere(error: unknown, name: string): HelloserverError | undefined {
+  if (!(error instanceof PortTakenError) || error.holder.name !== name) return undefined
+  return new HelloserverError('RUNS_ELSEWHERE', error.message, { cause: error })
 }
 
 /** Standard output; where that is a terminal, people read it. */

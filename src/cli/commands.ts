@@ -29,7 +29,7 @@ async function stop(options: Options & Forcible): Promise<void> {
   const force = isForced(options)
   const progress = new DrainProgress(options.name)
   const result = await withService(options, (client) =>
-    stopService(client, progress, force),
+    stopService(client, filesOf(options), progress, force),
   ).finally(() => progress.clear())
   const cut = result.dropped === 0 ? '' : `; ${result.dropped} connections were cut short`
   print(options, result, `${options.name} stopped${cut}`)

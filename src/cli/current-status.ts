@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
+import { holderOf } from '../lock/holder.ts'
 import type { Status } from '../status.ts'
 import type { Options } from './options.ts'
 import { filesOf, withService } from './with-service.ts'
@@ -18,16 +18,7 @@ export async function currentStatus(options: Options): Promise<Status> {
   }
 }
 
-function silent({ pidFile }: RunFiles): HelloserverError {
-  const message = `Does not answer (process ${writtenIn(pidFile)}, perhaps paused)`
+function silent(files: RunFiles): HelloserverError {
+  const message = `Does not answer (process ${holderOf(files) ?? 'unknown'}, perhaps paused)`
   return new HelloserverError('CONTROL_FAILED', message)
-}
-
-function writtenIn(pidFile: string): string {
-  try {
-    return readFileSync(pidFile, 'utf8').trim()
-  } catch {
-    // It listens, so it is there, but it has no PID file while it boots or ends.
-    return 'unknown'
-  }
 }

@@ -1,10 +1,20 @@
 import { ownEnvironment } from '../config/environment.ts'
-import { type RunFiles, runFiles } from '../config/run-dir.ts'
+import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { callService } from '../control/call.ts'
 import type { ControlClient } from '../control/client.ts'
+import { connectTo } from '../control/connect.ts'
 import type { Options } from './options.ts'
 
-export const filesOf = ({ name }: Options): RunFiles => runFiles(name, ownEnvironment())
+/**
+ * The files of the service that is meant.
+ *
+ * @throws HelloserverError `BAD_CONFIG` for a run directory that is another user's
+ */
+export function filesOf({ name }: Options): RunFiles {
+  const files = runFiles(name, ownEnvironment())
+  checkRunDir(files)
+  return files
+}
 
 /** Connects to the running service for as long as `use` takes, or until `signal` says so. */
 export function withService<T>(
@@ -12,5 +22,8 @@ export function withService<T>(
   use: (client: ControlClient) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  return callService(filesOf(options).socketFile, use, signal)
+  const onGone = (message: string) => {
+    if (options.isQuiet !== true) process.stderr.write(`${options.name}: ${message}\n`)
+  }
+  return callService(() => connectTo(filesOf(options), { signal, onGone }), use)
 }

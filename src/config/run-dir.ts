@@ -2,13 +2,16 @@ import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-import { othersMayWrite, ownUid } from '../trust.ts'
+import { holderOf } from '../lock/holder.ts'
+import { mustBeOwnDirectory, ownUid } from '../trust.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
 /** Where a service keeps what others find it by. */
 export interface RunFiles {
   readonly name: string
   readonly runDir: string
+  /** Somebody named the run directory for this service; else it is the default. */
+  readonly isNamed: boolean
   /** Locked by the primary; never removed. */
   readonly lockFile: string
   readonly pidFile: string
@@ -34,24 +37,16 @@ export function runFiles(name: string, environment: Environment): RunFiles {
       `The service name is "${name}"; it must be 1 to 64 letters, digits, ".", "_" or "-", and start with a letter or digit`,
     )
   }
-  const runDir = resolve(environment[variables.runDir] ?? defaultRunDir())
-  const file = (extension: string) => join(runDir, `${name}.${extension}`)
-  const socketFile = file('sock')
+  const named = environment[variables.runDir]
+  const runDir = named === undefined ? defaultRunDir(name) : resolve(named)
+  const { socketFile } = filesIn(runDir, name)
   if (Buffer.byteLength(socketFile) > maxSocketPathBytes) {
     throw new HelloserverError(
       'BAD_CONFIG',
       `The control socket's path "${socketFile}" is longer than ${maxSocketPathBytes} bytes; set ${variables.runDir} to a shorter directory`,
     )
   }
-  return {
-    name,
-    runDir,
-    lockFile: file('lock'),
-    pidFile: file('pid'),
-    socketFile,
-    logFile: file('log'),
-    logCursorFile: file('log.cursor'),
-  }
+  return { ...filesIn(runDir, name), isNamed: named !== undefined }
 }
 
 /**
@@ -65,34 +60,32 @@ export function makeRunDir(files: RunFiles): void {
     makeFolder(runDir)
     accessSync(runDir, constants.W_OK | constants.X_OK)
   } catch (error) {
+    // Whose it is says more than that it cannot be written.
+    if (codeOf(error) === 'EACCES') checkRunDir(files)
     throw new HelloserverError(
       'BAD_CONFIG',
       `Cannot use the run directory "${runDir}" (${messageOf(error)}); set ${variables.runDir} to one that can be written`,
       { cause: error },
     )
   }
-  const found = lstatSync(runDir)
-  // Its own mode means nothing, and whoever may write beside it can turn it elsewhere.
-  if (found.isSymbolicLink()) {
+  checkRunDir(files)
+}
+
+/**
+ * Refuses a run directory that is another user's, or that others could plant files in: to be called by whoever uses
+ * one, before it reads, writes or connects to anything there. One that does not exist holds no danger.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function checkRunDir({ runDir, isNamed }: Pick<RunFiles, 'runDir' | 'isNamed'>): void {
+  try {
+    mustBeOwnDirectory('run directory', runDir, isNamed)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
     throw new HelloserverError(
       'BAD_CONFIG',
-      `The run directory "${runDir}" is a symbolic link; set ${variables.runDir} to the directory itself`,
-    )
-  }
-  const { uid, mode } = found
-  const self = ownUid()
-  if (uid !== self && self !== 0) {
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `The run directory "${runDir}" belongs to user ${uid}, not to ${self}`,
-    )
-  }
-  // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one.
-  // And whoever shares the group could turn the control socket or the log into something else.
-  if ((mode & othersMayWrite) !== 0) {
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `The run directory "${runDir}" can be written by others; use one of mode 0700, for example "${join(runDir, 'helloserver')}"`,
+      `${messageOf(error)}; set ${variables.runDir} to a directory of your own, of mode 0700${isNamed || ownUid() !== 0 ? '' : `, or to "${runDir}" to use it all the same`}`,
+      { cause: error },
     )
   }
 }
@@ -112,12 +105,65 @@ function makeFolder(folder: string): void {
   }
 }
 
-function defaultRunDir(): string {
-  const system = '/run/helloserver'
-  if (isWritable(system) || isWritable('/run')) return system
+const systemRunDir = '/run/helloserver'
+
+/**
+ * The run directory where none is named. It depends on the user alone, never on the environment: whoever asks, from a
+ * boot unit, cron, SSH or `su`, must find the same service.
+ *
+ * The directories under /run/user and `$XDG_RUNTIME_DIR` are only searched, for a service that lives there already
+ * (releases up to 0.1 put it there): they come with a login and go with it.
+ */
+function defaultRunDir(name: string): string {
+  const uid = ownUid()
+  const temporary = `/tmp/helloserver-${uid}`
+  const fresh = isSystemRunDirFor(uid) ? systemRunDir : temporary
   const session = ambient('XDG_RUNTIME_DIR')
-  if (session !== undefined && isWritable(session)) return join(session, 'helloserver')
-  return join(tmpdir(), `helloserver-${ownUid()}`)
+  const searched = [
+    systemRunDir,
+    temporary,
+    `/run/user/${uid}/helloserver`,
+    ...(session === undefined ? [] : [join(session, 'helloserver')]),
+    join(tmpdir(), `helloserver-${uid}`),
+  ]
+  const elsewhere = [...new Set(searched)].filter((each) => each !== fresh && hasTraces(each, name))
+  if (elsewhere.length === 0) return fresh
+  const inhabited = [fresh, ...elsewhere].find(
+    (each) => holderOf(filesIn(each, name)) !== undefined,
+  )
+  return inhabited ?? fresh
+}
+
+/** Whether it is this user's to use: prepared by tmpfiles.d or a service manager, or, for root, still to be made. */
+function isSystemRunDirFor(uid: number): boolean {
+  const found = lstatSync(systemRunDir, { throwIfNoEntry: false })
+  if (found === undefined) return uid === 0 && isWritable('/run')
+  return uid === 0 || (found.uid === uid && found.isDirectory() && isWritable(systemRunDir))
+}
+
+/** Whether a service of that name has been in a directory that is this user's own. */
+function hasTraces(runDir: string, name: string): boolean {
+  try {
+    mustBeOwnDirectory('run directory', runDir, false)
+  } catch {
+    // Missing, or a stranger's: no service of this user's is there.
+    return false
+  }
+  const { lockFile, pidFile, socketFile } = filesIn(runDir, name)
+  return [lockFile, pidFile, socketFile].some((path) => existsSync(path))
+}
+
+function filesIn(runDir: string, name: string): Omit<RunFiles, 'isNamed'> {
+  const file = (extension: string) => join(runDir, `${name}.${extension}`)
+  return {
+    name,
+    runDir,
+    lockFile: file('lock'),
+    pidFile: file('pid'),
+    socketFile: file('sock'),
+    logFile: file('log'),
+    logCursorFile: file('log.cursor'),
+  }
 }
 
 function isWritable(directory: string): boolean {

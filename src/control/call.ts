@@ -1,20 +1,18 @@
 import { codeOf } from '../errors.ts'
-import { ControlClient } from './client.ts'
+import type { ControlClient } from './client.ts'
 
 /**
  * Connects to the running service for as long as `use` takes, and to the process that becomes the service meanwhile:
  * `use` is called again when the one that it had asked leaves it undone.
  *
- * @param path - the control socket
- * @param signal - hangs up
+ * @param connect - gets a connection to the process that is the service at that moment
  */
 export async function callService<T>(
-  path: string,
+  connect: () => Promise<ControlClient>,
   use: (client: ControlClient) => Promise<T>,
-  signal?: AbortSignal,
 ): Promise<T> {
   for (;;) {
-    const client = await ControlClient.connect(path, signal)
+    const client = await connect()
     try {
       return await use(client)
     } catch (error) {

@@ -9,6 +9,7 @@ import {
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
 import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
+import { mustBeOwnSocket } from '../trust.ts'
 import { clientLimits, LineChannel } from './line-channel.ts'
 import {
   controlProtocol,
@@ -77,7 +78,7 @@ export class ControlClient {
    *
    * @param path - its control socket
    * @param signal - hangs up, also later
-   * @throws HelloserverError `NOT_RUNNING` when nobody listens there
+   * @throws HelloserverError `NOT_RUNNING` when nobody listens there; `BAD_CONFIG` when another user could
    */
   static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
     for (let attempt = 1; ; attempt += 1) {
@@ -186,6 +187,12 @@ const isNumber = (value: unknown): value is number => Number.isSafeInteger(value
 const hungUp = 'The service ended before it answered'
 
 async function connected(path: string, signal: AbortSignal | undefined): Promise<Socket> {
+  try {
+    // What is said may be secret, such as an environment with a password: a stranger must not be who listens.
+    mustBeOwnSocket('control socket', path)
+  } catch (error) {
+    throw error instanceof HelloserverError ? error : explain(error, path)
+  }
   const socket = connect({ path, ...(signal && { signal }) })
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
@@ -199,7 +206,7 @@ function codeIn(data: unknown): ErrorCode | undefined {
   return codeOf(data) as ErrorCode | undefined
 }
 
-function explain(error: Error, path: string): HelloserverError {
+function explain(error: unknown, path: string): HelloserverError {
   const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
     return new HelloserverError('NOT_RUNNING', 'Not running', { cause: error })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRunning } from '../is-running.ts'
+import { holdsLock, type LockFiles } from '../lock/holder.ts'
 import type { Status } from '../status.ts'
 import type { ControlClient } from './client.ts'
 import type { Results } from './protocol.ts'
@@ -24,16 +25,19 @@ export type StopProgress = Pick<Status, 'drain' | 'fleet'>
  */
 export async function stopService(
   client: ControlClient,
+  files: LockFiles,
   follower: StopFollower,
   force = false,
 ): Promise<Results['stop']> {
   const { pid } = await client.request('status', {})
+  // In another PID namespace the number is another process's, whose end would be waited for in vain.
+  const isVisible = holdsLock(pid, files)
   const over = new AbortController()
   void follow(client, follower, over.signal)
   try {
     const result = await client.request('stop', { force })
     await client.closed
-    while (isRunning(pid)) await delay(lookEveryMs)
+    while (isVisible && isRunning(pid)) await delay(lookEveryMs)
     return result
   } finally {
     over.abort()

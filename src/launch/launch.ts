@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, closeSync, constants, openSync } from 'node:fs'
+import { accessSync, closeSync, constants } from 'node:fs'
 import { constants as system } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -11,10 +11,13 @@ import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
 import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
+import { openOwned } from '../trust.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
+
+const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
 
 /**
  * Runs its arguments in the background: the daemon's second fork. It exits, which leaves the daemon to init, when
@@ -84,7 +87,7 @@ function spawned(files: RunFiles, environment: Environment): Promise<ChildProces
 function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
   // The shell has nobody to tell but the log that there is no such program.
   accessSync(process.execPath, constants.X_OK)
-  const log = openSync(logFile, 'a', 0o600)
+  const log = openOwned('log', logFile, appending)
   try {
     return spawn(
       '/bin/sh',

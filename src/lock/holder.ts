@@ -1,9 +1,10 @@
-import { type BigIntStats, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { type BigIntStats, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunFiles } from '../config/run-dir.ts'
 import { realPath } from '../real-path.ts'
-import { ownUid, readOwned } from '../trust.ts'
+import { readOwned } from '../trust.ts'
 import { abstractLockInode } from './abstract-lock.ts'
+import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses } from './descriptors.ts'
 
 /** The files that tell who a service's primary is. */
 export type LockFiles = Pick<RunFiles, 'runDir' | 'lockFile' | 'pidFile'>
@@ -101,45 +102,3 @@ function isLockFile({ path, id, runDir }: LockFile, pid: number, fd: string): bo
 
 /** How /proc marks the path of a file that has been removed (proc_pid_fd(5)). */
 const deleted = / \(deleted\)$/
-
-function hasExclusiveLock(pid: number, fd: string): boolean {
-  try {
-    return /^lock:\s*\d+: FLOCK\s+ADVISORY\s+WRITE/m.test(
-      readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'),
-    )
-  } catch {
-    // It was closed at this moment.
-    return false
-  }
-}
-
-/** Every process of this user's; for root, every process. */
-function ownProcesses(): number[] {
-  const uid = ownUid()
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && (uid === 0 || uidOf(entry) === uid))
-    .map(Number)
-}
-
-function uidOf(pid: string): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
-}
-
-/** In the order of their numbers: the lock is one of the first that a process opens. */
-function descriptorsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`)
-  } catch {
-    // It has ended, or is another user's.
-    return []
-  }
-}
-
-function linkOf(pid: number, fd: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`)
-  } catch {
-    // It was closed at this moment.
-    return undefined
-  }
-}

@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
-import { type RunFiles, runFiles } from '../config/run-dir.ts'
-import { ControlClient } from '../control/client.ts'
+import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
+import type { ControlClient } from '../control/client.ts'
+import { connectTo } from '../control/connect.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
+import { signalHolder } from '../lock/signal-holder.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
@@ -52,6 +54,7 @@ export class Bridge {
   readonly #dismissed = deferred<void>()
   /** The primary's control socket; another one after an upgrade. */
   #client: Promise<ControlClient> | undefined
+  #files: RunFiles | undefined
   #primaryPid: number | undefined
   /** Came when there was no primary yet to forward them to. */
   readonly #earlySignals: NodeJS.Signals[] = []
@@ -78,6 +81,8 @@ export class Bridge {
     let show: ShowLog = () => Promise.resolve()
     try {
       const files = runFiles(this.#pm2.name, this.#environment)
+      this.#files = files
+      checkRunDir(files)
       show = () => {
         shown ??= showLog(files, this.#pm2, this.#log, this.#over.signal)
         return shown
@@ -94,7 +99,8 @@ export class Bridge {
         return exitStatus.notRunning
       }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
-      return exitStatusOf(error)
+      // The same again would find the same; pm2 is to wait until the entry is mended.
+      return codeOf(error) === 'RUNS_ELSEWHERE' ? exitStatus.badConfig : exitStatusOf(error)
     } finally {
       this.#over.abort()
       // A primary that could not start has told the log more than its reason.
@@ -135,7 +141,7 @@ export class Bridge {
     })
 
     const end = await this.#end.promise
-    if (end === 'shutdown') await this.#stop(current)
+    if (end === 'shutdown') await this.#stop(files, current)
     this.#over.abort()
     await shown
     // Hanging up is what lets the next bridge go on where this one stops.
@@ -201,9 +207,7 @@ export class Bridge {
 
   /** Another process has become the service: this is its bridge from now on. */
   #follow(files: RunFiles): Promise<Attachment> {
-    const following = ControlClient.connect(files.socketFile).then((client) =>
-      this.#attach(files, client),
-    )
+    const following = connectTo(files).then((client) => this.#attach(files, client))
     this.#client = following.then(({ client }) => client)
     this.#client.catch((error: unknown) => this.#leftBehind(error))
     return following
@@ -255,7 +259,7 @@ export class Bridge {
     }
   }
 
-  async #stop(current: () => Promise<ControlClient>): Promise<void> {
+  async #stop(files: RunFiles, current: () => Promise<ControlClient>): Promise<void> {
     if (this.#client === undefined) {
       // pm2 replaces this bridge by one of that release, or stops it: it cannot tell which.
       this.#log.warn('Leaving the service alone, which this bridge cannot speak with')
@@ -269,7 +273,7 @@ export class Bridge {
         else if (fleet?.waiting) this.#log.info(permitLine(fleet.waiting))
       },
     }
-    await this.#call(current, (client) => stopService(client, follower))
+    await this.#call(current, (client) => stopService(client, files, follower))
   }
 
   #act(event: Pm2Event): void {
@@ -292,7 +296,7 @@ export class Bridge {
       return
     }
     try {
-      process.kill(this.#primaryPid, signal)
+      if (this.#files !== undefined) signalHolder(this.#primaryPid, this.#files, signal)
     } catch (error) {
       this.#log.error(
         { signal, reason: messageOf(error) },

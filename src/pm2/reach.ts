@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import { ControlClient } from '../control/client.ts'
+import type { ControlClient } from '../control/client.ts'
+import { connectTo } from '../control/connect.ts'
 import { controlProtocol } from '../control/protocol.ts'
 import { codeOf } from '../errors.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { launch } from '../launch/launch.ts'
+import { signalHolder } from '../lock/signal-holder.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -36,7 +38,7 @@ export async function reachPrimary(
   let ending: string | undefined
   for (;;) {
     try {
-      const client = await ControlClient.connect(files.socketFile)
+      const client = await connectTo(files, { onGone: (message) => log.warn(message) })
       const { protocol, version, pid } = client.service
       if (protocol !== controlProtocol && performance.now() > untilMs) {
         return { client, launched: false }
@@ -53,7 +55,7 @@ export async function reachPrimary(
       client.close()
       if (upgrading !== pid) {
         log.warn({ pid, version, protocol }, 'The primary is of another release; upgrading it')
-        process.kill(pid, 'SIGUSR2')
+        signalHolder(pid, files, 'SIGUSR2')
       }
       upgrading = pid
     } catch (error) {
@@ -76,7 +78,7 @@ async function launched(
 ): Promise<ControlClient | undefined> {
   try {
     await launch(files, environment)
-    return await ControlClient.connect(files.socketFile)
+    return await connectTo(files)
   } catch (error) {
     if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error
     return undefined

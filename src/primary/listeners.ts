@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts'
 import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import { namingPortHolder } from '../lock/port-taken.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Listener } from './listener.ts'
 
@@ -128,7 +129,7 @@ export class Listeners {
       return listener
     } catch (error) {
       this.#listeners.delete(listener)
-      throw error
+      throw namingPortHolder(error)
     }
   }
 

@@ -1,4 +1,5 @@
 import { callService } from '../../src/control/call.ts'
+import { ControlClient } from '../../src/control/client.ts'
 import type { Status } from '../../src/status.ts'
 import { isAlive, signalTo } from './processes.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -9,7 +10,10 @@ export type { Service }
 
 /** What the service in a sandbox says about itself; it rejects when none runs. */
 export function statusIn(sandbox: Sandbox): Promise<Status> {
-  return callService(sandbox.socketFile, (client) => client.request('status', {}))
+  return callService(
+    () => ControlClient.connect(sandbox.socketFile),
+    (client) => client.request('status', {}),
+  )
 }
 
 /** A service that somebody else started in a sandbox. */

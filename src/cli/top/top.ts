@@ -25,7 +25,8 @@ export async function top(options: TopOptions): Promise<void> {
   const unbounded: Canvas = { columns: Infinity, rows: Infinity, isColoured }
   if (options.once) return showOnce(options, unbounded)
   if (options.json) return repeat(() => printStatus(options), everyMs)
-  if (process.stdout.isTTY && !isDumb()) return watchLive(options, everyMs, isColoured)
+  if (process.stdout.isTTY && !isDumb())
+    return watchLive({ ...options, isQuiet: true }, everyMs, isColoured)
   const watch = new Watch(options)
   return repeat(async () => {
     await watch.look()

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { makeRunDir, runFiles } from '../../../src/config/run-dir.ts'
 import { setEnvironment } from '../support/environment.ts'
+import { holdLock } from '../support/lock-holder.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const filesIn = (runDir: string, name = 'test') => runFiles(name, { HELLOSERVER_RUN_DIR: runDir })
@@ -17,6 +18,7 @@ test('the files are named after the service, in its run directory', () => {
   assert.deepEqual(filesIn('/run/x', 'whois'), {
     name: 'whois',
     runDir: '/run/x',
+    isNamed: true,
     lockFile: '/run/x/whois.lock',
     pidFile: '/run/x/whois.pid',
     socketFile: '/run/x/whois.sock',
@@ -40,7 +42,8 @@ test('whatever the name, its files are directly in the directory or it is refuse
   fc.assert(
     fc.property(fc.string({ maxLength: 10 }), (name) => {
       try {
-        for (const file of Object.values(filesIn('/r', name)).slice(2)) {
+        const { isNamed: _, runDir: __, name: ___, ...files } = filesIn('/r', name)
+        for (const file of Object.values(files)) {
           assert.match(file, /^\/r\/[^/]+$/)
         }
       } catch (error) {
@@ -66,9 +69,37 @@ test('a relative directory is taken from where the command is run', () => {
   assert.equal(filesIn('some/where').runDir, join(process.cwd(), 'some', 'where'))
 })
 
-test('without a setting there is some absolute directory, called helloserver', (t) => {
-  setEnvironment(t, { XDG_RUNTIME_DIR: undefined })
-  assert.match(runFiles('test', {}).runDir, /^\/.*helloserver/)
+test('without a setting the directory is the same, whatever the environment', (t) => {
+  const { runDir, isNamed } = runFiles('test', {})
+  assert.equal(isNamed, false)
+  assert.match(runDir, /^\/(run\/helloserver|tmp\/helloserver-\d+)$/)
+  const folder = tempFolder(t)
+  mkdirSync(join(folder, 'helloserver'), { mode: 0o700 })
+  writeFileSync(join(folder, 'helloserver', 'test.lock'), '')
+  setEnvironment(t, { XDG_RUNTIME_DIR: folder, TMPDIR: folder, HOME: folder })
+  assert.equal(runFiles('test', {}).runDir, runDir)
+})
+
+test('a service that lives in the session directory is found there', async (t) => {
+  const folder = tempFolder(t)
+  const runDir = join(folder, 'helloserver')
+  mkdirSync(runDir, { mode: 0o700 })
+  const holder = await holdLock(t, filesIn(runDir, 'only-in-this-test'))
+  setEnvironment(t, { XDG_RUNTIME_DIR: folder })
+  assert.equal(runFiles('only-in-this-test', {}).runDir, runDir)
+  holder.kill()
+})
+
+test('a directory that everybody may replace is refused', (t) => {
+  const folder = tempFolder(t)
+  chmodSync(folder, 0o777)
+  mkdirSync(join(folder, 'run'), { mode: 0o700 })
+  assert.throws(() => makeRunDir(filesIn(join(folder, 'run'))), {
+    code: 'BAD_CONFIG',
+    message: /can be replaced by everybody, who may write ".*"; set HELLOSERVER_RUN_DIR/,
+  })
+  chmodSync(folder, 0o1777)
+  makeRunDir(filesIn(join(folder, 'run')))
 })
 
 test('the directory is made for its owner alone, whatever the umask', (t) => {
@@ -93,7 +124,8 @@ test('a directory that others can write is refused, sticky or not', (t) => {
     chmodSync(files.runDir, mode)
     assert.throws(() => makeRunDir(files), {
       code: 'BAD_CONFIG',
-      message: /can be written by others; use one of mode 0700, for example ".*\/helloserver"$/,
+      message:
+        /can be written by others; set HELLOSERVER_RUN_DIR to a directory of your own, of mode 0700$/,
     })
   }
 })
@@ -115,7 +147,7 @@ test('what is no directory, or cannot be one, is refused with what to set', (t) 
   for (const path of ['file', 'file/below', 'dangling']) {
     assert.throws(() => makeRunDir(filesIn(join(folder, path))), {
       code: 'BAD_CONFIG',
-      message: /^Cannot use the run directory ".*; set HELLOSERVER_RUN_DIR to one that can be/,
+      message: /^(Cannot use the|The) run directory ".*; set HELLOSERVER_RUN_DIR to /,
     })
   }
   rmSync(join(folder, 'dangling'))

@@ -180,7 +180,10 @@ test('whoever asks when the service has hung up is told so', async (t) => {
 test('what a service leaves unanswered as another takes over, that one is asked for', async (t) => {
   const before = await listening(t, { stop: () => new Promise(() => {}) })
   const after = await listening(t, { stop: async () => ({ dropped: 7 }) })
-  const stopped = callService(before.path, (client) => client.request('stop', {}))
+  const stopped = callService(
+    () => ControlClient.connect(before.path),
+    (client) => client.request('stop', {}),
+  )
   const witness = await ControlClient.connect(before.path)
   await witness.request('status', {})
   before.server.handOver(4711)
@@ -220,7 +223,10 @@ test('whoever waits no longer leaves no connection behind', async (t) => {
   const over = new AbortController()
   mute.once('connection', () => over.abort())
   const ask = (client: ControlClient) => client.request('status', {})
-  await assert.rejects(callService(path, ask, over.signal), { code: 'CONTROL_FAILED' })
+  await assert.rejects(
+    callService(() => ControlClient.connect(path, over.signal), ask),
+    { code: 'CONTROL_FAILED' },
+  )
   // It closes when the last of its connections has.
   mute.close()
   await once(mute, 'close')

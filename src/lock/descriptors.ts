@@ -1,0 +1,47 @@
+/** The open files of processes, as /proc shows them to their own user and to root. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { ownUid } from '../trust.ts'
+
+/** Whether a descriptor of a process has an exclusive lock of flock(2) (proc_pid_fdinfo(5)). */
+export function hasExclusiveLock(pid: number, fd: string): boolean {
+  try {
+    return /^lock:\s*\d+: FLOCK\s+ADVISORY\s+WRITE/m.test(
+      readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'),
+    )
+  } catch {
+    // It was closed at this moment.
+    return false
+  }
+}
+
+/** Every process of this user's; for root, every process. */
+export function ownProcesses(): number[] {
+  const uid = ownUid()
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && (uid === 0 || uidOf(entry) === uid))
+    .map(Number)
+}
+
+function uidOf(pid: string): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
+}
+
+/** In the order of their numbers: the lock is one of the first that a process opens. */
+export function descriptorsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`)
+  } catch {
+    // It has ended, or is another user's.
+    return []
+  }
+}
+
+/** What a descriptor of a process is open on. */
+export function linkOf(pid: number, fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`)
+  } catch {
+    // It was closed at this moment.
+    return undefined
+  }
+}
