@@ -18,11 +18,12 @@ export function hasExclusiveLock(pid: number, fd: string): boolean {
 export function ownProcesses(): number[] {
   const uid = ownUid()
   return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && (uid === 0 || uidOf(entry) === uid))
+    .filter((entry) => /^\d+$/.test(entry) && (uid === 0 || uidOf(Number(entry)) === uid))
     .map(Number)
 }
 
-function uidOf(pid: string): number | undefined {
+/** The user of a process; undefined when it has ended. */
+export function uidOf(pid: number): number | undefined {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
 }
 

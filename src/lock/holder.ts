@@ -2,9 +2,9 @@ import { type BigIntStats, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunFiles } from '../config/run-dir.ts'
 import { realPath } from '../real-path.ts'
-import { readOwned } from '../trust.ts'
+import { ownUid, readOwned } from '../trust.ts'
 import { abstractLockInode } from './abstract-lock.ts'
-import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses } from './descriptors.ts'
+import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses, uidOf } from './descriptors.ts'
 
 /** The files that tell who a service's primary is. */
 export type LockFiles = Pick<RunFiles, 'runDir' | 'lockFile' | 'pidFile'>
@@ -84,9 +84,17 @@ function lockTest(files: LockFiles): (pid: number) => boolean {
   const abstract = inode === undefined ? undefined : `socket:[${inode}]`
   return (pid) =>
     descriptorsOf(pid).some((fd) => {
-      if (abstract !== undefined && linkOf(pid, fd) === abstract) return sharesRunDir(pid, files)
+      if (abstract !== undefined && linkOf(pid, fd) === abstract) {
+        return isOwnersProcess(pid, files) && sharesRunDir(pid, files)
+      }
       return isLockFile(lockFile, pid, fd)
     })
+}
+
+/** Anybody may take an abstract name; the lock file only the user that the run directory belongs to, and root. */
+function isOwnersProcess(pid: number, { runDir }: Pick<RunFiles, 'runDir'>): boolean {
+  const owner = statSync(runDir, { throwIfNoEntry: false })?.uid
+  return [owner, ownUid()].includes(uidOf(pid))
 }
 
 function isLockFile({ path, id, runDir }: LockFile, pid: number, fd: string): boolean {

@@ -108,7 +108,7 @@ describe('a start that cannot succeed', { concurrency: 3 }, () => {
     const address = other.address()
     const port = typeof address === 'object' ? address?.port : undefined
     const sandbox = new Sandbox(t, { ...failed, config: { port } })
-    await refused(sandbox, 1, new RegExp(`port ${port} on 127\\.0\\.0\\.1: another program has it`))
+    await refused(sandbox, 1, new RegExp(`127\\.0\\.0\\.1:${port}: another program has it`))
   })
 
   test('a stop while it is under way is answered, and the start says so', async (t) => {

@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process'
+
+/** A program that starts another one, with its arguments. */
+type Wrapper = readonly string[]
+
+/** A network of its own, with nothing but the loopback address. */
+export const ownNetwork: Wrapper = inShell(['--net'], 'ip link set lo up')
+
+/** A container: its own network, processes and mounts, on the same files. */
+export const container: Wrapper = inShell(
+  ['--net', '--mount', '--pid', '--fork', '--mount-proc'],
+  'ip link set lo up',
+)
+
+/** Mounts of its own, in which `directory` is an empty one: a container of a pod with a volume of its own there. */
+export function withOwn(directory: string): Wrapper {
+  return inShell(['--mount'], `mount -t tmpfs -o mode=700 tmpfs '${directory}'`)
+}
+
+/** As another user, who has no groups. */
+export function asUser(uid: number): Wrapper {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
+}
+
+/** Whether this system lets this user do that. */
+export function works([program = '', ...args]: Wrapper): boolean {
+  return spawnSync(program, [...args, 'true'], { stdio: 'ignore' }).status === 0
+}
+
+function inShell(namespaces: readonly string[], prepare: string): Wrapper {
+  return ['unshare', ...namespaces, 'sh', '-c', `${prepare} && exec "$0" "$@"`]
+}
