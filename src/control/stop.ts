@@ -37,11 +37,15 @@ export async function stopService(
   try {
     const result = await client.request('stop', { force })
     await client.closed
-    while (isVisible && isRunning(pid)) await delay(lookEveryMs)
+    if (isVisible) await ended(pid)
     return result
   } finally {
     over.abort()
   }
+}
+
+async function ended(pid: number): Promise<void> {
+  while (isRunning(pid)) await delay(lookEveryMs)
 }
 
 /** Asked for, not sent: who waits asks as often as it wants to show, and the service need not know of it. */

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ambient } from '../config/environment.ts'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
+import { startProcess } from '../start-process.ts'
 
 /** Options of flock(1) that util-linux and BusyBox share. */
 const options = { exclusive: '-x', shared: '-s' } as const
@@ -26,15 +27,15 @@ const retryEveryMs = 200
  * helper has ended, passes to whoever inherits the descriptor, and goes when the last of them has closed it.
  *
  * @returns false when another open file description has a lock that excludes this one
- * @throws HelloserverError `BOOT_FAILED` when flock(1) cannot be run, or the file system has no such locks
+ * @throws HelloserverError `BOOT_FAILED` when there is no flock(1), `CANNOT_SPAWN` when it cannot be started, `BOOT_FAILED` when the
+ * file system has no such locks
  */
 export async function flock(fd: number, mode: keyof typeof options): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await flockOnce(fd, options[mode])
     } catch (error) {
-      if (error instanceof HelloserverError) throw error
-      const code = codeOf(error)
+      const code = error instanceof HelloserverError ? codeOf(error.cause) : undefined
       if (code === 'ENOENT') {
         throw new HelloserverError(
           'BOOT_FAILED',
@@ -42,13 +43,7 @@ export async function flock(fd: number, mode: keyof typeof options): Promise<boo
           { cause: error },
         )
       }
-      if (code === undefined || !passing.has(code) || attempt === tries) {
-        throw new HelloserverError(
-          'BOOT_FAILED',
-          `Cannot run the program "flock" for the PID lock: ${messageOf(error)}`,
-          { cause: error },
-        )
-      }
+      if (code === undefined || !passing.has(code) || attempt === tries) throw error
       await delay(retryEveryMs)
     }
   }
@@ -56,12 +51,15 @@ export async function flock(fd: number, mode: keyof typeof options): Promise<boo
 
 function flockOnce(fd: number, option: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const helper = spawn('flock', ['-n', option, String(helperFd)], {
-      env: { PATH: ambient('PATH') ?? '/usr/bin:/bin', LC_ALL: 'C' },
-      stdio: ['ignore', 'ignore', 'pipe', fd],
-      timeout: answerWithinMs,
-      killSignal: 'SIGKILL',
-    })
+    const start = () =>
+      spawn('flock', ['-n', option, String(helperFd)], {
+        env: { PATH: ambient('PATH') ?? '/usr/bin:/bin', LC_ALL: 'C' },
+        stdio: ['ignore', 'ignore', 'pipe', fd],
+        timeout: answerWithinMs,
+        killSignal: 'SIGKILL',
+      })
+    const helper = startProcess('"flock" for the PID lock', start, reject)
+    if (helper === undefined) return
     let said = ''
     helper.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text

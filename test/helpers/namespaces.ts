@@ -18,7 +18,7 @@ export function withOwn(directory: string): Wrapper {
 }
 
 /** As another user, who has no groups. */
-export function asUser(uid: number): Wrapper {
+export function asUser(uid: number): readonly [string, ...string[]] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
 }
 

@@ -41,8 +41,9 @@ async function whileContained(sandbox: Sandbox, during: () => Promise<void>): Pr
 async function squat(t: TestContext, { runDir }: Sandbox, uid: number): Promise<number> {
   const name = createHash('sha256').update(join(runDir, 'helloserver.pid')).digest('hex')
   const script = `require('net').createServer().listen('\\0helloserver/${name}', () => console.log('there'))`
-  const [program = '', ...args] = [...asUser(uid), process.execPath, '-e', script]
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [setpriv, ...identity] = asUser(uid)
+  const args = [...identity, process.execPath, '-e', script]
+  const child = spawn(setpriv, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => void child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   return child.pid ?? 0
