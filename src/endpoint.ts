@@ -24,8 +24,24 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 export function parseHost(text: string): string | undefined {
   const bracketed = /^\[(.+)\]$/.exec(text)?.[1]
   if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed : undefined
-  if (isIPv6(text)) return text
-  return /^[^:[\]\s/]+$/.test(text) ? text : undefined
+  return isIPv6(text) || isName(text) ? text : undefined
+}
+
+/** The longest name, and the longest of its labels (RFC 1035, 2.3.4). */
+const maxNameLength = 253
+const maxLabelLength = 63
+
+/**
+ * Whether some resolver may know a name. By the URL standard, as by inet_aton(3), a name that ends in a number is an
+ * IPv4 address: `127.1` is one, `256.1.1.1` will never be.
+ */
+function isName(text: string): boolean {
+  if (text.length > maxNameLength || /[\s:/?#@%\\[\]]/.test(text)) return false
+  const labels = text.replace(/\.$/, '').split('.')
+  const areLabels = labels.every(
+    (label) => label.length <= maxLabelLength && /^[^-]/.test(label) && !label.endsWith('-'),
+  )
+  return areLabels && URL.canParse(`http://${text}`)
 }
 
 /** By the URL standard's parser, which browsers have too; a zone, as in `fe80::1%eth0`, is none of its concern. */

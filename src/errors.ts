@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'RUNS_ELSEWHERE'
   | 'NOT_RUNNING'
   | 'ADDRESS_TAKEN'
+  | 'ADDRESS_ABSENT'
   | 'APP_FAILED'
   | 'BOOT_FAILED'
   | 'CANNOT_SPAWN'

@@ -101,6 +101,14 @@ export interface DrainStatus {
   readonly remainingMs: number
 }
 
+/** Something that a service on standby waits for, besides the lease. */
+export interface Waiting {
+  /** A sentence for people. */
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+}
+
 /** The object of `status --json`: part of the contract, scripts read it. */
 export interface Status {
   readonly name: string
@@ -122,6 +130,8 @@ export interface Status {
   readonly lastReload: ReloadResult | null
   /** Null while the service is not on its way to its end. */
   readonly drain: DrainStatus | null
+  /** Why the service does not listen although it may; null when it does, or may not. Absent before 1.0. */
+  readonly waiting?: Waiting | null
   /** The lease that hosts share through Redis; null for a service on its own. */
   readonly lease: LeaseStatus | null
   /** How the service stands among the hosts that share a Redis; null for a service on its own. */
@@ -129,4 +139,9 @@ export interface Status {
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** What happened to the service lately, newest last. */
   readonly events: readonly ServiceEvent[]
+}
+
+/** Why a service on standby does not serve. */
+export function standbyReason({ waiting, lease }: Pick<Status, 'waiting' | 'lease'>): string {
+  return waiting?.reason ?? lease?.reason ?? 'waiting'
 }

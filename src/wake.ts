@@ -1,17 +1,22 @@
 /** A sleep that can be cut short, once or for good. */
 export class Wake {
   #wake: (() => void) | undefined
-  #isOver = false
+  readonly #over = new AbortController()
   #isDue = false
 
   /** Whether it has ended for good. */
   get isOver(): boolean {
-    return this.#isOver
+    return this.#over.signal.aborted
+  }
+
+  /** Aborted when it has ended for good. */
+  get signal(): AbortSignal {
+    return this.#over.signal
   }
 
   /** Resolves after `ms`, or when somebody wakes it; at once when somebody has since the last sleep. */
   async sleep(ms: number): Promise<void> {
-    if (!this.#isOver && !this.#isDue) {
+    if (!this.isOver && !this.#isDue) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms)
         this.#wake = () => {
@@ -30,7 +35,7 @@ export class Wake {
   }
 
   end(): void {
-    this.#isOver = true
+    this.#over.abort()
     this.#wake?.()
   }
 }

@@ -16,6 +16,7 @@ import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
 import { readPid } from '../lock/pid-file.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import { PortTakenError } from '../lock/port-taken.ts'
+import { standbyReason } from '../status.ts'
 import { type Activation, activation } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
@@ -69,7 +70,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         lock: () => lock,
       })
       await service.openControl()
-      await service.admin.open(config)
+      await service.admin.open(() => service.primary.deployer.config)
       service.publishControl()
       await service.run(
         () => service.primary.start(),
@@ -142,11 +143,11 @@ function inheritedFd(given: Activation, log: Logger): number | undefined {
 
 function announce(mode: Mode, { primary }: Service): void {
   if (mode !== 'daemon') return
-  const { listen, lease, state } = primary.status(null)
+  const status = primary.status(null)
   const { pid } = process
-  if (state === 'standby')
-    reportBoot({ outcome: 'standby', pid, reason: lease?.reason ?? 'waiting' })
-  else reportBoot({ outcome: 'serving', pid, ...listen })
+  if (status.state === 'standby')
+    reportBoot({ outcome: 'standby', pid, reason: standbyReason(status) })
+  else reportBoot({ outcome: 'serving', pid, ...status.listen })
 }
 
 /** Somebody asked for the end during the start: this process has done it, and whoever launched it is told. */

@@ -14,7 +14,7 @@ import type { StopResult } from '../primary/drain.ts'
 import type { ReloadRequest } from '../primary/deployer.ts'
 import { Primary } from '../primary/primary.ts'
 import { onSignal } from '../primary/signals.ts'
-import type { ReloadResult } from '../status.ts'
+import { type ReloadResult, standbyReason } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import { Successor } from '../upgrade/successor.ts'
@@ -214,8 +214,8 @@ export class Service {
 
   /** Nobody who looks for the service is to be sent there before it can be found. */
   #sayReady(): void {
-    const { lease, state } = this.primary.status(null)
-    if (state === 'standby') this.#options.notifier.standingBy(lease?.reason ?? 'waiting')
+    const status = this.primary.status(null)
+    if (status.state === 'standby') this.#options.notifier.standingBy(standbyReason(status))
     else this.#sayServing()
     this.#isReady = true
   }

@@ -72,7 +72,7 @@ export async function succeed(name: string): Promise<number> {
         () => {
           service.publishControl()
           predecessor.announceServing(service.primary.heritage)
-          void service.admin.takeOver(() => service.primary.deployer.config)
+          service.admin.takeOver(() => service.primary.deployer.config)
         },
       )
       await Promise.race([running, predecessor.orphaned()])

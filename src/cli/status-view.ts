@@ -18,6 +18,9 @@ export function statusView(status: Status): string[] {
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
     // A line of its own while it lasts, and none otherwise.
     ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
+    ...(status.waiting
+      ? [['waiting', `since ${status.waiting.since}: ${status.waiting.reason}`] as [string, string]]
+      : []),
     ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
     ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
     ['listen', endpointText(listen)],
@@ -71,7 +74,9 @@ function leaseLine({
   reason,
 }: LeaseStatus): string {
   if (!held) {
-    return holder === null ? `not held: ${reason}` : `held by ${holder} since ${since}`
+    return holder === null
+      ? `not held${reason === null ? '' : `: ${reason}`}`
+      : `held by ${holder} since ${since}`
   }
   const place = mode === 'slots' ? `, slot ${slot}` : ''
   return `held with token ${token}${place} since ${since}, for ${validForMs} ms more if Redis is silent`

@@ -18,7 +18,8 @@ export function factsOf(status: Status): HostFacts {
   }
 }
 
-/** Whether the fleet is less when a host in this state goes down. */
-export function isUp(state: HostFacts['state']): boolean {
+/** Whether the fleet is less when a host like this goes down: it serves, or could at once. */
+export function isUp({ state, waiting }: Pick<Status, 'state' | 'waiting'>): boolean {
+  if (waiting) return false
   return state === 'serving' || state === 'degraded' || state === 'standby'
 }

@@ -48,7 +48,7 @@ export class Registry {
 
   /** Whether this host serves, or could at once. */
   get isUp(): boolean {
-    return this.#isOpen && this.#status !== undefined && isUp(this.#status().state)
+    return this.#isOpen && this.#status !== undefined && isUp(this.#status())
   }
 
   /**
@@ -100,11 +100,11 @@ export class Registry {
 
   async #register(status: Status): Promise<void> {
     // Until it has started it could still fail.
-    const facts = factsOf(this.#isOpen ? status : { ...status, state: 'starting' })
-    this.#hasBeenUp ||= isUp(facts.state)
+    const told: Status = this.#isOpen ? status : { ...status, state: 'starting' }
+    this.#hasBeenUp ||= isUp(told)
     const { others, rival } = await this.#store.beat(this.#member, {
-      facts,
-      isUp: isUp(facts.state),
+      facts: factsOf(told),
+      isUp: isUp(told),
       hasBeenUp: this.#hasBeenUp,
       hasRegistered: this.#hasRegistered,
       permit: this.#permit(),

@@ -12,7 +12,7 @@ export type BootReport =
       readonly host: string
       readonly port: number
     }
-  /** It has started, and another host serves, or Redis cannot be asked. */
+  /** It has started; another host serves, Redis cannot be asked, or the address is not there yet. */
   | { readonly outcome: 'standby'; readonly pid: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly code: ErrorCode | undefined; readonly message: string }
 

@@ -50,6 +50,8 @@ export interface EventDetails {
   draining: { readonly cause: string }
   /** Another host has the lease, or it cannot be asked for. */
   standby: { readonly reason: string }
+  /** It may serve, and has no address to do it on. */
+  'cannot-listen': { readonly reason: string }
   'lease-won': { readonly token: number; readonly slot: number }
   /** Who waited is turned away, for the host that has it now. */
   'lease-lost': { readonly reason: string; readonly shed: number }
@@ -137,6 +139,10 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   standby: {
     level: 'info',
     text: ({ reason }) => `Standing by: ${reason}`,
+  },
+  'cannot-listen': {
+    level: 'warn',
+    text: ({ reason }) => `${reason}; trying again until it can`,
   },
   'lease-won': { level: 'info', text: ({ token }) => `Won the lease with token ${token}` },
   'lease-lost': {

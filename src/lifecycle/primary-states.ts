@@ -1,6 +1,6 @@
 import type { Transitions } from './machine.ts'
 
-/** Where the service is in its life; `standby` waits for the lease. */
+/** Where the service is in its life; `standby` waits for the lease, or for an address that the host does not have yet. */
 export type PrimaryState = 'starting' | 'standby' | 'binding' | 'serving' | 'draining' | 'stopped'
 
 export type PrimaryEvent =

@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { endpointText } from '../endpoint.ts'
-import { codeOf, HelloserverError, messageOf, stopping } from '../errors.ts'
+import { variables } from '../config/environment.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { HelloserverError, messageOf, stopping } from '../errors.ts'
 import {
   acceptHandles,
   type ListeningHandle,
@@ -9,6 +10,8 @@ import {
   listenOn,
   type SocketHandle,
 } from '../ipc/socket-handle.ts'
+import { bindFailure } from '../network/bind-failure.ts'
+import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
@@ -22,6 +25,7 @@ export class Listener {
   readonly #server: Server = createServer()
   readonly #onConnection: (handle: SocketHandle) => void
   readonly #log: Logger
+  readonly #closed = new AbortController()
   #accepted = 0
 
   constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
@@ -38,21 +42,28 @@ export class Listener {
   /**
    * Binds and listens.
    *
-   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` for an address that this host cannot have, or
-   * `BOOT_FAILED`, also when it is closed before it has bound
+   * @throws HelloserverError as `listenFailure` says, or `STOPPING` when it is closed before it has bound
    */
   async listen(host: string, port: number): Promise<void> {
+    let address: string | undefined
+    try {
+      address = await resolveHost(host, this.#closed.signal)
+      await this.#bind(address, port)
+    } catch (error) {
+      throw this.#closed.signal.aborted ? stopping() : listenFailure(error, { host, port }, address)
+    }
+    this.#accept()
+  }
+
+  async #bind(host: string, port: number): Promise<void> {
+    this.#closed.signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {
-      const onError = (error: Error) => reject(explain(error, host, port))
-      // Closed while the name is looked up, Node never listens, and never says so.
-      const onClose = () => reject(stopping())
-      this.#server.once('error', onError).once('close', onClose)
+      this.#server.once('error', reject)
       this.#server.listen({ host, port, backlog, exclusive: true }, () => {
-        this.#server.removeListener('error', onError).removeListener('close', onClose)
+        this.#server.removeListener('error', reject)
         resolve()
       })
     })
-    this.#accept()
   }
 
   /** Goes on listening on a socket that another process has passed on. */
@@ -112,6 +123,7 @@ export class Listener {
 
   /** Stops to accept; what was accepted is not touched. */
   close(): void {
+    this.#closed.abort()
     this.#server.close()
   }
 
@@ -127,35 +139,16 @@ export class Listener {
   }
 }
 
-function explain(error: Error, host: string, port: number): HelloserverError {
-  const where = endpointText({ host, port })
-  switch (codeOf(error)) {
-    case 'EADDRINUSE':
-      return new HelloserverError(
-        'ADDRESS_TAKEN',
-        `Cannot listen on ${where}: another program has it; stop that one, or set HELLOSERVER_PORT`,
-        { cause: error },
-      )
-    case 'EACCES':
-      return new HelloserverError(
-        'ADDRESS_TAKEN',
-        `Cannot listen on ${where}: this user may not; use a port above 1023, or run with CAP_NET_BIND_SERVICE`,
-        { cause: error },
-      )
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new HelloserverError(
-        'BAD_CONFIG',
-        `Cannot listen on ${where}: this host has no such address; set HELLOSERVER_HOST`,
-        { cause: error },
-      )
-    default:
-      return new HelloserverError(
-        'ADDRESS_TAKEN',
-        `Cannot listen on ${where}: ${messageOf(error)}`,
-        {
-          cause: error,
-        },
-      )
+/** Why the service cannot listen at an address: `ADDRESS_ABSENT`, `ADDRESS_TAKEN` or `BAD_CONFIG`. */
+export function listenFailure(
+  error: unknown,
+  endpoint: Endpoint,
+  address?: string,
+): HelloserverError {
+  const wish = {
+    what: 'Cannot listen on',
+    setting: variables.host,
+    portSetting: variables.port,
   }
+  return bindFailure(error, endpoint, wish, address)
 }

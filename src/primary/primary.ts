@@ -75,7 +75,6 @@ export class Primary {
       config: () => this.deployer.config,
       inheritedFd: options.inheritedFd,
       events: this.events,
-      log,
       onServing: options.onServing,
     })
     // Reloads, scalings and recyclings change the same workers.
@@ -98,14 +97,17 @@ export class Primary {
       fleet: options.fleet,
       upgrade: (program, environment) => this.#upgrade(program, environment),
       applyLog: options.applyLog,
-      onReloading: options.onReloading,
+      onReloading: (outcome) => {
+        void outcome.then(() => this.#tenure.lookAgain())
+        options.onReloading(outcome)
+      },
       moveAdmin: options.moveAdmin,
     })
   }
 
   /**
    * Brings the workers up, then binds: nobody can connect before somebody can answer. Resolves when the service
-   * serves, or stands by because another host does.
+   * serves, or stands by: another host does, or this one does not have its address yet.
    *
    * @param takeOver - gets what a predecessor passes on, once the workers are ready
    * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
@@ -185,6 +187,7 @@ export class Primary {
       ...this.#path.status,
       lastReload: this.deployer.last,
       drain: this.#drain.status,
+      waiting: this.#tenure.waiting,
       lease: this.#tenure.lease.status,
       fleet: this.#options.fleet.status,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },

@@ -1,22 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/load.ts'
 import { deferred } from '../deferred.ts'
-import { type HelloserverError, messageOf, stopping } from '../errors.ts'
+import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import { whoHas } from '../lease/who-has.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
+import { Attempts, type Pace } from '../network/attempts.ts'
+import { assertPresent } from '../network/presence.ts'
+import { resolveHost } from '../network/resolve.ts'
+import type { Waiting } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import type { Offer, OfferedListener } from '../upgrade/predecessor.ts'
 import type { Estate } from '../upgrade/successor.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { listenFailure } from './listener.ts'
 import type { Listeners } from './listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** A host that has the lease and cannot listen leaves it to others for so long, in milliseconds. */
-const retryBindMs = 5_000
+/** How often it is looked for an address that this host does not have yet: nobody sees anything of that. */
+const lookPace: Pace = { baseMs: 100, capMs: 2_000 }
+/** How soon it is tried again to listen where that failed otherwise: until then the lease is left to other hosts. */
+const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
 /** How often it is looked whether the last offer is claimed, and for how long; milliseconds. */
 const lookEveryMs = 1
 const claimWithinMs = 100
@@ -35,7 +41,6 @@ export interface TenureOptions {
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd: number | undefined
   readonly events: Events
-  readonly log: Logger
   /** Told when this host begins to serve, each time. */
   readonly onServing: () => void
 }
@@ -52,6 +57,11 @@ export class Tenure {
   #hasBegun = false
   /** A socket that a predecessor has passed on, until it is used. */
   #offered: OfferedListener | undefined
+  /** A predecessor listens: what cannot listen in its place must not take it. */
+  #succeedsListener = false
+  /** What keeps this host from listening where it may. */
+  #waiting: Waiting | null = null
+  readonly #attempts = new Attempts()
   #hasEnded = false
 
   constructor(options: TenureOptions) {
@@ -69,12 +79,14 @@ export class Tenure {
 
   /**
    * Asks for leave to serve, or goes on with what a predecessor had. Resolves when this host serves, or knows that it
-   * has to stand by.
+   * has to stand by: for another host, or for an address that it does not have yet.
    *
-   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` or `BOOT_FAILED` when it had leave and cannot listen
+   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` or `BOOT_FAILED` when it had leave and cannot listen;
+   * `ADDRESS_ABSENT` only when a predecessor could
    */
   async begin(offer: Offer | undefined): Promise<void> {
     this.#offered = offer?.listener
+    this.#succeedsListener = this.#offered !== undefined
     if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.seek()
     await this.#begun.promise
@@ -84,6 +96,16 @@ export class Tenure {
   /** This process was paused, and goes on: whether it may still serve comes before anything else. */
   check(): void {
     this.lease.check()
+  }
+
+  /** Why this host does not listen although it may; null when it does, or may not. */
+  get waiting(): Waiting | null {
+    return this.#waiting
+  }
+
+  /** What is waited for may have changed: tries at once. */
+  lookAgain(): void {
+    if (this.#waiting !== null) this.#attempts.hurry()
   }
 
   /** What makes a process the service, at the moment at which another is to be. */
@@ -96,17 +118,21 @@ export class Tenure {
 
   /** Another process of this host goes on with the lease. */
   passOn(): void {
+    this.#attempts.stop()
     this.lease.rest()
   }
 
   /** It did not: this one does. */
   takeBack(): void {
-    if (this.#options.machine.state === 'standby') this.lease.seek()
+    if (this.#options.machine.state !== 'standby') return
+    if (this.#waiting === null) this.lease.seek()
+    else this.#tryAgain(lookPace)
   }
 
   /** The service ends: nothing is begun any more. */
   end(): void {
     this.#hasEnded = true
+    this.#attempts.stop()
     this.#begun.reject(stopping())
   }
 
@@ -147,7 +173,7 @@ export class Tenure {
   }
 
   async #bind(grant: Grant): Promise<void> {
-    const { machine, dispatcher, listeners, log, onServing } = this.#options
+    const { machine, dispatcher, listeners, onServing } = this.#options
     const isCurrent = () => machine.state === 'binding' && this.#holds(grant)
     try {
       await this.#listen()
@@ -156,21 +182,59 @@ export class Tenure {
         listeners.close()
         return
       }
+      this.#waiting = null
+      this.#attempts.settle()
       machine.apply('bound')
       onServing()
       dispatcher.resume()
       this.#begun.resolve()
     } catch (error) {
       if (!isCurrent()) return
-      if (!this.#hasBegun) {
-        this.#begun.reject(error as Error)
-        return
-      }
-      log.error({ reason: messageOf(error) }, 'Cannot serve; leaving the lease to other hosts')
-      machine.apply('stand-down', messageOf(error))
-      await this.lease.release()
-      await delay(retryBindMs, undefined, { ref: false })
-      if (!this.#hasEnded) this.takeBack()
+      const isAbsent = codeOf(error) === 'ADDRESS_ABSENT'
+      // At the start, somebody is there to be told what waiting does not help against.
+      const mayWait = this.#hasBegun || (isAbsent && !this.#succeedsListener)
+      if (mayWait) await this.#stepBack(messageOf(error), isAbsent ? lookPace : bindPace)
+      else this.#begun.reject(error as Error)
+    }
+  }
+
+  /** This host cannot listen: it leaves the lease to others, and tries again. */
+  async #stepBack(reason: string, pace: Pace): Promise<void> {
+    this.#wait(reason)
+    this.#options.machine.apply('stand-down', reason)
+    this.#begun.resolve()
+    await this.lease.release()
+    if (!this.#hasEnded) this.#tryAgain(pace)
+  }
+
+  #wait(reason: string): void {
+    if (this.#waiting?.reason === reason) return
+    this.#waiting = { reason, since: new Date().toISOString() }
+    this.#options.events.record('cannot-listen', { reason })
+  }
+
+  #tryAgain(pace: Pace): void {
+    this.#attempts.start(
+      pace,
+      (signal) => this.#isPresent(signal),
+      () => this.lease.seek(),
+    )
+  }
+
+  /** Without the lease nobody is to connect, so that the address is only looked for. */
+  async #isPresent(signal: AbortSignal): Promise<boolean> {
+    const { host, port } = this.#options.config()
+    let address: string | undefined
+    try {
+      address = await resolveHost(host, signal)
+      await assertPresent(address)
+      return true
+    } catch (error) {
+      const failure = listenFailure(error, { host, port }, address)
+      // What else there is against it, listening will say.
+      if (failure.code !== 'ADDRESS_ABSENT') return true
+      if (!signal.aborted) this.#wait(failure.message)
+      return false
     }
   }
 
@@ -194,6 +258,7 @@ export class Tenure {
   }
 
   #standBy(reason: string): void {
+    this.#waiting = null
     this.#options.events.record('standby', { reason })
     this.#begun.resolve()
   }

@@ -1,4 +1,4 @@
-import { type Endpoint, endpointText } from '../endpoint.ts'
+import { type Endpoint, endpointText, parseHost } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 
 interface Credentials {
@@ -100,7 +100,7 @@ type Refuse = (problem: string) => never
 
 function addressOf(text: string, fallback: number, refuse: Refuse): Endpoint {
   const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
-  const host = found?.[1]?.replace(/^\[|\]$/g, '')
+  const host = parseHost(found?.[1] ?? '')
   const port = Number(found?.[2] ?? fallback)
   if (host === undefined) return refuse('it has something else where a host belongs')
   if (port < 1 || port > 65_535) return refuse('it has a port that is not from 1 to 65535')

@@ -58,6 +58,8 @@ export class Pm2 {
   environment: Readonly<Record<string, string>> = {}
   /** Where they are run. */
   folder = this.home
+  /** A program that starts them, and its arguments. */
+  wrapper: readonly string[] = []
   readonly #loads: Load[] = []
   readonly #problems: unknown[] = []
 
@@ -197,7 +199,8 @@ export class Pm2 {
   }
 
   #spawn(program: string, args: readonly string[]): ChildProcess {
-    return spawn(program, args, {
+    const [first = '', ...rest] = [...this.wrapper, program, ...args]
+    return spawn(first, rest, {
       cwd: this.folder,
       env: this.commandEnvironment,
       stdio: ['ignore', 'pipe', 'pipe'],

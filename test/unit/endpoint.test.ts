@@ -33,6 +33,29 @@ for (const text of [
   test(`"${text}" is no endpoint`, () => assert.equal(parseEndpoint(text), undefined))
 }
 
+for (const [name, isOne] of [
+  ['web-1.example', true],
+  ['web_1.example.', true],
+  ['0', true],
+  ['127.1', true],
+  ['bücher.example', true],
+  ['256.1.1.1', false],
+  ['10.0.0.1.2', false],
+  ['a..b', false],
+  ['.a', false],
+  ['-a.b', false],
+  ['a-.b', false],
+  ['a b', false],
+  ['a%20b', false],
+  ['user@a', false],
+  [`${'a'.repeat(64)}.b`, false],
+  [Array(64).fill('abc').join('.'), false],
+] as const) {
+  test(`the name "${name}" ${isOne ? 'may' : 'can never'} resolve`, () => {
+    assert.equal(parseHost(name), isOne ? name : undefined)
+  })
+}
+
 test('every IPv6 address is taken with and without brackets, as Node.js knows them', () => {
   fc.assert(
     fc.property(fc.ipV6(), (host) => {

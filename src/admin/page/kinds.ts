@@ -22,6 +22,7 @@ const kinds: { readonly [Kind in EventKind]?: Shown } = {
   scaled: { tone: 'plain', label: 'scaled' },
   draining: { tone: 'warn', label: 'draining' },
   standby: { tone: 'plain', label: 'standby' },
+  'cannot-listen': { tone: 'bad', label: 'cannot listen' },
   'lease-won': { tone: 'good', label: 'lease won' },
   'lease-lost': { tone: 'bad', label: 'lease lost' },
   'lease-in-danger': { tone: 'warn', label: 'lease in danger' },

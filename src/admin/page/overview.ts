@@ -66,7 +66,7 @@ function showLease({ lease }: Status): void {
   }
 }
 
-function showReload({ lastReload, drain }: Status): void {
+function showReload({ lastReload, drain, waiting }: Status): void {
   const alert = byId('alert')
   if (lastReload === null) {
     show('reload', 'none yet')
@@ -77,6 +77,7 @@ function showReload({ lastReload, drain }: Status): void {
     show('reload-detail', `${timeOf(lastReload.at)}, took ${milliseconds(lastReload.durationMs)}`)
   }
   const texts = [
+    waiting ? `Not serving: ${waiting.reason}.` : '',
     drain === null
       ? ''
       : `Draining (${drain.cause}): ${drain.queued} wait, ${drain.inHand} in hand, at most ${span(drain.remainingMs)} more.`,

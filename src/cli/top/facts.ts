@@ -37,6 +37,7 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
       text(`version ${version}`),
     ],
     ...(lease === null ? [] : [leasePieces(lease)]),
+    ...(status.waiting ? [labelled('waiting', status.waiting.reason)] : []),
     ...(drain === null ? [] : [labelled('drain', drainLine(drain), drain.cause)]),
     ...(fleet?.waiting ? [labelled('fleet', permitLine(fleet.waiting))] : []),
     labelled(

@@ -45,12 +45,31 @@ test('a port that another program has is refused, with what to do', async (t) =>
   })
 })
 
-test('an address that this host does not have is a bad configuration', async (t) => {
-  // TEST-NET-1 (RFC 5737) belongs to nobody.
-  await assert.rejects(listener(t).listener.listen('192.0.2.1', 0), {
-    code: 'BAD_CONFIG',
-    message: /this host has no such address; set HELLOSERVER_HOST$/,
+// TEST-NET-1 (RFC 5737) belongs to nobody, and neither do names under "invalid" (RFC 6761).
+for (const [host, message] of [
+  ['192.0.2.1', 'Cannot listen on 192.0.2.1:0: this host does not have the address'],
+  ['no.invalid', 'Cannot listen on no.invalid:0: the name does not resolve (not found)'],
+  ['fe80::1%no0', 'Cannot listen on [fe80::1%no0]:0: this host does not have the interface "no0"'],
+] as const) {
+  test(`${host} is an address that may yet come`, async (t) => {
+    const failure = { code: 'ADDRESS_ABSENT', message }
+    await assert.rejects(listener(t).listener.listen(host, 0), failure)
   })
+}
+
+test('an address of one link, without the link, never comes', async (t) => {
+  await assert.rejects(listener(t).listener.listen('fe80::1', 0), {
+    code: 'BAD_CONFIG',
+    message: /set HELLOSERVER_HOST to "fe80::1%INTERFACE"$/,
+  })
+})
+
+test('one that is closed before it has bound never listens', async (t) => {
+  const { listener: made } = listener(t)
+  const listening = made.listen('127.0.0.1', 0)
+  made.close()
+  await assert.rejects(listening, { code: 'STOPPING' })
+  assert.equal(made.address, undefined)
 })
 
 test('a closed listener refuses, and leaves those who are connected alone', async (t) => {

@@ -1,0 +1,64 @@
+import { isIP } from 'node:net'
+import { type Endpoint, endpointText } from '../endpoint.ts'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+
+/** Who wants to listen, for the words of a failure. */
+export interface Wish {
+  /** Begins the sentence, which goes on with the address. */
+  readonly what: string
+  /** What sets the address. */
+  readonly setting: string
+  /** What sets the port. */
+  readonly portSetting: string
+}
+
+/** What a resolver says of a name that may be known later: it has none, or it was not asked. */
+const unresolved =
+  /^(ENOTFOUND|EAI_(AGAIN|FAIL|NODATA|NONAME|ADDRFAMILY|SYSTEM)|ETIMEOUT|ESERVFAIL|ECONNREFUSED)$/
+
+/** What the system says of an address, a network or an interface that it does not have, and may yet get. */
+const absent = /^(EADDRNOTAVAIL|ENETUNREACH|EHOSTUNREACH|ENETDOWN|ENODEV|ENXIO|EAFNOSUPPORT)$/
+
+/** IPv6 addresses that mean something on one link alone (RFC 4291, 2.5.6). */
+const linkLocal = /^fe[89ab][\da-f]:/i
+
+/**
+ * Why nobody can listen at an address: `ADDRESS_ABSENT` when the host may have it later, `BAD_CONFIG` when it never
+ * will, `ADDRESS_TAKEN` for the rest.
+ *
+ * @param address - what the host stands for, as far as that is known
+ */
+export function bindFailure(
+  error: unknown,
+  endpoint: Endpoint,
+  { what, setting, portSetting }: Wish,
+  address = endpoint.host,
+): HelloserverError {
+  const { host } = endpoint
+  const code = codeOf(error) ?? ''
+  const resolved = address === host ? '' : ` (${address})`
+  const fail = (kind: 'ADDRESS_ABSENT' | 'ADDRESS_TAKEN' | 'BAD_CONFIG', why: string) =>
+    new HelloserverError(kind, `${what} ${endpointText(endpoint)}${resolved}: ${why}`, {
+      cause: error,
+    })
+  if (code === 'EADDRINUSE') {
+    return fail('ADDRESS_TAKEN', `another program has it; stop that one, or set ${portSetting}`)
+  }
+  if (code === 'EACCES') {
+    return fail(
+      'BAD_CONFIG',
+      `this user may not; use a port above 1023, or run with CAP_NET_BIND_SERVICE`,
+    )
+  }
+  if (isIP(host) === 0 && unresolved.test(code)) {
+    return fail('ADDRESS_ABSENT', `the name does not resolve (${messageOf(error)})`)
+  }
+  if (absent.test(code)) return fail('ADDRESS_ABSENT', 'this host does not have the address')
+  if (code === 'EINVAL' && linkLocal.test(address)) {
+    const zone = address.split('%')[1]
+    return zone === undefined
+      ? fail('BAD_CONFIG', `the address is of one link only; set ${setting} to "${host}%INTERFACE"`)
+      : fail('ADDRESS_ABSENT', `this host does not have the interface "${zone}"`)
+  }
+  return fail('ADDRESS_TAKEN', messageOf(error))
+}

@@ -1,0 +1,20 @@
+import { createSocket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+
+/**
+ * Resolves when this host has an address, by binding a datagram socket to it: the system asks the same of both kinds,
+ * and no client can connect to this one.
+ *
+ * @throws Error what the system said
+ */
+export async function assertPresent(address: string): Promise<void> {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ address, port: 0, exclusive: true }, resolve)
+    })
+  } finally {
+    socket.close()
+  }
+}
