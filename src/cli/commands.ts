@@ -5,7 +5,8 @@ import { stopService } from '../control/stop.ts'
 import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
-import { LogFollower, lastLines } from '../telemetry/log-follower.ts'
+import { LogFollower } from '../telemetry/log-follower.ts'
+import { lastLines } from '../telemetry/log-part.ts'
 import { visibleLines } from '../visible.ts'
 import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
@@ -106,16 +107,16 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
       `There is no log at ${path}; the daemon has not run yet`,
     )
   }
-  const last = lastLines(path, lines)
+  const { lines: last, ...position } = lastLines(path, lines)
   const shown = await logView(options)
   const show = (bytes: Buffer) =>
     new Promise<void>((resolve, reject) => {
       process.stdout.write(shown(bytes), (error) => (error ? reject(error) : resolve()))
     })
   try {
-    await show(last.lines)
+    await show(last)
     if (!follow) return
-    await new LogFollower({ path, offset: last.end, show }).follow(new AbortController().signal)
+    await new LogFollower({ path, ...position, show }).follow(new AbortController().signal)
   } catch (error) {
     // Whoever read this, such as `head`, has seen enough.
     if (codeOf(error) !== 'EPIPE') throw error

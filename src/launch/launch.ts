@@ -11,13 +11,11 @@ import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
 import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
-import { openOwned } from '../trust.ts'
+import { openLog } from '../telemetry/open-log.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
-
-const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
 
 /**
  * Runs its arguments in the background: the daemon's second fork. It exits, which leaves the daemon to init, when
@@ -87,7 +85,7 @@ function spawned(files: RunFiles, environment: Environment): Promise<ChildProces
 function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
   // The shell has nobody to tell but the log that there is no such program.
   accessSync(process.execPath, constants.X_OK)
-  const log = openOwned('log', logFile, appending)
+  const log = openLog(logFile)
   try {
     return spawn(
       '/bin/sh',

@@ -1,12 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RunFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
+import { Keeper } from '../files/keeper.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { LogCursor, type LogPosition } from '../telemetry/log-cursor.ts'
-import { boundedOffset, fileIdOf, LogFollower } from '../telemetry/log-follower.ts'
+import { LogFollower } from '../telemetry/log-follower.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
 /** So much of what was logged while no bridge was attached is shown by the next one, in bytes. */
 const maxCatchUpBytes = 256 * 1024
+/** When the log cannot be read, it is tried again after so long, in milliseconds. */
+const retryAfterMs = 1_000
 
 /**
  * Shows the service's log in pm2's, each line once: from where the last bridge stopped, until `signal` is
@@ -18,52 +22,98 @@ export async function showLog(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const cursor = new LogCursor(files.logCursorFile)
-  try {
-    const start = startOf(files.logFile, cursor.read())
-    if (start.skipped > 0) {
-      log.warn(
-        { skippedBytes: start.skipped, logFile: files.logFile },
-        'Older log lines are left out here',
-      )
-    }
-    const follower = new LogFollower({
-      path: files.logFile,
-      ...start.from,
-      show: (lines) => pm2.show(lines),
-      onShown: keepIn(cursor, log),
-    })
-    await follower.follow(signal)
-  } catch (error) {
-    log.error({ reason: messageOf(error) }, 'Cannot show the log; the service itself goes on')
-  }
-}
-
-/** A cursor that cannot be written, as on a full disk, costs the next bridge its place, not this one its view. */
-function keepIn(cursor: LogCursor, log: Logger): (offset: number, fileId: string) => void {
-  let isWarned = false
-  return (offset, fileId) => {
+  const place = new KeptPlace(files.logCursorFile, log)
+  let isTold = false
+  for (;;) {
     try {
-      cursor.write({ offset, fileId })
+      await followFrom(place, files, pm2, log, signal)
+      break
     } catch (error) {
-      if (isWarned) return
-      isWarned = true
-      log.warn(
-        { reason: messageOf(error) },
-        'Cannot keep how far the log was shown; lines may be shown again after a reload',
-      )
+      if (!isTold) {
+        log.error({ reason: messageOf(error) }, 'Cannot show the log; the service itself goes on')
+      }
+      isTold = true
     }
+    if (signal.aborted) break
+    await delay(retryAfterMs, undefined, { signal }).catch(() => {})
+  }
+  await place.close()
+}
+
+async function followFrom(
+  place: KeptPlace,
+  { logFile: path }: RunFiles,
+  pm2: Pick<Pm2Process, 'show'>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const follower = new LogFollower({
+    path,
+    ...(place.position ?? { offset: 0 }),
+    maxCatchUpBytes,
+    show: (lines) => pm2.show(lines),
+    onShown: (offset, fileId) => place.moveTo({ offset, fileId }),
+  })
+  const { skippedBytes } = follower
+  if (skippedBytes > 0)
+    log.warn({ skippedBytes, logFile: path }, 'Older log lines are left out here')
+  try {
+    await follower.follow(signal)
+  } finally {
+    follower.close()
   }
 }
 
-/** Goes on from where the log was shown to, or leaves out what is too much. */
-function startOf(
-  path: string,
-  shown: LogPosition | undefined,
-): { from: Partial<LogPosition> & { offset: number }; skipped: number } {
-  const isCut = shown !== undefined && shown.fileId !== fileIdOf(path)
-  const { offset, skipped } = boundedOffset(path, isCut ? 0 : (shown?.offset ?? 0), maxCatchUpBytes)
-  // What was cut off comes before all of this file: it is shown only when nothing of this one is left out.
-  if (isCut && skipped === 0) return { from: shown, skipped }
-  return { from: { offset }, skipped }
+/**
+ * How far the log was shown, for the next bridge. A place that cannot be written down, as on a full disk, costs that one
+ * its start, not this one its view.
+ */
+class KeptPlace {
+  readonly #cursor: LogCursor
+  readonly #log: Logger
+  readonly #keeper: Keeper
+  #isWarned = false
+  position: LogPosition | undefined
+
+  constructor(path: string, log: Logger) {
+    this.#cursor = new LogCursor(path)
+    this.#log = log
+    this.position = this.#cursor.read()
+    this.#keeper = new Keeper({
+      onPutBack: () => {},
+      onFailure: (_, __, reason) => this.#warn(reason),
+    })
+    this.#keeper.keep({
+      what: 'log cursor',
+      path,
+      isThere: () => this.#cursor.isThere,
+      putBack: () => this.#write(),
+    })
+  }
+
+  moveTo(position: LogPosition): void {
+    this.position = position
+    try {
+      this.#write()
+    } catch (error) {
+      this.#warn(messageOf(error))
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#keeper.close()
+  }
+
+  #write(): void {
+    if (this.position !== undefined) this.#cursor.write(this.position)
+  }
+
+  #warn(reason: string): void {
+    if (this.#isWarned) return
+    this.#isWarned = true
+    this.#log.warn(
+      { reason },
+      'Cannot keep how far the log was shown; lines may be shown again after a reload',
+    )
+  }
 }

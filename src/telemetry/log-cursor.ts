@@ -1,6 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { identityOf } from '../files/identity.ts'
+import { putInPlace } from '../files/put-in-place.ts'
 
-/** How far a log has been shown: so many bytes of the file that had this id (`fileIdOf`). */
+/** How far a log has been shown: so many bytes of the file that had this id (`logIdOf`). */
 export interface LogPosition {
   readonly offset: number
   readonly fileId: string
@@ -9,6 +11,7 @@ export interface LogPosition {
 /** How far a log has been shown, kept in a file for whoever shows it next. */
 export class LogCursor {
   readonly #path: string
+  #isWritten = false
 
   constructor(path: string) {
     this.#path = path
@@ -28,7 +31,14 @@ export class LogCursor {
 
   write({ offset, fileId }: LogPosition): void {
     const temporary = `${this.#path}.${process.pid}`
-    writeFileSync(temporary, `${offset} ${fileId}\n`, { mode: 0o600 })
-    renameSync(temporary, this.#path)
+    rmSync(temporary, { force: true })
+    writeFileSync(temporary, `${offset} ${fileId}\n`, { mode: 0o600, flag: 'wx' })
+    putInPlace(temporary, this.#path)
+    this.#isWritten = true
+  }
+
+  /** Whether one is there, or none was written yet. Another one is the next bridge's, which goes on from there. */
+  get isThere(): boolean {
+    return !this.#isWritten || identityOf(this.#path) !== undefined
   }
 }

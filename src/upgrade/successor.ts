@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments } from '../debugger.ts'
+import { deferred } from '../deferred.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { startProcess } from '../start-process.ts'
+import { openLog } from '../telemetry/open-log.ts'
 import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
 import {
@@ -57,6 +59,7 @@ export class Successor {
   /** Undefined when it could not be started. */
   readonly #child: ChildProcess | undefined
   readonly #deadline: NodeJS.Timeout
+  readonly #ended = deferred<void>()
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
   #fail: (reason: HelloserverError) => void = () => {}
@@ -74,7 +77,9 @@ export class Successor {
     this.#child?.on('error', (error) =>
       this.#give(`The successor is out of reach: ${error.message}`, 'RELOAD_FAILED'),
     )
+    if (this.#child === undefined) this.#ended.resolve()
     this.#child?.once('exit', (status, signal) => {
+      this.#ended.resolve()
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
       )
@@ -90,6 +95,11 @@ export class Successor {
   /** Its process; 0 when it has not come into being. */
   get pid(): number {
     return this.#child?.pid ?? 0
+  }
+
+  /** Resolves when its process has ended. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
   }
 
   /**
@@ -211,7 +221,7 @@ export class Successor {
 
 /** In a session of its own from the start, and with init for a parent once this process has ended. */
 function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOptions): ChildProcess {
-  const log = openSync(files.logFile, 'a', 0o600)
+  const log = openLog(files.logFile)
   try {
     const args = [...debuggerArguments, program, '--successor', '--name', files.name]
     return spawn(process.execPath, args, {

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -66,13 +78,6 @@ test('between one cut and the next no line is lost or changed', (t) => {
   )
 })
 
-test('a disk that is full loses lines, tells how many, and goes on', () => {
-  // Linux's own full disk.
-  const file = new LogFile('/dev/full')
-  assert.doesNotThrow(() => file.write('lost\n'))
-  assert.doesNotThrow(() => file.write('lost too\n'))
-})
-
 test('a part that cannot be kept is cut all the same, and the log says so', (t) => {
   const path = join(tempFolder(t), 'log')
   mkdirSync(rotatedName(path))
@@ -112,4 +117,128 @@ test('a line that was cut short counts as lost, and the next one begins on a lin
   // 102 lines fit; the next one fits in part.
   assert.deepEqual([lost, msg], [3, 'Log lines lost'])
   assert.deepEqual([after, last], ['after it', ''])
+})
+
+test('a line that the disk had no room for the end of is not continued by the next process', (t) => {
+  const path = join(tempFolder(t), 'log')
+  writeFileSync(path, 'one\ntw')
+  new LogFile(path).write('next\n')
+  assert.equal(readFileSync(path, 'utf8'), 'one\ntw\nnext\n')
+})
+
+test('a log that was renamed is gone on with at its path, and what was written stays where it is', (t) => {
+  const path = join(tempFolder(t), 'log')
+  const file = new LogFile(path)
+  file.write('one\n')
+  assert.equal(file.isThere, true)
+  renameSync(path, `${path}.1`)
+  assert.equal(file.isThere, false)
+  file.write('two\n')
+  file.reopen()
+  file.write('three\n')
+  assert.equal(file.isThere, true)
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), 'one\ntwo\n')
+  assert.equal(readFileSync(path, 'utf8'), 'three\n')
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+test('opening it again while it is there changes nothing', (t) => {
+  const path = join(tempFolder(t), 'log')
+  const file = new LogFile(path)
+  const { ino } = statSync(path)
+  file.reopen()
+  file.write('one\n')
+  assert.deepEqual([statSync(path).ino, readFileSync(path, 'utf8')], [ino, 'one\n'])
+})
+
+test('a file that others have renamed is never cut, nor what is at its path by then', (t) => {
+  const path = join(tempFolder(t), 'log')
+  const file = new LogFile(path, 10)
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, 'not mine\n'.repeat(5))
+  const lines = Array.from({ length: 50 }, (_, at) => `line ${at}\n`)
+  for (const line of lines) file.write(line)
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), lines.join(''))
+  assert.equal(readFileSync(path, 'utf8'), 'not mine\n'.repeat(5))
+  assert.equal(existsSync(rotatedName(path)), false)
+})
+
+test('what logrotate keeps as "log.1" is left alone when the log is cut', (t) => {
+  const path = join(tempFolder(t), 'log')
+  writeFileSync(`${path}.1`, 'yesterday\n')
+  const file = new LogFile(path, 10)
+  for (const line of ['12345\n', '67890\n', 'next\n']) file.write(line)
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), 'yesterday\n')
+})
+
+test('the size is that of the file, not of what was written, when others have cut it', (t) => {
+  const path = join(tempFolder(t), 'log')
+  const file = new LogFile(path, 10)
+  for (const line of ['12345\n', '67890\n']) file.write(line)
+  truncateSync(path)
+  file.write('next\n')
+  assert.equal(readFileSync(path, 'utf8'), 'next\n')
+  assert.equal(existsSync(rotatedName(path)), false)
+})
+
+test('a file that two processes write to is cut when one of them is left', async (t) => {
+  const path = join(tempFolder(t), 'log')
+  const file = new LogFile(path, 10)
+  let end: () => void = () => {}
+  const alone = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  file.share(alone)
+  for (const line of ['12345\n', '67890\n', 'more\n']) file.write(line)
+  assert.equal(existsSync(rotatedName(path)), false)
+  end()
+  await alone
+  file.write('last\n')
+  assert.equal(readFileSync(rotatedName(path), 'utf8'), '12345\n67890\nmore\n')
+  assert.equal(readFileSync(path, 'utf8'), 'last\n')
+})
+
+/** What may be at a log's path in place of one. Opening any of them must not wait. */
+const others: Readonly<Record<string, (path: string) => void>> = {
+  'a symbolic link': (path) => symlinkSync(`${path}.target`, path),
+  'a FIFO': (path) => void spawnSync('mkfifo', [path]),
+  'a folder': (path) => mkdirSync(path),
+  'a device': (path) => symlinkSync('/dev/full', path),
+}
+
+for (const [what, put] of Object.entries(others)) {
+  test(`${what} in its place is not opened, and the file that was there is written to as before`, (t) => {
+    const path = join(tempFolder(t), 'log')
+    const file = new LogFile(path)
+    renameSync(path, `${path}.1`)
+    put(path)
+    assert.throws(() => file.reopen(), /"?\/.*\/log['"]/)
+    assert.throws(() => new LogFile(path))
+    file.write('one\n')
+    assert.equal(readFileSync(`${path}.1`, 'utf8'), 'one\n')
+    assert.equal(existsSync(`${path}.target`), false)
+  })
+
+  test(`${what} where the part before the cut is kept is neither opened nor followed`, (t) => {
+    const path = join(tempFolder(t), 'log')
+    put(rotatedName(path))
+    const file = new LogFile(path, 10)
+    for (const line of ['12345\n', '67890\n', 'next\n']) file.write(line)
+    assert.match(readFileSync(path, 'utf8'), /next\n$/)
+    const kept = lstatSync(rotatedName(path))
+    assert.equal(kept.isFile() || kept.isDirectory(), true)
+    assert.equal(existsSync(`${rotatedName(path)}.target`), false)
+  })
+}
+
+test('a log that belongs to another user is not written to', (t) => {
+  if (process.getuid?.() !== 0) {
+    t.skip('only root can make a file that is not its own')
+    return
+  }
+  const path = join(tempFolder(t), 'log')
+  writeFileSync(path, '')
+  spawnSync('chown', ['65534', path])
+  assert.throws(() => new LogFile(path), { message: /belongs to user 65534, not to 0;/ })
+  rmSync(path)
 })

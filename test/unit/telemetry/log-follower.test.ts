@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { LogFile, rotatedName } from '../../../src/telemetry/log-file.ts'
-import {
-  boundedOffset,
-  fileIdOf,
-  LogFollower,
-  lastLines,
-} from '../../../src/telemetry/log-follower.ts'
+import { LogFollower } from '../../../src/telemetry/log-follower.ts'
+import { logIdOf } from '../../../src/telemetry/log-part.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 /** A log that may not exist yet, and someone who follows it. */
@@ -97,7 +101,7 @@ test('over the cuts of its writer every line is shown once, in order', async (t)
 test('a file that was cut and has grown again while nobody looked is told from the one before', async (t) => {
   const path = join(tempFolder(t), 'log')
   writeFileSync(path, 'one\ntwo\n')
-  const shown = { offset: 4, fileId: fileIdOf(path) }
+  const shown = { offset: 4, fileId: logIdOf(path) }
   const follow = async () => {
     const lines: string[] = []
     await new LogFollower({
@@ -125,36 +129,111 @@ test('what was written before the end is shown before following ends', async (t)
   assert.equal(text(), 'last words\n')
 })
 
-test('catching up is bounded, and begins with a whole line', (t) => {
+test('catching up is bounded, and begins with a whole line', async (t) => {
   const path = join(tempFolder(t), 'log')
-  assert.deepEqual(boundedOffset(path, 0, 10), { offset: 0, skipped: 0 })
   writeFileSync(path, 'one\ntwo\nthree\n')
-  assert.deepEqual(boundedOffset(path, 0, 100), { offset: 0, skipped: 0 })
-  assert.deepEqual(boundedOffset(path, 4, 10), { offset: 4, skipped: 0 })
-  assert.deepEqual(boundedOffset(path, 0, 8), { offset: 8, skipped: 8 })
-  assert.deepEqual(boundedOffset(path, 4, 8), { offset: 8, skipped: 4 })
+  const caughtUp = async (offset: number, maxCatchUpBytes: number) => {
+    let text = ''
+    const show = async (lines: Buffer) => void (text += lines.toString())
+    const follower = new LogFollower({ path, offset, maxCatchUpBytes, show })
+    await follower.catchUp()
+    follower.close()
+    return { text, skipped: follower.skippedBytes }
+  }
+  assert.deepEqual(await caughtUp(0, 100), { text: 'one\ntwo\nthree\n', skipped: 0 })
+  assert.deepEqual(await caughtUp(4, 10), { text: 'two\nthree\n', skipped: 0 })
+  assert.deepEqual(await caughtUp(0, 8), { text: 'three\n', skipped: 8 })
+  assert.deepEqual(await caughtUp(4, 8), { text: 'three\n', skipped: 4 })
 })
 
-test('the last lines are those that tail would show, and where the next one begins', (t) => {
-  const path = join(tempFolder(t), 'log')
-  assert.deepEqual(lastLines(path, 5), { lines: Buffer.alloc(0), end: 0 })
-  writeFileSync(path, 'one\n\nthree\nfo')
-  const last = (count: number) => lastLines(path, count).lines.toString()
-  assert.deepEqual([0, 1, 2, 3, 9].map(last), [
-    '',
-    'three\n',
-    '\nthree\n',
-    'one\n\nthree\n',
-    'one\n\nthree\n',
-  ])
-  assert.equal(lastLines(path, 1).end, 11)
+/** What others do to a log, each with how its writer goes on: by a call that gives the path that it appends to. */
+const rotations: Readonly<Record<string, (path: string) => { late: string; next: string }>> = {
+  'renamed, and made anew at once': (path) => {
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, '')
+    return { late: `${path}.1`, next: path }
+  },
+  'renamed, and made anew by its writer': (path) => {
+    renameSync(path, `${path}-20251126`)
+    return { late: `${path}-20251126`, next: path }
+  },
+  'copied and cut': (path) => {
+    appendFileSync(path, 'late\n')
+    copyFileSync(path, `${path}.1`)
+    truncateSync(path)
+    return { late: '/dev/null', next: path }
+  },
+}
+
+for (const [what, rotate] of Object.entries(rotations)) {
+  test(`a log that is ${what} is shown whole, and each line once`, async (t) => {
+    const { path, follower, text } = followed(t)
+    t.after(() => follower.close())
+    writeFileSync(path, 'one\n')
+    await follower.catchUp()
+    appendFileSync(path, 'two\n')
+    const { late, next } = rotate(path)
+    await follower.catchUp()
+    if (late !== '/dev/null') appendFileSync(late, 'late\n')
+    appendFileSync(next, 'next is longer than what was there before\n')
+    await follower.catchUp()
+    await follower.catchUp()
+    assert.equal(text(), 'one\ntwo\nlate\nnext is longer than what was there before\n')
+  })
+
+  test(`a follower that comes after the log was ${what} goes on where another stopped`, async (t) => {
+    const { path, follower, text } = followed(t)
+    writeFileSync(path, 'one\n')
+    await follower.catchUp()
+    follower.close()
+    const position = { offset: 4, fileId: logIdOf(path) }
+    appendFileSync(path, 'two\n')
+    const { late, next } = rotate(path)
+    if (late !== '/dev/null') appendFileSync(late, 'late\n')
+    appendFileSync(next, 'next\n')
+    let shown = text()
+    const show = async (lines: Buffer) => void (shown += lines.toString())
+    const another = new LogFollower({ path, ...position, show })
+    await another.catchUp()
+    another.close()
+    assert.equal(shown, 'one\ntwo\nlate\nnext\n')
+  })
+}
+
+test('a log that is removed, replaced by what is none, and made anew is followed', async (t) => {
+  const { path, follower, text } = followed(t)
+  t.after(() => follower.close())
+  writeFileSync(path, 'one\n')
+  await follower.catchUp()
+  appendFileSync(path, 'two\n')
+  rmSync(path)
+  symlinkSync('/etc/passwd', path)
+  await follower.catchUp()
+  rmSync(path)
+  writeFileSync(path, 'three\n')
+  await follower.catchUp()
+  assert.equal(text(), 'one\ntwo\nthree\n')
 })
 
-test('the last lines of a long log are whole', (t) => {
-  const path = join(tempFolder(t), 'log')
-  const lines = Array.from({ length: 30_000 }, (_, at) => `line ${at} ${'x'.repeat(at % 90)}\n`)
-  writeFileSync(path, lines.join(''))
-  const { lines: last, end } = lastLines(path, 3)
-  assert.equal(last.toString(), lines.slice(-3).join(''))
-  assert.equal(end, lines.join('').length)
+test('a log that was cut by hand and has grown past where it was is shown from its beginning', async (t) => {
+  const { path, follower, text } = followed(t)
+  t.after(() => follower.close())
+  writeFileSync(path, 'one\n')
+  await follower.catchUp()
+  writeFileSync(path, 'another, and longer\n')
+  await follower.catchUp()
+  assert.equal(text(), 'one\nanother, and longer\n')
+})
+
+test('late lines of a renamed log move nobody back who goes on from what was shown', async (t) => {
+  const { path, follower, offsets } = followed(t)
+  t.after(() => follower.close())
+  writeFileSync(path, 'one\n')
+  await follower.catchUp()
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, 'a first line\n')
+  await follower.catchUp()
+  appendFileSync(`${path}.1`, 'late\n')
+  await follower.catchUp()
+  assert.deepEqual(offsets, [4, 13])
 })
