@@ -44,8 +44,8 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
     const files = runFiles(name, environment)
     makeRunDir(files)
     const lock = await PidLock.take(files)
-    const destination = mode === 'daemon' ? new LogFile(files.logFile) : await screen(asJson)
-    const serviceLog = new ServiceLog(name, destination)
+    const logFile = mode === 'daemon' ? new LogFile(files.logFile) : undefined
+    const serviceLog = new ServiceLog(name, logFile ?? (await screen(asJson)))
     const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     stack.push('PID lock', () => lock.release())
@@ -63,6 +63,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         environment,
         config,
         serviceLog,
+        logFile,
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,

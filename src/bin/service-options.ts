@@ -5,6 +5,7 @@ import type { FleetMembership } from '../lease/open-lease.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { ReleaseStack } from '../primary/release-stack.ts'
 import type { Notifier } from '../systemd/notifier.ts'
+import type { LogFile } from '../telemetry/log-file.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
@@ -20,6 +21,8 @@ export interface ServiceOptions {
   readonly environment: Environment
   readonly config: Config
   readonly serviceLog: ServiceLog
+  /** The file that the log is in; undefined in the foreground. */
+  readonly logFile?: LogFile | undefined
   /** What is given back when the service ends. */
   readonly stack: ReleaseStack
   readonly lock: () => PidLock

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Admin } from '../admin/admin.ts'
@@ -9,6 +9,7 @@ import { deferred } from '../deferred.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
+import { PidFile } from '../lock/pid-file.ts'
 import type { SignalAction } from '../lifecycle/signal-table.ts'
 import type { StopResult } from '../primary/drain.ts'
 import type { ReloadRequest } from '../primary/deployer.ts'
@@ -19,6 +20,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import { Successor } from '../upgrade/successor.ts'
 import { adminTarget } from './admin-target.ts'
+import { KeptFiles } from './kept-files.ts'
 import { mayStop } from './may-stop.ts'
 import type { ServiceOptions } from './service-options.ts'
 
@@ -31,6 +33,8 @@ export class Service {
   readonly admin: Admin
   readonly #options: ServiceOptions
   readonly #log: Logger
+  readonly #pidFile: PidFile
+  readonly #kept: KeptFiles
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
   #isPublished = false
@@ -66,6 +70,7 @@ export class Service {
       startSuccessor: (program, wanted, withinMs) => this.#successor(program, wanted, withinMs),
       moveAdmin: (wanted) => this.admin.move(wanted),
       onCut: () => options.predecessor?.end(0),
+      onHandingOver: () => void this.#kept.leavePlace(),
       onHandedOver: (pid, leaving) => this.#handOver(pid, leaving),
       onNotHandedOver: () => this.#republish(),
     })
@@ -90,6 +95,18 @@ export class Service {
       log,
     )
     options.stack.push('page', () => this.admin.close())
+    const { control } = this
+    const { logFile } = options
+    this.#pidFile = new PidFile(files.pidFile)
+    this.#kept = new KeptFiles({
+      files,
+      lock,
+      control,
+      pidFile: this.#pidFile,
+      logFile,
+      events: primary.events,
+      log,
+    })
     onSignal((action, signal) => this.#act(action, signal))
   }
 
@@ -104,6 +121,7 @@ export class Service {
   publishControl(): void {
     const { files, stack } = this.#options
     this.control.publish()
+    this.#kept.keepPlace()
     stack.push('path of the control socket', () => rmSync(files.socketFile, { force: true }))
   }
 
@@ -114,13 +132,14 @@ export class Service {
    * @param publish - has people find the service
    */
   async run(start: () => Promise<void>, publish: () => void): Promise<void> {
-    const { files, stack, predecessor, membership } = this.#options
+    const { stack, predecessor, membership } = this.#options
     const { fleet } = membership
     try {
       if (predecessor === undefined) await fleet.join(() => this.primary.status(null))
       await start()
-      this.#writePid()
-      stack.push('PID file', () => rmSync(files.pidFile, { force: true }))
+      this.#pidFile.write()
+      this.#options.lock().sign()
+      stack.push('PID file', () => this.#pidFile.remove())
       publish()
       this.#isPublished = true
       fleet.open(() => this.primary.status(null))
@@ -177,6 +196,7 @@ export class Service {
     const result = await stopping
     await predecessor?.released()
     await membership.fleet.leave()
+    await this.#kept.close()
     stack.releaseAll()
     this.#ended.resolve()
     return result
@@ -197,6 +217,7 @@ export class Service {
     const { files } = this.#options
     const lockFd = this.#options.lock().fd
     const successor = new Successor({ files, lockFd, program, environment, withinMs })
+    this.#options.logFile?.share(successor.ended)
     successor.onEnd((endWithinMs) => {
       setTimeout(() => void this.end('terminate', 'the service ends'), endWithinMs).unref()
       this.#options.predecessor?.end(endWithinMs)
@@ -205,11 +226,9 @@ export class Service {
   }
 
   /** A successor may have put itself where people look, and have died then. */
-  async #republish(): Promise<void> {
-    const { files } = this.#options
-    await this.control.bind(files.socketFile)
-    this.control.publish()
-    this.#writePid()
+  #republish(): Promise<void> {
+    this.#kept.keepPlace()
+    return this.#kept.check()
   }
 
   /** Nobody who looks for the service is to be sent there before it can be found. */
@@ -239,15 +258,6 @@ export class Service {
     this.#ending ??= this.#finish(leaving)
   }
 
-  /** By temporary file and rename, so that nobody reads half a PID. */
-  #writePid(): void {
-    const { files } = this.#options
-    const temporary = `${files.pidFile}.${process.pid}`
-    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 })
-    renameSync(temporary, files.pidFile)
-    this.#options.lock().sign()
-  }
-
   /** A second one ends the wait for the other hosts, or moves the stop on to its next phase. */
   async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
     const { fleet } = this.#options.membership
@@ -262,6 +272,8 @@ export class Service {
     const { mode, stack } = this.#options
     const log = this.#log
     log.info({ signal }, `Caught ${signal}`)
+    // Whoever has renamed the log says so by HUP; and after a pause, much may have been taken away.
+    if (action === 'reload' || action === 'resume') void this.#kept.check()
     const { successorPid } = this.primary
     if (successorPid !== undefined && meantForService.has(action)) {
       process.kill(successorPid, signal)

@@ -35,7 +35,9 @@ export async function succeed(name: string): Promise<number> {
     hideRedisUrl()
     const files = runFiles(name, environment)
     const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
-    const serviceLog = new ServiceLog(name, new LogFile(files.logFile))
+    const logFile = new LogFile(files.logFile)
+    logFile.share(predecessor.gone)
+    const serviceLog = new ServiceLog(name, logFile)
     const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     try {
@@ -51,6 +53,7 @@ export async function succeed(name: string): Promise<number> {
         environment,
         config,
         serviceLog,
+        logFile,
         stack,
         // What serves for a service manager is in the foreground, and never a successor.
         notifier: new Notifier(undefined, log),

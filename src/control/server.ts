@@ -1,10 +1,12 @@
-import { renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
 import { Crowd } from '../crowd.ts'
 import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
+import { identityOf } from '../files/identity.ts'
+import { putInPlace } from '../files/put-in-place.ts'
 import { Caller } from './caller.ts'
 import { Pacer } from './pacer.ts'
 import { requestParams } from './params.ts'
@@ -42,6 +44,8 @@ export class ControlServer {
   #waiting = 0
   #sweep: NodeJS.Timeout | undefined
   #path = ''
+  /** Of the published socket. */
+  #identity: string | undefined
   /** The process that is the service now, if another one is. */
   #successorPid: number | undefined
   readonly supervisor = new SupervisorSeat()
@@ -54,10 +58,13 @@ export class ControlServer {
    * Listens, to be published as `path`; the process's umask makes the socket its owner's alone.
    *
    * It is bound under another name and renamed, so that nobody finds it missing when another process takes
-   * over; and closing it, which removes the name that it was bound under, does not remove that one's.
+   * over; and closing it, which removes the name that it was bound under, does not remove that one's. The price:
+   * /proc/net/unix has the first name, so that systemd-tmpfiles takes the socket for one that nobody listens on.
    */
   async bind(path: string): Promise<void> {
     this.#path = path
+    // Of an attempt that came no further.
+    this.#bound?.close()
     rmSync(this.#unpublished, { force: true })
     const server = createServer((socket) => this.#admit(socket))
     await new Promise<void>((resolve, reject) => {
@@ -71,11 +78,24 @@ export class ControlServer {
 
   /** From now on whoever connects to the path gets here, whoever listened there before. */
   publish(): void {
-    renameSync(this.#unpublished, this.#path)
+    const identity = identityOf(this.#unpublished)
+    putInPlace(this.#unpublished, this.#path)
+    this.#identity = identity
     // Closed only now, since closing one from before removes the name that both were bound under.
     this.#server?.close()
     this.#server = this.#bound
     this.#bound = undefined
+  }
+
+  /** Whether whoever connects to the path gets here; true when it was not published yet. */
+  get isThere(): boolean {
+    return this.#identity === undefined || identityOf(this.#path) === this.#identity
+  }
+
+  /** Listens anew, since a socket that has lost its path cannot have it back. Those who are connected stay so. */
+  async putBack(): Promise<void> {
+    await this.bind(this.#path)
+    this.publish()
   }
 
   get #unpublished(): string {

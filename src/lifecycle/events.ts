@@ -21,6 +21,14 @@ interface WorkerDeath {
   readonly delayMs: number
 }
 
+/** Something that the service is found by, and is not there. */
+interface LostFile {
+  /** Such as "control socket". */
+  readonly file: string
+  readonly path: string
+  readonly loss: 'missing' | 'replaced'
+}
+
 /** What there is to tell of each kind of event. Durations are in milliseconds. */
 export interface EventDetails {
   started: Serving
@@ -57,6 +65,9 @@ export interface EventDetails {
   'lease-lost': { readonly reason: string; readonly shed: number }
   /** It has not been lost yet. */
   'lease-in-danger': { readonly reason: string }
+  /** Somebody took it away, or put something else in its place. */
+  'file-restored': LostFile
+  'file-lost': LostFile & { readonly reason: string }
 }
 
 export type EventKind = keyof EventDetails
@@ -153,6 +164,17 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   'lease-in-danger': {
     level: 'warn',
     text: ({ reason }) => `The lease cannot be renewed at the moment: ${reason}`,
+  },
+  'file-restored': {
+    level: 'warn',
+    text: ({ file, path, loss }) => `The ${file} was ${loss}; put it back at ${path}`,
+    key: ({ file }) => file,
+  },
+  'file-lost': {
+    level: 'error',
+    text: ({ file, path, loss, reason }) =>
+      `The ${file} at ${path} was ${loss}, and cannot be put back yet: ${reason}`,
+    key: ({ file }) => file,
   },
 }
 

@@ -1,3 +1,6 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { identityOf } from '../files/identity.ts'
+import { putInPlace } from '../files/put-in-place.ts'
 import { readOwned } from '../trust.ts'
 import { pidIn } from './holder.ts'
 
@@ -8,5 +11,38 @@ export function readPid(pidFile: string): number | undefined {
   } catch {
     // No file of ours, no PID.
     return undefined
+  }
+}
+
+/** The file that tells people which process the primary is. */
+export class PidFile {
+  readonly #path: string
+  /** Of the file that was written last. */
+  #identity: string | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** By temporary file and rename, so that nobody reads half a PID, and no link is followed. */
+  write(): void {
+    const temporary = `${this.#path}.${process.pid}`
+    rmSync(temporary, { force: true })
+    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
+    const identity = identityOf(temporary)
+    putInPlace(temporary, this.#path)
+    this.#identity = identity
+  }
+
+  /** Whether it is as it was written; true when it was not written yet. */
+  get isThere(): boolean {
+    if (this.#identity === undefined) return true
+    // Another file may have got its inode, and its content may have been changed in place.
+    return identityOf(this.#path) === this.#identity && readPid(this.#path) === process.pid
+  }
+
+  remove(): void {
+    rmSync(this.#path, { force: true })
+    this.#identity = undefined
   }
 }

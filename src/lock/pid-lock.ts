@@ -105,6 +105,16 @@ export class PidLock {
     writeSync(this.#fd, `${process.pid}\nhost ${hostname()}\n`, 0)
   }
 
+  /** Whether the locked file is the one at its path. */
+  get isThere(): boolean {
+    return this.#fd !== undefined && isAt(this.#fd, this.#files.lockFile)
+  }
+
+  /** Whether the run directory is locked against cleaners. */
+  get isDirectoryHeld(): boolean {
+    return this.#directoryFd !== undefined && isAt(this.#directoryFd, this.#files.runDir)
+  }
+
   /**
    * Puts the run directory and the lock file back when somebody has taken them away, and locks them again; looks, and
    * does nothing else, when they are in place. One call at a time.
@@ -113,18 +123,15 @@ export class PidLock {
    * @throws HelloserverError `ALREADY_RUNNING` when another process holds the lock at the path by now
    */
   async restore(): Promise<boolean> {
-    const isFileLost = this.#fd === undefined || !isAt(this.#fd, this.#files.lockFile)
-    const isDirectoryLost =
-      this.#directoryFd === undefined || !isAt(this.#directoryFd, this.#files.runDir)
-    if (!isFileLost && !isDirectoryLost) return false
+    if (this.isThere && this.isDirectoryHeld) return false
     makeRunDir(this.#files)
-    if (isFileLost) {
+    if (!this.isThere) {
       const before = this.#fd
       this.#fd = await lockedFile(this.#files)
       close(before)
       this.sign()
     }
-    if (isDirectoryLost) await this.#holdDirectory()
+    if (!this.isDirectoryHeld) await this.#holdDirectory()
     return true
   }
 

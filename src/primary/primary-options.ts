@@ -52,6 +52,8 @@ export interface PrimaryOptions {
   readonly onDraining: (cause: string) => void
   /** Told when what is left is dropped. */
   readonly onCut: () => void
+  /** Told when another process may become the service: it puts itself where this one is found. */
+  readonly onHandingOver: () => void
   /** Told when another process has become the service; `leaving` settles when what is in hand here has ended. */
   readonly onHandedOver: (pid: number, leaving: Promise<StopResult>) => void
   /** Told when another process did not become the service after all: it may have begun to be found as such. */

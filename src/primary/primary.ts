@@ -215,7 +215,7 @@ export class Primary {
   /** Has another process take the service over; nothing changes when that cannot. */
   async #upgrade(program: string, environment: Environment): Promise<void> {
     const { reload } = this.deployer.config
-    const { startSuccessor, lock, onHandedOver, onNotHandedOver } = this.#options
+    const { startSuccessor, lock, onHandingOver, onHandedOver, onNotHandedOver } = this.#options
     const withinMs = successorPatience * reload.readyTimeoutMs
     const successor = startSuccessor(program, environment, withinMs)
     const onTaken = () => {
@@ -225,7 +225,10 @@ export class Primary {
       onHandedOver(successor.pid, this.#bowOut())
     }
     try {
-      const estate = () => this.#tenure.estate(lock())
+      const estate = () => {
+        onHandingOver()
+        return this.#tenure.estate(lock())
+      }
       const identity = {
         instance: this.#options.instance,
         restartOnly: this.deployer.restartOnly,

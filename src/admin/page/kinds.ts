@@ -26,6 +26,8 @@ const kinds: { readonly [Kind in EventKind]?: Shown } = {
   'lease-won': { tone: 'good', label: 'lease won' },
   'lease-lost': { tone: 'bad', label: 'lease lost' },
   'lease-in-danger': { tone: 'warn', label: 'lease in danger' },
+  'file-restored': { tone: 'warn', label: 'file restored' },
+  'file-lost': { tone: 'bad', label: 'file lost' },
 }
 
 export function shownAs({ kind }: ServiceEvent): Shown {

@@ -1,0 +1,145 @@
+import { lstatSync } from 'node:fs'
+import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
+import type { ControlServer } from '../control/server.ts'
+import { type Kept, Keeper } from '../files/keeper.ts'
+import type { PidFile } from '../lock/pid-file.ts'
+import type { PidLock } from '../lock/pid-lock.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { LogFile } from '../telemetry/log-file.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** What is kept where, and who is told. */
+export interface KeptFilesOptions {
+  readonly files: RunFiles
+  readonly lock: () => PidLock
+  readonly control: ControlServer
+  readonly pidFile: PidFile
+  /** Undefined in the foreground. */
+  readonly logFile: LogFile | undefined
+  readonly events: Events
+  readonly log: Logger
+}
+
+/**
+ * Keeps the run directory of a service as it is to be: the log for as long as this process writes one, and what people
+ * find the service by for as long as this process is the service.
+ */
+export class KeptFiles {
+  readonly #keeper: Keeper
+  /** What another process puts there when it becomes the service. */
+  readonly #place: readonly Kept[]
+
+  constructor({ files, lock, control, pidFile, logFile, events, log }: KeptFilesOptions) {
+    this.#place = [
+      lockFileOf(files, lock),
+      cleanersLock(files, lock),
+      controlSocket(files, control),
+      pidFileOf(files, pidFile, lock),
+    ]
+    const logs = logFile === undefined ? [] : [logOf(files, logFile)]
+    this.#keeper = new Keeper({
+      onPutBack: (kept, loss) => {
+        const { what: file, path } = kept
+        // A rotation is no trouble.
+        if (logs.includes(kept))
+          log.info({ path, loss }, `The log was ${loss}; going on in the file at its path`)
+        else events.record('file-restored', { file, path, loss })
+      },
+      onFailure: ({ what: file, path }, loss, reason) =>
+        events.record('file-lost', { file, path, loss, reason }),
+    })
+    this.#keeper.keep(runDirectory(files), ...logs)
+  }
+
+  /** This process is the service, and has put itself where people look. */
+  keepPlace(): void {
+    this.#keeper.keep(...this.#place)
+  }
+
+  /** Another process may put itself there; resolves when nothing is being put back. */
+  leavePlace(): Promise<void> {
+    return this.#keeper.leave(...this.#place)
+  }
+
+  /** Looks at once. */
+  check(): Promise<void> {
+    return this.#keeper.check()
+  }
+
+  /** The service ends here, and takes away what it had put there; resolves when nothing is being put back. */
+  close(): Promise<void> {
+    return this.#keeper.close()
+  }
+}
+
+function runDirectory(files: RunFiles): Kept {
+  const { runDir: path } = files
+  let trusted = ownerOf(path)
+  return {
+    what: 'run directory',
+    path,
+    isGround: true,
+    isThere: () => ownerOf(path) === trusted,
+    putBack: () => {
+      makeRunDir(files)
+      trusted = ownerOf(path)
+    },
+  }
+}
+
+/** Which folder it is, and who may write to it: another one must be looked at before anything is put there. */
+function ownerOf(folder: string): string | undefined {
+  const stats = lstatSync(folder, { throwIfNoEntry: false })
+  return stats && `${stats.dev}:${stats.ino} ${stats.uid} ${stats.mode & 0o022}`
+}
+
+function logOf({ logFile: path }: RunFiles, logFile: LogFile): Kept {
+  return {
+    what: 'log',
+    path,
+    isThere: () => logFile.isThere,
+    putBack: () => logFile.reopen(),
+  }
+}
+
+/** Where another process has it by now, nothing is ours to put back. */
+function lockFileOf({ lockFile: path }: RunFiles, lock: () => PidLock): Kept {
+  return {
+    what: 'lock file',
+    path,
+    isGround: true,
+    isThere: () => lock().isThere,
+    putBack: async () => void (await lock().restore()),
+  }
+}
+
+/** What keeps systemd-tmpfiles out of the run directory; it cannot be had while that looks through it. */
+function cleanersLock({ runDir: path }: RunFiles, lock: () => PidLock): Kept {
+  return {
+    what: 'lock of the run directory',
+    path,
+    isThere: () => lock().isDirectoryHeld,
+    putBack: async () => void (await lock().restore()),
+  }
+}
+
+function controlSocket({ socketFile: path }: RunFiles, control: ControlServer): Kept {
+  return {
+    what: 'control socket',
+    path,
+    isThere: () => control.isThere,
+    putBack: () => control.putBack(),
+  }
+}
+
+function pidFileOf({ pidFile: path }: RunFiles, pidFile: PidFile, lock: () => PidLock): Kept {
+  return {
+    what: 'PID file',
+    path,
+    isThere: () => pidFile.isThere,
+    putBack: () => {
+      pidFile.write()
+      lock().sign()
+    },
+  }
+}
