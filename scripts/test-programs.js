@@ -17,6 +17,8 @@ const programs = {
   openssl: 'openssl',
   rsyslogd: 'rsyslog',
   logger: 'bsdutils',
+  logrotate: 'logrotate',
+  'systemd-tmpfiles': 'systemd',
   setpriv: 'util-linux',
 }
 
