@@ -59,7 +59,7 @@ export interface HistogramTotals {
 
 /**
  * Why a worker was replaced: it ended with a status other than 0 (`exit`) or by a signal, was told to end by
- * others (`left`), was killed since it hung, died before it was ready, had no heap left, or was recycled.
+ * others (`left`), was killed since it hung, died before it was ready, had no heap left, could not do its part (`unfit`), or was recycled.
  */
 export type RestartCause =
   | 'exit'
@@ -68,6 +68,7 @@ export type RestartCause =
   | 'hung'
   | 'not-ready'
   | 'out-of-memory'
+  | 'unfit'
   | 'recycled'
 
 /** Figures that only rise, from the service's start on. */

@@ -1,5 +1,6 @@
 /** What a worker process does: told what to be by its first message, it handles one connection at a time. */
 import cluster from 'node:cluster'
+import type { Socket } from 'node:net'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import {
@@ -8,7 +9,7 @@ import {
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/messages.ts'
-import { ProgressWriter, progressFd } from '../ipc/progress.ts'
+import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { appError, loadApp } from '../app/load.ts'
@@ -16,26 +17,26 @@ import { Worker } from '../worker/worker.ts'
 
 // node:cluster ends a worker at once when its primary is gone; ours first finishes what it has in hand.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-process.on('disconnect', () => {
-  // Nobody is left to watch over this process: a handler or a teardown that never settles must not keep it.
-  setTimeout(() => process.exit(1), patienceMs).unref()
-  void leave('the primary is gone')
-})
+process.on('disconnect', () => leaveUnheard('the primary is gone'))
 process.on('uncaughtException', (error) => die('Uncaught exception', error))
 // The primary may close the other end first; what an app prints then has no reader left.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
 const progress = new ProgressWriter(progressFd)
+/** A teardown that nobody watches over may take so long, in milliseconds. */
+const teardownGraceMs = 1_000
 let log: Logger | undefined
 let worker: Worker | undefined
 let leaving = false
-/** How long a worker may take for its last connection and its teardown without a primary, in milliseconds. */
-let patienceMs = 0
+/** The memory that it had at the last heartbeat. */
+let rssBytes = 0
+/** How long a worker may take without a primary, in milliseconds: for its last connection, and to end after it. */
+let patienceMs = { connection: 0, end: 0 }
 
 process.on('message', (message: unknown, handle: unknown) => {
   if (typeof message === 'number') {
-    worker?.receive(message, receivedSocket(handle))
+    receive(message, receivedSocket(handle))
     return
   }
   const decoded = decodeToWorker(message)
@@ -69,7 +70,8 @@ tell({ kind: 'hello', protocol: workerProtocol })
 async function boot(message: WorkerBoot): Promise<void> {
   const { service, slot, generation, config } = message
   const { connection, watchdog } = config
-  patienceMs = connection.deadlineMs + connection.lingerMs + watchdog.hungAfterMs
+  const { deadlineMs, lingerMs } = connection
+  patienceMs = { connection: deadlineMs + watchdog.hungAfterMs, end: lingerMs + teardownGraceMs }
   process.title = `${service}: worker ${slot}, generation ${generation}`
   log = createLogger(
     { service, role: 'worker', slot, generation },
@@ -92,7 +94,8 @@ async function boot(message: WorkerBoot): Promise<void> {
     } catch (error) {
       throw appError(`The app ${config.appModule} failed in setup`, error)
     }
-    worker = new Worker(app, context, message, new ClaimWriter(claimFd), progress)
+    const claims = new ClaimWriter(claimFd)
+    worker = new Worker(app, context, message, claims, progress, heartbeat)
   } catch (error) {
     tell({ kind: 'boot-failed', reason: messageOf(error) }, () => process.exit(1))
     return
@@ -102,20 +105,45 @@ async function boot(message: WorkerBoot): Promise<void> {
   tell({ kind: 'ready' })
 }
 
+/** Says that the event loop turns, and how this worker sees its connections. */
 function heartbeat(): void {
   try {
-    tell({ kind: 'heartbeat', rssBytes: process.memoryUsage.rss() })
+    rssBytes = process.memoryUsage.rss()
+    beat((error) => {
+      if (error !== null) leaveUnheard(`the channel is closed: ${error.message}`)
+    })
   } catch (error) {
     // The app has used up every descriptor: no connection can reach this process any more.
     log?.error({ error }, 'Cannot go on; leaving after what is in hand')
-    tell({ kind: 'leaving' })
+    tell({ kind: 'leaving', unfit: messageOf(error) })
     void leave('out of descriptors')
   }
 }
 
-function tell(message: FromWorker, onSent: () => void = () => {}): void {
+function beat(onSent: (error: Error | null) => void): void {
+  tell({ kind: 'heartbeat', rssBytes, ...worker?.view }, onSent)
+}
+
+function receive(id: number, socket: Socket | undefined): void {
+  if (worker !== undefined) {
+    worker.receive(id, socket)
+    return
+  }
+  // The app has said that this worker was ready before it was.
+  progress.write({ step: 'missing', reason: 'none', id, ...uncounted })
+  socket?.destroy()
+}
+
+function tell(message: FromWorker, onSent: (error: Error | null) => void = () => {}): void {
   if (process.connected) process.send?.(message, undefined, {}, onSent)
-  else onSent()
+  else onSent(null)
+}
+
+/** Ends in good order although the primary is gone, or the app has closed the way to it. */
+function leaveUnheard(cause: string): void {
+  // Nobody is left to watch over this process: a handler or a teardown that never settles must not keep it.
+  setTimeout(() => process.exit(1), patienceMs.connection + patienceMs.end).unref()
+  void leave(cause)
 }
 
 /** Ends in good order: what is in hand first. */
@@ -124,11 +152,26 @@ async function leave(cause: string): Promise<void> {
   leaving = true
   log?.debug({ cause }, 'Worker leaves')
   try {
-    await worker?.drain()
-    process.exit(0)
+    await worker?.finish()
+    const status = await lastWord()
+    if (status !== 0) setTimeout(() => process.exit(status), patienceMs.end).unref()
+    await worker?.close()
+    process.exit(status)
   } catch (error) {
     die('The app failed in teardown', error)
   }
+}
+
+/**
+ * Says how the last connection ended, in case that its report has not arrived. What cannot be said to the primary is
+ * left to the exit status, which this resolves with.
+ */
+async function lastWord(): Promise<number> {
+  const isHeard = await new Promise<boolean>((resolve) =>
+    beat((error) => resolve(error === null && process.connected)),
+  )
+  const last = worker?.view.last
+  return isHeard || last === undefined ? 0 : statusOfStep(last.step)
 }
 
 /** An exception that no handler owns leaves the app in a state that nobody knows. */

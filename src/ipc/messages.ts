@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import { decodeProgress, isCount, type Progress } from './progress.ts'
 
 /**
  * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
@@ -47,9 +48,23 @@ export type FromWorker =
   | { readonly kind: 'hello'; readonly protocol: number }
   | { readonly kind: 'ready' }
   | { readonly kind: 'boot-failed'; readonly reason: string }
-  /** It ends by itself, after what it has in hand: nothing more is to be offered to it. */
-  | { readonly kind: 'leaving' }
-  | { readonly kind: 'heartbeat'; readonly rssBytes: number }
+  /**
+   * It ends by itself, after what it has in hand: nothing more is to be offered to it. `unfit` is why it cannot do its
+   * part any more; without it, somebody has told it to end.
+   */
+  | { readonly kind: 'leaving'; readonly unfit?: string }
+  | ({ readonly kind: 'heartbeat'; readonly rssBytes: number } & WorkerView)
+
+/**
+ * What a worker has in hand as it sees it: by this the primary finds out what its reports did not say. Workers of
+ * release 0.1 leave both out.
+ */
+export interface WorkerView {
+  /** The connection that it has claimed and not ended; 0 for none. */
+  readonly inHand?: number
+  /** The last one that has ended. */
+  readonly last?: Progress
+}
 
 /**
  * Reads a message from a worker. A worker runs other people's code, and that code can call
@@ -65,18 +80,30 @@ export function decodeFromWorker(value: unknown): FromWorker | undefined {
         ? { kind: 'hello', protocol: Number(value.protocol) }
         : undefined
     case 'ready':
+      return { kind: 'ready' }
     case 'leaving':
-      return { kind: value.kind }
+      return 'unfit' in value && typeof value.unfit === 'string'
+        ? { kind: 'leaving', unfit: value.unfit }
+        : { kind: 'leaving' }
     case 'boot-failed':
       return 'reason' in value && typeof value.reason === 'string'
         ? { kind: 'boot-failed', reason: value.reason }
         : undefined
     case 'heartbeat':
-      return 'rssBytes' in value && Number.isSafeInteger(value.rssBytes)
-        ? { kind: 'heartbeat', rssBytes: Number(value.rssBytes) }
+      return 'rssBytes' in value && isCount(value.rssBytes)
+        ? { kind: 'heartbeat', rssBytes: Number(value.rssBytes), ...viewOf(value) }
         : undefined
     default:
       return undefined
+  }
+}
+
+function viewOf(value: object): WorkerView {
+  const inHand: unknown = 'inHand' in value ? value.inHand : undefined
+  const last = 'last' in value ? decodeProgress(value.last) : undefined
+  return {
+    ...(isCount(inHand) ? { inHand: Number(inHand) } : {}),
+    ...(last === undefined ? {} : { last }),
   }
 }
 

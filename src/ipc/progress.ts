@@ -41,7 +41,7 @@ export const uncounted: Traffic = { bytesIn: 0, bytesOut: 0 }
 export interface Progress extends Traffic {
   readonly step: Step
   readonly reason: Reason
-  /** The low 32 bits of the connection's id. */
+  /** The connection's id; only its low 32 bits when it came through the pipe. */
   readonly id: number
 }
 
@@ -59,44 +59,104 @@ export class ProgressWriter {
     this.#fd = fd
   }
 
-  write(step: Step, id: number, reason: Reason = 'none', traffic = uncounted): void {
+  /** @returns whether the pipe took it whole; not so when the app has closed it, or the primary is gone */
+  write({ step, id, reason, bytesIn, bytesOut }: Progress): boolean {
     this.#record[0] = steps.indexOf(step)
     this.#record[1] = reasons.indexOf(reason)
     this.#record.writeUInt32LE(id >>> 0, 4)
-    this.#record.writeDoubleLE(traffic.bytesIn, 8)
-    this.#record.writeDoubleLE(traffic.bytesOut, 16)
+    this.#record.writeDoubleLE(bytesIn, 8)
+    this.#record.writeDoubleLE(bytesOut, 16)
     try {
-      writeSync(this.#fd, this.#record)
+      return writeSync(this.#fd, this.#record) === recordBytes
     } catch {
-      // The primary is gone: nobody is left to tell, and losing the channel ends this worker anyway.
+      // Its reason does not matter: there are other ways to tell.
+      return false
     }
   }
 }
 
-/** Cuts what arrives back into records, however it was split; anything malformed is passed over. */
-export class ProgressReader {
-  readonly #onProgress: (progress: Progress) => void
-  #rest: Buffer = Buffer.alloc(0)
+/** So many bytes between records are passed over; who writes more is not listened to. */
+const maxGarbageBytes = 65_536
 
-  constructor(onProgress: (progress: Progress) => void) {
+/**
+ * Cuts what arrives back into records, however it was split. An app can write to the pipe as well: what is no record,
+ * or one that `onProgress` does not expect, is passed over byte by byte until there is one again.
+ */
+export class ProgressReader {
+  readonly #onProgress: (progress: Progress) => boolean
+  readonly #onGarbage: () => void
+  #rest: Buffer = Buffer.alloc(0)
+  #garbageBytes = 0
+
+  /**
+   * @param onProgress - returns whether a report like this was to be expected
+   * @param onGarbage - told once, of the first byte that is passed over
+   */
+  constructor(onProgress: (progress: Progress) => boolean, onGarbage: () => void) {
     this.#onProgress = onProgress
+    this.#onGarbage = onGarbage
   }
 
   push(chunk: Buffer): void {
+    if (this.#garbageBytes > maxGarbageBytes) return
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
     let at = 0
-    for (; at + recordBytes <= bytes.length; at += recordBytes) {
-      const step = steps[bytes[at] ?? -1]
-      const reason = reasons[bytes[at + 1] ?? -1]
-      if (step === undefined || reason === undefined) continue
-      this.#onProgress({
-        step,
-        reason,
-        id: bytes.readUInt32LE(at + 4),
-        bytesIn: bytes.readDoubleLE(at + 8),
-        bytesOut: bytes.readDoubleLE(at + 16),
-      })
+    while (at + recordBytes <= bytes.length) {
+      const progress = decode(bytes, at)
+      if (progress !== undefined && this.#onProgress(progress)) at += recordBytes
+      else {
+        if (this.#garbageBytes === 0) this.#onGarbage()
+        this.#garbageBytes += 1
+        at += 1
+      }
     }
     this.#rest = bytes.subarray(at)
   }
+}
+
+function decode(bytes: Buffer, at: number): Progress | undefined {
+  const step = steps[bytes[at] ?? -1]
+  const reason = reasons[bytes[at + 1] ?? -1]
+  if (step === undefined || reason === undefined || bytes.readUInt16LE(at + 2) !== 0)
+    return undefined
+  const bytesIn = bytes.readDoubleLE(at + 8)
+  const bytesOut = bytes.readDoubleLE(at + 16)
+  if (!isCount(bytesIn) || !isCount(bytesOut)) return undefined
+  return { step, reason, id: bytes.readUInt32LE(at + 4), bytesIn, bytesOut }
+}
+
+/** Whether it is a number of bytes, or of a connection. */
+export const isCount = (value: unknown): boolean =>
+  Number.isSafeInteger(value) && Number(value) >= 0
+
+/** Reads a report that came in a message; undefined when it is none. */
+export function decodeProgress(value: unknown): Progress | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { step, reason, id, bytesIn, bytesOut } = value as Partial<Record<keyof Progress, unknown>>
+  const knownStep = steps.find((known) => known === step)
+  const knownReason = reasons.find((known) => known === reason)
+  if (knownStep === undefined || knownReason === undefined) return undefined
+  if (!isCount(id) || !isCount(bytesIn) || !isCount(bytesOut)) return undefined
+  return {
+    step: knownStep,
+    reason: knownReason,
+    id: Number(id),
+    bytesIn: Number(bytesIn),
+    bytesOut: Number(bytesOut),
+  }
+}
+
+/**
+ * A worker that can tell nobody how its last connection ended, since the app has closed both ways to the primary, says
+ * so by the status that it exits with: this number and the step's.
+ */
+const firstStatus = 240
+
+export function statusOfStep(step: Step): number {
+  return firstStatus + steps.indexOf(step)
+}
+
+/** How the last connection of a process ended that exited with that status; undefined when it does not say. */
+export function stepOfStatus(status: number | null): Step | undefined {
+  return status === null ? undefined : steps[status - firstStatus]
 }

@@ -44,6 +44,13 @@ export interface EventDetails {
   }
   /** The first time in a row; another is started at once. */
   'worker-died': WorkerDeath
+  /** A worker lives and cannot do its part: it is taken out, and another is started. */
+  'worker-unfit': {
+    readonly slot: number
+    readonly generation: number
+    readonly workerPid: number
+    readonly reason: string
+  }
   /** A worker has died again and again. */
   'worker-backing-off': WorkerDeath
   /** No process could be started in a worker's place; `cause` says what is short. */
@@ -125,6 +132,11 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   'worker-not-started': {
     level: 'warn',
     text: ({ cause, delayMs }) => `${cause}; trying again in ${delayMs} ms`,
+    key: ({ slot }) => `${slot}`,
+  },
+  'worker-unfit': {
+    level: 'warn',
+    text: ({ slot, reason }) => `Worker ${slot} is unfit: ${reason}; another takes its place`,
     key: ({ slot }) => `${slot}`,
   },
   'shedding-began': {

@@ -190,7 +190,8 @@ export class Crew {
       generation.number,
       {
         onReady: (ready) => this.#ready(ready),
-        onLeaving: (leaving) => this.#leaving(leaving),
+        onLeaving: (leaving, cause) => this.#leaving(leaving, cause),
+        onUnfit: (broken, reason, how) => this.#unfit(broken, reason, how),
         onProgress: (busy, progress) => dispatcher.progress(busy, progress),
         openOutput,
         onEnd: (ended, end) => this.#ended(ended, end),
@@ -224,9 +225,22 @@ export class Crew {
   }
 
   /** It was told to end by others than this crew: it is offered nothing more, and another takes its place. */
-  #leaving(slot: WorkerSlot): void {
+  #leaving(slot: WorkerSlot, cause: string): void {
     this.#options.dispatcher.removeIdle(slot)
-    slot.retire('it was told to end')
+    slot.expectEnd(cause)
+  }
+
+  /** It lives and cannot do its part: others take what it would be offered, and another takes its place. */
+  #unfit(slot: WorkerSlot, reason: string, how: 'retire' | 'kill'): void {
+    const { dispatcher, events } = this.#options
+    dispatcher.removeIdle(slot)
+    // What is not ready yet has nothing to finish.
+    const mustDie = how === 'kill' || slot.state === 'starting'
+    const { number, generation, pid: workerPid = 0 } = slot
+    if (slot.condemn(reason)) {
+      events.record('worker-unfit', { slot: number, generation, workerPid, reason })
+    }
+    if (mustDie) slot.kill(reason)
   }
 
   /** Its end takes the system a while; it is offered nothing meanwhile. */
@@ -237,7 +251,7 @@ export class Crew {
 
   #ended(slot: WorkerSlot, end: WorkerEnd): void {
     const cause = describeEnd(end)
-    this.#options.dispatcher.lost(slot, end.claimed, cause)
+    this.#options.dispatcher.lost(slot, end, cause)
     const generation = this.#wanted.get(slot)
     if (generation === undefined) {
       this.#remove(slot)
@@ -259,14 +273,16 @@ export class Crew {
     const counted = restartCause(end)
     figures.restarted(counted)
     const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    events.record(deathKind(end, delayMs), {
+    const kind = deathKind(end, delayMs)
+    const death = {
       slot: slot.number,
       generation: slot.generation,
       cause: describeEnd(end),
       restartCause: counted,
       failures,
       delayMs,
-    })
+    }
+    if (kind !== undefined) events.record(kind, death)
     if (delayMs === 0) {
       this.#spawn(slot, generation)
       return
@@ -285,8 +301,10 @@ export class Crew {
   }
 }
 
-function deathKind({ failure }: WorkerEnd, delayMs: number) {
+/** The event that a death is; none when all was said as the worker was taken out. */
+function deathKind({ failure, unfit }: WorkerEnd, delayMs: number) {
   if (failure !== undefined) return 'worker-not-started'
+  if (unfit !== undefined && delayMs === 0) return undefined
   return delayMs === 0 ? 'worker-died' : 'worker-backing-off'
 }
 
@@ -294,7 +312,7 @@ function deathKind({ failure }: WorkerEnd, delayMs: number) {
  * The failures in a row, this end included. A worker that ran well for a while begins anew; one that leaves in good
  * order before that may do so again and again, so for as long it counts as a failure like any other.
  */
-function failuresAfter(failures: number, { code, readyForMs }: WorkerEnd): number {
+function failuresAfter(failures: number, { code, unfit, readyForMs }: WorkerEnd): number {
   if (readyForMs < policy.stableAfterMs) return failures + 1
-  return code === 0 ? 0 : 1
+  return code === 0 && unfit === undefined ? 0 : 1
 }

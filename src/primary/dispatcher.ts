@@ -5,6 +5,7 @@ import type { Accounts } from './accounts.ts'
 import { ClientLimit } from './client-limit.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
+import type { WorkerEnd } from './worker-end.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /** Asked whether, and told what becomes of connections. */
@@ -26,8 +27,8 @@ export interface DispatcherListener {
   onSettled(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void
 }
 
-/** An offer whose socket never arrives this many times is given up. */
-const maxMissed = 3
+/** A connection that bounced so often is given up: by then three workers or more were taken out for it. */
+const maxMissed = 9
 
 /**
  * Hands connections to workers: first in line to the worker that has been idle longest.
@@ -156,8 +157,10 @@ export class Dispatcher {
       case 'missing':
         // An app can write to the pipe too; what it has begun to read is not offered again.
         if (slot.hasClaimed(connection)) return
-        this.#release(slot)
+        slot.free()
+        // Before this worker has its next chance: others may be idle.
         this.#missed(connection)
+        if (slot.state === 'idle') this.addIdle(slot)
         return
     }
   }
@@ -165,15 +168,25 @@ export class Dispatcher {
   /**
    * A worker is gone; what it had in hand goes back to the queue, or is lost with it.
    *
-   * @param claimed - the id of the last connection that it claimed; 0 for none
+   * @param end - the id of the last connection that it claimed, 0 for none, and how that one ended if it could say so
    */
-  lost(slot: WorkerSlot, claimed: number, cause: string): void {
+  lost(
+    slot: WorkerSlot,
+    { claimed, lastStep }: Pick<WorkerEnd, 'claimed' | 'lastStep'>,
+    cause: string,
+  ): void {
     this.removeIdle(slot)
     const connection = slot.inHand
     slot.inHand = undefined
     if (connection === undefined) return
     if (connection.id !== claimed) {
       this.#requeue(connection)
+      return
+    }
+    if (lastStep === 'served') {
+      slot.served += 1
+      this.#accounts.apply(connection, 'claim')
+      this.#settle(connection, 'serve', slot)
       return
     }
     this.#accounts.apply(connection, 'claim')

@@ -29,6 +29,7 @@ export class Figures {
     hung: 0,
     'not-ready': 0,
     'out-of-memory': 0,
+    unfit: 0,
     recycled: 0,
   }
   readonly #reloads = { done: 0, failed: 0 }

@@ -7,7 +7,9 @@ import type { WorkerSlot } from './worker-slot.ts'
 export interface SlotListener {
   onReady(slot: WorkerSlot): void
   /** The process ends by itself, after what it has in hand. */
-  onLeaving(slot: WorkerSlot): void
+  onLeaving(slot: WorkerSlot, cause: string): void
+  /** The process lives and cannot do its part; one that is killed gives up what it has in hand. */
+  onUnfit(slot: WorkerSlot, reason: string, how: 'retire' | 'kill'): void
   onProgress(slot: WorkerSlot, progress: Progress): void
   /** Makes what takes the output of a process that has just been started. */
   openOutput(printer: Printer): OutputSink

@@ -1,4 +1,5 @@
 import type { HelloserverError } from '../errors.ts'
+import type { Step } from '../ipc/progress.ts'
 import type { RestartCause } from '../status.ts'
 
 /** How a worker process ended. */
@@ -14,6 +15,10 @@ export interface WorkerEnd {
   readonly wasKilled: boolean
   /** The runtime said that it had no heap left. */
   readonly hadNoHeap: boolean
+  /** Why it was taken out before it ended; undefined when it was not. */
+  readonly unfit: string | undefined
+  /** How its last connection ended, when that could be told in no other way. */
+  readonly lastStep: Step | undefined
   /** The id of the last connection that it claimed; 0 for none. */
   readonly claimed: number
   /** How long it had been ready, in milliseconds. */
@@ -21,8 +26,9 @@ export interface WorkerEnd {
 }
 
 /** How a process ended, in words. */
-export function describeEnd({ code, signal, failure, reason }: WorkerEnd): string {
+export function describeEnd({ code, signal, failure, reason, unfit }: WorkerEnd): string {
   if (failure !== undefined) return failure.message
+  if (unfit !== undefined) return unfit
   if (reason !== undefined) return reason
   if (signal !== null) return `killed by ${signal}`
   return `exited with status ${code}`
@@ -32,6 +38,7 @@ export function describeEnd({ code, signal, failure, reason }: WorkerEnd): strin
 export function restartCause(end: WorkerEnd): RestartCause {
   if (end.hadNoHeap) return 'out-of-memory'
   if (!end.wasReady) return 'not-ready'
+  if (end.unfit !== undefined) return 'unfit'
   if (end.wasKilled) return 'hung'
   if (end.signal !== null) return 'signal'
   return end.code === 0 ? 'left' : 'exit'

@@ -1,15 +1,24 @@
 import type { Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
-import type { HelloserverError } from '../errors.ts'
+import { type HelloserverError, messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import {
   decodeFromWorker,
   type ToWorker,
   type WorkerBoot,
+  type WorkerView,
   workerProtocol,
 } from '../ipc/messages.ts'
-import { ProgressReader, progressFd } from '../ipc/progress.ts'
+import { ChannelGuard } from '../ipc/channel-guard.ts'
+import {
+  type Progress,
+  ProgressReader,
+  progressFd,
+  stepOfStatus,
+  uncounted,
+  isCount,
+} from '../ipc/progress.ts'
 import { sendHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { Wear } from '../lifecycle/recycle.ts'
@@ -17,6 +26,7 @@ import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/sl
 import type { WorkerStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { forkWorker } from './fork-worker.ts'
+import { Fitness } from './fitness.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import { onProcessEnd } from './process-end.ts'
 import type { SlotListener } from './slot-listener.ts'
@@ -32,8 +42,13 @@ export class WorkerSlot {
   #claims: ClaimRegister | undefined
   #reason: string | undefined
   #failure: HelloserverError | undefined
+  #guard: ChannelGuard | undefined
+  #progress: Readable | undefined
+  readonly #fitness = new Fitness()
   #readyAtMs: number | undefined
   #hadNoHeap = false
+  #isTold = false
+  #ending: NodeJS.Timeout | undefined
   /** What the worker was offered or has claimed. */
   inHand: PendingConnection | undefined
   inHandSinceMs = 0
@@ -123,6 +138,9 @@ export class WorkerSlot {
     this.#failure = undefined
     this.#readyAtMs = undefined
     this.#hadNoHeap = false
+    this.#isTold = false
+    this.#ending = undefined
+    this.#fitness.begin()
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
     this.#fork(runDir)
@@ -133,26 +151,48 @@ export class WorkerSlot {
     this.#machine.apply('offer')
     this.inHand = connection
     this.inHandSinceMs = connection.offeredAtMs
-    if (this.#worker !== undefined)
-      sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
+    this.#fitness.offered(connection.id)
+    if (this.#worker === undefined) return
+    this.#guard?.expectAcknowledgement()
+    sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
   }
 
-  /** Whether the worker has written down that it reads this connection. */
+  /** Whether the worker has written down that it reads this connection, or has said so. */
   hasClaimed({ id }: PendingConnection): boolean {
-    return this.#claims?.read() === id
+    return this.#claimedId === id
   }
 
   /** The connection in hand has ended. */
   free(): void {
     this.inHand = undefined
     this.#machine.apply('free')
+    this.#hasten()
+  }
+
+  /**
+   * Takes out a worker that cannot do its part: it is offered nothing more, and ends after what it has in hand, by
+   * force when it does not by itself.
+   *
+   * @returns whether that is news
+   */
+  condemn(reason: string): boolean {
+    const isNews = this.#fitness.condemn(reason)
+    this.expectEnd(reason)
+    if (isNews) this.#worker?.send({ kind: 'retire' }, ignore)
+    this.#hasten()
+    return isNews
   }
 
   /** Ends the process once it has nothing in hand. */
   retire(cause: string): void {
     if (!this.#machine.accepts('retire')) return
-    this.#machine.apply('retire', cause)
+    this.expectEnd(cause)
     this.#worker?.send({ kind: 'retire' }, ignore)
+  }
+
+  /** It ends by itself, or may be ending: it is offered nothing more. */
+  expectEnd(cause: string): void {
+    if (this.#machine.accepts('retire')) this.#machine.apply('retire', cause)
   }
 
   /** Tells its process something; one that is not ready yet hears nothing. */
@@ -208,11 +248,26 @@ export class WorkerSlot {
     this.#listen(worker)
   }
 
+  /** Ends a worker that is unfit and reads no connection, once its closing handshakes may be over. */
+  #hasten(): void {
+    const { reason } = this.#fitness
+    if (reason === undefined || this.#isReading) return
+    const graceMs = (this.config?.connection.lingerMs ?? 0) + endGraceMs
+    this.#ending ??= setTimeout(() => {
+      this.#ending = undefined
+      if (!this.#isReading) this.kill(reason)
+    }, graceMs)
+  }
+
+  /** Whether it has claimed what it has in hand: only this worker can end that well. */
+  get #isReading(): boolean {
+    return this.inHand !== undefined && this.hasClaimed(this.inHand)
+  }
+
   #listen(worker: Worker): void {
     const { process: child } = worker
-    const progress = child.stdio[progressFd] as Readable
-    const reader = new ProgressReader((report) => this.#listener.onProgress(this, report))
-    progress.on('data', (chunk: Buffer) => reader.push(chunk))
+    this.#guardChannel(worker)
+    this.#readProgress(worker)
     const { number, generation } = this
     const output = this.#listener.openOutput({ number, generation, pid: child.pid })
     child.stdout?.on('data', output.stdout)
@@ -227,10 +282,108 @@ export class WorkerSlot {
     child.on('error', (error) => {
       this.#reason ??= error.message
     })
-    const hasSpoken = () => this.#readyAtMs !== undefined
-    onProcessEnd(child, progress, hasSpoken, (code, signal) => {
+    onProcessEnd(child, child.stdio[progressFd] as Readable, (code, signal) => {
       if (this.#worker === worker) this.#end(code, signal)
     })
+  }
+
+  #guardChannel(worker: Worker): void {
+    try {
+      this.#guard = new ChannelGuard(worker.process, {
+        // It may go on saying it and hear nothing: what it has not begun to read, others take at once.
+        onFault: (reason) =>
+          this.#listener.onUnfit(
+            this,
+            reason,
+            this.inHand === undefined || this.#isReading ? 'retire' : 'kill',
+          ),
+        onNotReceived: () => this.#bounce(),
+        onClosed: () => this.#outlives(worker, channelClosed),
+      })
+    } catch (error) {
+      this.kill(messageOf(error))
+    }
+  }
+
+  #readProgress(worker: Worker): void {
+    const progress = worker.process.stdio[progressFd] as Readable
+    const reader = new ProgressReader(
+      (report) => this.#reported(report),
+      () => this.#listener.onUnfit(this, 'its progress pipe has what is no report in it', 'retire'),
+    )
+    progress.on('data', (chunk: Buffer) => reader.push(chunk))
+    progress.once('close', () => this.#outlives(worker, 'its progress pipe is closed'))
+    this.#progress = progress
+  }
+
+  /** One of its ways to the primary has ended. That is so when a process ends, too: only one that lives on is unfit. */
+  #outlives(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return
+    this.#listener.onLeaving(this, reason)
+    setTimeout(() => {
+      if (this.#worker === worker) this.#listener.onUnfit(this, reason, 'retire')
+    }, exitGraceMs).unref()
+  }
+
+  /** Returns whether the worker's report is one that was to be expected. */
+  #reported(report: Progress): boolean {
+    const { inHand } = this
+    if (inHand === undefined || inHand.id >>> 0 !== report.id) {
+      // Settled already, by what the worker said in the meantime.
+      return this.#fitness.lastId >>> 0 === report.id
+    }
+    if (report.step === 'missing') this.#strike('it cannot take what it is offered')
+    else this.#fitness.clear()
+    this.#listener.onProgress(this, report)
+    return true
+  }
+
+  /** What was offered has not arrived. */
+  #bounce(): void {
+    const { inHand } = this
+    if (inHand === undefined) return
+    this.#reported({ step: 'missing', reason: 'none', id: inHand.id >>> 0, ...uncounted })
+  }
+
+  #strike(reason: string): void {
+    if (this.#fitness.strike()) this.#listener.onUnfit(this, reason, 'retire')
+  }
+
+  /** Compares what the worker sees with what is known here: its reports may have been lost. */
+  #compare({ inHand: held, last }: WorkerView): void {
+    const connection = this.inHand
+    if (connection === undefined || held === undefined) return
+    if (held === connection.id) {
+      this.#fitness.holds(held)
+      if (this.#claims?.read() === held) return
+      this.#listener.onUnfit(this, 'its claims do not reach the primary', 'retire')
+    } else if (last?.id === connection.id) {
+      this.#afterReading(connection, () => {
+        this.#strike('its reports do not reach the primary')
+        this.#listener.onProgress(this, { ...last, id: last.id >>> 0 })
+      })
+    } else if (this.state === 'busy' && this.#fitness.ignores()) {
+      this.#listener.onUnfit(this, 'it does not take what it is offered', 'kill')
+    }
+  }
+
+  /** Acts if a connection is still in hand when what was written before now is read: the pipe is read in the next turn. */
+  #afterReading(connection: PendingConnection, act: () => void): void {
+    const look = () => {
+      if (this.inHand === connection) act()
+    }
+    setImmediate(() => setImmediate(look))
+  }
+
+  /**
+   * The connection that its register or itself says it has claimed last. A register that has no number in it was
+   * overwritten by the app: the connection in hand may have been read, and is not to be served twice.
+   */
+  get #claimedId(): number {
+    const { heldId } = this.#fitness
+    if (heldId !== 0 && heldId === this.inHand?.id) return heldId
+    const claimed = this.#claims?.read() ?? 0
+    return isCount(claimed) ? claimed : (this.inHand?.id ?? 0)
   }
 
   #receive(message: unknown): void {
@@ -245,7 +398,7 @@ export class WorkerSlot {
           )
           return
         }
-        if (this.#boot !== undefined) this.#worker?.send(this.#boot, ignore)
+        if (this.state === 'starting' && !this.#isTold) this.#tellBoot()
         return
       case 'ready':
         if (!this.#machine.accepts('ready')) return
@@ -257,15 +410,27 @@ export class WorkerSlot {
         this.#reason ??= decoded.reason
         return
       case 'leaving':
-        this.#listener.onLeaving(this)
+        if (decoded.unfit === undefined) this.#listener.onLeaving(this, 'it was told to end')
+        else this.#listener.onUnfit(this, decoded.unfit, 'retire')
         return
       case 'heartbeat':
         this.rssBytes = decoded.rssBytes
+        this.#compare(decoded)
         return
     }
   }
 
+  #tellBoot(): void {
+    this.#isTold = true
+    if (this.#boot !== undefined) this.#worker?.send(this.#boot, ignore)
+  }
+
   #end(code: number | null, signal: NodeJS.Signals | null): void {
+    const lastStep = stepOfStatus(code)
+    if (lastStep !== undefined) {
+      this.#listener.onUnfit(this, channelClosed, 'retire')
+    }
+    clearTimeout(this.#ending)
     const end = {
       code,
       signal,
@@ -275,8 +440,14 @@ export class WorkerSlot {
       wasKilled: this.state === 'killing',
       hadNoHeap: this.#hadNoHeap && signal === 'SIGABRT',
       readyForMs: this.readyForMs,
-      claimed: this.#claims?.read() ?? 0,
+      claimed: this.#claimedId,
+      unfit: this.#fitness.reason,
+      lastStep,
     }
+    this.#guard?.close()
+    this.#guard = undefined
+    this.#progress?.destroy()
+    this.#progress = undefined
     this.#claims?.close()
     this.#claims = undefined
     this.#worker = undefined
@@ -285,6 +456,13 @@ export class WorkerSlot {
     this.#listener.onEnd(this, end)
   }
 }
+
+/** The app has closed descriptor 3, or has disconnected. */
+const channelClosed = 'its channel to the primary is closed'
+/** A process that ends closes its pipes a moment before it is gone; in milliseconds. */
+const exitGraceMs = 250
+/** A worker that is unfit may take so much longer to end than its closing handshakes, in milliseconds. */
+const endGraceMs = 1_000
 
 /** A line of V8's that has this in it is its last (v8::internal::V8::FatalProcessOutOfMemory). */
 const noHeap = 'JavaScript heap out of memory'

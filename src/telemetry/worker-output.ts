@@ -1,5 +1,5 @@
 import type { DestinationStream } from 'pino'
-import { Allowance } from './allowance.ts'
+import { Allowance } from '../allowance.ts'
 import { lines } from './lines.ts'
 import type { Logger } from './logger.ts'
 

@@ -3,8 +3,15 @@ import type { App, Context } from '../app/app.ts'
 import { monotonicMs } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
-import type { ConnectionLease, WorkerBoot, WorkerLease } from '../ipc/messages.ts'
-import { type ProgressWriter, type Reason, type Traffic, uncounted } from '../ipc/progress.ts'
+import type { ConnectionLease, WorkerBoot, WorkerLease, WorkerView } from '../ipc/messages.ts'
+import {
+  type Progress,
+  type ProgressWriter,
+  type Reason,
+  type Step,
+  type Traffic,
+  uncounted,
+} from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'
@@ -33,20 +40,25 @@ export class Worker {
   #lease: ConnectionLease | null = null
   #abortion: NodeJS.Timeout | undefined
   #connection: Connection | undefined
+  #last: Progress | undefined
   #isLeaving = false
   #onIdle: (() => void) | undefined
+  readonly #onUnreported: () => void
 
+  /** @param onUnreported - called when the primary could not be told through the pipe how a connection ended */
   constructor(
     app: App,
     context: WorkerContext,
     boot: WorkerBoot,
     claims: ClaimWriter,
     progress: ProgressWriter,
+    onUnreported: () => void,
   ) {
     this.#app = app
     this.#context = context
     this.#claims = claims
     this.#progress = progress
+    this.#onUnreported = onUnreported
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
     this.#log = context.log
@@ -63,17 +75,17 @@ export class Worker {
       return
     }
     if (socket === undefined) {
-      this.#progress.write('missing', id)
+      this.#report(id, 'missing')
       return
     }
     if (this.#connection !== undefined) {
       this.#log.error({ connection: id }, 'Offered a connection while another is in hand')
-      this.#progress.write('missing', id)
+      this.#report(id, 'missing')
       socket.destroy()
       return
     }
     if (!this.#claim(id)) {
-      this.#progress.write('missing', id)
+      this.#report(id, 'missing')
       socket.destroy()
       return
     }
@@ -83,14 +95,23 @@ export class Worker {
     void this.#serve(connection)
   }
 
-  /** Resolves when the connection in hand has ended, and those before it are closed in good order. */
-  async drain(): Promise<void> {
+  /** What it has in hand, and what it had before. */
+  get view(): WorkerView {
+    const inHand = this.#connection?.id ?? 0
+    return this.#last === undefined ? { inHand } : { inHand, last: this.#last }
+  }
+
+  /** Takes no more connections; resolves when the one in hand has ended. */
+  async finish(): Promise<void> {
     this.#isLeaving = true
-    if (this.#connection !== undefined) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-    }
+    if (this.#connection === undefined) return
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+
+  /** Resolves when those before are closed in good order, and the app is torn down. */
+  async close(): Promise<void> {
     await this.#lingerers.settled()
     await this.#app.teardown?.(this.#context)
   }
@@ -120,6 +141,11 @@ export class Worker {
     }
   }
 
+  #report(id: number, step: Step, reason: Reason = 'none', traffic = uncounted): void {
+    this.#last = { step, reason, id, ...traffic }
+    if (!this.#progress.write(this.#last)) this.#onUnreported()
+  }
+
   async #serve(connection: Connection): Promise<void> {
     let reason: Reason = 'none'
     try {
@@ -135,12 +161,12 @@ export class Worker {
     const traffic = this.#countsBytes ? trafficOf(socket) : uncounted
     this.#connection = undefined
     if (reason === 'none') {
-      this.#progress.write('served', connection.id, 'none', traffic)
+      this.#report(connection.id, 'served', 'none', traffic)
       this.#lingerers.add(socket)
     } else {
       socket.destroy()
       const isGone = reason === 'client-reset' && connection.isUntouched
-      this.#progress.write(isGone ? 'gone' : 'failed', connection.id, reason, traffic)
+      this.#report(connection.id, isGone ? 'gone' : 'failed', reason, traffic)
     }
     this.#onIdle?.()
   }

@@ -15,6 +15,7 @@ const kinds: { readonly [Kind in EventKind]?: Shown } = {
   'reload-done': { tone: 'good', label: 'reloaded', isDeploy: true },
   'reload-failed': { tone: 'bad', label: 'reload failed', isDeploy: true },
   'worker-died': { tone: 'warn' },
+  'worker-unfit': { tone: 'warn' },
   'worker-backing-off': { tone: 'warn' },
   'worker-not-started': { tone: 'warn' },
   'descriptors-short': { tone: 'warn' },

@@ -117,6 +117,7 @@ const alarming: ReadonlySet<string> = new Set([
   'lease-lost',
   'worker-backing-off',
   'worker-not-started',
+  'worker-unfit',
 ])
 
 function eventLine({ at, kind, text }: Status['events'][number]): Line {

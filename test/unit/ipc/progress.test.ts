@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import {
+  decodeProgress,
   type Progress,
   ProgressReader,
   ProgressWriter,
   reasons,
+  statusOfStep,
+  stepOfStatus,
   steps,
   uncounted,
 } from '../../../src/ipc/progress.ts'
@@ -38,7 +41,10 @@ function written(t: TestContext, write: (writer: ProgressWriter) => void): Buffe
 
 function readAll(chunks: Iterable<Buffer>): Progress[] {
   const all: Progress[] = []
-  const reader = new ProgressReader((progress) => all.push(progress))
+  const reader = new ProgressReader(
+    (progress) => all.push(progress) > 0,
+    () => {},
+  )
   for (const chunk of chunks) reader.push(chunk)
   return all
 }
@@ -56,7 +62,7 @@ test('what is written is read, however it is cut', (t) => {
   fc.assert(
     fc.property(fc.array(anyProgress, { maxLength: 20 }), anySizes, (all, sizes) => {
       const bytes = written(t, (writer) => {
-        for (const { step, id, reason, ...traffic } of all) writer.write(step, id, reason, traffic)
+        for (const progress of all) writer.write(progress)
       })
       assert.deepEqual(readAll(cut(bytes, sizes)), all)
     }),
@@ -64,42 +70,19 @@ test('what is written is read, however it is cut', (t) => {
   )
 })
 
+const report = (id: number): Progress => ({ step: 'served', reason: 'none', id, ...uncounted })
+
 test('each report is of one size, which a pipe delivers whole', (t) => {
   const bytes = written(t, (writer) => {
-    writer.write('gone', 1)
-    writer.write('failed', 2, 'handler-error')
+    writer.write({ ...report(1), step: 'gone' })
+    writer.write({ ...report(2), step: 'failed', reason: 'handler-error' })
   })
   assert.equal(bytes.length, 48)
 })
 
-test('a report without a reason has none, whatever the one before it had', (t) => {
-  const bytes = written(t, (writer) => {
-    writer.write('failed', 1, 'deadline')
-    writer.write('gone', 2)
-  })
-  assert.deepEqual(
-    readAll([bytes]).map(({ reason }) => reason),
-    ['deadline', 'none'],
-  )
-})
-
 test('an id of more than 32 bits keeps its low ones', (t) => {
-  const bytes = written(t, (writer) => writer.write('served', 2 ** 32 + 5))
+  const bytes = written(t, (writer) => writer.write(report(2 ** 32 + 5)))
   assert.equal(readAll([bytes])[0]?.id, 5)
-})
-
-test('an unknown step or reason is passed over, and the report after it is read', () => {
-  const record = (...start: number[]) => Buffer.concat([Buffer.from(start), Buffer.alloc(24)], 24)
-  const good = record(steps.indexOf('served'), 0, 0, 0, 7)
-  for (const bad of [
-    [steps.length, 0],
-    [255, 0],
-    [0, reasons.length],
-    [0, 255],
-  ]) {
-    const bytes = Buffer.concat([record(...bad, 0, 0, 9), good])
-    assert.deepEqual(readAll([bytes]), [{ step: 'served', reason: 'none', id: 7, ...uncounted }])
-  }
 })
 
 test('garbage throws nothing and gives only known steps and reasons', () => {
@@ -113,9 +96,43 @@ test('garbage throws nothing and gives only known steps and reasons', () => {
   )
 })
 
-test('a reader that is gone is no error of the writer', (t) => {
+test('a report between any garbage is found, and the garbage is told of once', (t) => {
+  const garbage = fc.uint8Array({ minLength: 1, maxLength: 100 })
+  fc.assert(
+    fc.property(garbage, garbage, (before, after) => {
+      const wanted = report(7)
+      const seen: Progress[] = []
+      let told = 0
+      const reader = new ProgressReader(
+        (progress) => progress.id === 7 && seen.push(progress) > 0,
+        () => {
+          told += 1
+        },
+      )
+      reader.push(Buffer.concat([before, written(t, (writer) => writer.write(wanted)), after]))
+      assert.deepEqual([seen, told], [[wanted], 1])
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('a writer says when the pipe did not take its report', (t) => {
   const fd = openSync(join(tempFolder(t), 'pipe'), 'w')
   const writer = new ProgressWriter(fd)
+  assert.equal(writer.write(report(1)), true)
   closeSync(fd)
-  assert.doesNotThrow(() => writer.write('served', 1))
+  assert.equal(writer.write(report(1)), false)
+})
+
+test('how the last connection ended is said by the exit status as well', () => {
+  for (const step of steps) assert.equal(stepOfStatus(statusOfStep(step)), step)
+  for (const status of [null, 0, 1, 7, 78, 239, 244, 255])
+    assert.equal(stepOfStatus(status), undefined)
+})
+
+test('a report in a message is read, or is none', () => {
+  fc.assert(fc.property(anyProgress, (any) => assert.deepEqual(decodeProgress(any), any)))
+  for (const value of [null, 7, {}, { ...report(1), id: -1 }, { ...report(1), step: 'toString' }]) {
+    assert.equal(decodeProgress(value), undefined)
+  }
 })

@@ -14,6 +14,7 @@ const totals: FigureTotals = {
     hung: 2,
     'not-ready': 0,
     'out-of-memory': 0,
+    unfit: 0,
     recycled: 0,
   },
   reloads: { done: 4, failed: 1 },

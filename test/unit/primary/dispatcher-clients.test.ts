@@ -15,21 +15,43 @@ test('a client that had left before the claim is gone, and the worker is free', 
   assert.equal(slot.current.id, 2)
 })
 
-test('an offer that comes without its socket is made again, and given up after three times', (t) => {
+test('an offer that comes without its socket is made again, and given up after nine times', (t) => {
   const { dispatcher, accounts, report, lines } = staged(t)
   const slot = new BareSlot(1)
   dispatcher.addIdle(slot)
   dispatcher.accept(new LooseHandle())
-  report(slot, 'missing')
-  report(slot, 'missing')
+  for (let count = 0; count < 8; count += 1) report(slot, 'missing')
   assert.deepEqual(
     slot.offered.map(({ id }) => id),
-    [1, 1, 1],
+    Array(9).fill(1),
   )
   report(slot, 'missing')
   assert.equal(slot.inHand, undefined)
   assert.equal(accounts.counts.failed, 1)
   assert.ok(lines.some(({ msg }) => String(msg).startsWith('Gave up a connection')))
+})
+
+test('what a worker could not take goes to another that is idle, before anybody who waits', (t) => {
+  const { dispatcher, report, allow } = staged(t)
+  const [broken, sound] = [new BareSlot(1), new BareSlot(2)]
+  dispatcher.addIdle(broken)
+  dispatcher.accept(new LooseHandle())
+  allow(false)
+  dispatcher.addIdle(sound)
+  dispatcher.accept(new LooseHandle())
+  allow(true)
+  report(broken, 'missing')
+  assert.equal(sound.current.id, 1)
+  assert.equal(broken.current.id, 2)
+})
+
+test('a connection whose worker could say only by its exit status that it was served is not lost', (t) => {
+  const { dispatcher, accounts } = staged(t)
+  const slot = new BareSlot(1)
+  dispatcher.addIdle(slot)
+  dispatcher.accept(new LooseHandle())
+  dispatcher.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
+  assert.deepEqual([accounts.counts.served, accounts.counts.failed, slot.served], [1, 0, 1])
 })
 
 test('a connection that finds the queue full is shed and closed', (t) => {
@@ -86,7 +108,7 @@ test('a client that resets after it was offered is gone when its worker dies', (
   const handle = new LooseHandle()
   dispatcher.accept(handle)
   handle.isReset = true
-  dispatcher.lost(slot, 0, 'killed by SIGKILL')
+  dispatcher.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(accounts.counts.gone, 1)
   assert.equal(handle.isOpen, false)
 })

@@ -31,7 +31,11 @@ test('whatever clients and workers do, nothing is lost, sent twice or left waiti
             if (event[0] === 'lose') {
               const isClaimed = event[2]
               if (isClaimed && connection !== undefined) lost.add(connection)
-              dispatcher.lost(slot, isClaimed ? (connection?.id ?? 0) : 0, 'a test')
+              dispatcher.lost(
+                slot,
+                { claimed: isClaimed ? (connection?.id ?? 0) : 0, lastStep: undefined },
+                'a test',
+              )
               dispatcher.addIdle(slot)
             } else if (event[0] === 'stray') {
               dispatcher.progress(slot, {

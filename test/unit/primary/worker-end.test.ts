@@ -11,6 +11,8 @@ const end: WorkerEnd = {
   wasKilled: false,
   hadNoHeap: false,
   claimed: 0,
+  unfit: undefined,
+  lastStep: undefined,
   readyForMs: 10,
 }
 
@@ -19,6 +21,8 @@ const cases: readonly [string, Partial<WorkerEnd>][] = [
   ['left', { code: 0 }],
   ['signal', { code: null, signal: 'SIGSEGV' }],
   ['hung', { code: null, signal: 'SIGKILL', wasKilled: true }],
+  ['unfit', { unfit: 'it cannot claim', code: 0 }],
+  ['unfit', { unfit: 'it cannot claim', code: null, signal: 'SIGKILL', wasKilled: true }],
   ['not-ready', { wasReady: false }],
   ['not-ready', { wasReady: false, wasKilled: true }],
   ['out-of-memory', { code: null, signal: 'SIGABRT', hadNoHeap: true }],

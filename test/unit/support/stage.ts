@@ -12,6 +12,7 @@ import { keptLog } from './kept-log.ts'
 const deaf: SlotListener = {
   onReady() {},
   onLeaving() {},
+  onUnfit() {},
   onProgress() {},
   openOutput: () => ({ stdout() {}, stderr() {} }),
   onEnd() {},

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Allowance } from '../../../src/telemetry/allowance.ts'
+import { Allowance } from '../../src/allowance.ts'
 
 test('there is so much at once, and so much a second, and never more than at once', () => {
   let nowMs = 0

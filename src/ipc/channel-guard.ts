@@ -1,0 +1,203 @@
+import type { ChildProcess } from 'node:child_process'
+import { Allowance } from '../allowance.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
+
+/**
+ * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`, which lets it
+ * imitate Node's own messages, or straight into the descriptor. Node trusts what comes: a line that is not JSON, or an
+ * acknowledgement of nothing, is an uncaught exception of the process that reads it.
+ *
+ * Node documents none of what this takes hold of, so all of it is in this file (as read in the sources of Node.js 20,
+ * 22, 24 and 26: lib/internal/child_process.js), and a runtime that does it in another way is refused.
+ */
+interface ChannelHandle {
+  /** Given what was read, or nothing at the channel's end. */
+  onread: (bytes?: ArrayBuffer) => void
+  /** A descriptor that came with what is about to be read. */
+  pendingHandle: { close(): void } | null
+  /** A message has begun and not ended. */
+  buffering?: boolean
+}
+
+type Channelled = ChildProcess & {
+  /** What waits for the acknowledgement of a socket; null when none is awaited. */
+  _handleQueue: unknown[] | null
+}
+
+type Emit = (name: string | symbol, ...args: unknown[]) => boolean
+
+export interface GuardListener {
+  /** The worker said what no worker says; nothing more of it is heard. */
+  onFault(reason: string): void
+  /** A socket that was sent to it has not arrived: it has no descriptor left, for instance. */
+  onNotReceived(): void
+  /** Its end of the channel is closed. */
+  onClosed(): void
+}
+
+/** A worker may say so much at once, and so much a second, beside what it is asked for; bytes. */
+const unasked = { burst: 131_072, perSecond: 65_536 }
+/** The acknowledgement of a socket is shorter than this, in bytes. */
+const acknowledgementBytes = 64
+/** No message is longer, in bytes. */
+const maxMessageBytes = 131_072
+const newline = 10
+
+export class ChannelGuard {
+  readonly #child: Channelled
+  readonly #handle: ChannelHandle
+  readonly #listener: GuardListener
+  readonly #allowance = new Allowance(unasked.burst, unasked.perSecond)
+  readonly #read: ChannelHandle['onread']
+  readonly #emit: Emit
+  #unfinishedBytes = 0
+  #isDeaf = false
+
+  /**
+   * @param child - a process that was just started, of which nothing has been read
+   * @throws HelloserverError `BOOT_FAILED` where Node has changed
+   */
+  constructor(child: ChildProcess, listener: GuardListener) {
+    this.#child = child as Channelled
+    this.#handle = channelOf(child)
+    this.#listener = listener
+    this.#read = this.#handle.onread
+    this.#emit = child.emit.bind(child) as Emit
+    this.#handle.onread = (bytes) => this.#receive(bytes)
+    child.emit = (name: string | symbol, ...args: unknown[]) => this.#pass(name, args)
+  }
+
+  /** A socket is sent, and its receipt will be acknowledged. */
+  expectAcknowledgement(): void {
+    this.#allowance.add(acknowledgementBytes)
+  }
+
+  /** The process is gone: nobody else who holds its end is listened to. */
+  close(): void {
+    this.#isDeaf = true
+    if (!this.#child.connected) return
+    // Either would have Node wait for more to be read.
+    this.#handle.buffering = false
+    // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+    this.#child._handleQueue = null
+    this.#child.disconnect()
+  }
+
+  #receive(bytes: ArrayBuffer | undefined): void {
+    const { pendingHandle } = this.#handle
+    if (pendingHandle !== null) {
+      this.#handle.pendingHandle = null
+      pendingHandle.close()
+      this.#fault('it sent a socket to the primary')
+    }
+    if (bytes === undefined) {
+      this.#guarded(() => this.#read.call(this.#handle))
+      this.#listener.onClosed()
+      return
+    }
+    if (this.#isDeaf || !this.#isWithinBounds(bytes.byteLength)) return
+    this.#guarded(() => this.#read.call(this.#handle, bytes))
+    this.#unfinishedBytes = this.#handle.buffering ? this.#unfinishedBytes + tailOf(bytes) : 0
+  }
+
+  #isWithinBounds(count: number): boolean {
+    if (this.#unfinishedBytes + count > maxMessageBytes) {
+      this.#fault(`it sent a message of more than ${maxMessageBytes} bytes`)
+    } else if (!this.#allowance.take(count)) {
+      this.#fault(`it sent more than ${unasked.perSecond} bytes of messages a second`)
+    }
+    return !this.#isDeaf
+  }
+
+  /** Node emits each message in a later tick, after everything that it has read. */
+  #pass(name: string | symbol, args: unknown[]): boolean {
+    const isInternal = name === 'internalMessage'
+    if (this.#isDeaf && (isInternal || name === 'message')) return false
+    const emit = () => this.#emit(name, ...args)
+    if (!isInternal) return emit()
+    const message = args[0] as InternalMessage
+    const fault = faultOf(message, this.#child)
+    if (fault !== undefined) {
+      this.#fault(fault)
+      return false
+    }
+    this.#guarded(emit)
+    if (message.cmd === 'NODE_HANDLE_NACK') this.#listener.onNotReceived()
+    return true
+  }
+
+  #guarded(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#fault(`it wrote to its channel what is no message: ${messageOf(error)}`)
+    }
+  }
+
+  #fault(reason: string): void {
+    if (this.#isDeaf) return
+    this.#isDeaf = true
+    this.#listener.onFault(reason)
+  }
+}
+
+/** A message that Node keeps for itself: its `cmd` begins with `NODE_`. */
+interface InternalMessage {
+  readonly cmd: string
+  readonly act?: unknown
+  readonly fd?: unknown
+  readonly ack?: unknown
+}
+
+/** What an app's own `server.listen()` has node:cluster say. */
+const clusterActs: ReadonlySet<unknown> = new Set([
+  'online',
+  'queryServer',
+  'listening',
+  'close',
+  'exitedAfterDisconnect',
+])
+
+/** Why this message of Node's is none that a worker sends; undefined when it may be. */
+function faultOf(message: InternalMessage, child: Channelled): string | undefined {
+  switch (message.cmd) {
+    case 'NODE_HANDLE_ACK':
+    case 'NODE_HANDLE_NACK':
+      // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+      return Array.isArray(child._handleQueue)
+        ? undefined
+        : 'it acknowledged a socket that it was not sent'
+    case 'NODE_HANDLE':
+      return 'it sent a socket to the primary'
+    case 'NODE_CLUSTER':
+      // It would be one of the primary's own; -1 stands for none.
+      if ((message.fd ?? -1) !== -1) return 'it asked for a descriptor of the primary'
+      return clusterActs.has(message.act) || typeof message.ack === 'number'
+        ? undefined
+        : 'it sent a message of node:cluster that no worker sends'
+    default:
+      return `it sent the message ${message.cmd.slice(0, 40)} of Node.js`
+  }
+}
+
+/** How many bytes of a chunk belong to a message that has not ended. */
+function tailOf(bytes: ArrayBuffer): number {
+  return bytes.byteLength - 1 - new Uint8Array(bytes).lastIndexOf(newline)
+}
+
+function channelOf(child: ChildProcess): ChannelHandle {
+  const key = Object.getOwnPropertySymbols(child).find(
+    ({ description }) => description === 'kChannelHandle',
+  )
+  const handle =
+    key === undefined
+      ? undefined
+      : (child as unknown as Record<symbol, Partial<ChannelHandle> | null>)[key]
+  const isKnown =
+    typeof handle?.onread === 'function' && 'pendingHandle' in handle && '_handleQueue' in child
+  if (isKnown) return handle as ChannelHandle
+  throw new HelloserverError(
+    'BOOT_FAILED',
+    `Node.js ${process.version} speaks with its workers in a way that is unknown here; use a version that the README names`,
+  )
+}
