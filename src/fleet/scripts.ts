@@ -35,15 +35,27 @@ local function settle()
 end
 local function open()
   local kept = redis.call('HMGET', book, 'clock', 'now', 'epoch')
-  local sinceMs = now - (tonumber(kept[2]) or now)
-  clock = (tonumber(kept[1]) or 0) + math.max(0, math.min(sinceMs, ${longestTickMs}))
+  local sinceMs = now - (kept[2] and count(book, 'now', kept[2]) or now)
+  clock = count(book, 'clock', kept[1]) + math.max(0, math.min(sinceMs, ${longestTickMs}))
   local server = epoch()
   redis.call('HSET', book, 'clock', whole(clock), 'now', whole(now), 'epoch', server)
   if kept[3] and kept[3] ~= server then settle() end
 end
+local numbers = {'seen', 'beat', 'ticket', 'asked', 'stopped'}
+local function decode(host, text)
+  local isJson, entry = pcall(cjson.decode, text)
+  if not isJson or type(entry) ~= 'table' or not (entry.seen and entry.beat) then corrupt(hosts, host, text) end
+  for _, field in ipairs(numbers) do
+    local number = entry[field]
+    if number and (type(number) ~= 'number' or number ~= math.floor(number) or number < 0 or number > highest) then
+      corrupt(hosts, host, field .. ' ' .. tostring(number))
+    end
+  end
+  return entry
+end
 local function read(host)
   local text = redis.call('HGET', hosts, host)
-  return text and cjson.decode(text)
+  return text and decode(host, text)
 end
 local function write(host, entry)
   redis.call('HSET', hosts, host, cjson.encode(entry))
@@ -65,7 +77,7 @@ end
 local function others(but)
   local all, found = redis.call('HGETALL', hosts), {}
   for at = 1, #all, 2 do
-    local entry = cjson.decode(all[at + 1])
+    local entry = decode(all[at], all[at + 1])
     if entry.stopped and clock >= entry.stopped then redis.call('HDEL', hosts, all[at])
     elseif all[at] ~= but then found[#found + 1] = {all[at], entry} end
   end
@@ -134,28 +146,32 @@ local entry = read(host)
 if not entry or entry.instance ~= instance or entry.stopped then return {'unknown'} end
 if entry.granted then return {'granted', ticket} end
 ticket = tonumber(ticket)
-if ticket == 0 then ticket = redis.call('HINCRBY', book, 'ticket', 1) end
+local tickets = count(book, 'ticket', redis.call('HGET', book, 'ticket'))
+if ticket == 0 then
+  tickets = nextOf(book, 'ticket', tickets)
+  ticket = redis.call('HINCRBY', book, 'ticket', 1)
+end
 -- A server that has lost its data must not give the same one again.
-if ticket > tonumber(redis.call('HGET', book, 'ticket') or 0) then
+if ticket > tickets then
   redis.call('HSET', book, 'ticket', whole(ticket))
 end
 entry.ticket, entry.asked = ticket, clock
-local place, down, count = 1, {}, 0
+local place, down, downs = 1, {}, 0
 local rest = others(host)
 for _, other in ipairs(rest) do
   local name, record = other[1], other[2]
   local waits = record.ticket and not record.granted and clock - record.asked <= ${deadAfterMs}
   if waits and record.ticket < ticket then place = place + 1 end
   if isDown(record) then
-    count = count + 1
+    downs = downs + 1
     down[#down + 1] = name
     down[#down + 1] = condition(record)
   end
 end
-local isSettling = clock < tonumber(redis.call('HGET', book, 'settled') or 0)
+local isSettling = clock < count(book, 'settled', redis.call('HGET', book, 'settled'))
 if isAlone == '1' and #rest == 0 then isSettling = false end
 local most = tonumber(redis.call('HGET', settings, 'fleet.maxDown') or maxDown)
-local isGranted = place == 1 and count < most and not isSettling
+local isGranted = place == 1 and downs < most and not isSettling
 if isGranted then entry.granted = purpose end
 write(host, entry)
 if isGranted then
@@ -195,9 +211,10 @@ return 1
  */
 export const forgetScript = script(`${prelude}
 local channel, host, force = unpack(ARGV)
-local entry = read(host)
-if not entry then return {'unknown', redis.call('HKEYS', hosts)} end
-local isAlive = not entry.stopped and now - entry.seen <= ${deadAfterMs}
+if redis.call('HEXISTS', hosts, host) == 0 then return {'unknown', redis.call('HKEYS', hosts)} end
+-- An entry that nobody can read is nobody's, and this is how somebody gets rid of it.
+local isSound, entry = pcall(read, host)
+local isAlive = isSound and not entry.stopped and now - entry.seen <= ${deadAfterMs}
 if isAlive and force ~= '1' then return {'alive', entry.state} end
 open()
 redis.call('HDEL', hosts, host)

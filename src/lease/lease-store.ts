@@ -93,7 +93,8 @@ export class LeaseStore {
       return this.restore(grant)
     }
     const seq = await this.#link.increment(this.#recordOf(grant.slot), 'seq')
-    if (seq !== last.seq + 1) return { kind: 'changed' }
+    // Past what a number can hold, the record is not to be trusted; `restore` says so.
+    if (seq !== last.seq + 1 || !Number.isSafeInteger(seq)) return { kind: 'changed' }
     this.#noteChange(connection, seq, last.counts + 1)
     return { kind: 'renewed' }
   }

@@ -46,15 +46,18 @@ local server, now = epoch(), nowMs()
 local free, matured = nil, nil
 for slot = 1, #KEYS - 1 do
   local key = KEYS[slot]
-  local record = redis.call('HMGET', key, 'state', 'epoch', 'seq', 'place')
-  local state, seq = record[1], record[3] or '0'
+  local record = redis.call('HMGET', key, 'state', 'epoch', 'seq', 'place', 'token', 'ttl')
+  local state, changes = record[1], count(key, 'seq', record[3])
+  nextOf(key, 'seq', changes)
+  nextOf(key, 'token', count(key, 'token', record[5]))
+  local lasts, seq = count(key, 'ttl', record[6]), whole(changes)
   if record[2] ~= server then
     -- Numbered by the clock, far ahead of any count: where nothing is left, no state looks like one from before; where
     -- less is left than was there, whoever holds it and goes on counting comes out elsewhere than it must.
-    seq = whole(math.max(seq + 1, now))
+    seq = whole(math.max(changes + 1, now))
     state = 'grace'
     redis.call('HSET', key, 'state', state, 'epoch', server, 'seq', seq,
-      'ttl', whole(math.max(redis.call('HGET', key, 'ttl') or 0, ttl)))
+      'ttl', whole(math.max(lasts, ttl)))
   end
   if state == 'held' and record[4] == place then
     free = slot
@@ -74,7 +77,8 @@ if not slot then
   return {'seen', unpack(observed)}
 end
 local key, since = KEYS[slot], whole(now)
-local token = whole(math.max(redis.call('HGET', key, 'token') or 0, seen, now) + 1)
+local last = math.max(count(key, 'token', redis.call('HGET', key, 'token')), count(key, 'token', seen), now)
+local token = whole(nextOf(key, 'token', last))
 redis.call('HSET', key, 'state', 'held', 'holder', instance, 'host', host, 'place', place, 'token', token,
   'ttl', ttl, 'since', since)
 return {'granted', slot, token, since, redis.call('HINCRBY', key, 'seq', 1)}
@@ -89,8 +93,9 @@ return {'granted', slot, token, since, redis.call('HINCRBY', key, 'seq', 1)}
  */
 export const renewScript = script(`${prelude}
 local instance, host, place, ttl, token, slots, since = unpack(ARGV)
-local record = redis.call('HMGET', KEYS[1], 'state', 'holder', 'token', 'host', 'since')
-local theirs, mine = tonumber(record[3] or 0), tonumber(token)
+local record = redis.call('HMGET', KEYS[1], 'state', 'holder', 'token', 'host', 'since', 'seq')
+local theirs, mine = count(KEYS[1], 'token', record[3]), tonumber(token)
+nextOf(KEYS[1], 'seq', count(KEYS[1], 'seq', record[6]))
 local isMine = theirs == mine and record[2] == instance and record[1] ~= 'free'
 if not isMine and theirs >= mine then return {'lost', record[4] or '', record[3], record[5] or ''} end
 disagree(KEYS[2], slots, ttl, host)

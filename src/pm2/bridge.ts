@@ -12,6 +12,7 @@ import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import { signalHolder } from '../lock/signal-holder.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
 import { showLog } from './log-view.ts'
@@ -64,6 +65,7 @@ export class Bridge {
   constructor(pm2: Pm2Process) {
     this.#pm2 = pm2
     this.#log = createLogger({ service: pm2.name, role: 'bridge' }, 'info', pm2)
+    logRuntimeOutput(this.#log)
   }
 
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */

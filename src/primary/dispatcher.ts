@@ -3,6 +3,7 @@ import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import { ClientLimit } from './client-limit.ts'
+import { Failures } from './failures.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { WorkerEnd } from './worker-end.ts'
@@ -41,6 +42,7 @@ export class Dispatcher {
   readonly #queue: ConnectionQueue
   readonly #accounts: Accounts
   readonly #log: Logger
+  readonly #failures: Failures
   /** Longest idle first; few enough that a plain list is the fastest. */
   readonly #idle: WorkerSlot[] = []
   readonly #listener: DispatcherListener
@@ -64,6 +66,7 @@ export class Dispatcher {
     this.clients = new ClientLimit(maxPerClient)
     this.#listener = listener
     this.#log = log
+    this.#failures = new Failures(log)
   }
 
   /** Whether connections are to keep who their client is, which costs a question to the system each. */
@@ -80,8 +83,10 @@ export class Dispatcher {
   accept(handle: SocketHandle): void {
     this.#lastId += 1
     const connection = this.#open(this.#lastId, handle, performance.now())
-    if (this.clients.isExceededBy(connection)) this.#settle(connection, 'shed')
-    else if (!this.#listener.hasRoomFor(handle)) this.#turnAway(connection)
+    if (this.clients.isExceededBy(connection)) {
+      this.#noteFailure('client-limit', connection)
+      this.#settle(connection, 'shed')
+    } else if (!this.#listener.hasRoomFor(handle)) this.#turnAway(connection)
     else if (this.#idle.length > 0 && this.#listener.mayHandOut()) this.#offer(connection)
     else if (!this.#queue.push(connection)) this.#turnAway(connection)
   }
@@ -144,7 +149,9 @@ export class Dispatcher {
         this.#settle(connection, 'serve', slot, report)
         return
       case 'failed':
-        this.#log.debug({ connection: id, peer: peerOf(connection), reason }, 'Connection failed')
+        this.#log.debug({ connection: id, reason }, 'Connection failed')
+        // Of a stop that drops what is left, the drain tells.
+        if (reason !== 'terminated') this.#noteFailure(reason, connection)
         this.#handled(connection)
         this.#release(slot)
         this.#accounts.apply(connection, 'claim')
@@ -205,6 +212,7 @@ export class Dispatcher {
 
   /** Gives up a connection that the queue let wait for too long. */
   expire(connection: PendingConnection): void {
+    this.#noteFailure('expired', connection)
     this.#settle(connection, 'expire')
   }
 
@@ -244,6 +252,7 @@ export class Dispatcher {
   }
 
   #turnAway(connection: PendingConnection): void {
+    this.#noteFailure('shed', connection)
     this.#listener.onFull()
     this.#settle(connection, 'shed')
   }
@@ -311,6 +320,11 @@ export class Dispatcher {
       'Gave up a connection: no worker could receive its socket',
     )
     this.#settle(connection, 'fail')
+  }
+
+  /** While its socket is still open, and its client known to the system. */
+  #noteFailure(reason: string, connection: PendingConnection): void {
+    this.#failures.note(reason, () => peerOf(connection))
   }
 
   #settle(

@@ -61,7 +61,7 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
     return new Redis({ ...options, host, port, db, ...(tls ? { tls: {} } : {}) })
   }
   const { sentinels, group, sentinelPassword } = target
-  return new Redis({
+  const client = new Redis({
     ...options,
     db,
     sentinels: [...sentinels],
@@ -72,6 +72,24 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
   })
+  listenToSentinels(client)
+  return client
+}
+
+/**
+ * To hear of a failover, ioredis 6.0 keeps a client for each Sentinel, and listens to the failures of none: it prints
+ * each of them with its stack. That a Sentinel cannot be reached is no news while the master can be, and is told
+ * otherwise when it cannot.
+ */
+function listenToSentinels(client: Redis): void {
+  const { connector } = client as unknown as { connector: SentinelConnector }
+  const connect = connector.connectToSentinel.bind(connector)
+  connector.connectToSentinel = (...args) => connect(...args).on('error', () => {})
+}
+
+/** What ioredis does not declare. */
+interface SentinelConnector {
+  connectToSentinel(...args: unknown[]): Redis
 }
 
 /**

@@ -1,5 +1,28 @@
-/** What scripts ask the server that they run in; to be put before them. `epoch` is its run id. */
+/**
+ * What scripts ask the server that they run in; to be put before them. `epoch` is its run id.
+ *
+ * Numbers are doubles in Lua 5.1 and in JavaScript: from 2^53 on, a number and the next one can be the same. So what is
+ * read goes through `count`, and what is counted up through `nextOf`: anything but a whole number below that is refused
+ * as `explainRedis` has it, and nothing is written.
+ */
 export const askServer = `
+local function whole(number)
+  return string.format('%.0f', number)
+end
+local highest = 9007199254740991
+local function corrupt(key, field, value)
+  error('CORRUPT ' .. cjson.encode({key, field, string.sub(tostring(value), 1, 40)}) .. ' CORRUPT', 0)
+end
+local function count(key, field, value)
+  if not value then return 0 end
+  local number = string.match(value, '^%d+$') and tonumber(value)
+  if not number or number > highest then corrupt(key, field, value) end
+  return number
+end
+local function nextOf(key, field, number)
+  if number >= highest then corrupt(key, field, whole(number)) end
+  return number + 1
+end
 local function epoch()
   local info = redis.call('INFO', 'server')
   -- A search for plain text: a pattern takes longer than all the rest of a script.
@@ -9,8 +32,5 @@ end
 local function nowMs()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local function whole(number)
-  return string.format('%.0f', number)
 end
 `

@@ -54,12 +54,23 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
 export function explainRedis(where: string, error: unknown, tls?: boolean): RedisProblem {
   const message = messageOf(error)
   const code = codeOf(error) ?? ''
+  const damage = damageIn(message)
+  if (damage !== undefined) return { text: `${where} ${damage}`, isPermanent: false }
   const row = table.find(([sign]) => sign.test(message) || sign.test(code))
   if (row === undefined) return { text: `${where} fails: ${message}`, isPermanent: false }
   const [, words, kind] = row
   const detail =
     words.includes('forbids') || words.includes('TLS') ? ` (${message})` : guess(words, tls)
   return { text: `${where} ${words}${detail}`, isPermanent: kind === 'permanent' }
+}
+
+/** What a script refused to count by (`askServer` in lua.ts). A host that waits goes on when somebody has mended it. */
+function damageIn(message: string): string | undefined {
+  const [, found] = /CORRUPT (\[.*\]) CORRUPT/.exec(message) ?? []
+  if (found === undefined) return undefined
+  const [key, field, value] = JSON.parse(found) as [string, string, string]
+  const quoted = [field, key, value].map((text) => JSON.stringify(text))
+  return `is corrupt: ${quoted[0]} of ${quoted[1]} is ${quoted[2]}, and must be a whole number below 2^53 with room for the next; stop all hosts, delete the key, and start them again`
 }
 
 /** A server that is not spoken to as it expects waits for more, or hangs up. */

@@ -72,6 +72,49 @@ describe('the scripts of the lease', () => {
     assert.ok(answer.kind === 'granted' && answer.grant.token === second.token + 1_000_001)
   })
 
+  for (const [field, values] of [
+    [
+      'token',
+      ['9007199254740991', '9007199254740992', '1e300', '-1', '1.5', 'nan', 'x\u001b[2J', ''],
+    ],
+    ['seq', ['9007199254740991', '9223372036854775807', '-1', 'x']],
+    ['ttl', ['9007199254740992', 'inf', 'x']],
+  ] as const) {
+    test(`a record whose ${field} cannot be counted by is refused, and not changed`, async (t) => {
+      const server = await RedisServer.start(t)
+      const a = await storeAt(t, server, 'a')
+      await a.release(await takeNew(a))
+      for (const value of values) {
+        const before = await server.command('HGET', key, field)
+        await server.command('HSET', key, field, value)
+        await assert.rejects(a.acquire(0, ['']), (error: Error) => {
+          assert.match(
+            error.message,
+            new RegExp(`is corrupt: "${field}" of "\\{hs:unit\\}:lease" is "`),
+          )
+          assert.match(error.message, /whole number below 2\^53 .*; stop all hosts, delete the key/)
+          assert.doesNotMatch(error.message, /\p{Cc}/u)
+          return true
+        })
+        assert.equal((await server.command('HGET', key, 'state')).trim(), 'free', value)
+        await server.command('HSET', key, field, before.trim())
+      }
+      await take(a)
+    })
+  }
+
+  test('tokens end where the next one would be the same number', async (t) => {
+    const server = await RedisServer.start(t)
+    const a = await storeAt(t, server, 'a')
+    await a.release(await takeNew(a))
+    const last = Number.MAX_SAFE_INTEGER
+    const answer = await a.acquire(last - 1, [''])
+    assert.ok(answer.kind === 'granted' && answer.grant.token === last)
+    await a.release(answer.grant)
+    await assert.rejects(a.acquire(0, ['']), /is corrupt: "token" of/)
+    await assert.rejects(a.acquire(last, ['']), /is corrupt: "token" of/)
+  })
+
   test('a renewal changes what is seen, so that nobody waits it out', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
