@@ -239,6 +239,6 @@ test('a log that belongs to another user is not written to', (t) => {
   const path = join(tempFolder(t), 'log')
   writeFileSync(path, '')
   spawnSync('chown', ['65534', path])
-  assert.throws(() => new LogFile(path), { message: /belongs to user 65534, not to 0;/ })
+  assert.throws(() => new LogFile(path), { message: /belongs to user 65534, not to 0/ })
   rmSync(path)
 })
