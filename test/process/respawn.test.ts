@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, Client } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
@@ -114,7 +114,9 @@ test('a worker is replaced although the run directory is gone', async (t) => {
   renameSync(runDir, `${runDir}-away`)
   signalTo(worker, 'SIGKILL')
   assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-  renameSync(`${runDir}-away`, runDir)
+  // The primary makes another one.
+  await waitFor('the PID file', () => existsSync(service.sandbox.pidFile))
+  rmSync(`${runDir}-away`, { recursive: true })
   await counted(service, { served: 1, failed: 0 })
 })
 
