@@ -1,4 +1,5 @@
 import { ambient } from './config/environment.ts'
+import { HelloserverError } from './errors.ts'
 
 /**
  * Until SIGUSR1 has a listener, Node opens its debugger on it, through which anybody on the host runs code as this
@@ -37,13 +38,43 @@ function look(againMs: number): void {
   if (againMs < lookForMs) setTimeout(look, againMs, 2 * againMs).unref()
 }
 
+/**
+ * Refuses options of Node with which a process waits for a debugger: one that nobody watches would for ever.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function refuseWaitingDebugger(): void {
+  const waiting = nodeOptions().find((flag) => waitsForDebugger.test(flag))
+  if (waiting === undefined) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `Node.js is given "${waiting}", with which each process waits for a debugger; take it out of NODE_OPTIONS, or use "--inspect"`,
+  )
+}
+
+/** What somebody should know who has asked for a debugger; undefined for everybody else. */
+export function debuggerWarning(): string | undefined {
+  const url = inspector?.url()
+  // The rest of it is what lets a debugger in.
+  return url === undefined || !isDebugged()
+    ? undefined
+    : `A debugger listens on ${new URL(url).host}, through which anybody on this host can run code as this user; leave --inspect out where that matters`
+}
+
 /** Whether somebody wants to debug this process: by a flag, or through an editor that attaches to what it starts. */
 function isDebugged(): boolean {
-  const flags = [...process.execArgv, ...(ambient('NODE_OPTIONS') ?? '').split(/\s+/)]
-  return flags.some((flag) => asksForDebugger.test(flag)) || ambient(editorVariable) !== undefined
+  return (
+    nodeOptions().some((flag) => asksForDebugger.test(flag)) ||
+    ambient(editorVariable) !== undefined
+  )
+}
+
+function nodeOptions(): string[] {
+  return [...process.execArgv, ...(ambient('NODE_OPTIONS') ?? '').split(/\s+/)]
 }
 
 /** Visual Studio Code sets it when its auto attach is on. */
 const editorVariable = 'VSCODE_INSPECTOR_OPTIONS'
 
 const asksForDebugger = /^--inspect([-_](brk|wait))?(=|$)/
+const waitsForDebugger = /^--inspect[-_](brk|wait)(=|$)/

@@ -4,9 +4,11 @@ import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet.ts'
 import type { Options } from '../cli/options.ts'
-import { printError } from '../cli/output.ts'
+import { printError, printWarning } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
+import { strangeVariables } from '../config/strange-variables.ts'
+import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
 
 const program = new Command('helloserver')
@@ -22,6 +24,12 @@ const program = new Command('helloserver')
   )
 
 command('run', 'serve in the foreground, until Ctrl-C').action(async (options: Options) => {
+  try {
+    refuseFewOpenFiles()
+  } catch (error) {
+    printError(error, options)
+    process.exit(exitStatusOf(error))
+  }
   const { serve } = await import('./serve.ts')
   process.exit(await serve(options.name, 'foreground', options.json))
 })
@@ -102,6 +110,7 @@ function run<O extends Options>(
 ): (options: O) => Promise<void> {
   return async (options) => {
     for (const output of [process.stdout, process.stderr]) output.on('error', onLostOutput)
+    for (const strange of strangeVariables()) printWarning(strange, options)
     try {
       await perform(options)
     } catch (error) {

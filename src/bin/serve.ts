@@ -1,8 +1,10 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/environment.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, overridesOf } from '../config/load.ts'
+import { strangeVariables } from '../config/strange-variables.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
+import { debuggerWarning, refuseWaitingDebugger } from '../debugger.ts'
 import {
   codeOf,
   type ErrorCode,
@@ -38,6 +40,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
   // What the service creates is its owner's alone, from the first moment.
   process.umask(0o077)
   try {
+    refuseWaitingDebugger()
     const environment = ownEnvironment()
     hideRedisUrl()
     const serviceManager = takeServiceManager()
@@ -53,6 +56,10 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
+      for (const strange of strangeVariables()) log.warn(strange)
+      for (const override of overridesOf(config, environment)) log.info(override)
+      const warning = debuggerWarning()
+      if (warning !== undefined) log.warn(warning)
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
       refuseToHoldOpen(given, membership)

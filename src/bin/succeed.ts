@@ -1,5 +1,5 @@
 import { hideRedisUrl, ownEnvironment } from '../config/environment.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, overridesOf } from '../config/load.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
 import {
@@ -43,6 +43,7 @@ export async function succeed(name: string): Promise<number> {
     try {
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
+      for (const override of overridesOf(config, environment)) log.info(override)
       refuseRestartOnly(inheritance.restartOnly, restartOnly(name, environment, config))
       const membership = await joinFleet(files, environment, config, log, inheritance.instance)
       let lock: PidLock | undefined

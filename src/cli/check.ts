@@ -1,10 +1,10 @@
 import { loadApp } from '../app/load.ts'
 import { ownEnvironment } from '../config/environment.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
 import type { Options } from './options.ts'
-import { print, printError } from './output.ts'
+import { print, printError, printWarning } from './output.ts'
 
 /** Reads the configuration and loads the app, as a start and its workers would. */
 export async function checkService(options: Options): Promise<void> {
@@ -12,6 +12,7 @@ export async function checkService(options: Options): Promise<void> {
   runFiles(options.name, environment)
   const config = loadConfig(options.name, environment)
   await load(config, options)
+  for (const override of overridesOf(config, environment)) printWarning(override, options)
   print(options, config, `${config.path} is good, and the app ${config.appModule} loads`)
 }
 

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { stopService } from '../control/stop.ts'
 import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
+import { fileError } from '../file-error.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
 import { lastLines } from '../telemetry/log-part.ts'
@@ -101,12 +102,7 @@ async function logLevel(level: LogLevel, options: Options): Promise<void> {
 
 async function logs(options: Options, lines: number, follow: boolean): Promise<void> {
   const { logFile: path } = filesOf(options)
-  if (!existsSync(path)) {
-    throw new HelloserverError(
-      'NOT_RUNNING',
-      `There is no log at ${path}; the daemon has not run yet`,
-    )
-  }
+  mustBeReadable(path)
   const { lines: last, ...position } = lastLines(path, lines)
   const shown = await logView(options)
   const show = (bytes: Buffer) =>
@@ -120,6 +116,20 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
   } catch (error) {
     // Whoever read this, such as `head`, has seen enough.
     if (codeOf(error) !== 'EPIPE') throw error
+  }
+}
+
+/** A log that is another user's is not one that is not there. */
+function mustBeReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw fileError('CONTROL_FAILED', 'read the log', path, error)
+    throw new HelloserverError(
+      'NOT_RUNNING',
+      `There is no log at ${path}; the daemon has not run yet`,
+      { cause: error },
+    )
   }
 }
 

@@ -21,5 +21,10 @@ export function printError(error: unknown, options: Options): void {
   if (options.json) {
     printJson({ error: { code: codeOf(error) ?? null, message } })
   }
-  process.stderr.write(`${visible(`${options.name}: ${message}`)}\n`)
+  printWarning(message, options)
+}
+
+/** Says on standard error what is no reason to stop. */
+export function printWarning(text: string, { name }: Options): void {
+  process.stderr.write(`${visible(`${name}: ${text}`)}\n`)
 }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { fileError } from '../file-error.ts'
 import { type AdminSettings, adminSettings } from './admin.ts'
+import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
 import { appModuleIn, defaultConfigPath } from './locate.ts'
+import { overridable, overridesIn } from './overrides.ts'
 import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
@@ -45,11 +47,16 @@ export function loadConfig(name: string, environment: Environment): Config {
   refusePage(settings, directory, path)
   return deepFreeze({
     ...settings,
-    workers: workers === 'auto' ? availableParallelism() : workers,
+    workers: workers === 'auto' ? availableCpus() : workers,
     path,
     directory,
     appModule: appModuleIn(directory),
   })
+}
+
+/** Which settings of a configuration that can be loaded come out of the environment, each in a sentence. */
+export function overridesOf({ path }: Pick<Config, 'path'>, environment: Environment): string[] {
+  return overridesIn(readFile(path), environment, path)
 }
 
 /** A digest of a whole configuration: equal exactly when nothing that can be set differs. */
@@ -86,15 +93,22 @@ function refusePage(
 }
 
 function readFile(path: string): Record<string, unknown> {
-  if (!existsSync(path)) {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') {
+      throw fileError('BAD_CONFIG', 'read the configuration file', path, error)
+    }
     throw new HelloserverError(
       'BAD_CONFIG',
       `The configuration file ${path} does not exist; set ${variables.config} to one that does`,
+      { cause: error },
     )
   }
   let value: unknown
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'))
+    value = JSON.parse(text)
   } catch (error) {
     throw new HelloserverError('BAD_CONFIG', `Cannot read ${path}: ${messageOf(error)}`, {
       cause: error,
@@ -112,7 +126,7 @@ function readFile(path: string): Record<string, unknown> {
 /** Numbers arrive as text in the environment; what is no number stays text, and is refused by the schema. */
 function overrides(environment: Environment): Record<string, unknown> {
   const given: Record<string, unknown> = {}
-  for (const key of ['host', 'port', 'workers', 'logLevel'] as const) {
+  for (const key of overridable) {
     const value = environment[variables[key]]
     if (value === undefined) continue
     given[key] = key !== 'host' && /^\d+$/.test(value) ? Number(value) : value

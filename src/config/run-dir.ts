@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, opendirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { fileError } from '../file-error.ts'
 import { holderOf } from '../lock/holder.ts'
 import { mustBeOwnDirectory, ownUid } from '../trust.ts'
 import { ambient, type Environment, variables } from './environment.ts'
@@ -58,15 +59,16 @@ export function makeRunDir(files: RunFiles): void {
   const { runDir } = files
   try {
     makeFolder(runDir)
+    // First, since a file cannot be searched either, which would be said instead.
+    opendirSync(runDir).closeSync()
     accessSync(runDir, constants.W_OK | constants.X_OK)
   } catch (error) {
     // Whose it is says more than that it cannot be written.
     if (codeOf(error) === 'EACCES') checkRunDir(files)
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `Cannot use the run directory "${runDir}" (${messageOf(error)}); set ${variables.runDir} to one that can be written`,
-      { cause: error },
-    )
+    const { message } = fileError('BAD_CONFIG', 'use the run directory', runDir, error)
+    throw new HelloserverError('BAD_CONFIG', `${message}; ${variables.runDir} names another one`, {
+      cause: error,
+    })
   }
   checkRunDir(files)
 }

@@ -74,7 +74,9 @@ export const configSchema = z.strictObject(
       .prefault('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
-    workers: workerCount('auto').describe('Worker processes; "auto" is one for each core ["auto"]'),
+    workers: workerCount('auto').describe(
+      'Worker processes; "auto" is one for each core, or for what a control group grants of them ["auto"]',
+    ),
     logLevel: z
       .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
       .default('info')

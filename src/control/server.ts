@@ -5,6 +5,7 @@ import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
 import { Crowd } from '../crowd.ts'
 import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
+import { fileError, withFile } from '../file-error.ts'
 import { identityOf } from '../files/identity.ts'
 import { putInPlace } from '../files/put-in-place.ts'
 import { Caller } from './caller.ts'
@@ -68,7 +69,9 @@ export class ControlServer {
     rmSync(this.#unpublished, { force: true })
     const server = createServer((socket) => this.#admit(socket))
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      server.once('error', (error) =>
+        reject(fileError('BOOT_FAILED', 'open the control socket', path, error)),
+      )
       server.listen(this.#unpublished, resolve)
     })
     this.#bound = server
@@ -79,7 +82,7 @@ export class ControlServer {
   /** From now on whoever connects to the path gets here, whoever listened there before. */
   publish(): void {
     const identity = identityOf(this.#unpublished)
-    putInPlace(this.#unpublished, this.#path)
+    withFile('open the control socket', this.#path, () => putInPlace(this.#unpublished, this.#path))
     this.#identity = identity
     // Closed only now, since closing one from before removes the name that both were bound under.
     this.#server?.close()

@@ -7,11 +7,13 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
-import { debuggerArguments } from '../debugger.ts'
+import { debuggerArguments, refuseWaitingDebugger } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
 import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
+import { withFile } from '../file-error.ts'
+import { refuseFewOpenFiles } from './least-files.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 
 /** The daemon's program. */
@@ -47,6 +49,8 @@ export async function launch(files: RunFiles, environment: Environment): Promise
 type Launched = { readonly report: string } | { readonly signal: NodeJS.Signals | undefined }
 
 async function launchOnce(files: RunFiles, environment: Environment): Promise<Launched> {
+  refuseWaitingDebugger()
+  refuseFewOpenFiles()
   makeRunDir(files)
   const shell = await spawned(files, environment)
   const ended = once(shell, 'exit')
@@ -85,7 +89,7 @@ function spawned(files: RunFiles, environment: Environment): Promise<ChildProces
 function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
   // The shell has nobody to tell but the log that there is no such program.
   accessSync(process.execPath, constants.X_OK)
-  const log = openLog(logFile)
+  const log = withFile('open the log', logFile, () => openLog(logFile))
   try {
     return spawn(
       '/bin/sh',

@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
+import { withFile } from '../file-error.ts'
 import { identityOf } from '../files/identity.ts'
 import { putInPlace } from '../files/put-in-place.ts'
 import { readOwned } from '../trust.ts'
@@ -28,7 +29,9 @@ export class PidFile {
   write(): void {
     const temporary = `${this.#path}.${process.pid}`
     rmSync(temporary, { force: true })
-    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
+    withFile('write the PID file', this.#path, () =>
+      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: 'wx' }),
+    )
     const identity = identityOf(temporary)
     putInPlace(temporary, this.#path)
     this.#identity = identity

@@ -12,6 +12,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { HelloserverError } from '../errors.ts'
+import { withFile } from '../file-error.ts'
 import type { ListeningHandle } from '../ipc/socket-handle.ts'
 import { openOwned } from '../trust.ts'
 import { AbstractLock } from './abstract-lock.ts'
@@ -101,8 +102,11 @@ export class PidLock {
   /** Writes who holds the lock into its file, for people. */
   sign(): void {
     if (this.#fd === undefined) return
-    ftruncateSync(this.#fd)
-    writeSync(this.#fd, `${process.pid}\nhost ${hostname()}\n`, 0)
+    const fd = this.#fd
+    withFile('write the lock file', this.#files.lockFile, () => {
+      ftruncateSync(fd)
+      writeSync(fd, `${process.pid}\nhost ${hostname()}\n`, 0)
+    })
   }
 
   /** Whether the locked file is the one at its path. */

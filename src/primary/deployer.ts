@@ -1,6 +1,6 @@
 import { buildId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
@@ -63,6 +63,8 @@ export class Deployer {
   #config: Config
   #environment: Environment
   #build: string
+  /** Which settings the environment overrides, in words. */
+  #overrides: readonly string[]
   /** Of the code that this process was started from. */
   readonly #programId = programId()
 
@@ -70,6 +72,7 @@ export class Deployer {
     this.#options = options
     this.#config = options.config
     this.#environment = options.environment
+    this.#overrides = overridesOf(options.config, options.environment)
     this.#build = buildId(options.config.appModule)
     this.#logAccess(options.config)
     this.#reloader = new Reloader({
@@ -168,6 +171,7 @@ export class Deployer {
       return
     }
     const config = loadConfig(name, environment)
+    this.#tellOverrides(config, environment)
     refuseRestartOnly(runs, restartOnly(name, environment, config))
     const build = buildId(config.appModule)
     // What workers of another release cannot do under this primary, they may do under one of their own.
@@ -176,6 +180,13 @@ export class Deployer {
     await fleet.deploy({ build: judged, isReduction: this.#reduces(config), force }, () =>
       turns.take(() => this.#exchange(config, environment, build, enter)),
     )
+  }
+
+  /** Those that are news since the last time. */
+  #tellOverrides(config: Config, environment: Environment): void {
+    const overrides = overridesOf(config, environment)
+    for (const one of overrides) if (!this.#overrides.includes(one)) this.#options.log.info(one)
+    this.#overrides = overrides
   }
 
   async #exchange(

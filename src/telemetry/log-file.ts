@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import type { DestinationStream } from 'pino'
 import { messageOf } from '../errors.ts'
+import { withFile } from '../file-error.ts'
 import { identityOf } from '../files/identity.ts'
 import { isTorn, openLog } from './open-log.ts'
 
@@ -49,7 +50,7 @@ export class LogFile implements DestinationStream {
     this.#path = path
     this.#maxBytes = maxBytes
     this.#limit = maxBytes
-    this.#fd = openLog(path)
+    this.#fd = withFile('open the log', path, () => openLog(path))
     this.#begin()
   }
 

@@ -135,7 +135,10 @@ test('a file that is missing, no file, no JSON or no object is refused by its pa
     message: `The configuration file ${missing} does not exist; set HELLOSERVER_CONFIG to one that does`,
   })
   mkdirSync(missing)
-  assert.throws(at(missing), { code: 'BAD_CONFIG', message: /^Cannot read .*none\.json: EISDIR/ })
+  assert.throws(at(missing), {
+    code: 'BAD_CONFIG',
+    message: /^Cannot read the .*none\.json: it is a directory.*EISDIR/,
+  })
   for (const content of ['', '{"port": 1', '{port: 1}', "{'port': 1}", '{"port": 1,}']) {
     assert.throws(at(configFile(t, content)), {
       code: 'BAD_CONFIG',

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+
+/** More workers than that, nobody can ask for either. */
+const most = 1_024
+
+/**
+ * So many processes can run at a time here: the processors that this one may use (sched_setaffinity(2)), or fewer
+ * where its control group has a quota of their time, as containers and systemd's CPUQuota have it. Part of a processor
+ * counts as a whole one: with fewer workers, that part would never be used.
+ *
+ * @param root - where /proc and the control groups are
+ */
+export function availableCpus(root = '/', processors = availableParallelism()): number {
+  const quota = cpuQuota(root)
+  return Math.min(most, processors, Math.max(1, Math.ceil(quota)))
+}
+
+/** The smallest quota of this process's control group and those above it, in processors; infinite where there is none. */
+export function cpuQuota(root: string): number {
+  const groups = readIn(root, '/proc/self/cgroup')
+  const mounts = readIn(root, '/proc/self/mountinfo')
+  // Neither Linux nor anything that has control groups.
+  if (groups === undefined || mounts === undefined) return Number.POSITIVE_INFINITY
+  const quotas = mounts.split('\n').flatMap((line) => {
+    const mount = mountIn(line)
+    if (mount === undefined) return []
+    const group = groupOf(groups, mount.isUnified)
+    return foldersOf(mount, group).map((folder) => quotaIn(root, folder, mount.isUnified))
+  })
+  return Math.min(Number.POSITIVE_INFINITY, ...quotas)
+}
+
+/** A file system of control groups (proc_pid_mountinfo(5)). */
+interface Mount {
+  /** The group that is its root, and where that is mounted. */
+  readonly group: string
+  readonly folder: string
+  /** Version 2, which has one hierarchy for all controllers. */
+  readonly isUnified: boolean
+}
+
+function mountIn(line: string): Mount | undefined {
+  const [front = '', back = ''] = line.split(' - ')
+  const [, , , group, folder] = front.split(' ')
+  const [type, , options = ''] = back.split(' ')
+  if (group === undefined || folder === undefined) return undefined
+  const place = { group: unescaped(group), folder: unescaped(folder) }
+  if (type === 'cgroup2') return { ...place, isUnified: true }
+  return type === 'cgroup' && options.split(',').includes('cpu')
+    ? { ...place, isUnified: false }
+    : undefined
+}
+
+/** Blanks and the like are in octal there. */
+function unescaped(path: string): string {
+  return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  )
+}
+
+/** This process's group (cgroups(7)): lines of hierarchy, controllers and path. */
+function groupOf(groups: string, isUnified: boolean): string {
+  for (const line of groups.split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+    const isIt = isUnified ? controllers === '' : controllers?.split(',').includes('cpu')
+    if (isIt && path !== undefined) return path
+  }
+  return '/'
+}
+
+/** The group's folder and those above it, as far as they are mounted: in a container, these are its own. */
+function foldersOf({ group: root, folder: top }: Mount, group: string): string[] {
+  const below = relative(root, group)
+  const folders = [top]
+  // A group outside of what is mounted has its limits where nobody here can see them.
+  if (below.startsWith('..')) return folders
+  for (let folder = join(top, below); folder !== top; folder = dirname(folder)) folders.push(folder)
+  return folders
+}
+
+function quotaIn(root: string, folder: string, isUnified: boolean): number {
+  const [quota, period] = isUnified
+    ? (readIn(root, join(folder, 'cpu.max')) ?? '').trim().split(' ')
+    : [
+        readIn(root, join(folder, 'cpu.cfs_quota_us')),
+        readIn(root, join(folder, 'cpu.cfs_period_us')),
+      ]
+  const processors = Number(quota) / Number(period)
+  // "max" and -1 are no limit, and a group without the controller has no such file.
+  return processors > 0 ? processors : Number.POSITIVE_INFINITY
+}
+
+function readIn(root: string, path: string): string | undefined {
+  try {
+    return readFileSync(join(root, path), 'utf8')
+  } catch {
+    // Not there, or not for this user: nothing is known of a limit then.
+    return undefined
+  }
+}

@@ -1,0 +1,28 @@
+import { type Environment, variables } from './environment.ts'
+
+/** The settings that a variable overrides. */
+export const overridable = ['host', 'port', 'workers', 'logLevel'] as const
+
+/**
+ * Which settings come out of the environment although the file has something else, each in a sentence: variables are
+ * easily forgotten, and those of the shell that once started a supervisor reach what it starts.
+ *
+ * @param raw - the file, as it was read
+ * @param path - its name
+ */
+export function overridesIn(
+  raw: Readonly<Record<string, unknown>>,
+  environment: Environment,
+  path: string,
+): string[] {
+  return overridable.flatMap((key) => {
+    const variable = variables[key]
+    const value = environment[variable]
+    if (value === undefined || String(raw[key]) === value) return []
+    const what =
+      raw[key] === undefined
+        ? `sets ${key}, which ${path} leaves out`
+        : `overrides ${key} ${JSON.stringify(raw[key])} of ${path}`
+    return [`${variable}=${value} ${what}`]
+  })
+}

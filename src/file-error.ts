@@ -1,0 +1,43 @@
+import { codeOf, type ErrorCode, HelloserverError, messageOf } from './errors.ts'
+
+/** What is wrong with a file, and what to do about it, by the system's code (errno(3)). */
+const remedies: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not; give it the right, or run as the owner',
+  EPERM: 'this user may not; give it the right, or run as the owner',
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'a part of the path is no directory',
+  EISDIR: 'it is a directory, and must be a file',
+  ENAMETOOLONG: 'the path is too long; use a shorter one',
+  ELOOP: 'it is a symbolic link, or one that leads to itself',
+  EROFS: 'the file system is read-only; use another one',
+  ENOSPC: 'no space is left on the file system; make room there, or use another one',
+  EDQUOT: "this user's quota of the file system is used up; make room there, or use another one",
+  EMFILE: 'too many files are open; raise "ulimit -n"',
+  ENFILE: 'too many files are open on this host; raise fs.file-max',
+}
+
+/**
+ * An error that names the file, which those of the system do not always.
+ *
+ * @param action - what could not be done, such as `write the PID file`
+ */
+export function fileError(
+  code: ErrorCode,
+  action: string,
+  path: string,
+  error: unknown,
+): HelloserverError {
+  const errno = codeOf(error)
+  const remedy = errno === undefined ? undefined : remedies[errno]
+  const why = remedy === undefined ? messageOf(error) : `${remedy} (${errno})`
+  return new HelloserverError(code, `Cannot ${action} ${path}: ${why}`, { cause: error })
+}
+
+/** Does something with a file. @throws HelloserverError `BOOT_FAILED`, naming it */
+export function withFile<T>(action: string, path: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    throw error instanceof HelloserverError ? error : fileError('BOOT_FAILED', action, path, error)
+  }
+}

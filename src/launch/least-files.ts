@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { HelloserverError } from '../errors.ts'
+
+/** What a primary, and each worker, has open at once while it loads its code, and some to work with. */
+const leastOpenFiles = 128
+
+/**
+ * Refuses a limit of open files with which no process of a service could even load its code: Node.js opens many files
+ * of a program at a time. Call it before that is loaded.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function refuseFewOpenFiles(limit = openFilesLimit()): void {
+  if (limit >= leastOpenFiles) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `The system lets a process have ${limit} files open, and helloserver needs ${leastOpenFiles} at least; raise "ulimit -n" (LimitNOFILE= in a systemd unit)`,
+  )
+}
+
+/** RLIMIT_NOFILE of this process, which its children inherit; infinite where it cannot be read. */
+function openFilesLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  } catch {
+    // Not Linux.
+    return Number.POSITIVE_INFINITY
+  }
+}

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { refuseWaitingDebugger } from '../../src/debugger.ts'
+
+test('options with which nobody would get ready are refused, others are not', (t) => {
+  const before = process.env['NODE_OPTIONS']
+  t.after(() => {
+    if (before === undefined) delete process.env['NODE_OPTIONS']
+    else process.env['NODE_OPTIONS'] = before
+  })
+  for (const option of ['--inspect-brk', '--inspect-brk=0', '--inspect-wait', '--inspect_brk']) {
+    process.env['NODE_OPTIONS'] = `--no-warnings ${option}`
+    assert.throws(refuseWaitingDebugger, {
+      code: 'BAD_CONFIG',
+      message: `Node.js is given "${option}", with which each process waits for a debugger; take it out of NODE_OPTIONS, or use "--inspect"`,
+    })
+  }
+  process.env['NODE_OPTIONS'] = '--inspect --inspect-port=0'
+  refuseWaitingDebugger()
+})
