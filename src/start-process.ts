@@ -5,8 +5,8 @@ import { codeOf, HelloserverError, messageOf } from './errors.ts'
  * Starts a process, and reports in one way that it could not be started.
  *
  * Node.js has two ways: `spawn` throws some errors (ENOMEM, E2BIG), and emits others (EAGAIN, ENOENT, EACCES, EMFILE)
- * on a child that never came into being, which ends the process that does not listen for them. So nothing in
- * this program starts a process but through here.
+ * on a child that never came into being, which ends the process that does not listen for them. So whatever is started
+ * while the service serves is started through here.
  *
  * @param what - the process as people call it, for the message: "a worker"
  * @param start - starts it by `spawn` or `fork`

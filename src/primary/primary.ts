@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
@@ -114,6 +115,8 @@ export class Primary {
    */
   async start(takeOver?: () => Promise<Offer>): Promise<void> {
     try {
+      // Node.js aborts when it cannot create its pool of threads, at their first use: not later, under a limit of processes.
+      await stat('/')
       await this.#path.pool.boot(this.deployer.config)
       this.#machine.apply('workers-ready')
       const offer = await takeOver?.()

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:cluster'
 import type { Readable } from 'node:stream'
 import type { Config } from '../config/load.ts'
-import { type HelloserverError, messageOf } from '../errors.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import {
   decodeFromWorker,
@@ -25,6 +25,7 @@ import type { Wear } from '../lifecycle/recycle.ts'
 import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { WorkerStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { processLimitHint } from '../start-process.ts'
 import { forkWorker } from './fork-worker.ts'
 import { Fitness } from './fitness.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
@@ -49,6 +50,7 @@ export class WorkerSlot {
   #hadNoHeap = false
   #isTold = false
   #ending: NodeJS.Timeout | undefined
+  #hadNoThread = false
   /** What the worker was offered or has claimed. */
   inHand: PendingConnection | undefined
   inHandSinceMs = 0
@@ -141,6 +143,7 @@ export class WorkerSlot {
     this.#isTold = false
     this.#ending = undefined
     this.#fitness.begin()
+    this.#hadNoThread = false
     this.rssBytes = 0
     this.lastSeenMs = performance.now()
     this.#fork(runDir)
@@ -274,6 +277,7 @@ export class WorkerSlot {
     child.stderr?.on('data', (chunk: Buffer) => {
       // Said just before the runtime aborts itself, and read before the end of the process is heard of.
       if (chunk.includes(noHeap)) this.#hadNoHeap = true
+      if (chunk.includes(noThread)) this.#hadNoThread = true
       output.stderr(chunk)
     })
     child.on('message', (message) => {
@@ -434,7 +438,7 @@ export class WorkerSlot {
     const end = {
       code,
       signal,
-      failure: this.#failure,
+      failure: this.#failure ?? (signal === 'SIGABRT' ? this.#threadFailure() : undefined),
       reason: this.#reason,
       wasReady: this.#readyAtMs !== undefined,
       wasKilled: this.state === 'killing',
@@ -455,6 +459,15 @@ export class WorkerSlot {
     this.#machine.apply('exit')
     this.#listener.onEnd(this, end)
   }
+
+  /** Near the limit there may be a process, and no threads for its runtime: that is no fault of the code's. */
+  #threadFailure(): HelloserverError | undefined {
+    if (!this.#hadNoThread || this.#readyAtMs !== undefined) return undefined
+    return new HelloserverError(
+      'CANNOT_SPAWN',
+      `Cannot start worker ${this.number}: its runtime got no threads: ${processLimitHint}`,
+    )
+  }
 }
 
 /** The app has closed descriptor 3, or has disconnected. */
@@ -463,6 +476,9 @@ const channelClosed = 'its channel to the primary is closed'
 const exitGraceMs = 250
 /** A worker that is unfit may take so much longer to end than its closing handshakes, in milliseconds. */
 const endGraceMs = 1_000
+
+/** What the runtime says before it aborts itself because the system gives it no thread; pthread_create(3), uv_thread_create. */
+const noThread = 'thread_create'
 
 /** A line of V8's that has this in it is its last (v8::internal::V8::FatalProcessOutOfMemory). */
 const noHeap = 'JavaScript heap out of memory'

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 
 /** A user that owns nothing else: what root runs is not held to limits of processes. */
 export const ordinaryUid = process.getuid?.() === 0 ? 61_234 : undefined
@@ -26,6 +26,21 @@ function prlimit(pid: number, args: readonly string[]): string {
   const as = uid === process.getuid?.() ? [] : asUser(uid)
   const [program = '', ...rest] = [...as, 'prlimit', `--pid=${pid}`, ...args]
   return execFileSync(program, rest, { encoding: 'utf8' })
+}
+
+/** How many threads the processes of a user have: what its limit of processes counts. */
+export function tasksOf(uid: number): number {
+  const counts = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((pid) => {
+      try {
+        return statSync(`/proc/${pid}`).uid === uid ? readdirSync(`/proc/${pid}/task`).length : 0
+      } catch {
+        // It has just ended.
+        return 0
+      }
+    })
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** What runs a program as another user. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
-import { canLimit, limit, ordinaryUid, unlimit } from '../helpers/limits.ts'
+import { canLimit, limit, ordinaryUid, tasksOf, unlimit } from '../helpers/limits.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type Service, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -16,7 +16,7 @@ interface Shortage {
   end(pid: number): void
 }
 
-const options = { config: { workers: 2 }, allow: [/Reload failed/] }
+const options = { config: { workers: 2 }, allow: [/Reload failed/, /"stream":"stderr"/] }
 
 test('with the limit of processes reached', { skip: !canLimit }, async (t) => {
   const uid = ordinaryUid === undefined ? {} : { uid: ordinaryUid }
@@ -26,6 +26,20 @@ test('with the limit of processes reached', { skip: !canLimit }, async (t) => {
     begin: (pid) => limit(pid, 'nproc', 1),
     end: (pid) => unlimit(pid, 'nproc'),
   })
+  await t.test(
+    'a process without the threads that its runtime needs is no fault of the code',
+    async () => {
+      const { at } = (await service.status()).lastReload ?? {}
+      limit(service.pid, 'nproc', tasksOf(ordinaryUid ?? process.getuid?.() ?? 0) + 1)
+      service.signal('SIGHUP')
+      const { reason } = await waitFor('its outcome', async () => {
+        const { lastReload } = await service.status()
+        return lastReload === null || lastReload.at === at ? undefined : lastReload
+      })
+      unlimit(service.pid, 'nproc')
+      assert.match(reason ?? '', /Cannot start worker 1: its runtime got no threads.*TasksMax/)
+    },
+  )
 })
 
 test('with a Node.js that is taken away', async (t) => {
