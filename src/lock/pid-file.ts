@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
+import { codeOf } from '../errors.ts'
 import { withFile } from '../file-error.ts'
 import { identityOf } from '../files/identity.ts'
 import { putInPlace } from '../files/put-in-place.ts'
@@ -41,7 +42,16 @@ export class PidFile {
   get isThere(): boolean {
     if (this.#identity === undefined) return true
     // Another file may have got its inode, and its content may have been changed in place.
-    return identityOf(this.#path) === this.#identity && readPid(this.#path) === process.pid
+    return identityOf(this.#path) === this.#identity && this.#namesThisProcess()
+  }
+
+  /** Without a descriptor to read it with, it is taken for what was written: it could not be written anew either. */
+  #namesThisProcess(): boolean {
+    try {
+      return pidIn(readOwned('PID file', this.#path)) === process.pid
+    } catch (error) {
+      return codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE'
+    }
   }
 
   remove(): void {
