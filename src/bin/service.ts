@@ -67,7 +67,8 @@ export class Service {
         this.control.supervisor.announceDraining(cause)
         notifier.stopping(cause)
       },
-      startSuccessor: (program, wanted, withinMs) => this.#successor(program, wanted, withinMs),
+      startSuccessor: (program, wanted, readyTimeoutMs) =>
+        this.#successor(program, wanted, readyTimeoutMs),
       moveAdmin: (wanted) => this.admin.move(wanted),
       onCut: () => options.predecessor?.end(0),
       onHandingOver: () => void this.#kept.leavePlace(),
@@ -213,16 +214,19 @@ export class Service {
     return this.primary.deployer.reload(cause, { program: primaryModule, ...request })
   }
 
-  #successor(program: string, environment: Environment, withinMs: number): Successor {
+  #successor(program: string, environment: Environment, readyTimeoutMs: number): Successor {
     const { files } = this.#options
     const lockFd = this.#options.lock().fd
-    const successor = new Successor({ files, lockFd, program, environment, withinMs })
+    const successor = new Successor({ files, lockFd, program, environment, readyTimeoutMs })
     this.#options.logFile?.share(successor.ended)
-    successor.onEnd((endWithinMs) => {
-      setTimeout(() => void this.end('terminate', 'the service ends'), endWithinMs).unref()
-      this.#options.predecessor?.end(endWithinMs)
-    })
+    successor.onEnd((withinMs) => this.#endWithin(withinMs))
     return successor
+  }
+
+  /** Another process was the service, and ends: what is in hand here may take so long, in milliseconds. */
+  #endWithin(withinMs: number): void {
+    setTimeout(() => void this.end('terminate', 'the service ends'), withinMs).unref()
+    this.#options.predecessor?.end(withinMs)
   }
 
   /** A successor may have put itself where people look, and have died then. */
@@ -254,7 +258,7 @@ export class Service {
     this.control.handOver(pid)
     this.admin.close()
     // Whoever waits for an answer asks the other process.
-    if (this.primary.deployer.isReloadOwed) process.kill(pid, 'SIGHUP')
+    if (this.primary.deployer.isReloadOwed) this.primary.signalSuccessor('SIGHUP')
     this.#ending ??= this.#finish(leaving)
   }
 
@@ -263,9 +267,21 @@ export class Service {
     const { fleet } = this.#options.membership
     if (fleet.insist('stopping', signal)) return
     const successorPid = await mayStop(this.primary, fleet, signal, false)
-    if (successorPid !== undefined) process.kill(successorPid, signal)
+    if (successorPid !== undefined) this.#passOn('stop', signal)
     else if (this.#ending === undefined) void this.end('stop', signal)
     else this.primary.insist(signal)
+  }
+
+  /** Where the process that took the service over has died, there is only this one's end left to be asked for. */
+  #passOn(action: SignalAction, signal: NodeJS.Signals): void {
+    const { successorPid } = this.primary
+    if (this.primary.signalSuccessor(signal)) return
+    this.#log.warn(
+      { signal, successorPid },
+      'The process that took the service over has died; this one ends after what it has in hand',
+    )
+    const { announceMs, timeoutMs } = this.primary.deployer.config.drain
+    if (action === 'stop') this.#endWithin(announceMs + timeoutMs)
   }
 
   #act(action: SignalAction, signal: NodeJS.Signals): void {
@@ -276,7 +292,7 @@ export class Service {
     if (action === 'reload' || action === 'resume') void this.#kept.check()
     const { successorPid } = this.primary
     if (successorPid !== undefined && meantForService.has(action)) {
-      process.kill(successorPid, signal)
+      this.#passOn(action, signal)
       return
     }
     switch (action) {

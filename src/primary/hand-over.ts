@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../deferred.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Inheritance, Tally } from '../upgrade/messages.ts'
 import type { Estate, Successor } from '../upgrade/successor.ts'
 import type { Accounts } from './accounts.ts'
@@ -14,6 +15,8 @@ const idGap = 1_000_000
 /** How often a connection is offered again that the successor had no descriptor for, in milliseconds. */
 const retryEveryMs = 100
 
+const successorHangs = 'The successor hangs, and takes nobody over; closing who waits here'
+
 /** What a successor takes over from. */
 export interface HandOverOptions {
   readonly accounts: Accounts
@@ -21,6 +24,7 @@ export interface HandOverOptions {
   readonly pool: WorkerPool
   readonly events: Events
   readonly figures: Figures
+  readonly log: Logger
 }
 
 /** Passes the service on: first what makes a process the service, then, once the successor serves, who waits. */
@@ -34,6 +38,7 @@ export class HandOver {
   /** The last event that the successor was told of. */
   #toldSeq = 0
   #decided: Promise<void> = Promise.resolve()
+  #cancelled: Promise<void> | undefined
 
   constructor(options: HandOverOptions) {
     this.#options = options
@@ -67,10 +72,13 @@ export class HandOver {
         ...identity,
       })
       mustRun()
+      const passed = estate()
+      await successor.equip(passed)
+      mustRun()
       const decided = deferred<void>()
       this.#decided = decided.promise
       try {
-        await successor.takeOver(estate())
+        await successor.go(passed)
         mustRun()
         this.#successor = successor
         onTaken()
@@ -85,7 +93,7 @@ export class HandOver {
     }
   }
 
-  /** Pending while the successor has the sockets and may serve: a stop waits for that. */
+  /** Pending while the successor has the word to serve, and may: a stop waits for that, no longer than its deadline. */
   get decided(): Promise<void> {
     return this.#decided
   }
@@ -95,9 +103,19 @@ export class HandOver {
     return this.#successor?.pid
   }
 
+  /** Sends a signal to the process that is the service now; false when that has died. */
+  signalSuccessor(signal: NodeJS.Signals): boolean {
+    return this.#successor?.signal(signal) ?? false
+  }
+
   /** This service ends: nobody is to take it over. */
   cancel(): void {
-    void this.#candidate?.kill()
+    this.#cancelled ??= this.#candidate?.kill()
+  }
+
+  /** Resolves when nobody has the listening socket and the lock because of an upgrade that was given up. */
+  async cancelled(): Promise<void> {
+    await this.#cancelled
   }
 
   /**
@@ -135,7 +153,7 @@ export class HandOver {
 
   /** One after the other, so that those who still wait here are looked after as ever. */
   async #passOn(successor: Successor): Promise<void> {
-    const { dispatcher } = this.#options
+    const { dispatcher, log } = this.#options
     for (;;) {
       const next = dispatcher.withdraw()
       if (next === undefined) return
@@ -153,6 +171,8 @@ export class HandOver {
           await delay(retryEveryMs)
           break
         case 'lost':
+        case 'hung':
+          if (passed === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
           // The service died in its new process: as when a primary does, who waits is lost with it.
           dispatcher.keep(next)
           dispatcher.abandon()

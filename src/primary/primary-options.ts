@@ -38,7 +38,7 @@ export interface PrimaryOptions {
   readonly startSuccessor: (
     program: string,
     environment: Environment,
-    withinMs: number,
+    readyTimeoutMs: number,
   ) => Successor
   /** Binds the page's address, when the configuration has another one. */
   readonly moveAdmin: (config: Config) => Promise<Move>

@@ -23,8 +23,6 @@ import { Turns } from './turns.ts'
 
 /** So many of the last events are in the status. */
 const eventsShown = 20
-/** A successor may take so many times as long as a worker until it serves. */
-const successorPatience = 2
 
 /** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
 export class Primary {
@@ -66,7 +64,7 @@ export class Primary {
       stopAccepting: () => listeners.close(),
       onMove: (event, cause) => this.#drainMoved(event, cause),
     })
-    this.#handOver = new HandOver({ accounts, dispatcher, pool, figures, events: this.events })
+    this.#handOver = new HandOver({ accounts, dispatcher, pool, figures, events: this.events, log })
     this.#tenure = new Tenure({
       openLease: options.openLease,
       listeners,
@@ -144,6 +142,11 @@ export class Primary {
     return this.#handOver.successorPid
   }
 
+  /** Sends a signal to the process that is the service now; false when that has died. */
+  signalSuccessor(signal: NodeJS.Signals): boolean {
+    return this.#handOver.signalSuccessor(signal)
+  }
+
   /** Pending while another process may become the service at any moment: a graceful stop waits for that. */
   get decided(): Promise<void> {
     return this.#handOver.decided
@@ -210,6 +213,7 @@ export class Primary {
   /** The lease is another host's before this process is gone. */
   async #afterRelease(ending: Promise<StopResult>): Promise<StopResult> {
     const result = await ending
+    await this.#handOver.cancelled()
     await this.#released
     this.#tenure.lease.close()
     return result
@@ -219,8 +223,7 @@ export class Primary {
   async #upgrade(program: string, environment: Environment): Promise<void> {
     const { reload } = this.deployer.config
     const { startSuccessor, lock, onHandingOver, onHandedOver, onNotHandedOver } = this.#options
-    const withinMs = successorPatience * reload.readyTimeoutMs
-    const successor = startSuccessor(program, environment, withinMs)
+    const successor = startSuccessor(program, environment, reload.readyTimeoutMs)
     const onTaken = () => {
       this.#machine.apply('drain', `process ${successor.pid} has taken over`)
       this.#tenure.passOn()

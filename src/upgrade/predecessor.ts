@@ -11,6 +11,9 @@ import {
   upgradeProtocol,
 } from './messages.ts'
 
+/** How much longer than it was given a predecessor may take to end, in milliseconds. */
+const overdueMs = 5_000
+
 /** What the predecessor tells once this process serves. */
 export interface PredecessorListener {
   onConnection(handle: SocketHandle, id: number, ageMs: number): void
@@ -41,12 +44,16 @@ export class Predecessor {
   readonly #listener = deferred<OfferedListener | undefined>()
   readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
+  readonly #pid = process.ppid
   #audience: PredecessorListener | undefined
+  #mayServe = false
+  #overdue: NodeJS.Timeout | undefined
 
   constructor() {
     process.on('message', (message, handle) => this.#receive(message as ToSuccessor, handle))
     process.once('disconnect', () => {
       this.#gone.resolve()
+      clearTimeout(this.#overdue)
       this.#audience?.onGone()
     })
     // Its death is heard of as the channel's end.
@@ -70,10 +77,10 @@ export class Predecessor {
     return this.#inheritance.promise
   }
 
-  /** Rejects when it has ended before this process serves: a service that has died cannot be taken over. */
+  /** Rejects when it has ended before it gave its word: a service that has died cannot be taken over. */
   async orphaned(): Promise<never> {
     await this.#gone.promise
-    if (this.#audience !== undefined) return new Promise<never>(() => {})
+    if (this.#mayServe) return new Promise<never>(() => {})
     throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
   }
 
@@ -105,10 +112,21 @@ export class Predecessor {
     return new Promise((resolve) => this.#tell({ kind: 'failed', message, code }, resolve))
   }
 
-  /** The service ends, and what is still in hand over there may take so long, in milliseconds. */
+  /**
+   * The service ends, and what is still in hand over there may take so long, in milliseconds. If it hangs, it is killed:
+   * it may have the listening socket and the lock still open.
+   */
   end(withinMs: number): void {
     // Until this process serves, its end is nobody's but its own.
-    if (this.#audience !== undefined) this.#tell({ kind: 'end', withinMs })
+    if (this.#audience === undefined || !process.connected) return
+    this.#tell({ kind: 'end', withinMs })
+    clearTimeout(this.#overdue)
+    this.#overdue = setTimeout(() => this.#kill(), withinMs + overdueMs)
+  }
+
+  /** While it lives, it is this process's parent, so that no other process can have its number. */
+  #kill(): void {
+    if (process.connected && process.ppid === this.#pid) process.kill(this.#pid, 'SIGKILL')
   }
 
   #receive(message: ToSuccessor, handle: unknown): void {
@@ -128,6 +146,7 @@ export class Predecessor {
         this.#listener.resolve(undefined)
         return
       case 'go':
+        this.#mayServe = true
         this.#go.resolve(message.hold)
         return
       case 'connection':

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments } from '../debugger.ts'
@@ -26,9 +26,15 @@ export interface SuccessorOptions {
   /** The program to run, an absolute path. */
   readonly program: string
   readonly environment: Environment
-  /** How long it may take until it serves, in milliseconds. */
-  readonly withinMs: number
+  /** How long a worker may take to get ready, in milliseconds: `reload.readyTimeoutMs`. */
+  readonly readyTimeoutMs: number
 }
+
+/** It may take so many times as long as a worker until all that can fail has succeeded. */
+const patience = 2
+
+/** How long the end of a process that is killed may take, in milliseconds: one that waits for a disk ends later. */
+const killWithinMs = 2_000
 
 /** What it takes over when it is ready to. */
 export interface Estate {
@@ -47,27 +53,32 @@ interface OwnedListener {
   readonly boundPort: number
 }
 
-/** What became of a connection that was passed on: `lost` with the process that it was passed to. */
-export type Passed = 'adopted' | 'missing' | 'lost'
+/** What became of a connection that was passed on: `lost` with the process that it was passed to, or that one hangs. */
+export type Passed = 'adopted' | 'missing' | 'lost' | 'hung'
 
 /**
  * The process that takes the service over, as the primary that it succeeds sees it.
  *
- * Until it serves it can fail in any way, and is killed then: nothing has changed.
+ * Until its word that it serves has been read here, it can fail in any way, and is killed then: nothing has changed.
+ * From then on it is the service, whatever becomes of it. Each step has a deadline, so that no process that hangs can
+ * hold this one up.
  */
 export class Successor {
   /** Undefined when it could not be started. */
   readonly #child: ChildProcess | undefined
-  readonly #deadline: NodeJS.Timeout
   readonly #ended = deferred<void>()
+  readonly #stepWithinMs: number
+  #deadline: NodeJS.Timeout | undefined
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
   #fail: (reason: HelloserverError) => void = () => {}
+  #hangs = false
   #passed: (outcome: Passed) => void = () => {}
   #onEnd: (withinMs: number) => void = () => {}
 
   constructor(options: SuccessorOptions) {
-    const { files, withinMs } = options
+    const { files, readyTimeoutMs } = options
+    this.#stepWithinMs = readyTimeoutMs
     this.#child = startProcess(
       'the successor',
       () => spawnSuccessor(options),
@@ -86,10 +97,7 @@ export class Successor {
       // Node calls nobody back for what is still to be sent.
       this.#passed('lost')
     })
-    this.#deadline = setTimeout(
-      () => this.#give(`The successor was not ready within ${withinMs} ms`),
-      withinMs,
-    )
+    this.#expect('was not ready', patience * readyTimeoutMs)
   }
 
   /** Its process; 0 when it has not come into being. */
@@ -114,11 +122,11 @@ export class Successor {
   }
 
   /**
-   * Gives it copies of what makes a process the service; resolves when it serves.
+   * Gives it copies of what makes a process the service; resolves when it has all of it, and waits for the word.
    *
    * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
-  async takeOver({ lock, place, hold }: Estate): Promise<void> {
+  async equip({ lock, place }: Estate): Promise<void> {
     if (lock === undefined) void this.#tell({ kind: 'lock' })
     else this.#send({ kind: 'lock' }, lock)
     if (place === undefined) void this.#tell({ kind: 'no-listener' })
@@ -127,25 +135,51 @@ export class Successor {
       this.#send({ kind: 'listener', ...where }, listener)
     }
     await this.#until('holding')
-    // It may serve from here on, and only its end says that it does not.
-    clearTimeout(this.#deadline)
+  }
+
+  /**
+   * Gives it the word to serve; resolves when it does.
+   *
+   * @throws HelloserverError `BOOT_FAILED` when it does not say so in time, or has died
+   */
+  async go({ hold }: Estate): Promise<void> {
+    this.#expect('had everything and did not serve', this.#stepWithinMs)
     void this.#tell({ kind: 'go', hold: hold() })
     await this.#until('serving')
+    clearTimeout(this.#deadline)
   }
 
   /** Passes a client on, one at a time; until it is adopted, this process's own copy of the socket is the one that counts. */
   pass(id: number, ageMs: number, handle: SocketHandle): Promise<Passed> {
     const child = this.#child
-    if (child?.connected !== true) return Promise.resolve('lost')
+    if (child?.connected !== true || this.#hangs) return Promise.resolve('lost')
     return new Promise((resolve) => {
-      this.#passed = resolve
+      const timer = setTimeout(() => {
+        this.#hangs = true
+        this.#passed('hung')
+      }, this.#stepWithinMs)
+      this.#passed = (outcome) => {
+        clearTimeout(timer)
+        resolve(outcome)
+      }
       sendHandle(child, { kind: 'connection', id, ageMs }, handle, ignore)
     })
   }
 
-  /** Resolves when it is sent, and everything before it: until then this process must not end. */
-  report(tally: Tally): Promise<void> {
-    return this.#tell({ kind: 'tally', ...tally })
+  /**
+   * Resolves when it is sent, and everything before it: until then this process must not end. A successor that reads
+   * nothing is waited for no longer than for a step.
+   */
+  async report(tally: Tally): Promise<void> {
+    const waiting = new AbortController()
+    const late = delay(this.#stepWithinMs, undefined, { signal: waiting.signal }).catch(() => {})
+    await Promise.race([this.#tell({ kind: 'tally', ...tally }), this.#ended.promise, late])
+    waiting.abort()
+  }
+
+  /** Sends its process a signal; false when that has ended. Never another process that has its number by now. */
+  signal(signal: NodeJS.Signals): boolean {
+    return this.#child?.kill(signal) ?? false
   }
 
   /** Calls `act` when the service is to end before this process has. */
@@ -158,9 +192,15 @@ export class Successor {
     clearTimeout(this.#deadline)
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
     child.kill('SIGKILL')
-    await ended
+    await Promise.race([this.#ended.promise, delay(killWithinMs)])
+  }
+
+  /** Sets the deadline of what is waited for now. */
+  #expect(failure: string, withinMs: number): void {
+    clearTimeout(this.#deadline)
+    const late = () => this.#give(`The successor ${failure} within ${withinMs} ms`)
+    this.#deadline = setTimeout(late, withinMs)
   }
 
   #until(step: FromSuccessor['kind']): Promise<void> {
