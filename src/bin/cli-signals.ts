@@ -4,6 +4,8 @@
  */
 import { closeDebugger } from '../debugger.ts'
 import { catchSignals } from '../primary/signals.ts'
+// It looks for the terminal now, since a hang-up may come at any moment.
+import './terminal.ts'
 
 const command = process.argv[2]
 

@@ -23,6 +23,7 @@ import { adminTarget } from './admin-target.ts'
 import { KeptFiles } from './kept-files.ts'
 import { mayStop } from './may-stop.ts'
 import type { ServiceOptions } from './service-options.ts'
+import { hasHungUp } from './terminal.ts'
 
 const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
 
@@ -38,6 +39,7 @@ export class Service {
   readonly #ended = deferred<void>()
   #ending: Promise<StopResult> | undefined
   #isPublished = false
+  #hasHungUp = false
   /** The start, or the upgrade, is over; from now on this host may serve again and again. */
   #isReady = false
 
@@ -284,6 +286,14 @@ export class Service {
     if (action === 'stop') this.#endWithin(announceMs + timeoutMs)
   }
 
+  /** Nobody is left to see or to end a service in the foreground. The shell and the system may both say so. */
+  #hangUp(signal: NodeJS.Signals): void {
+    if (this.#hasHungUp) return
+    this.#hasHungUp = true
+    this.#log.warn('The terminal is gone; stopping')
+    void this.#stopOnSignal(signal)
+  }
+
   #act(action: SignalAction, signal: NodeJS.Signals): void {
     const { mode, stack } = this.#options
     const log = this.#log
@@ -297,6 +307,10 @@ export class Service {
     }
     switch (action) {
       case 'reload':
+        if (hasHungUp()) {
+          this.#hangUp(signal)
+          return
+        }
         void this.primary.deployer.reloadOnSignal(signal)
         return
       case 'upgrade':

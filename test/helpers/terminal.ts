@@ -117,6 +117,11 @@ export class Terminal {
     return { isOtherScreen: other === '1', hasCursor: cursor === '1', wraps: wraps === '1' }
   }
 
+  /** Closes it, as a person closes its window: what runs there hears of a hang-up. */
+  close(): void {
+    this.#tmux('kill-pane')
+  }
+
   #tmux(...args: string[]): string {
     return execFileSync('tmux', ['-N', ...this.#place, ...args], {
       encoding: 'utf8',
