@@ -78,19 +78,28 @@ export class Service {
       onNotHandedOver: () => this.#republish(),
     })
     const { primary } = this
-    this.control = new ControlServer({
-      status: () => primary.status(this.control.supervisor.pid),
-      get config() {
-        return primary.deployer.config
+    this.control = new ControlServer(
+      {
+        status: () => primary.status(this.control.supervisor.pid),
+        get config() {
+          return primary.deployer.config
+        },
+        programId: programId(),
+        reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
+        upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
+        scale: (workers) => primary.deployer.scale(workers),
+        logAt: (level) => primary.deployer.logAt(level),
+        stop: (cause, force) => this.#stop(cause, force),
+        restartObstacle: (wanted) => this.#restartObstacle(wanted),
+        fleet: membership.fleet.desk,
       },
-      programId: programId(),
-      reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
-      upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
-      scale: (workers) => primary.deployer.scale(workers),
-      logAt: (level) => primary.deployer.logAt(level),
-      stop: (cause, force) => this.#stop(cause, force),
-      fleet: membership.fleet.desk,
-    })
+      ({ pid, isRestart }) => {
+        log.warn(
+          { bridgePid: pid },
+          `${isRestart ? 'pm2 was to restart the bridge, and no other one has come' : 'The bridge is gone, and no other one has come'}; the service goes on without pm2 until "pm2 start" attaches one`,
+        )
+      },
+    )
     this.admin = new Admin(
       adminTarget(primary, this.control, membership.fleet, (reloading) =>
         this.#passedOn(reloading),
@@ -194,6 +203,21 @@ export class Service {
     return result
   }
 
+  /**
+   * Why no upgrade can do what a restart is to do; null when one can, or when it fails for a reason that a start would
+   * fail for as well.
+   *
+   * @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked
+   */
+  async #restartObstacle(environment: Environment | undefined): Promise<string | null> {
+    await this.primary.decided
+    const { successorPid, deployer } = this.primary
+    if (successorPid !== undefined) throw handedOver(successorPid)
+    if (this.#ending !== undefined) return 'the service is on its way to its end'
+    if (this.#options.mode === 'foreground') return 'a service in the foreground cannot be upgraded'
+    return deployer.restartObstacle(environment)
+  }
+
   async #finish(stopping: Promise<StopResult>): Promise<StopResult> {
     const { predecessor, stack, membership } = this.#options
     const result = await stopping
@@ -218,8 +242,14 @@ export class Service {
 
   #successor(program: string, environment: Environment, readyTimeoutMs: number): Successor {
     const { files } = this.#options
-    const lockFd = this.#options.lock().fd
-    const successor = new Successor({ files, lockFd, program, environment, readyTimeoutMs })
+    const successor = new Successor({
+      files,
+      lockFd: this.#options.lock().fd,
+      program,
+      environment,
+      readyTimeoutMs,
+      isBridgeExpected: () => this.control.supervisor.isNextExpected,
+    })
     this.#options.logFile?.share(successor.ended)
     successor.onEnd((withinMs) => this.#endWithin(withinMs))
     return successor

@@ -74,6 +74,7 @@ export async function succeed(name: string): Promise<number> {
       const running = service.run(
         () => service.primary.start(takeOver),
         () => {
+          if (predecessor.isBridgeExpected) service.control.supervisor.expectNext()
           service.publishControl()
           predecessor.announceServing(service.primary.heritage)
           service.admin.takeOver(() => service.primary.deployer.config)

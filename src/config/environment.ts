@@ -21,11 +21,24 @@ const paths = new Set<string>([variables.runDir, variables.config])
 
 /** The service's variables, as this process was given them; relative paths are made absolute. */
 export function ownEnvironment(): Environment {
+  return serviceEnvironment(ambient)
+}
+
+/**
+ * The service's variables, as a process is given them that runs in `folder`.
+ *
+ * @param valueOf - what that process has for a variable
+ * @param folder - this process's own when it is left out
+ */
+export function serviceEnvironment(
+  valueOf: (variable: string) => string | undefined,
+  folder = '.',
+): Environment {
   const picked: Record<string, string> = {}
   for (const variable of Object.values(variables)) {
-    const value = process.env[variable]
+    const value = valueOf(variable)
     if (value === undefined || value === '') continue
-    picked[variable] = paths.has(variable) ? resolve(value) : value
+    picked[variable] = paths.has(variable) ? resolve(folder, value) : value
   }
   return picked
 }

@@ -35,14 +35,22 @@ export function restartOnly(
  * @throws HelloserverError `RELOAD_FAILED`, naming the setting
  */
 export function refuseRestartOnly(runs: RestartOnly, wanted: RestartOnly): void {
+  const change = restartOnlyChange(runs, wanted)
+  if (change === undefined) return
+  throw new HelloserverError(
+    'RELOAD_FAILED',
+    `${change} in a reload; use "helloserver restart" for that`,
+  )
+}
+
+/** The first setting that is to change and cannot, and from what to what; undefined when there is none. */
+export function restartOnlyChange(runs: RestartOnly, wanted: RestartOnly): string | undefined {
   for (const [key, value] of Object.entries(wanted)) {
     // What another release does not know, it cannot have set.
     if (runs[key] === value || runs[key] === undefined) continue
-    throw new HelloserverError(
-      'RELOAD_FAILED',
-      `${key} cannot change from ${runs[key]} to ${value} in a reload; use "helloserver restart" for that`,
-    )
+    return `${key} cannot change from ${runs[key]} to ${value}`
   }
+  return undefined
 }
 
 /** The URL may have a password in it. */

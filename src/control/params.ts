@@ -64,4 +64,11 @@ export const requestParams = {
    * one of the same `instance` (the supervisor replaces it); one of another is refused, `SUPERVISED`.
    */
   attach: z.object({ pid: z.int().min(1), instance: z.int().min(0).default(0) }),
+  /**
+   * Sent by the attached bridge before it leaves for a restart of its supervisor's: the next one has another primary take
+   * over, with `environment`. From 0.2 on.
+   */
+  restarting: z
+    .object({ environment: z.record(z.string(), z.string()).exactOptional() })
+    .prefault({}),
 } as const

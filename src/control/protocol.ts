@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import type { FleetDesk, FleetView } from '../fleet/fleet.ts'
@@ -29,9 +30,10 @@ export interface Results {
   'fleet-clear': { readonly cleared: number }
   scale: { readonly workers: number }
   'log-level': { readonly level: LogLevel }
-  /** `superseded`: another bridge was attached until now. */
+  /** `superseded`: another bridge was attached until now. `restarting`: the last one has left for a restart. */
   attach: {
     readonly superseded: boolean
+    readonly restarting?: boolean
     readonly status: Status
     /** Of the running configuration, so that a supervisor can tell whether the one on disk is another. */
     readonly configDigest: string
@@ -41,12 +43,14 @@ export interface Results {
     readonly drainAnnounceMs: number
     readonly readyTimeoutMs: number
   }
+  /** Why no upgrade can do what the restart is to do, so that it takes a stop and a start; null when one can. */
+  restarting: { readonly obstacle: string | null }
 }
 
 /** What the primary tells an attached bridge without being asked. */
 export interface Notifications {
-  /** Another bridge has attached; this one has no more to do. */
-  superseded: Record<string, never>
+  /** Another bridge, a process, has attached; this one has no more to do. */
+  superseded: { readonly pid?: number }
   /** Another process is the service now, and listens on the same path; this one finishes what it has in hand. */
   'handed-over': { readonly pid: number }
   /** The service ends on purpose; that the primary goes away then is no crash. */
@@ -67,6 +71,8 @@ export interface ControlTarget {
   reload(cause: string, request: ReloadParams): Promise<ReloadResult>
   upgrade(cause: string, request: UpgradeParams): Promise<ReloadResult>
   stop(cause: string, force: boolean): Promise<{ readonly dropped: number }>
+  /** Rejects with `HANDED_OVER` when another process is the service. */
+  restartObstacle(environment: Environment | undefined): Promise<string | null>
   readonly fleet: FleetDesk
   scale(workers: number): Promise<void>
   logAt(level: LogLevel): void

@@ -18,7 +18,7 @@ import {
   type Method,
   type Results,
 } from './protocol.ts'
-import { SupervisorSeat } from './supervisor-seat.ts'
+import { type Deserted, SupervisorSeat } from './supervisor-seat.ts'
 
 /** How long the last answers may take to reach their readers, in milliseconds. */
 const farewellMs = 500
@@ -49,10 +49,12 @@ export class ControlServer {
   #identity: string | undefined
   /** The process that is the service now, if another one is. */
   #successorPid: number | undefined
-  readonly supervisor = new SupervisorSeat()
+  readonly supervisor: SupervisorSeat
 
-  constructor(target: ControlTarget) {
+  /** @param onDeserted - told when no bridge has come back for a while, see `SupervisorSeat` */
+  constructor(target: ControlTarget, onDeserted: Deserted) {
     this.#target = target
+    this.supervisor = new SupervisorSeat(onDeserted)
   }
 
   /**
@@ -119,6 +121,7 @@ export class ControlServer {
    */
   handOver(pid: number): void {
     this.#successorPid = pid
+    this.supervisor.close()
     for (const { peer } of this.#callers.members) peer.notify('handed-over', { pid })
   }
 
@@ -183,10 +186,13 @@ export class ControlServer {
       return { level }
     })
     this.#answer(peer, 'attach', async ({ pid, instance }) => {
-      const superseded = await this.supervisor.take(caller.supervising(pid, instance))
+      const { superseded, restarting } = await this.supervisor.take(
+        caller.supervising(pid, instance),
+      )
       const { config } = this.#target
       return {
         superseded,
+        restarting,
         status: this.#target.status(),
         configDigest: configDigest(config),
         programId: this.#target.programId,
@@ -194,6 +200,11 @@ export class ControlServer {
         drainAnnounceMs: config.drain.announceMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,
       }
+    })
+    this.#answer(peer, 'restarting', async ({ environment }) => {
+      const obstacle = await this.#target.restartObstacle(environment)
+      if (obstacle === null) this.supervisor.expectNext()
+      return { obstacle }
     })
   }
 

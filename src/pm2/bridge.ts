@@ -2,9 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
-import type { ControlClient } from '../control/client.ts'
-import { connectTo } from '../control/connect.ts'
-import type { Method, Params, Results } from '../control/protocol.ts'
+import type { Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
 import { deferred } from '../deferred.ts'
 import { permitLine } from '../fleet/permit-line.ts'
@@ -15,30 +13,40 @@ import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
+import { wishOf } from './dismissal.ts'
 import { showLog } from './log-view.ts'
-import type { Pm2Event } from './pm2-events.ts'
+import type { AppRecord } from './pm2-daemon.ts'
+import type { Dismissal, Pm2Event } from './pm2-events.ts'
 import type { Pm2Process } from './pm2-process.ts'
-import { reachPrimary } from './reach.ts'
+import { type Reached, reachPrimary } from './reach.ts'
+import { ServiceLink } from './service-link.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
 
-/** How long a reload of pm2's may take from the new bridge's upgrade to the end of the old bridge, in milliseconds. */
-const replaceWithinMs = 10_000
-
 /** How often the log says how a drain gets on. */
 const progressEveryMs = 5_000
+/** How often a superseded bridge asks pm2 whether it is to be replaced, in milliseconds. */
+const askAgainMs = 5_000
+/** A Ctrl-C reaches a bridge and its pm2 at once; so long after it, pm2 has begun to end the bridge. In milliseconds. */
+const sameKeyMs = 300
 
 /** Begins to show the log, once; resolves when it has been shown to its end. */
 type ShowLog = () => Promise<void>
 
-/** The primary that a bridge is attached to, and what that one said. */
-interface Attachment {
-  readonly client: ControlClient
-  readonly attached: Results['attach']
-}
-
 /** What can end a bridge's work; the first one does. */
-type End = 'shutdown' | 'interrupt' | 'superseded' | 'hung-up'
+type End =
+  | { readonly how: 'stop' | 'leave' | 'hung-up' }
+  /** With what the next bridge will find in its environment, if pm2 says that. */
+  | { readonly how: 'restart'; readonly environment: Environment | undefined }
+  /** By another bridge's process, if the primary says which. */
+  | { readonly how: 'superseded'; readonly by: number | undefined }
+
+/** What a bridge's work came to. */
+interface Outcome {
+  readonly status: number
+  /** Whether pm2 is to leave the app stopped. */
+  readonly isFinal: boolean
+}
 
 /**
  * pm2's view of the service: launches the primary or attaches to it, turns what pm2 does into what the
@@ -49,18 +57,17 @@ export class Bridge {
   readonly #log: Logger
   readonly #environment: Environment = ownEnvironment()
   readonly #end = deferred<End>()
+  #ended: End | undefined
   /** Aborted when there is no more to show, and nobody to follow. */
   readonly #over = new AbortController()
   /** pm2 wants this process to go. */
   readonly #dismissed = deferred<void>()
-  /** The primary's control socket; another one after an upgrade. */
-  #client: Promise<ControlClient> | undefined
   #files: RunFiles | undefined
-  #primaryPid: number | undefined
+  /** Settles when it is known what pm2 wants. */
+  #heeding: Promise<void> | undefined
+  #link: ServiceLink | undefined
   /** Came when there was no primary yet to forward them to. */
   readonly #earlySignals: NodeJS.Signals[] = []
-  #isDraining = false
-  #isShutDown = false
 
   constructor(pm2: Pm2Process) {
     this.#pm2 = pm2
@@ -71,14 +78,16 @@ export class Bridge {
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
   async run(): Promise<number> {
     this.#pm2.onEvent((event) => this.#act(event))
-    const status = await this.#work()
+    const { status, isFinal } = await this.#work()
+    await this.#heeding
     // pm2 starts an app again that it stops while it is launching, but for the statuses that it is to leave alone.
-    if (this.#isShutDown) return exitStatus.notRunning
-    if (this.#pm2.isLeftAloneOn(status)) await stopInPm2(this.#pm2.id, this.#dismissed.promise)
+    const how = this.#ended?.how
+    if (how === 'stop' || how === 'restart') return exitStatus.notRunning
+    if (isFinal) await stopInPm2(this.#pm2.id, this.#dismissed.promise, this.#log)
     return status
   }
 
-  async #work(): Promise<number> {
+  async #work(): Promise<Outcome> {
     let shown: Promise<void> | undefined
     let show: ShowLog = () => Promise.resolve()
     try {
@@ -89,25 +98,33 @@ export class Bridge {
         shown ??= showLog(files, this.#pm2, this.#log, this.#over.signal)
         return shown
       }
-      const { client, launched } = await reachPrimary(files, this.#environment, this.#log)
-      return await this.#supervise(files, client, launched, show)
+      const missed = this.#catchUp()
+      const isOver = () => this.#ended !== undefined
+      const reached = await reachPrimary(files, this.#environment, this.#log, isOver)
+      if (reached === undefined) return this.#outcome(exitStatus.done)
+      return await this.#supervise(files, reached, missed, show)
     } catch (error) {
       if (codeOf(error) === 'SUPERVISED') {
         show = () => Promise.resolve()
-        return this.#refuse()
+        return this.#outcome(this.#refuse())
       }
       if (codeOf(error) === 'STOPPING') {
         this.#log.warn({ reason: messageOf(error) }, 'The service was ended while it started')
-        return exitStatus.notRunning
+        return this.#outcome(exitStatus.notRunning)
       }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
       // The same again would find the same; pm2 is to wait until the entry is mended.
-      return codeOf(error) === 'RUNS_ELSEWHERE' ? exitStatus.badConfig : exitStatusOf(error)
+      const runsElsewhere = codeOf(error) === 'RUNS_ELSEWHERE'
+      return this.#outcome(runsElsewhere ? exitStatus.badConfig : exitStatusOf(error))
     } finally {
       this.#over.abort()
       // A primary that could not start has told the log more than its reason.
       await show()
     }
+  }
+
+  #outcome(status: number): Outcome {
+    return { status, isFinal: this.#pm2.isLeftAloneOn(status) }
   }
 
   /** Further processes of the app would have nothing to do: what scales is the number of workers. */
@@ -120,149 +137,122 @@ export class Bridge {
     return exitStatus.usage
   }
 
+  /** @param missed - resolves when it is known whether pm2 has ended this process already */
   async #supervise(
     files: RunFiles,
-    client: ControlClient,
-    launched: boolean,
+    { client, launched }: Reached,
+    missed: Promise<void>,
     show: ShowLog,
-  ): Promise<number> {
-    const { attached } = await this.#attach(files, client)
+  ): Promise<Outcome> {
+    const link = new ServiceLink({
+      files,
+      pm2: this.#pm2,
+      log: this.#log,
+      signal: this.#over.signal,
+      dismissed: this.#dismissed.promise,
+      onSuperseded: (by) => this.#finish({ how: 'superseded', by }),
+      onHungUp: () => this.#finish({ how: 'hung-up' }),
+    })
+    this.#link = link
+    const attached = await link.attach(client)
+    for (const signal of this.#earlySignals.splice(0)) this.#forward(signal)
     // Not before: until then the bridge that this one supersedes shows it.
     const shown = show()
     for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
-    const current = () => this.#client ?? Promise.resolve(client)
-    if (!launched) await this.#bringUpToDate(current, attached)
+    await missed
+    if (!launched) await this.#bringUpToDate(link, attached)
+    if (this.#ended === undefined) await this.#present(link, files)
+
+    const end = await this.#end.promise
+    if (end.how === 'stop') await this.#stop(files, link)
+    if (end.how === 'restart') await this.#leaveForRestart(files, link, end.environment)
+    this.#over.abort()
+    await shown
+    // Hanging up is what lets the next bridge go on where this one stops.
+    if (end.how !== 'hung-up') await link.close()
+    if (end.how === 'superseded') return this.#giveWay(end.by)
+    if (end.how !== 'hung-up') return this.#outcome(exitStatus.done)
+    // pm2 takes status 0 for the death of a killed process too, so an end on purpose has one of its own.
+    if (link.isDraining) return this.#outcome(exitStatus.notRunning)
+    this.#log.error(
+      { primaryPid: link.primaryPid },
+      'The primary died; pm2 is to start the service again',
+    )
+    return this.#outcome(exitStatus.failed)
+  }
+
+  /** The service is up: tells pm2, and shows it there. */
+  async #present(link: ServiceLink, files: RunFiles): Promise<void> {
     this.#pm2.ready()
     // Loaded only now, since pm2 waits for the app and not for its figures.
     const { openDashboard } = await import('./dashboard.ts')
     openDashboard({
       name: files.name,
-      ask: (method, params) => this.#ask(current, method, params),
+      ask: (method, params) => link.request(method, params),
       onStatus: (status) => this.#pm2.describe(description(status, files.pidFile), status.pid),
       signal: this.#over.signal,
     })
-
-    const end = await this.#end.promise
-    if (end === 'shutdown') await this.#stop(files, current)
-    this.#over.abort()
-    await shown
-    // Hanging up is what lets the next bridge go on where this one stops.
-    if (end !== 'hung-up') (await current()).close()
-    if (end === 'superseded') await this.#dismissed.promise
-    if (end !== 'hung-up') return exitStatus.done
-    // pm2 takes status 0 for the death of a killed process too, so an end on purpose has one of its own.
-    if (this.#isDraining) return exitStatus.notRunning
-    this.#log.error(
-      { primaryPid: this.#primaryPid },
-      'The primary died; pm2 is to start the service again',
-    )
-    return exitStatus.failed
-  }
-
-  /** Attaches to a primary; to its successor if it is no longer the service when it hears of that. */
-  async #attach(files: RunFiles, client: ControlClient): Promise<Attachment> {
-    const mine = Promise.resolve(client)
-    this.#client = mine
-    let next: Promise<Attachment> | undefined
-    const follow = () => (next ??= this.#follow(files))
-    void client.handedOver.then(() => {
-      // One that another bridge has superseded would supersede that one there. That it cannot is told where it is tried.
-      if (!this.#over.signal.aborted) void follow()
-    })
-    client.on('superseded', () => this.#end.resolve('superseded'))
-    client.on('draining', () => {
-      this.#isDraining = true
-    })
-    void client.closed.then(() => {
-      // A predecessor hangs up when it has finished what it had in hand.
-      if (this.#client === mine) this.#end.resolve('hung-up')
-    })
-    try {
-      const attached = await client.request('attach', {
-        pid: process.pid,
-        instance: this.#pm2.instance,
-      })
-      if (next === undefined) {
-        this.#primaryPid = attached.status.pid
-        for (const signal of this.#earlySignals.splice(0)) this.#forward(signal)
-        return { client, attached }
-      }
-    } catch (error) {
-      if (codeOf(error) !== 'HANDED_OVER') throw error
-    }
-    return follow()
   }
 
   /**
-   * The service is of a release that this bridge cannot speak with, or is gone. If pm2 is about to replace this
-   * process, by one of that release, it must be here to be replaced; if not, pm2 starts that one when it ends.
+   * A bridge that takes over from another one is a reload, one that comes after another has left for a restart, a
+   * restart; one that finds a primary alone is neither, unless it runs something else. Also over when this bridge is.
    */
-  async #leftBehind(cause: unknown): Promise<void> {
-    this.#log.warn(
-      { reason: messageOf(cause) },
-      'Cannot follow the service; leaving it to the next bridge',
-    )
-    this.#client = undefined
-    await Promise.race([this.#dismissed.promise, delay(replaceWithinMs)])
-    this.#end.resolve('hung-up')
-  }
-
-  /** Another process has become the service: this is its bridge from now on. */
-  #follow(files: RunFiles): Promise<Attachment> {
-    const following = connectTo(files).then((client) => this.#attach(files, client))
-    this.#client = following.then(({ client }) => client)
-    this.#client.catch((error: unknown) => this.#leftBehind(error))
-    return following
-  }
-
-  /** A bridge that takes over from another one is a reload; one that finds a primary alone is not, unless it runs something else. */
-  async #bringUpToDate(
-    current: () => Promise<ControlClient>,
-    attached: Results['attach'],
-  ): Promise<void> {
+  async #bringUpToDate(link: ServiceLink, attached: Results['attach']): Promise<void> {
+    const cause = await this.#causeOf(attached)
+    if (cause === undefined || this.#ended !== undefined) return
     const environment = this.#environment
-    const cause = attached.superseded
-      ? 'pm2 reload'
-      : await differenceOf(attached, environment, this.#log)
-    if (cause === undefined) return
     // Another build of helloserver itself needs another primary, one of the app only other workers.
-    const result =
-      attached.programId === programId()
-        ? await this.#ask(current, 'reload', { cause, environment })
-        : await this.#ask(current, 'upgrade', { cause, environment, program: primaryModule })
-    if (result.outcome === 'done') return
-    this.#log.error(
-      { reason: result.reason },
-      'The reload failed; the old generation goes on serving',
-    )
+    const isUpgrade = attached.restarting === true || attached.programId !== programId()
+    const updating = (
+      isUpgrade
+        ? link.request('upgrade', { cause, environment, program: primaryModule })
+        : link.request('reload', { cause, environment })
+    ).then((result) => {
+      // What pm2 has ended meanwhile has not failed.
+      if (result.outcome === 'done' || this.#ended !== undefined) return
+      this.#log.error(
+        { reason: result.reason },
+        `The ${attached.restarting ? 'restart' : 'reload'} failed; the old generation goes on serving`,
+      )
+    })
+    const ended = this.#end.promise
+    // What is asked for goes on without this bridge, and a service that has gone is heard of otherwise.
+    await Promise.race([updating, ended])
+    updating.catch(() => {})
   }
 
-  /** Asks the process that is the service. */
-  #ask<M extends Method>(
-    current: () => Promise<ControlClient>,
-    method: M,
-    params: Params<M>,
-  ): Promise<Results[M]> {
-    return this.#call(current, (client) => client.request(method, params))
+  async #causeOf(attached: Results['attach']): Promise<string | undefined> {
+    if (attached.restarting) return 'pm2 restart'
+    if (attached.superseded) return 'pm2 reload'
+    return differenceOf(attached, this.#environment, this.#log)
   }
 
-  /** Turns to the process that is the service, also when that becomes another one meanwhile. */
-  async #call<T>(
-    current: () => Promise<ControlClient>,
-    use: (client: ControlClient) => Promise<T>,
-  ): Promise<T> {
-    for (;;) {
+  /** Tells the primary that the next bridge comes to replace it. Where that cannot be, the service is stopped first. */
+  async #leaveForRestart(
+    files: RunFiles,
+    link: ServiceLink,
+    environment: Environment | undefined,
+  ): Promise<void> {
+    if (!link.isLeftBehind) {
       try {
-        return await use(await current())
+        const { obstacle } = await link.request('restarting', {
+          ...(environment && { environment }),
+        })
+        if (obstacle === null) {
+          this.#log.info('pm2 restarts the service: a new primary takes over from this one')
+          return
+        }
+        this.#log.warn({ reason: obstacle }, 'This restart takes a stop and a start')
       } catch (error) {
-        // By then, this bridge is on its way to the process that is the service now, or was left behind.
-        if (codeOf(error) !== 'HANDED_OVER' || this.#client === undefined) throw error
+        this.#log.warn({ reason: messageOf(error) }, 'This restart takes a stop and a start')
       }
     }
+    await this.#stop(files, link)
   }
 
-  async #stop(files: RunFiles, current: () => Promise<ControlClient>): Promise<void> {
-    if (this.#client === undefined) {
+  async #stop(files: RunFiles, link: ServiceLink): Promise<void> {
+    if (link.isLeftBehind) {
       // pm2 replaces this bridge by one of that release, or stops it: it cannot tell which.
       this.#log.warn('Leaving the service alone, which this bridge cannot speak with')
       return
@@ -275,15 +265,40 @@ export class Bridge {
         else if (fleet?.waiting) this.#log.info(permitLine(fleet.waiting))
       },
     }
-    await this.#call(current, (client) => stopService(client, files, follower))
+    await link.call((client) => stopService(client, files, follower))
+  }
+
+  /**
+   * Another bridge speaks for the service. In a reload it is the one that pm2 replaces this one by, when that is ready. If
+   * this is still the process that pm2 has for the app, the other one is another pm2's, and each would supersede the other
+   * for ever.
+   */
+  async #giveWay(by: number | undefined): Promise<Outcome> {
+    for (;;) {
+      const record = await this.#record()
+      if (record?.pid === process.pid) break
+      const isDismissed = await Promise.race([
+        this.#dismissed.promise.then(() => true),
+        delay(askAgainMs, false),
+      ])
+      if (isDismissed) return this.#outcome(exitStatus.done)
+    }
+    const { name } = this.#pm2
+    this.#log.warn(
+      { bridgePid: by },
+      `Another bridge (process ${by ?? 'unknown'}) supervises "${name}" now, and this pm2 did not start it in place of this one: the service is in the hands of another pm2, or of another entry of this one. This one stops for good; "pm2 restart ${name}" takes the service back`,
+    )
+    return { status: exitStatus.notRunning, isFinal: true }
   }
 
   #act(event: Pm2Event): void {
     switch (event.kind) {
-      case 'shutdown':
-      case 'interrupt':
-        this.#isShutDown ||= event.kind === 'shutdown'
-        this.#end.resolve(event.kind)
+      case 'dismissal':
+        if (this.#ended === undefined) this.#heeding = this.#heed(event)
+        else this.#dismissed.resolve()
+        return
+      case 'orphaned':
+        this.#finish({ how: 'leave' })
         this.#dismissed.resolve()
         return
       case 'signal':
@@ -292,13 +307,70 @@ export class Bridge {
     }
   }
 
+  #finish(end: End): void {
+    this.#ended ??= end
+    this.#end.resolve(end)
+  }
+
+  /** pm2 ends this process, or somebody sends it the signal that pm2 ends processes with. */
+  async #heed({ by, atMs, signal }: Dismissal): Promise<void> {
+    const { origin } = this.#pm2
+    let record = await this.#record()
+    let wish = wishOf(by, origin, record, atMs)
+    if (wish === 'nothing' && signal !== undefined && signal !== 'SIGINT') {
+      this.#forward(signal)
+      return
+    }
+    if (wish === 'nothing') {
+      await delay(sameKeyMs)
+      record = await this.#record()
+      wish = wishOf(by, origin, record, atMs)
+    }
+    switch (wish) {
+      case 'nothing':
+      case 'leave':
+        this.#finish({ how: 'leave' })
+        break
+      case 'stop':
+        this.#finish({ how: 'stop' })
+        break
+      case 'restart': {
+        const environment = record ? this.#pm2.environmentOfNext(record) : undefined
+        this.#finish({ how: 'restart', environment })
+      }
+    }
+    this.#dismissed.resolve()
+  }
+
+  /** A message that came while pm2 was still loading this program is lost, and pm2 would wait for long. */
+  async #catchUp(): Promise<void> {
+    const record = await this.#record()
+    if (record?.pid !== process.pid || record.status !== 'stopping') return
+    this.#act({ kind: 'dismissal', by: 'message', atMs: Date.now() })
+    await this.#heeding
+  }
+
+  /** pm2's record of this process; `null` when pm2 does not answer. */
+  async #record(): Promise<AppRecord | undefined | null> {
+    try {
+      return await this.#pm2.record()
+    } catch (error) {
+      this.#log.warn(
+        { reason: messageOf(error) },
+        'Cannot ask pm2 what it does; a restart is taken for a stop',
+      )
+      return null
+    }
+  }
+
   #forward(signal: NodeJS.Signals): void {
-    if (this.#primaryPid === undefined) {
+    const primaryPid = this.#link?.primaryPid
+    if (primaryPid === undefined) {
       this.#earlySignals.push(signal)
       return
     }
     try {
-      if (this.#files !== undefined) signalHolder(this.#primaryPid, this.#files, signal)
+      if (this.#files !== undefined) signalHolder(primaryPid, this.#files, signal)
     } catch (error) {
       this.#log.error(
         { signal, reason: messageOf(error) },

@@ -25,7 +25,9 @@ export function showMetrics(
 ): void {
   let latest: Status | undefined
   for (const { name, value } of figures) {
-    const show = () => (latest === undefined ? '-' : visible(value(latest, new Date())))
+    // Another bridge has taken over, or the service is gone: what was true until then must not look as if it still were.
+    const show = () =>
+      latest === undefined || signal.aborted ? '-' : visible(value(latest, new Date()))
     // Its types know of numbers only; pm2 shows texts as they are.
     io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
   }

@@ -1,15 +1,25 @@
+import { ambient } from '../config/environment.ts'
 import { closeDebugger } from '../debugger.ts'
+import type { AskedBy } from './dismissal.ts'
 
 const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
 
+/** pm2 ends this process, for a reason that only its record has. A signal may also be somebody else's. */
+export interface Dismissal {
+  readonly kind: 'dismissal'
+  readonly by: AskedBy
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  readonly signal?: NodeJS.Signals
+}
+
 /** What pm2 tells a bridge; anything else a person does to pm2 does not reach it. */
 export type Pm2Event =
-  /** `pm2 stop`, `restart`, `delete`, `kill`, `update`. */
-  | { readonly kind: 'shutdown' }
-  /** The old process of a reload is to go. */
-  | { readonly kind: 'interrupt' }
+  | Dismissal
   /** `pm2 sendSignal`. */
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+  /** The daemon of pm2 has died. */
+  | { readonly kind: 'orphaned' }
 
 type Act = (event: Pm2Event) => void
 
@@ -19,11 +29,18 @@ export class Pm2Events {
   #act: Act | undefined
 
   constructor() {
-    for (const signal of forwarded) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
-    process.on('SIGINT', () => this.#emit({ kind: 'interrupt' }))
+    const endingSignal = (ambient('PM2_KILL_SIGNAL') ?? 'SIGINT') as NodeJS.Signals
+    for (const signal of forwarded) {
+      if (signal !== endingSignal) process.on(signal, () => this.#emit({ kind: 'signal', signal }))
+    }
+    for (const signal of new Set<NodeJS.Signals>(['SIGINT', endingSignal])) {
+      process.on(signal, () => this.#emit({ ...dismissalBy('signal'), signal }))
+    }
     process.on('message', (message) => {
-      if (message === 'shutdown') this.#emit({ kind: 'shutdown' })
+      if (message === 'shutdown') this.#emit(dismissalBy('message'))
     })
+    // In cluster mode Node.js ends this process by itself then.
+    process.once('disconnect', () => this.#emit({ kind: 'orphaned' }))
     closeDebugger()
   }
 
@@ -37,4 +54,8 @@ export class Pm2Events {
     if (this.#act === undefined) this.#early.push(event)
     else this.#act(event)
   }
+}
+
+function dismissalBy(by: AskedBy): Dismissal {
+  return { kind: 'dismissal', by, atMs: Date.now() }
 }

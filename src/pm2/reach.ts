@@ -27,12 +27,16 @@ export interface Reached {
  *
  * One of another release may mean something else by the same words; but what USR2 asks for is the same in
  * all of them, so it is upgraded to the release on disk, which is this one's.
+ *
+ * @param isOver - whether pm2 has ended this process
+ * @returns undefined when pm2 has ended this process while it waited for a primary's end
  */
 export async function reachPrimary(
   files: RunFiles,
   environment: Environment,
   log: Logger,
-): Promise<Reached> {
+  isOver: () => boolean,
+): Promise<Reached | undefined> {
   const untilMs = performance.now() + retryForMs
   let upgrading: number | undefined
   let ending: string | undefined
@@ -47,6 +51,7 @@ export async function reachPrimary(
         const end = endOf(await client.request('status', {}))
         if (end === undefined) return { client, launched: false }
         client.close()
+        if (isOver()) return undefined
         if (end !== ending) log.info({ pid }, `The primary is to end first: ${end}`)
         ending = end
         await delay(retryEveryMs)

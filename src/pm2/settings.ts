@@ -10,7 +10,7 @@ type Timeouts = Pick<Results['attach'], 'drainAnnounceMs' | 'drainTimeoutMs' | '
 
 /** What pm2's settings of the app would break, each in a sentence that says how to mend it. */
 export function settingsProblems(
-  pm2: Pick<Pm2Process, 'milliseconds' | 'isOn' | 'isLeftAloneOn'>,
+  pm2: Pick<Pm2Process, 'milliseconds' | 'isOn' | 'isLeftAloneOn' | 'isClustered'>,
   { drainAnnounceMs, drainTimeoutMs, readyTimeoutMs }: Timeouts,
 ): string[] {
   const problems: string[] = []
@@ -24,17 +24,14 @@ export function settingsProblems(
   require('kill_timeout', drainAnnounceMs +
     drainTimeoutMs +
     marginMs, 'pm2 kills the bridge before the drain is over')
-  // A reload waits for its first new worker, then for the others.
-  require('listen_timeout', 2 * readyTimeoutMs +
-    marginMs, 'pm2 gives up on a reload that is still under way')
+  // A reload waits for its first new worker, then for the others. In fork mode pm2 waits for what is ready only.
+  if (pm2.isClustered || pm2.isOn('wait_ready')) {
+    require('listen_timeout', 2 * readyTimeoutMs +
+      marginMs, 'pm2 gives up on a reload that is still under way')
+  }
   if (!pm2.isOn('wait_ready')) {
     problems.push(
       'The ecosystem file needs wait_ready: true, or pm2 calls the service up before it is',
-    )
-  }
-  if (!pm2.isOn('shutdown_with_message')) {
-    problems.push(
-      'The ecosystem file needs shutdown_with_message: true, or "pm2 stop" cannot be told from a reload',
     )
   }
   if (!pm2.isLeftAloneOn(exitStatus.notRunning)) {

@@ -1,23 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { stopApp } from './pm2-daemon.ts'
 
 /** How long pm2 may take to ask this process to go, in milliseconds. */
 const withinMs = 3_000
 
 /**
- * Has pm2 stop a process as `pm2 stop` does; resolves when it asks the process to go, or does not in time.
+ * Has pm2 stop this process as `pm2 stop` does, so that it is not started again; resolves when pm2 asks it to go, or does
+ * not in time.
  *
- * An exit status out of `stop_exit_codes` keeps pm2 from starting a process again. But when the app has a
- * restart delay, pm2 7.0.4 lists it as "waiting restart" for ever (God.handleExit), unless it was stopped.
+ * An exit status out of `stop_exit_codes` keeps pm2 from starting a process again. But an entry written by hand has none,
+ * and when the app has a restart delay, pm2 7.0.4 lists it as "waiting restart" for ever (God.handleExit), unless it was
+ * stopped.
  *
  * @param id - pm2's number of this process
  * @param asked - resolves when pm2 asks this process to go
  */
-export async function stopInPm2(id: number, asked: Promise<void>): Promise<void> {
-  // Loaded only now: a bridge that runs does not need it, and it is large.
-  const { default: pm2 } = await import('pm2')
-  pm2.connect((error: unknown) => {
-    // pm2 answers when this process is gone.
-    if (!error) pm2.stop(id, () => {})
+export async function stopInPm2(id: number, asked: Promise<void>, log: Logger): Promise<void> {
+  const stopped = stopApp(id, withinMs)
+  const refused = new Promise<void>((resolve) => {
+    stopped.catch((error: unknown) => {
+      log.warn({ reason: messageOf(error) }, 'Cannot have pm2 stop this app')
+      resolve()
+    })
   })
-  await Promise.race([asked, delay(withinMs)])
+  await Promise.race([asked, refused, delay(withinMs)])
 }

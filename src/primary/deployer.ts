@@ -2,7 +2,12 @@ import { buildId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
-import { type RestartOnly, refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
+import {
+  type RestartOnly,
+  refuseRestartOnly,
+  restartOnly,
+  restartOnlyChange,
+} from '../config/restart-only.ts'
 import { deferred } from '../deferred.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { ReloadResult } from '../status.ts'
@@ -101,6 +106,22 @@ export class Deployer {
   /** What cannot change while the service goes on. */
   get restartOnly(): RestartOnly {
     return restartOnly(this.#options.name, this.#environment, this.#config)
+  }
+
+  /**
+   * What an upgrade to another environment would have to change and cannot, in a sentence; null when there is nothing, or
+   * the configuration is bad, for which the upgrade fails.
+   */
+  restartObstacle(environment: Environment = this.#environment): string | null {
+    const { name } = this.#options
+    let wanted: RestartOnly
+    try {
+      wanted = restartOnly(name, environment, loadConfig(name, environment))
+    } catch {
+      // The successor finds the same, and says it.
+      return null
+    }
+    return restartOnlyChange(this.restartOnly, wanted) ?? null
   }
 
   /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */

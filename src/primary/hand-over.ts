@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../deferred.ts'
+import { stopping } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Inheritance, Tally } from '../upgrade/messages.ts'
@@ -87,7 +88,8 @@ export class HandOver {
       }
     } catch (error) {
       await successor.kill()
-      throw error
+      // Nothing is wrong with what was killed because this service ends.
+      throw this.#candidate === undefined ? stopping() : error
     } finally {
       this.#candidate = undefined
     }
@@ -111,6 +113,7 @@ export class HandOver {
   /** This service ends: nobody is to take it over. */
   cancel(): void {
     this.#cancelled ??= this.#candidate?.kill()
+    this.#candidate = undefined
   }
 
   /** Resolves when nobody has the listening socket and the lock because of an upgrade that was given up. */

@@ -47,8 +47,11 @@ export type ToSuccessor =
   | { readonly kind: 'no-listener' }
   /** With the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
   | { readonly kind: 'lock' }
-  /** Go on with the lease, if the service has one; accept connections, and have people find you. */
-  | { readonly kind: 'go'; readonly hold: Hold | null }
+  /**
+   * Go on with the lease, if the service has one; accept connections, and have people find you. `isBridgeExpected`: the
+   * supervisor's bridge has left for a restart, and the next one comes for it. From 0.2 on.
+   */
+  | { readonly kind: 'go'; readonly hold: Hold | null; readonly isBridgeExpected?: boolean }
   /** With a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
   /** What has become of the connections that the predecessor accepted and did not pass on. */

@@ -48,6 +48,7 @@ export class Predecessor {
   #audience: PredecessorListener | undefined
   #mayServe = false
   #overdue: NodeJS.Timeout | undefined
+  #isBridgeExpected = false
 
   constructor() {
     process.on('message', (message, handle) => this.#receive(message as ToSuccessor, handle))
@@ -88,6 +89,11 @@ export class Predecessor {
   async hold(): Promise<Hold | null> {
     this.#tell({ kind: 'holding' })
     return this.#go.promise
+  }
+
+  /** Whether a supervisor restarted its bridge when this process got the word to serve. */
+  get isBridgeExpected(): boolean {
+    return this.#isBridgeExpected
   }
 
   /** Says that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
@@ -147,6 +153,7 @@ export class Predecessor {
         return
       case 'go':
         this.#mayServe = true
+        this.#isBridgeExpected = message.isBridgeExpected === true
         this.#go.resolve(message.hold)
         return
       case 'connection':

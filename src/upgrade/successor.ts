@@ -28,6 +28,8 @@ export interface SuccessorOptions {
   readonly environment: Environment
   /** How long a worker may take to get ready, in milliseconds: `reload.readyTimeoutMs`. */
   readonly readyTimeoutMs: number
+  /** Whether a supervisor restarts its bridge at this moment. */
+  readonly isBridgeExpected: () => boolean
 }
 
 /** It may take so many times as long as a worker until all that can fail has succeeded. */
@@ -69,6 +71,7 @@ export class Successor {
   readonly #ended = deferred<void>()
   readonly #stepWithinMs: number
   #deadline: NodeJS.Timeout | undefined
+  readonly #isBridgeExpected: () => boolean
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
   #fail: (reason: HelloserverError) => void = () => {}
@@ -79,6 +82,7 @@ export class Successor {
   constructor(options: SuccessorOptions) {
     const { files, readyTimeoutMs } = options
     this.#stepWithinMs = readyTimeoutMs
+    this.#isBridgeExpected = options.isBridgeExpected
     this.#child = startProcess(
       'the successor',
       () => spawnSuccessor(options),
@@ -144,7 +148,7 @@ export class Successor {
    */
   async go({ hold }: Estate): Promise<void> {
     this.#expect('had everything and did not serve', this.#stepWithinMs)
-    void this.#tell({ kind: 'go', hold: hold() })
+    void this.#tell({ kind: 'go', hold: hold(), isBridgeExpected: this.#isBridgeExpected() })
     await this.#until('serving')
     clearTimeout(this.#deadline)
   }

@@ -35,10 +35,10 @@ function steerClock(t: TestContext): void {
 }
 
 test('an empty seat is taken at once, and is empty again when its holder leaves', async () => {
-  const seat = new SupervisorSeat()
+  const seat = new SupervisorSeat(() => {})
   const { supervisor, leave, told } = bridge(11)
   assert.equal(seat.pid, null)
-  assert.equal(await seat.take(supervisor), false)
+  assert.deepEqual(await seat.take(supervisor), { superseded: false, restarting: false })
   assert.equal(seat.pid, 11)
   leave()
   await turn()
@@ -48,26 +48,26 @@ test('an empty seat is taken at once, and is empty again when its holder leaves'
 
 test('who sits down next waits until the one before has left, and speaks for the service at once', async (t) => {
   steerClock(t)
-  const seat = new SupervisorSeat()
+  const seat = new SupervisorSeat(() => {})
   const [old, next] = [bridge(11), bridge(12)]
   await seat.take(old.supervisor)
   const taken = seat.take(next.supervisor)
   assert.equal(seat.pid, 12)
-  assert.deepEqual(old.told, [['superseded', {}]])
+  assert.deepEqual(old.told, [['superseded', { pid: 12 }]])
   assert.equal(await isSettled(taken), false)
   old.leave()
-  assert.equal(await taken, true)
+  assert.equal((await taken).superseded, true)
   assert.equal(seat.pid, 12)
 })
 
 test('a bridge that does not leave keeps nobody waiting for ever', async (t) => {
   steerClock(t)
-  const seat = new SupervisorSeat()
+  const seat = new SupervisorSeat(() => {})
   const [old, next] = [bridge(11), bridge(12)]
   await seat.take(old.supervisor)
   const taken = seat.take(next.supervisor)
   t.mock.timers.tick(60_000)
-  assert.equal(await taken, true)
+  assert.equal((await taken).superseded, true)
   old.leave()
   await turn()
   assert.equal(seat.pid, 12)
@@ -75,7 +75,7 @@ test('a bridge that does not leave keeps nobody waiting for ever', async (t) => 
 
 test('only the holder is told that the service ends', async (t) => {
   steerClock(t)
-  const seat = new SupervisorSeat()
+  const seat = new SupervisorSeat(() => {})
   const [old, next] = [bridge(11), bridge(12)]
   seat.announceDraining('nobody hears this')
   await seat.take(old.supervisor)
@@ -83,12 +83,12 @@ test('only the holder is told that the service ends', async (t) => {
   old.leave()
   await taken
   seat.announceDraining('SIGUSR1')
-  assert.deepEqual(old.told, [['superseded', {}]])
+  assert.deepEqual(old.told, [['superseded', { pid: 12 }]])
   assert.deepEqual(next.told, [['draining', { cause: 'SIGUSR1' }]])
 })
 
 test('a bridge beside the one that is there is refused, until that one has left', async () => {
-  const seat = new SupervisorSeat()
+  const seat = new SupervisorSeat(() => {})
   const [first, beside] = [bridge(11), bridge(12, 1)]
   await seat.take(first.supervisor)
   await assert.rejects(seat.take(beside.supervisor), { code: 'SUPERVISED' })
@@ -96,6 +96,55 @@ test('a bridge beside the one that is there is refused, until that one has left'
   assert.deepEqual(first.told, [])
   first.leave()
   await turn()
-  assert.equal(await seat.take(beside.supervisor), false)
+  assert.equal((await seat.take(beside.supervisor)).superseded, false)
   assert.equal(seat.pid, 12)
+})
+
+test('the bridge after one that left for a restart hears of it, and no other does', async () => {
+  const seat = new SupervisorSeat(() => {})
+  const [old, next, later] = [bridge(11), bridge(12), bridge(13)]
+  await seat.take(old.supervisor)
+  seat.expectNext()
+  old.leave()
+  await turn()
+  assert.equal(seat.isNextExpected, true)
+  assert.deepEqual(await seat.take(next.supervisor), { superseded: false, restarting: true })
+  next.leave()
+  await turn()
+  assert.deepEqual(await seat.take(later.supervisor), { superseded: false, restarting: false })
+})
+
+for (const isRestart of [false, true]) {
+  const how = isRestart ? 'leaves for a restart' : 'dies'
+  test(`after a bridge that ${how}, it is said when no other one comes`, async (t) => {
+    steerClock(t)
+    const told: unknown[] = []
+    const seat = new SupervisorSeat((last) => told.push(last), 30_000)
+    const { supervisor, leave } = bridge(11)
+    await seat.take(supervisor)
+    if (isRestart) seat.expectNext()
+    leave()
+    await turn()
+    t.mock.timers.tick(29_999)
+    assert.deepEqual(told, [])
+    t.mock.timers.tick(1)
+    assert.deepEqual(told, [{ pid: 11, isRestart }])
+  })
+}
+
+test('nobody is missed who is back, or when the service ends', async (t) => {
+  steerClock(t)
+  const told: unknown[] = []
+  const seat = new SupervisorSeat((last) => told.push(last), 30_000)
+  const [old, next] = [bridge(11), bridge(12)]
+  await seat.take(old.supervisor)
+  old.leave()
+  await turn()
+  await seat.take(next.supervisor)
+  t.mock.timers.tick(60_000)
+  next.leave()
+  await turn()
+  seat.announceDraining('SIGUSR1')
+  t.mock.timers.tick(60_000)
+  assert.deepEqual(told, [])
 })

@@ -6,14 +6,16 @@ const timeouts = { drainTimeoutMs: 30_000, readyTimeoutMs: 15_000 }
 
 const given = (
   times: Partial<Record<'kill_timeout' | 'listen_timeout', number>>,
-  switches: readonly string[] = ['wait_ready', 'shutdown_with_message'],
+  switches: readonly string[] = ['wait_ready'],
   drainAnnounceMs = 0,
   leftAlone = [3],
+  isClustered = true,
 ) =>
   settingsProblems(
     {
       milliseconds: (setting) => times[setting],
       isOn: (setting) => switches.includes(setting),
+      isClustered,
       isLeftAloneOn: (status) => leftAlone.includes(status),
     },
     { ...timeouts, drainAnnounceMs },
@@ -38,9 +40,14 @@ test('the announcement of a drain takes its time too', () => {
 
 test('a switch that is off is named with what breaks', () => {
   const problems = given({ kill_timeout: 60_000, listen_timeout: 60_000 }, [])
-  assert.equal(problems.length, 2)
+  assert.equal(problems.length, 1)
   assert.match(problems[0] ?? '', /needs wait_ready: true, or /)
-  assert.match(problems[1] ?? '', /needs shutdown_with_message: true, or /)
+})
+
+test('in fork mode pm2 waits for nothing that is not to say that it is ready', () => {
+  const problems = given({ kill_timeout: 33_000 }, [], 0, [3], false)
+  assert.equal(problems.length, 1)
+  assert.match(problems[0] ?? '', /needs wait_ready: true, or /)
 })
 
 test('an end on purpose that pm2 would undo is named', () => {

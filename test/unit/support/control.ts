@@ -19,6 +19,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     programId: 'aaaaaaaaaaaa',
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
+    restartObstacle: async () => null,
     fleet: new LocalFleet().desk,
     logAt: () => {},
     ...changes,
@@ -31,7 +32,7 @@ export async function listening(
   changes?: Partial<ControlTarget>,
 ): Promise<{ readonly server: ControlServer; readonly path: string }> {
   const path = join(tempFolder(t), 'sock')
-  const server = new ControlServer(target(changes))
+  const server = new ControlServer(target(changes), () => {})
   await server.bind(path)
   server.publish()
   t.after(async () => {
