@@ -130,7 +130,7 @@ function pm2Modules(): Pm2Modules {
     axon: load(bundledOr(load, `${folder}/modules/pm2-axon`, 'pm2-axon')),
     rpc: load(bundledOr(load, `${folder}/modules/pm2-axon-rpc`, 'pm2-axon-rpc')),
     constants: load(`${folder}/constants.js`),
-  } as Pm2Modules
+  }
 }
 
 /** pm2 7 has them in itself; before, they were packages of their own. */

@@ -113,15 +113,17 @@ export class Deployer {
    * the configuration is bad, for which the upgrade fails.
    */
   restartObstacle(environment: Environment = this.#environment): string | null {
-    const { name } = this.#options
+    const { name, listeners } = this.#options
+    let config: Config
     let wanted: RestartOnly
     try {
-      wanted = restartOnly(name, environment, loadConfig(name, environment))
+      config = loadConfig(name, environment)
+      wanted = restartOnly(name, environment, config)
     } catch {
       // The successor finds the same, and says it.
       return null
     }
-    return restartOnlyChange(this.restartOnly, wanted) ?? null
+    return restartOnlyChange(this.restartOnly, wanted) ?? listeners.conflictWith(config) ?? null
   }
 
   /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */

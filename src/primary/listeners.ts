@@ -24,6 +24,9 @@ export interface Move {
   cancel(): Promise<void>
 }
 
+/** The addresses that stand for all of a host's. */
+const everyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
 /** The listening socket: one, and while a reload moves the service to another address, two. */
 export class Listeners {
   readonly #onConnection: (handle: SocketHandle) => void
@@ -109,6 +112,18 @@ export class Listeners {
       },
       cancel: () => this.#finish(next),
     }
+  }
+
+  /**
+   * Why no process can listen at `place` as long as this one listens, in a sentence; undefined when one can, or when it is
+   * the same place.
+   */
+  conflictWith(place: Place): string | undefined {
+    const own = this.address
+    if (own === undefined || own.port !== place.port || this.#isHere(place)) return undefined
+    if (![own.address, place.host].some((host) => everyAddress.has(host))) return undefined
+    const here = endpointText({ host: own.address, port: own.port })
+    return `nobody can listen on ${endpointText(place)} while this service listens on ${here}`
   }
 
   /** Accepts who has connected by now, and stops. */

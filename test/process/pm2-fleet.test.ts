@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { fleetOf, memberOptions, startFleet } from '../helpers/fleet.ts'
+import { fleetOf, memberConfig, memberOptions, startFleet } from '../helpers/fleet.ts'
 import { FleetLoad } from '../helpers/fleet-load.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { ttlMs, wasUsedBefore } from '../helpers/hosts.ts'
@@ -71,6 +71,8 @@ describe('a fleet under pm2', () => {
     const before = await pm2.start()
     other.signal('SIGSTOP')
     await waitFor('a dead host', async () => (await fleetOf(before)).hosts[0]?.state === 'dead')
+    // What no upgrade can do: the restart is a stop, which needs a turn.
+    pm2.sandbox.configure(memberConfig('web2', { fleet: { maxDown: 2 } }))
     await pm2.do('restart', 'helloserver')
     await pm2.logged(/The primary is to end first: waiting for a permit/)
     assert.equal((await before.status()).pid, before.pid)

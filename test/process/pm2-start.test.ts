@@ -118,15 +118,6 @@ describe('pm2 start', { concurrency: 4 }, () => {
     assert.deepEqual({ pid, generation }, { pid: service.pid, generation: 1 })
     assert.deepEqual(await ask(service.port, 'a\r\n'), echoed)
   })
-
-  test('starting what runs restarts it, as with any app', async (t) => {
-    const pm2 = new Pm2(t)
-    const before = await pm2.start()
-    const after = await pm2.start()
-    assert.notEqual(after.pid, before.pid)
-    assert.ok(!isAlive(before.pid))
-    assert.deepEqual(await ask(after.port, 'a\r\n'), echoed)
-  })
 })
 
 /** Parent and session of a process (proc_pid_stat(5)). */

@@ -40,17 +40,6 @@ describe('what ends the service under pm2 drains it first', { concurrency: 4 }, 
     assert.deepEqual(await ask(listen.port, 'a\r\n'), { how: 'end', text: 'a\r\n' })
   })
 
-  test('pm2 restart, which brings up another primary', async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
-    await drains(service, () => pm2.do('restart', 'helloserver'))
-    await pm2.isListed('online')
-    const { pid, generation, listen } = await pm2.status()
-    assert.notEqual(pid, service.pid)
-    assert.equal(generation, 1)
-    assert.deepEqual(await ask(listen.port, 'a\r\n'), { how: 'end', text: 'a\r\n' })
-  })
-
   test('pm2 delete', async (t) => {
     const pm2 = new Pm2(t)
     await drains(await pm2.start(), () => pm2.do('delete', 'helloserver'))

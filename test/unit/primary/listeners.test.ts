@@ -51,6 +51,21 @@ test('a move that is cancelled leaves the old address, and the new one can be ta
   assert.equal(await accepts('127.0.0.2'), true)
 })
 
+test('only all addresses and one of them, on one port, exclude each other', async (t) => {
+  const { listeners, port } = await listening(t)
+  assert.equal(
+    listeners.conflictWith({ host: '0.0.0.0', port }),
+    `nobody can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
+  )
+  for (const place of [
+    { host: '127.0.0.2', port },
+    { host: '127.0.0.1', port },
+    { host: '0.0.0.0', port: 0 },
+  ]) {
+    assert.equal(listeners.conflictWith(place), undefined)
+  }
+})
+
 test('where it is already, it need not move', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   for (const place of [
