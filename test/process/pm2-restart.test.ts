@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { Client } from '../helpers/client.ts'
 import type { Load } from '../helpers/load.ts'
-import { Pm2, type Pm2Options } from '../helpers/pm2.ts'
+import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -14,89 +14,81 @@ async function goOn(load: Load): Promise<void> {
   await waitFor('the load to go on', () => load.asked > before + 20)
 }
 
-/** A service under pm2 with load on it. */
-async function loaded(t: TestContext, options: Pm2Options = {}) {
-  const pm2 = new Pm2(t, { ...options, config: { workers: 2, ...options.config } })
-  const { port } = await pm2.start()
-  const load = pm2.load(port, 2)
-  await goOn(load)
-  return { pm2, load }
-}
-
 /** Waits until the bridge that pm2 has is attached to another primary than `before`, which has gone. */
 async function replaced(pm2: Pm2, before: Status): Promise<Status> {
-  const bridge = await pm2.isListed('online')
-  const status = await waitFor('the bridge at another primary', async () => {
+  const status = await waitFor('a bridge at another primary', async () => {
     const now = await pm2.status().catch(() => undefined)
-    return now !== undefined && now.pid !== before.pid && now.supervisor.pid === bridge.pid
-      ? now
-      : undefined
+    return now !== undefined && now.pid !== before.pid && now.supervisor.attached ? now : undefined
   })
+  assert.equal((await pm2.isListed('online')).pid, status.supervisor.pid)
   await waitFor('the end of the primary before', () => !isAlive(before.pid))
   return status
 }
 
-/** Ends the load, of which nobody was lost or refused. */
-async function lostNobody(load: Load): Promise<void> {
+/** Does something while clients ask, of whom nobody is lost or refused. */
+async function unnoticed(pm2: Pm2, port: number, act: () => Promise<void>): Promise<void> {
+  const load = pm2.load(port, 2)
+  await goOn(load)
+  await act()
   await goOn(load)
   const { asked, failures } = await load.stop()
   assert.deepEqual(failures, [], `of ${asked}`)
 }
 
-describe('pm2 restart', { concurrency: 3 }, () => {
+describe('pm2 restart', { concurrency: 2 }, () => {
   test('replaces everything again and again, and refuses nobody', async (t) => {
-    const { pm2, load } = await loaded(t, {
+    const pm2 = new Pm2(t, {
+      // A client waits through a restart, however busy the machine is.
+      config: { workers: 2, connection: { readTimeoutMs: 120_000, deadlineMs: 120_000 } },
       allow: [/failed to load: broken release/, /Reload failed/, /Cannot take the service over/],
     })
+    const { port } = await pm2.start()
     let before = await pm2.status()
+    const restarted = (how: string, restart: () => Promise<unknown>) =>
+      t.test(how, () =>
+        unnoticed(pm2, port, async () => {
+          await restart()
+          before = await replaced(pm2, before)
+        }),
+      )
 
-    await t.test('by name', async () => {
-      const client = await Client.connect(before.listen.port)
+    await restarted('by name', async () => {
+      const client = await Client.connect(port)
       const bridge = await pm2.bridge()
       await pm2.do('restart', 'helloserver')
-      const bridgeNow = await pm2.bridge()
-      assert.notEqual(bridgeNow.pid, bridge.pid)
-      assert.equal(bridgeNow.pm2_env.restart_time, 1)
+      const { pid, pm2_env } = await pm2.bridge()
+      assert.notEqual(pid, bridge.pid)
+      assert.equal(pm2_env.restart_time, 1)
       await client.send('patient\r\n')
       assert.deepEqual(await client.ending(), { how: 'end', text: 'patient\r\n' })
-      const status = await replaced(pm2, before)
-      assert.deepEqual([status.generation, status.lastReload?.outcome], [2, 'done'])
       await pm2.logged(/Reloading \(pm2 restart\)/)
-      before = status
     })
+    assert.deepEqual([before.generation, before.lastReload?.outcome], [2, 'done'])
 
-    await t.test('by file, with another environment', async () => {
+    await restarted('by file, with another environment', async () => {
       pm2.describe({ env: { HELLOSERVER_WORKERS: '3' } })
       await pm2.do('restart', pm2.ecosystemFile, '--update-env')
-      const status = await replaced(pm2, before)
-      assert.equal(status.workers.filter(({ generation }) => generation === 3).length, 3)
-      before = status
     })
+    assert.equal(before.workers.filter(({ generation }) => generation === 3).length, 3)
 
-    await t.test('twice at once, and all', async () => {
-      await Promise.all([pm2.run('restart', 'helloserver'), pm2.run('restart', 'helloserver')])
-      before = await replaced(pm2, before)
-      await pm2.do('restart', 'all')
-      before = await replaced(pm2, before)
-    })
+    await restarted('twice at once', () =>
+      Promise.all([1, 2].map(() => pm2.run('restart', 'helloserver'))),
+    )
+    await restarted('by pm2 start of what runs', () => pm2.do('start', pm2.ecosystemFile))
 
-    await t.test('pm2 start of what runs is one, too', async () => {
-      await pm2.do('start', pm2.ecosystemFile)
-      before = await replaced(pm2, before)
-    })
-
-    await t.test('a release that fails leaves the old one in service', async () => {
-      pm2.sandbox.writeApp(`throw new Error('broken release')`)
-      await pm2.do('restart', 'helloserver')
-      const bridge = await pm2.isListed('online')
-      const status = await pm2.status()
-      assert.deepEqual([status.pid, status.supervisor.pid], [before.pid, bridge.pid])
-      assert.match(status.lastReload?.reason ?? '', /failed to load: broken release/)
-      await pm2.logged(/"role":"bridge".*The restart failed; the old generation goes on serving/)
-      pm2.sandbox.writeApp()
-      await pm2.do('restart', 'helloserver')
-      before = await replaced(pm2, before)
-    })
+    await t.test('a release that fails leaves the old one in service', () =>
+      unnoticed(pm2, port, async () => {
+        pm2.sandbox.writeApp(`throw new Error('broken release')`)
+        await pm2.do('restart', 'all')
+        const bridge = await pm2.isListed('online')
+        const status = await pm2.status()
+        assert.deepEqual([status.pid, status.supervisor.pid], [before.pid, bridge.pid])
+        assert.match(status.lastReload?.reason ?? '', /failed to load: broken release/)
+        await pm2.logged(/"role":"bridge".*The restart failed; the old generation goes on serving/)
+        pm2.sandbox.writeApp()
+      }),
+    )
+    await restarted('all, once that is mended', () => pm2.do('restart', 'all'))
 
     await t.test('a bridge that crashes afterwards restarts nothing', async () => {
       const bridge = await pm2.bridge()
@@ -110,16 +102,25 @@ describe('pm2 restart', { concurrency: 3 }, () => {
       assert.deepEqual([pid, generation], [before.pid, before.generation])
     })
 
-    await lostNobody(load)
-    await pm2.do('reset', 'helloserver')
-    await pm2.do('stop', 'helloserver')
-    await waitFor('the end of the primary', () => !isAlive(before.pid))
-    await assert.rejects(pm2.status(), { code: 'NOT_RUNNING' })
+    await t.test('pm2 stop after pm2 reset is a stop', async () => {
+      await pm2.do('reset', 'helloserver')
+      await pm2.do('stop', 'helloserver')
+      await waitFor('the end of the primary', () => !isAlive(before.pid))
+      await assert.rejects(pm2.status(), { code: 'NOT_RUNNING' })
+    })
   })
 
-  test('of what only a restart can change takes a stop and a start', async (t) => {
-    const pm2 = new Pm2(t)
+  test('of a configuration that is bad leaves the old one; of what only a restart can change is a stop and a start', async (t) => {
+    const reason = /workers is 0; it must be a number from 1 to 1024/
+    const pm2 = new Pm2(t, { allow: [reason] })
     const before = await pm2.start()
+    pm2.sandbox.configure({ workers: 0 })
+    await unnoticed(pm2, before.port, () => pm2.do('restart', 'helloserver'))
+    await pm2.isListed('online')
+    const status = await pm2.status()
+    assert.deepEqual([status.pid, status.supervisor.attached], [before.pid, true])
+    assert.match(status.lastReload?.reason ?? '', reason)
+
     const client = await Client.connect(before.port)
     await counted(before, { active: 1 })
     pm2.sandbox.configure({ lease: { ttlMs: 5_000 } })
@@ -130,81 +131,50 @@ describe('pm2 restart', { concurrency: 3 }, () => {
     await client.send('a\r\n')
     assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
     await restarted
-    const { pid, generation, supervisor } = await pm2.status()
-    assert.deepEqual([generation, supervisor.attached], [1, true])
-    assert.notEqual(pid, before.pid)
+    const after = await pm2.status()
+    assert.deepEqual([after.generation, after.supervisor.attached], [1, true])
+    assert.notEqual(after.pid, before.pid)
   })
 
-  test('of a configuration that is bad leaves the old one in service', async (t) => {
-    const reason = /workers is 0; it must be a number from 1 to 1024/
-    const { pm2, load } = await loaded(t, { allow: [reason] })
-    const before = await pm2.status()
-    pm2.sandbox.configure({ workers: 0 })
-    await pm2.do('restart', 'helloserver')
-    await pm2.isListed('online')
-    const status = await pm2.status()
-    assert.equal(status.pid, before.pid)
-    assert.match(status.lastReload?.reason ?? '', reason)
-    assert.equal(status.supervisor.attached, true)
-    await lostNobody(load)
-    await pm2.do('stop', 'helloserver')
-    assert.ok(!isAlive(before.pid), 'pm2 stop did not end the primary')
-  })
-
-  test('during a reload and during an upgrade comes after it', async (t) => {
+  test('during a start, a reload and an upgrade comes after it', async (t) => {
     const app = `import { setTimeout as delay } from 'node:timers/promises'
       export default {
-        setup: () => delay(400),
+        setup: () => delay(1000),
         async handle(connection) { await connection.write((await connection.readLine()) ?? '') },
       }`
-    const { pm2, load } = await loaded(t, { app })
-    const before = await pm2.status()
+    const pm2 = new Pm2(t, { app })
+    const started = pm2.run('start', pm2.ecosystemFile)
+    const first = await waitFor('a primary', () => pm2.status().catch(() => undefined))
+    pm2.environment = { HELLOSERVER_WORKERS: '2' }
+    await pm2.do('restart', 'helloserver', '--update-env')
+    await started
+    const status = await replaced(pm2, first)
+    assert.equal(status.workers.length, 2)
     for (const [signal, begun] of [
       ['SIGHUP', /Reloading \(SIGHUP\)/],
       ['SIGUSR2', /Reloading \(SIGUSR2\)/],
     ] as const) {
-      const { pid } = await pm2.status()
-      signalTo(pid, signal)
-      await pm2.sandbox.logged(begun)
-      await pm2.do('restart', 'helloserver')
-      const bridge = await pm2.isListed('online')
-      await waitFor('the outcome of the restart', async () => {
-        const { supervisor, lastReload } = await pm2.status()
-        return supervisor.pid === bridge.pid && lastReload?.outcome === 'done'
+      await unnoticed(pm2, status.listen.port, async () => {
+        const before = await pm2.status()
+        signalTo(before.pid, signal)
+        await pm2.sandbox.logged(begun)
+        await pm2.do('restart', 'helloserver')
+        const { lastReload } = await replaced(pm2, before)
+        assert.equal(lastReload?.outcome, 'done')
       })
     }
-    await replaced(pm2, before)
-    await lostNobody(load)
   })
 
-  test('while the service is still starting is a start with what is new', async (t) => {
-    const app = `import { setTimeout as delay } from 'node:timers/promises'
-      export default { setup: () => delay(1000), handle() {} }`
-    const pm2 = new Pm2(t, { app })
-    const started = pm2.run('start', pm2.ecosystemFile)
-    await waitFor('a primary', () => pm2.status().catch(() => undefined))
-    pm2.environment = { HELLOSERVER_WORKERS: '2' }
-    await pm2.do('restart', 'helloserver', '--update-env')
-    await started
-    const bridge = await pm2.isListed('online')
-    const { workers, supervisor } = await pm2.status()
-    assert.deepEqual([workers.length, supervisor.pid], [2, bridge.pid])
-  })
-
-  test('by a file that is watched is one, too', async (t) => {
+  test('by a file that is watched, and pm2 stop at once: nothing is left', async (t) => {
     const pm2 = new Pm2(t)
     pm2.describe({ watch: [pm2.sandbox.recordFile] })
     const { port } = await pm2.start()
-    const before = await pm2.status()
-    const load = pm2.load(port, 1)
-    pm2.sandbox.mark()
-    await replaced(pm2, before)
-    await lostNobody(load)
-  })
-
-  test('and pm2 stop at once: nothing is left', async (t) => {
-    const pm2 = new Pm2(t)
-    const { pid } = await pm2.start()
+    const first = await pm2.status()
+    await unnoticed(pm2, port, async () => {
+      pm2.sandbox.mark()
+      await replaced(pm2, first)
+    })
+    const { pid } = await pm2.status()
     const old = await pm2.bridge()
     const restarting = pm2.run('restart', 'helloserver')
     await waitFor('the end of the old bridge', () => !isAlive(old.pid))
