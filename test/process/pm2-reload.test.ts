@@ -56,14 +56,15 @@ describe('pm2 reload', { concurrency: 4 }, () => {
     },
     {
       what: 'a worker that never gets ready',
-      spoil: ({ sandbox }: Pm2) =>
-        sandbox.writeApp(`export default { setup: () => new Promise(() => {}), handle() {} }`),
+      spoil: ({ sandbox }: Pm2) => {
+        sandbox.configure({ reload: { readyTimeoutMs: 1000 } })
+        sandbox.writeApp(`export default { setup: () => new Promise(() => {}), handle() {} }`)
+      },
       reason: /could not get ready: .*1000 ms/,
     },
   ]) {
     test(`${what} leaves the old generation in service, and pm2's log says why`, async (t) => {
       const pm2 = new Pm2(t, {
-        config: { reload: { readyTimeoutMs: 1000 } },
         allow: [reason, /not ready within 1000 ms/, /failed to load: bad release/],
       })
       const { port, pid } = await pm2.start()
