@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, lstatSync, mkdirSync, opendirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../file-error.ts'
 import { holderOf } from '../lock/holder.ts'
 import { mustBeOwnDirectory, ownUid } from '../trust.ts'
@@ -84,9 +84,13 @@ export function checkRunDir({ runDir, isNamed }: Pick<RunFiles, 'runDir' | 'isNa
     mustBeOwnDirectory('run directory', runDir, isNamed)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return
+    const problem =
+      error instanceof HelloserverError
+        ? error
+        : fileError('BAD_CONFIG', 'use the run directory', runDir, error)
     throw new HelloserverError(
       'BAD_CONFIG',
-      `${messageOf(error)}; set ${variables.runDir} to a directory of your own, of mode 0700${isNamed || ownUid() !== 0 ? '' : `, or to "${runDir}" to use it all the same`}`,
+      `${problem.message}; set ${variables.runDir} to a directory of your own, of mode 0700${isNamed || ownUid() !== 0 ? '' : `, or to "${runDir}" to use it all the same`}`,
       { cause: error },
     )
   }

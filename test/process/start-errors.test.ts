@@ -56,7 +56,7 @@ describe('a start that fails', { concurrency: 3, skip: !isRoot && 'needs root' }
       [
         'HELLOSERVER_RUN_DIR',
         join(file, 'run'),
-        /file: |file\/run: a part of the path is no directory \(ENOTDIR\)/,
+        /Cannot use the run directory \S+: a part of the path is no directory \(ENOTDIR\)/,
       ],
       [
         'HELLOSERVER_CONFIG',
@@ -139,7 +139,7 @@ describe('what a start says of its environment', { concurrency: 3 }, () => {
   test('a debugger that was asked for, and one that would be waited for', async (t) => {
     const sandbox = new Sandbox(t, {
       environment: { NODE_OPTIONS: '--inspect=0' },
-      allow: [/ebugger/],
+      allow: [/ebugg/, /For help, see: /, /--trace-warnings/],
     })
     const service = await startIn(sandbox)
     assert.match(
