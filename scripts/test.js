@@ -11,10 +11,10 @@ import { root, say } from './run.js'
 import { needPrograms } from './test-programs.js'
 
 /** No test file takes this long; one that does hangs, and is to fail instead. */
-const timeoutMs = 300_000
+const timeoutMs = 600_000
 
 /** How many files run at a time. Most of them wait for processes, so this is more than the machine has cores. */
-const concurrency = 4
+const concurrency = 3
 
 /** A failure shows soonest where the fastest files come first; within a folder the order is the alphabet's. */
 const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** How long anything that a test waits for may take; generous, since it only bounds failures. */
-export const boundMs = 30_000
+export const boundMs = 60_000
 
 /**
  * Waits until `condition` gives something truthy, and returns it.

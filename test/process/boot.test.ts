@@ -120,7 +120,7 @@ describe('a start that cannot succeed', { concurrency: 3 }, () => {
     assert.deepEqual([status, stdout], [0, 'helloserver stopped\n'])
     assert.deepEqual(
       [(await starting).status, (await starting).stderr],
-      [1, 'helloserver: The service is stopping\n'],
+      [1, 'helloserver: The service was told to stop before it served\n'],
     )
   })
 })

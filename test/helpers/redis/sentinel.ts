@@ -116,7 +116,6 @@ class Sentinel {
     const file = join(folder, 'sentinel.conf')
     writeFileSync(file, settings(address, master, downAfterMs))
     const sentinel = new Sentinel(address, host)
-    t.after(() => rmSync(folder, { recursive: true, force: true }))
     const running = await launch({
       program: 'redis-sentinel',
       args: [file],
@@ -124,7 +123,10 @@ class Sentinel {
       host,
       isReady: async () => (await sentinel.command('PING').catch(() => '')) === 'PONG',
     })
-    t.after(() => running.kill())
+    t.after(async () => {
+      await running.kill()
+      rmSync(folder, { recursive: true, force: true })
+    })
     await sentinel.#look(100, 100)
     return sentinel
   }
