@@ -13,8 +13,8 @@ import { needPrograms } from './test-programs.js'
 /** No test file takes this long; one that does hangs, and is to fail instead. */
 const timeoutMs = 600_000
 
-/** How many files run at a time. Most of them wait for processes, so this is more than the machine has cores. */
-const concurrency = 3
+/** How many files run at a time. Their own tests run several at a time already. */
+const concurrency = 2
 
 /** A failure shows soonest where the fastest files come first; within a folder the order is the alphabet's. */
 const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']

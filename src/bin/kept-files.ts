@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import type { ControlServer } from '../control/server.ts'
+import { HelloserverError } from '../errors.ts'
 import { type Kept, Keeper } from '../files/keeper.ts'
 import type { PidFile } from '../lock/pid-file.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
@@ -119,7 +120,11 @@ function cleanersLock({ runDir: path }: RunFiles, lock: () => PidLock): Kept {
     what: 'lock of the run directory',
     path,
     isThere: () => lock().isDirectoryHeld,
-    putBack: async () => void (await lock().restore()),
+    putBack: async () => {
+      await lock().restore()
+      if (lock().isDirectoryHeld) return
+      throw new HelloserverError('BOOT_FAILED', 'Another process has locked the directory')
+    },
   }
 }
 

@@ -158,6 +158,8 @@ export class Service {
       this.#sayReady()
       await this.#ended.promise
     } catch (error) {
+      // In the same turn: clients that connect from now on are the predecessor's.
+      this.primary.refuse()
       await fleet.fail()
       throw error
     } finally {

@@ -39,7 +39,7 @@ export function refuseRestartOnly(runs: RestartOnly, wanted: RestartOnly): void 
   if (change === undefined) return
   throw new HelloserverError(
     'RELOAD_FAILED',
-    `${change} in a reload; use "helloserver restart" for that`,
+    `${change} in a reload or an upgrade; use "helloserver restart", or "pm2 restart" under pm2`,
   )
 }
 

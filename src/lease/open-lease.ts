@@ -4,14 +4,10 @@ import { redisTarget } from '../config/redis.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { LocalFleet } from '../fleet/local-fleet.ts'
-import { openFleet } from '../fleet/open-fleet.ts'
-import { probeRedis } from '../redis/probe.ts'
-import { RedisLink } from '../redis/link.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { contenderOf } from './identity.ts'
 import type { OpenLease } from './lease.ts'
 import { LocalLease } from './local-lease.ts'
-import { RedisLease } from './redis-lease.ts'
 
 /** What the service is in the fleet, and how it gets its leave to serve. */
 export interface FleetMembership {
@@ -40,36 +36,21 @@ export async function joinFleet(
   instance?: string,
 ): Promise<FleetMembership> {
   const target = redisTarget(environment)
-  const { mode = 'exclusive', slots, ttlMs, replicas } = config.lease
-  const openLocally: OpenLease = (listener) => new LocalLease(listener)
   if (target === undefined) {
-    const fleet = new LocalFleet()
-    return { instance: undefined, isContended: false, openLease: openLocally, fleet }
+    return {
+      instance: undefined,
+      isContended: false,
+      openLease: (listener) => new LocalLease(listener),
+      fleet: new LocalFleet(),
+    }
   }
-  const contender = contenderOf(files, environment, config, instance)
-  if (mode === 'off') {
-    const fleet = openFleet(target, files.name, contender, config, log)
-    return { instance: contender.instance, isContended: false, openLease: openLocally, fleet }
-  }
-  const link = new RedisLink(target, `helloserver:${files.name}`, replicas)
-  try {
-    await probeRedis(link, log)
-  } catch (error) {
-    link.close()
-    throw error
-  }
-  const options = {
-    ...contender,
-    service: files.name,
-    mode,
-    slots: mode === 'slots' ? slots : 1,
-    ttlMs,
+  // Loaded only where it is needed: the client of Redis is a fifth of what a start takes.
+  const { shareRedis } = await import('./shared-membership.ts')
+  return shareRedis(
+    target,
+    files.name,
+    contenderOf(files, environment, config, instance),
+    config,
     log,
-  }
-  return {
-    instance: contender.instance,
-    isContended: true,
-    openLease: (listener) => new RedisLease(link, options, listener),
-    fleet: openFleet(target, files.name, contender, config, log),
-  }
+  )
 }

@@ -42,6 +42,7 @@ export class PidLock {
   #fd: number | undefined
   /** Keeps systemd-tmpfiles out, which leaves directories alone that somebody has locked. */
   #directoryFd: number | undefined
+  #isReleased = false
 
   private constructor(files: RunFiles, abstract: AbstractLock | undefined, fd: number | undefined) {
     this.#files = files
@@ -130,9 +131,14 @@ export class PidLock {
     if (this.isThere && this.isDirectoryHeld) return false
     makeRunDir(this.#files)
     if (!this.isThere) {
-      const before = this.#fd
-      this.#fd = await lockedFile(this.#files)
-      close(before)
+      const fd = await lockedFile(this.#files)
+      // Another process has become the service meanwhile, and puts back what is missing.
+      if (this.#isReleased) {
+        closeSync(fd)
+        return false
+      }
+      close(this.#fd)
+      this.#fd = fd
       this.sign()
     }
     if (!this.isDirectoryHeld) await this.#holdDirectory()
@@ -141,6 +147,7 @@ export class PidLock {
 
   /** Gives up this process's hold; synchronous, and good to call twice. */
   release(): void {
+    this.#isReleased = true
     close(this.#fd)
     close(this.#directoryFd)
     this.#fd = undefined
@@ -152,9 +159,12 @@ export class PidLock {
   async #holdDirectory(): Promise<void> {
     const fd = openSync(this.#files.runDir, constants.O_RDONLY | constants.O_DIRECTORY)
     // A cleaner that looks through it at this moment excludes this one; `restore` tries again.
-    const isLocked = await flock(fd, 'shared')
-    close(isLocked ? this.#directoryFd : fd)
-    this.#directoryFd = isLocked ? fd : undefined
+    if (!(await flock(fd, 'shared')) || this.#isReleased) {
+      closeSync(fd)
+      return
+    }
+    close(this.#directoryFd)
+    this.#directoryFd = fd
   }
 }
 
@@ -211,5 +221,8 @@ function isAt(fd: number, path: string): boolean {
 }
 
 function close(fd: number | undefined): void {
-  if (fd !== undefined) closeSync(fd)
+  if (fd === undefined) return
+  closeSync(fd)
+  // libuv never closes a handle with the number of a standard descriptor: no client's socket may get it.
+  if (fd === inheritedLockFd) openSync('/dev/null', constants.O_RDONLY)
 }

@@ -216,10 +216,17 @@ export class Bridge {
         `The ${attached.restarting ? 'restart' : 'reload'} failed; the old generation goes on serving`,
       )
     })
-    const ended = this.#end.promise
-    // What is asked for goes on without this bridge, and a service that has gone is heard of otherwise.
-    await Promise.race([updating, ended])
-    updating.catch(() => {})
+    const refused = (error: unknown) => {
+      // A service that has gone is heard of otherwise.
+      if (this.#ended !== undefined) return
+      const reason = messageOf(error)
+      this.#log.error(
+        { reason },
+        'The service refused the update; the old generation goes on serving',
+      )
+    }
+    // The update goes on without this bridge.
+    await Promise.race([updating.catch(refused), this.#end.promise])
   }
 
   async #causeOf(attached: Results['attach']): Promise<string | undefined> {

@@ -53,7 +53,11 @@ export interface DeployerOptions {
   /** The hosts that have a say in it. */
   readonly fleet: Fleet
   /** Has another process take the service over; nothing changes when that cannot. */
-  readonly upgrade: (program: string, environment: Environment) => Promise<void>
+  readonly upgrade: (
+    program: string,
+    environment: Environment,
+    readyTimeoutMs: number,
+  ) => Promise<void>
   /** Told of each reload that begins; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Binds what else listens at an address of its own, when the configuration has another one for it. */
@@ -187,9 +191,10 @@ export class Deployer {
       // What else cannot change, the successor sees, which reads the configuration.
       refuseRestartOnly(runs, restartOnly(name, environment, this.#config))
       enter('fleet')
-      await fleet.deploy({ ...this.#foresee(environment, program), force }, async () => {
+      const { readyTimeoutMs, ...foreseen } = this.#foresee(environment, program)
+      await fleet.deploy({ ...foreseen, force }, async () => {
         enter('successor')
-        await turns.take(() => upgrade(program, environment))
+        await turns.take(() => upgrade(program, environment, readyTimeoutMs))
       })
       return
     }
@@ -239,13 +244,19 @@ export class Deployer {
   #foresee(
     environment: Environment,
     program: string,
-  ): { build: string | undefined; isReduction: boolean } {
+  ): { build: string | undefined; isReduction: boolean; readyTimeoutMs: number } {
+    const { readyTimeoutMs } = this.#config.reload
     try {
       const config = loadConfig(this.#options.name, environment)
-      return { build: buildId(config.appModule, program), isReduction: this.#reduces(config) }
+      return {
+        build: buildId(config.appModule, program),
+        isReduction: this.#reduces(config),
+        // A slower app comes with more time to get ready.
+        readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
+      }
     } catch {
       // The successor reads it for itself, and says what is wrong with it.
-      return { build: undefined, isReduction: false }
+      return { build: undefined, isReduction: false, readyTimeoutMs }
     }
   }
 

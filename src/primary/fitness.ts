@@ -7,6 +7,8 @@ const maxBeats = 3
 export class Fitness {
   #strikes = 0
   #beats = 0
+  /** When the last beat counted; monotonic milliseconds. */
+  #beatMs = 0
   /** Why it cannot; undefined while it can. The first reason is the one that counts. */
   reason: string | undefined
   /** The connection that it has said it holds; 0 for none. */
@@ -24,6 +26,7 @@ export class Fitness {
   /** It was offered a connection. */
   offered(id: number): void {
     this.#beats = 0
+    this.#beatMs = performance.now()
     this.heldId = 0
     this.lastId = id
   }
@@ -44,8 +47,16 @@ export class Fitness {
     return this.#strikes >= maxStrikes
   }
 
-  /** A heartbeat came that does not know what was offered; returns whether that was once too often. */
-  ignores(): boolean {
+  /**
+   * A heartbeat came that does not know what was offered; returns whether that was once too often. Heartbeats that
+   * piled up while this process was paused are older than the offer and arrive together: they do not count.
+   *
+   * @param apartMs - how far apart two heartbeats are at least, in milliseconds
+   */
+  ignores(apartMs: number): boolean {
+    const nowMs = performance.now()
+    if (nowMs - this.#beatMs < apartMs) return false
+    this.#beatMs = nowMs
     this.#beats += 1
     return this.#beats >= maxBeats
   }

@@ -94,7 +94,8 @@ export class Primary {
       log,
       mustRun: (what) => this.#mustRun(what),
       fleet: options.fleet,
-      upgrade: (program, environment) => this.#upgrade(program, environment),
+      upgrade: (program, environment, readyTimeoutMs) =>
+        this.#upgrade(program, environment, readyTimeoutMs),
       applyLog: options.applyLog,
       onReloading: (outcome) => {
         void outcome.then(() => this.#tenure.lookAgain())
@@ -159,6 +160,11 @@ export class Primary {
     return this.#afterRelease(this.#drain.begin(cause, this.deployer.config))
   }
 
+  /** Accepts nobody from now on; connections that were accepted are not touched. */
+  refuse(): void {
+    this.#path.listeners.close()
+  }
+
   /** Moves a stop that is under way to its next phase. */
   insist(cause: string): void {
     this.#drain.insist(cause)
@@ -220,10 +226,9 @@ export class Primary {
   }
 
   /** Has another process take the service over; nothing changes when that cannot. */
-  async #upgrade(program: string, environment: Environment): Promise<void> {
-    const { reload } = this.deployer.config
+  async #upgrade(program: string, environment: Environment, readyTimeoutMs: number): Promise<void> {
     const { startSuccessor, lock, onHandingOver, onHandedOver, onNotHandedOver } = this.#options
-    const successor = startSuccessor(program, environment, reload.readyTimeoutMs)
+    const successor = startSuccessor(program, environment, readyTimeoutMs)
     const onTaken = () => {
       this.#machine.apply('drain', `process ${successor.pid} has taken over`)
       this.#tenure.passOn()

@@ -259,6 +259,9 @@ export class Tenure {
 
   #standBy(reason: string): void {
     this.#waiting = null
+    // Clients that connect to a socket from which nobody accepts would wait in vain.
+    this.#offered?.handle.close()
+    this.#offered = undefined
     this.#options.events.record('standby', { reason })
     this.#begun.resolve()
   }

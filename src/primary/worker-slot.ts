@@ -366,7 +366,11 @@ export class WorkerSlot {
         this.#strike('its reports do not reach the primary')
         this.#listener.onProgress(this, { ...last, id: last.id >>> 0 })
       })
-    } else if (this.state === 'busy' && this.#fitness.ignores()) {
+    } else if (
+      this.state === 'busy' &&
+      !this.hasClaimed(connection) &&
+      this.#fitness.ignores((this.config?.watchdog.heartbeatMs ?? 0) / 2)
+    ) {
       this.#listener.onUnfit(this, 'it does not take what it is offered', 'kill')
     }
   }

@@ -158,11 +158,16 @@ export class Successor {
     const child = this.#child
     if (child?.connected !== true || this.#hangs) return Promise.resolve('lost')
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      let isOpen = true
+      const judge = () => {
+        if (!isOpen) return
         this.#hangs = true
         this.#passed('hung')
-      }, this.#stepWithinMs)
+      }
+      // An answer may have arrived and not been read, if this process was paused: read first, judge after.
+      const timer = setTimeout(() => setImmediate(judge), this.#stepWithinMs)
       this.#passed = (outcome) => {
+        isOpen = false
         clearTimeout(timer)
         resolve(outcome)
       }

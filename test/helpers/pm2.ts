@@ -123,7 +123,11 @@ export class Pm2 {
   /** `pm2 start` of the ecosystem file; returns the service, which serves by then. */
   async start(): Promise<Service> {
     await this.do('start', this.ecosystemFile)
-    return this.service()
+    // Where an entry gives it less time than a busy machine takes, pm2 calls the app up before it is.
+    const { pid, listen } = await waitFor('a service under pm2', () =>
+      this.status().catch(() => undefined),
+    )
+    return serviceAt(this.sandbox, pid, listen.port)
   }
 
   /** The service that runs now. */

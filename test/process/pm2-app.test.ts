@@ -68,19 +68,13 @@ describe("the app in pm2's list", { concurrency: 4 }, () => {
   })
 
   test('is warned about when its settings would break what pm2 is to do', async (t) => {
-    const entry = {
-      kill_timeout: 1_600,
-      listen_timeout: 3_000,
-      wait_ready: false,
-      shutdown_with_message: false,
-    }
+    const entry = { kill_timeout: 1_600, listen_timeout: 3_000, wait_ready: false }
     const pm2 = new Pm2(t, { entry })
     await pm2.do('start', pm2.ecosystemFile)
     for (const warning of [
       /kill_timeout is 1600; it must be at least 33000/,
       /listen_timeout is 3000; it must be at least 33000/,
       /needs wait_ready: true/,
-      /needs shutdown_with_message: true/,
     ]) {
       await pm2.logged(new RegExp(`"level":"warn".*"role":"bridge".*${warning.source}`))
     }

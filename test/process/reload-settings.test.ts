@@ -156,7 +156,7 @@ describe('what a reload applies', { concurrency: 4 }, () => {
     assert.equal(outcome, 'failed')
     assert.equal(
       reason,
-      `HELLOSERVER_RUN_DIR cannot change from ${runDir} to ${runDir}/x in a reload; use "helloserver restart" for that (in step "configuration")`,
+      `HELLOSERVER_RUN_DIR cannot change from ${runDir} to ${runDir}/x in a reload or an upgrade; use "helloserver restart", or "pm2 restart" under pm2 (in step "configuration")`,
     )
     const same = { ...environment, HELLOSERVER_RUN_DIR: runDir, HELLOSERVER_WORKERS: '2' }
     assert.equal((await client.request('reload', { environment: same })).outcome, 'done')

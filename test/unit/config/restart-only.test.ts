@@ -17,7 +17,7 @@ test('another one is refused by name', () => {
   assert.throws(() => refuse({ HELLOSERVER_RUN_DIR: '/run/b' }), {
     code: 'RELOAD_FAILED',
     message:
-      'HELLOSERVER_RUN_DIR cannot change from /run/a to /run/b in a reload; use "helloserver restart" for that',
+      'HELLOSERVER_RUN_DIR cannot change from /run/a to /run/b in a reload or an upgrade; use "helloserver restart", or "pm2 restart" under pm2',
   })
 })
 
