@@ -124,10 +124,11 @@ export class Pm2 {
   async start(): Promise<Service> {
     await this.do('start', this.ecosystemFile)
     // Where an entry gives it less time than a busy machine takes, pm2 calls the app up before it is.
-    const { pid, listen } = await waitFor('a service under pm2', () =>
-      this.status().catch(() => undefined),
-    )
-    return serviceAt(this.sandbox, pid, listen.port)
+    await waitFor('a service under pm2', async () => {
+      const status = await this.status().catch(() => undefined)
+      return status !== undefined && status.state !== 'starting' && status.state !== 'binding'
+    })
+    return this.service()
   }
 
   /** The service that runs now. */

@@ -72,7 +72,8 @@ describe('a fleet under pm2', () => {
     other.signal('SIGSTOP')
     await waitFor('a dead host', async () => (await fleetOf(before)).hosts[0]?.state === 'dead')
     // What no upgrade can do: the restart is a stop, which needs a turn.
-    pm2.sandbox.configure(memberConfig('web2', { fleet: { maxDown: 2 } }))
+    const lease = { mode: 'off', host: 'web2', ttlMs: 5_000 }
+    pm2.sandbox.configure(memberConfig('web2', { config: { lease } }))
     await pm2.do('restart', 'helloserver')
     await pm2.logged(/The primary is to end first: waiting for a permit/)
     assert.equal((await before.status()).pid, before.pid)
