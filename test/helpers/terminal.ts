@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Cleanup } from './cleanup.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -96,8 +97,8 @@ export class Terminal {
   async shows(pattern: RegExp): Promise<string> {
     let last = ''
     try {
-      return await waitFor(`${pattern} on the screen`, () => {
-        last = this.screen
+      return await waitFor(`${pattern} on the screen`, async () => {
+        last = await this.#look()
         return pattern.test(last) ? last : undefined
       })
     } catch (error) {
@@ -123,11 +124,21 @@ export class Terminal {
   }
 
   #tmux(...args: string[]): string {
-    return execFileSync('tmux', ['-N', ...this.#place, ...args], {
+    return execFileSync('tmux', this.#command(args), {
       encoding: 'utf8',
       env: this.#environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+  }
+
+  /** The screen, without holding up what else the test process does, such as its clients, between many looks. */
+  async #look(): Promise<string> {
+    const args = this.#command(['capture-pane', '-p'])
+    return (await promisify(execFile)('tmux', args, { env: this.#environment })).stdout
+  }
+
+  #command(args: readonly string[]): string[] {
+    return ['-N', ...this.#place, ...args]
   }
 
   get #place(): string[] {
