@@ -121,6 +121,8 @@ export class Successor {
    */
   async prepare(inheritance: Inheritance): Promise<void> {
     await this.#until('hello')
+    // Its workers have their own deadline, half as long: what they say about themselves comes first.
+    this.#expect('was not ready', patience * this.#stepWithinMs)
     void this.#tell({ kind: 'begin', ...inheritance })
     await this.#until('prepared')
   }
