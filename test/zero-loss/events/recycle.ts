@@ -10,7 +10,12 @@ async function recycle(world: World): Promise<void> {
   const { pm2 } = world
   world.configure({ recycle: { afterConnections } })
   try {
-    await pm2.do('reload', 'helloserver')
+    const { generation } = await world.status()
+    // pm2 says of a reload that has failed that it was done, too.
+    await waitFor('workers that are recycled', async () => {
+      await pm2.do('reload', 'helloserver')
+      return (await world.status()).generation > generation
+    })
     const first = await workerPids(world)
     await waitFor('others in place of all workers', async () => {
       const pids = await workerPids(world)
