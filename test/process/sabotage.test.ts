@@ -164,7 +164,7 @@ const loud: readonly Sabotage[] = [
   },
   {
     name: 'floods its channel by process.send',
-    code: "for (let i = 0; i < 5000; i += 1) process.send('flood '.repeat(400) + i)",
+    code: "for (let i = 0; i < 5000; i += 1) process.send('flood '.repeat(40) + i)",
     unfit: /more than \d+ bytes/,
   },
   {
