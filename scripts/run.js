@@ -35,16 +35,8 @@ export function install() {
   const wanted = `${root}package-lock.json`
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return
   say('Installing packages …')
-  // Not "npm ci": it refuses a lock file that leaves out optional packages of other platforms. And the
-  // compiler is a development package, which a NODE_ENV of "production" would leave out.
-  run('npm', [
-    'install',
-    '--no-save',
-    '--include=dev',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-  ])
+  // The compiler is a development package, which a NODE_ENV of "production" would leave out.
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 
 /** The version that the package asks for, of the Node.js that runs this. */
