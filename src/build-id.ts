@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { createHash, type Hash } from 'node:crypto'
+import { type Dirent, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ownRoot } from './config/locate.ts'
@@ -11,35 +11,53 @@ export const version: string = (
   JSON.parse(readFileSync(join(ownRoot, 'package.json'), 'utf8')) as { version: string }
 ).version
 
-/** A digest of helloserver's own code on disk, without any app. */
-export function programId(): string {
-  return digest([ownCode])
+/**
+ * A digest of helloserver's own code on disk, without any app. Two copies of the same code have the same one, whatever
+ * the files' dates say.
+ *
+ * @param program - the primary's module in another copy of helloserver, which is meant instead of its own
+ * @returns twelve hexadecimal digits
+ */
+export function programId(program?: string): string {
+  return digest(program === undefined ? ownCode : dirname(dirname(program)))
+}
+
+let started: string | undefined
+
+/** The same, of the code that this process was started from: to be asked for before that on disk is exchanged. */
+export function ownProgramId(): string {
+  started ??= programId()
+  return started
 }
 
 /**
- * A digest of the code on disk: helloserver's own and the app's folder. Two runs of the same code have the
- * same one, whatever the files' dates say.
+ * A digest of what workers run: helloserver's code, and that in the app's folder.
  *
  * @param appModule - the app's compiled module, an absolute path
- * @param program - the primary's module in another copy of helloserver, whose code counts instead of its own
+ * @param program - the digest of helloserver's code
  * @returns twelve hexadecimal digits
  */
-export function buildId(appModule: string, program?: string): string {
-  const code = program === undefined ? ownCode : dirname(dirname(program))
-  return digest([code, dirname(appModule)])
+export function buildId(appModule: string, program = programId()): string {
+  return shortened(
+    createHash('sha256')
+      .update(program)
+      .update(digest(dirname(appModule))),
+  )
 }
 
-function digest(folders: readonly string[]): string {
+function digest(folder: string): string {
   const hash = createHash('sha256')
-  for (const folder of folders) {
-    for (const file of compiledFiles(folder)) {
-      hash
-        .update(file)
-        .update('\0')
-        .update(readFileSync(join(folder, file)))
-        .update('\0')
-    }
+  for (const file of compiledFiles(folder)) {
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(folder, file)))
+      .update('\0')
   }
+  return shortened(hash)
+}
+
+function shortened(hash: Hash): string {
   return hash.digest('hex').slice(0, 12)
 }
 
@@ -55,22 +73,27 @@ function filesIn(folder: string, inside: string, seen: Set<string>): string[] {
   const real = realpathSync(join(folder, inside))
   if (seen.has(real)) return []
   seen.add(real)
-  return readdirSync(real)
-    .toSorted()
-    .filter((name) => name !== 'node_modules')
-    .flatMap((name) => {
-      const file = join(inside, name)
-      const kind = kindOf(join(folder, file))
+  return readdirSync(real, { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .filter(({ name }) => name !== 'node_modules')
+    .flatMap((entry) => {
+      const file = join(inside, entry.name)
+      const kind = entry.isSymbolicLink() ? kindBehind(join(folder, file)) : kindOf(entry)
       if (kind === 'folder') return filesIn(folder, file, seen)
       return kind === 'file' ? [file] : []
     })
 }
 
-function kindOf(path: string): 'file' | 'folder' | 'other' {
+type Kind = 'file' | 'folder' | 'other'
+
+function kindOf(found: Dirent | Stats): Kind {
+  if (found.isDirectory()) return 'folder'
+  return found.isFile() ? 'file' : 'other'
+}
+
+function kindBehind(link: string): Kind {
   try {
-    const found = statSync(path)
-    if (found.isDirectory()) return 'folder'
-    return found.isFile() ? 'file' : 'other'
+    return kindOf(statSync(link))
   } catch {
     // A link to nothing or in a circle: no code can be loaded from it.
     return 'other'

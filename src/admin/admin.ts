@@ -5,7 +5,6 @@ import type { Config } from '../config/load.ts'
 import { addressOf } from '../config/admin-address.ts'
 import { type Endpoint, endpointText, isSameEndpoint } from '../endpoint.ts'
 import { codeOf, messageOf } from '../errors.ts'
-import { Exposition } from '../metrics/exposition.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
@@ -37,8 +36,8 @@ interface Open {
 /** The web page of a service, with health and metrics: off unless `admin.http` says where. */
 export class Admin {
   readonly #log: Logger
+  readonly #target: AdminTarget
   readonly #live: Live
-  readonly #routes: ReturnType<typeof routesTo>
   readonly #admission = new Admission()
   readonly #attempts = new Attempts()
   /** The configuration to listen by, while that is tried again and again. */
@@ -46,17 +45,13 @@ export class Admin {
   #attempt: Promise<boolean> = Promise.resolve(true)
   #told: string | undefined
   #open: Open | undefined
+  #routes: ReturnType<typeof routesTo> | undefined
   #isClosed = false
 
   constructor(target: AdminTarget, log: Logger) {
     this.#log = log
+    this.#target = target
     this.#live = new Live(target)
-    this.#routes = routesTo({
-      target,
-      metrics: new Exposition(target),
-      live: this.#live,
-      settings: () => this.#open?.settings,
-    })
   }
 
   /**
@@ -207,12 +202,27 @@ export class Admin {
     else if (before.token !== settings?.token) open.server.closeAllConnections()
   }
 
+  async #routesThere(): Promise<ReturnType<typeof routesTo>> {
+    if (this.#routes === undefined) {
+      // A fifth of all that a start would load, for what most services have not.
+      const { Exposition } = await import('../metrics/exposition.ts')
+      const target = this.#target
+      this.#routes = routesTo({
+        target,
+        metrics: new Exposition(target),
+        live: this.#live,
+        settings: () => this.#open?.settings,
+      })
+    }
+    return this.#routes
+  }
+
   /** What listens at the address, the one from before if that does. */
   async #opened(address: Endpoint): Promise<Open> {
     const old = this.#open
     if (old !== undefined && isSameEndpoint(old.address, address)) return old
     const server = createSite({
-      routes: this.#routes,
+      routes: await this.#routesThere(),
       settings: () => open.settings,
       admission: this.#admission,
       log: this.#log,

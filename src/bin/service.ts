@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Admin } from '../admin/admin.ts'
-import { programId, version } from '../build-id.ts'
+import { ownProgramId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
@@ -84,7 +84,7 @@ export class Service {
         get config() {
           return primary.deployer.config
         },
-        programId: programId(),
+        programId: ownProgramId(),
         reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
         upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
         scale: (workers) => primary.deployer.scale(workers),

@@ -1,4 +1,4 @@
-import { buildId, programId } from '../build-id.ts'
+import { buildId, ownProgramId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
@@ -74,15 +74,13 @@ export class Deployer {
   #build: string
   /** Which settings the environment overrides, in words. */
   #overrides: readonly string[]
-  /** Of the code that this process was started from. */
-  readonly #programId = programId()
 
   constructor(options: DeployerOptions) {
     this.#options = options
     this.#config = options.config
     this.#environment = options.environment
     this.#overrides = overridesOf(options.config, options.environment)
-    this.#build = buildId(options.config.appModule)
+    this.#build = buildId(options.config.appModule, ownProgramId())
     this.#logAccess(options.config)
     this.#reloader = new Reloader({
       perform: (request, enter) => this.#perform(request, enter),
@@ -201,9 +199,10 @@ export class Deployer {
     const config = loadConfig(name, environment)
     this.#tellOverrides(config, environment)
     refuseRestartOnly(runs, restartOnly(name, environment, config))
-    const build = buildId(config.appModule)
+    const onDisk = programId()
+    const build = buildId(config.appModule, onDisk)
     // What workers of another release cannot do under this primary, they may do under one of their own.
-    const judged = programId() === this.#programId ? build : undefined
+    const judged = onDisk === ownProgramId() ? build : undefined
     enter('fleet')
     await fleet.deploy({ build: judged, isReduction: this.#reduces(config), force }, () =>
       turns.take(() => this.#exchange(config, environment, build, enter)),
@@ -249,7 +248,7 @@ export class Deployer {
     try {
       const config = loadConfig(this.#options.name, environment)
       return {
-        build: buildId(config.appModule, program),
+        build: buildId(config.appModule, programId(program)),
         isReduction: this.#reduces(config),
         // A slower app comes with more time to get ready.
         readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
