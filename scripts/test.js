@@ -37,17 +37,19 @@ say(`Running ${selected.length} test files …`)
 report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 
 /**
- * What is run as a process of its own. The unit tests share one: starting Node.js for each file takes longer
- * than they do.
+ * What is run as a process of its own. The unit tests share as many as run at a time: starting Node.js for each file
+ * takes longer than they do.
  */
 function programsOf(files) {
   const unit = files.filter((file) => folderOf(file) === 'unit')
   const others = files.filter((file) => folderOf(file) !== 'unit')
-  const paths = others.map((file) => join(root, 'dist/test', file))
-  if (unit.length === 0) return paths
-  const together = join(root, 'dist/test/unit.js')
-  writeFileSync(together, unit.map((file) => `import './${file}'\n`).join(''))
-  return [together, ...paths]
+  const shares = Array.from({ length: Math.min(concurrency, unit.length) }, (_, share) => {
+    const program = join(root, `dist/test/unit-${share + 1}.js`)
+    const own = unit.filter((_file, at) => at % concurrency === share)
+    writeFileSync(program, own.map((file) => `import './${file}'\n`).join(''))
+    return program
+  })
+  return [...shares, ...others.map((file) => join(root, 'dist/test', file))]
 }
 
 function folderOf(file) {

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'SUPERVISED'
   | 'OTHER_PROTOCOL'
   | 'HANDED_OVER'
+  | 'HUNG_UP'
   | 'REDIS_FAILED'
   | 'REDIS_REFUSED'
   | 'LEASE_LOST'

@@ -118,7 +118,7 @@ export class ControlClient {
    * Asks, and waits for the answer as long as the connection lasts.
    *
    * @throws HelloserverError what the service answered, `HANDED_OVER` when another process is the service and this one
-   * has not done what it was asked for, `CONTROL_FAILED` when it hung up instead, or `OTHER_PROTOCOL` when it speaks
+   * has not done what it was asked for, `HUNG_UP` when it ended before it answered, or `OTHER_PROTOCOL` when it speaks
    * another version of the protocol
    */
   async request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
@@ -152,8 +152,8 @@ export class ControlClient {
     const isAnswer = error instanceof JSONRPCErrorException && error.code !== unanswered
     // What it has begun it answers before it hangs up, and what has failed there is not done twice.
     if (!isAnswer && this.#successorPid !== undefined) return handedOver(this.#successorPid)
-    const code = isAnswer ? codeIn(error.data) : undefined
-    return new HelloserverError(code ?? 'CONTROL_FAILED', messageOf(error), { cause: error })
+    const code = isAnswer ? (codeIn(error.data) ?? 'CONTROL_FAILED') : 'HUNG_UP'
+    return new HelloserverError(code, messageOf(error), { cause: error })
   }
 
   /** Hangs up. */

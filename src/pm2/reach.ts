@@ -65,8 +65,9 @@ export async function reachPrimary(
       upgrading = pid
     } catch (error) {
       const code = codeOf(error)
-      // Its successor is where it was by now.
+      // Its successor is where it was by now; after one that has ended, nobody is, or the next one.
       if (code === 'HANDED_OVER') continue
+      if (code === 'HUNG_UP' && performance.now() < untilMs) continue
       if (code !== 'NOT_RUNNING') throw error
       const client = await launched(files, environment, untilMs)
       if (client !== undefined) return { client, launched: true }

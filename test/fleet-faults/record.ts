@@ -44,21 +44,27 @@ export function outcomeOf(history: History, { fromMs, toMs, struckMs }: Occurren
 
 /** What the lease made of a fault that it must not; nothing that anybody may lose, but not what was promised either. */
 export function brokenPromises(history: History, occurrence: Occurrence): string[] {
-  const { fault, fromMs, toMs, ttlMs } = occurrence
+  const { fault, fromMs, toMs } = occurrence
   const begun = history.claims.filter((claim) => claim.fromMs > fromMs && claim.fromMs <= toMs)
   const broken: string[] = []
   if (fault.holder === 'stays' && begun.length > 0) {
     broken.push(`the lease did not stay where it was: ${begun.map(nameOf).join(', ')}`)
   }
   if (fault.holder === 'changes' && begun.length === 0) broken.push('nobody took over')
-  const { takeOverMs } = outcomeOf(history, occurrence)
-  if (fault.takeOver !== undefined && takeOverMs !== undefined) {
-    const boundMs = noiseMs + pollMs + patience[fault.takeOver](ttlMs)
-    if (takeOverMs > boundMs) {
-      broken.push(`the take-over took ${takeOverMs.toFixed()} ms, at most ${boundMs} are allowed`)
-    }
-  }
   return broken.map((one) => `${fault.name}: ${one}`)
+}
+
+/**
+ * That the next holder came later than the protocol has it; undefined when it did not. Of a machine with other work this
+ * says nothing about the lease.
+ */
+export function lateTakeOver(history: History, occurrence: Occurrence): string | undefined {
+  const { fault, ttlMs } = occurrence
+  const { takeOverMs } = outcomeOf(history, occurrence)
+  if (fault.takeOver === undefined || takeOverMs === undefined) return undefined
+  const boundMs = noiseMs + pollMs + patience[fault.takeOver](ttlMs)
+  if (takeOverMs <= boundMs) return undefined
+  return `${fault.name}: the take-over took ${takeOverMs.toFixed()} ms, at most ${boundMs} are allowed`
 }
 
 /** Whether a fault makes up for what is wrong: who can do nothing cannot know either. */

@@ -16,7 +16,7 @@ await soak<Scene>({
     const ttlMs = own['ttl'] ?? 3_000
     const result = await runSuite(cleanups, { seed, sequence, limitMs, ttlMs })
     print(report(result))
-    const problems = problemsOf(result)
+    const problems = [...problemsOf(result), ...result.late]
     if (problems.length > 0) throw new Error(problems.join('\n'))
     return 'two never served at a time'
   },

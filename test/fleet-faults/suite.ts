@@ -6,7 +6,14 @@ import { randomFrom } from '../helpers/random.ts'
 import type { Lock } from './contender/messages.ts'
 import type { Scene, Setting, Stage } from './fault.ts'
 import type { FleetOptions } from './fleet.ts'
-import { brokenPromises, isExcused, type Occurrence, type Outcome, outcomeOf } from './record.ts'
+import {
+  brokenPromises,
+  isExcused,
+  lateTakeOver,
+  type Occurrence,
+  type Outcome,
+  outcomeOf,
+} from './record.ts'
 import { type Violation, violationsIn } from './verdict.ts'
 
 /** Time in which nothing happens between two faults, at the least and at the most; milliseconds. */
@@ -32,6 +39,8 @@ export interface Result {
   readonly violations: Violation[]
   /** What a fault must not lead to, or did not do. */
   readonly broken: string[]
+  /** Take-overs that came later than the protocol has it, on a machine that had time for them. */
+  readonly late: string[]
   /** Writes that the resource has taken, and those that it refused because their token was old. */
   readonly writes: { accepted: number; refused: number }
 }
@@ -43,6 +52,7 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<Resul
     told: [],
     violations: [],
     broken: [],
+    late: [],
     writes: { accepted: 0, refused: 0 },
   }
   const fleetOptions = { lock, ttlMs, random: randomFrom(seed) }
@@ -122,6 +132,7 @@ class Show {
     for (const occurrence of occurrences) {
       result.told.push({ ...occurrence, outcome: outcomeOf(history, occurrence) })
       result.broken.push(...brokenPromises(history, occurrence))
+      result.late.push(...[lateTakeOver(history, occurrence) ?? []].flat())
     }
     for (const { accepted, refused } of history.claims) {
       result.writes.accepted += accepted

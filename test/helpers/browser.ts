@@ -1,14 +1,33 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { TestContext } from 'node:test'
-import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { readFileSync } from 'node:fs'
+import { after, type TestContext } from 'node:test'
+import { type Browser as Chromium, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { waitFor } from './wait-for.ts'
 
 const axeSource = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
-/** A real browser that is gone after the test, and fails it when a page had something to complain about. */
+let running: Promise<Chromium> | undefined
+
+/** The browser of this test file, started when it is first needed: a start of one takes longer than most tests. */
+function started(): Promise<Chromium> {
+  running ??= chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  return running
+}
+
+after(async () => (await running)?.close())
+
+/** A real browser as if it were new, gone after the test; fails it when a page had something to complain about. */
 export class Browser {
   readonly #context: BrowserContext
   readonly #complaints: string[] = []
@@ -21,24 +40,10 @@ export class Browser {
   }
 
   static async open(t: TestContext, allow: readonly RegExp[] = []): Promise<Browser> {
-    const profile = mkdtempSync(join(tmpdir(), 'hs-browser-'))
-    const context = await chromium.launchPersistentContext(profile, {
-      executablePath: '/usr/bin/chromium',
-      headless: true,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
+    const context = await (await started()).newContext()
     const browser = new Browser(context, allow)
     t.after(async () => {
       await context.close()
-      rmSync(profile, { recursive: true, force: true })
       browser.#assertContent()
     })
     return browser

@@ -1,7 +1,8 @@
 import type { TestContext } from 'node:test'
 import type { FleetView } from '../../src/fleet/fleet.ts'
+import { asked, type Place } from './commands.ts'
 import type { RedisServer } from './redis/server.ts'
-import { Sandbox, type SandboxOptions, type Settings } from './sandbox.ts'
+import type { SandboxOptions, Settings } from './sandbox.ts'
 import { type Service, startService } from './service.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -46,8 +47,6 @@ export async function startFleet(
 }
 
 /** What a service knows of its fleet. */
-export async function fleetOf(service: Pick<Service, 'cli'> | Sandbox): Promise<FleetView> {
-  const { stdout, stderr } = await service.cli('fleet', '--json')
-  if (stderr !== '') throw new Error(stderr)
-  return JSON.parse(stdout) as FleetView
+export function fleetOf(service: Place): Promise<FleetView> {
+  return asked(service, (client) => client.request('fleet', {}))
 }

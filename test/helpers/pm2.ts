@@ -170,7 +170,7 @@ export class Pm2 {
       return last === status ? bridge : undefined
     }
     try {
-      return await waitFor(`"${status}" in pm2's list`, listed, 10_000)
+      return await waitFor(`"${status}" in pm2's list`, listed)
     } catch (error) {
       throw new Error(`pm2 lists the app as "${last}", not as "${status}"`, { cause: error })
     }
@@ -220,7 +220,8 @@ export class Pm2 {
     // A test that failed has not stopped them; those that hang end with the service.
     for (const load of this.#loads) load.stop().catch(() => {})
     try {
-      if (this.daemonPid !== undefined) await this.run('kill')
+      // As "pm2 kill" does, which takes a start of pm2 more.
+      if (this.daemonPid !== undefined) signalTo(this.daemonPid, 'SIGTERM')
       await waitFor('the end of pm2', () => this.#running().length === 0)
       this.sandbox.assertQuiet(this.log())
     } catch (error) {

@@ -34,10 +34,8 @@ export async function startService(t: TestContext, options?: SandboxOptions): Pr
 
 /** Starts a daemon in a sandbox that is there already, for instance once more. */
 export async function startIn(sandbox: Sandbox): Promise<Service> {
-  const { status, stdout, stderr } = await sandbox.cli('start', '--json')
-  assert.equal(status, 0, `The start failed: ${stderr}`)
-  const { pid, port } = JSON.parse(stdout) as { pid: number; port: number }
-  return serviceAt(sandbox, pid, port)
+  const started = await within('a start', sandbox.start())
+  return serviceAt(sandbox, started.pid, 'port' in started ? started.port : 0)
 }
 
 /** Runs the service in the foreground and waits until it serves. */
@@ -72,7 +70,7 @@ export async function counted(
     return differs ? undefined : status
   }
   try {
-    return await waitFor(`connections ${JSON.stringify(expected)}`, matches, 10_000)
+    return await waitFor(`connections ${JSON.stringify(expected)}`, matches)
   } catch (error) {
     throw new Error(`The connections are ${JSON.stringify(last)}`, { cause: error })
   }

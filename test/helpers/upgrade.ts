@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { ControlClient } from '../../src/control/client.ts'
-import type { ReloadResult, Status } from '../../src/status.ts'
+import type { Status } from '../../src/status.ts'
 import { Client } from './client.ts'
+import { tryUpgrade } from './commands.ts'
 import type { Sandbox } from './sandbox.ts'
 import { counted, type Service } from './service.ts'
 import { waitFor } from './wait-for.ts'
@@ -25,19 +25,9 @@ export default {
 
 /** Upgrades, and says how the service is then. */
 export async function upgrade(service: Service): Promise<Status> {
-  const { status, stderr } = await service.cli('upgrade')
-  assert.equal(status, 0, stderr)
+  const { outcome, reason } = await tryUpgrade(service)
+  assert.equal(outcome, 'done', reason ?? '')
   return service.status()
-}
-
-/** Asks for an upgrade to a program that the command line would not name. */
-export async function upgradeTo(sandbox: Sandbox, program: string): Promise<ReloadResult> {
-  const client = await ControlClient.connect(sandbox.socketFile)
-  try {
-    return await client.request('upgrade', { program })
-  } finally {
-    client.close()
-  }
 }
 
 /** The process that is to take over, and that was not there `before`. */

@@ -4,6 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 export const boundMs = 60_000
 
 /**
+ * How long to wait before the next look: a share of what has been waited already, so that a look which comes late costs
+ * little beside the wait itself, and a long wait leaves the processor to what is waited for. In milliseconds.
+ */
+const share = 0.1
+const leastMs = 5
+const mostMs = 100
+
+/**
  * Waits until `condition` gives something truthy, and returns it.
  *
  * @param what - what is waited for, for the failure's message
@@ -17,10 +25,9 @@ export async function waitFor<T>(
   for (;;) {
     const value = await condition()
     if (value) return value
-    if (performance.now() - startedMs > withinMs) {
-      throw new Error(`Waited ${withinMs} ms in vain: ${what}`)
-    }
-    await delay(10)
+    const waitedMs = performance.now() - startedMs
+    if (waitedMs > withinMs) throw new Error(`Waited ${withinMs} ms in vain: ${what}`)
+    await delay(Math.min(mostMs, Math.max(leastMs, waitedMs * share)))
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { signalTo } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
@@ -26,11 +27,11 @@ describe('the access log', { concurrency: 4 }, () => {
     const service = await startService(t)
     await ask(service.port, 'off\r\n')
     service.sandbox.configure(on)
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await ask(service.port, 'on\r\n')
     await counted(service, { served: 2 })
     service.sandbox.configure()
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await ask(service.port, 'off\r\n')
     await counted(service, { served: 3 })
     assert.deepEqual(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { http, page as pageConfig } from '../helpers/admin.ts'
 import { accessibilityProblems, Browser, textOf } from '../helpers/browser.ts'
+import { stop } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Hosts, ttlMs } from '../helpers/hosts.ts'
 import { startIn } from '../helpers/service.ts'
@@ -35,7 +36,7 @@ test('a host that stands by has the page, too: with the whole fleet, the lease, 
   })
   assert.deepEqual(await accessibilityProblems(page), [])
 
-  assert.equal((await holder.cli('stop')).status, 0)
+  await stop(holder)
   await waitFor('the stop on the page', async () => {
     return (await states.allTextContents())[0] === 'stopped'
   })

@@ -6,6 +6,7 @@ import { describe, test, type TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { bearer, http, page, viewer } from '../helpers/admin.ts'
 import { ask, Client } from '../helpers/client.ts'
+import { reload, tryReload } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { Sandbox, type SandboxOptions } from '../helpers/sandbox.ts'
@@ -34,10 +35,10 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
     assert.ok(!service.log().includes('The page is at'))
     const port = await freePort()
     sandbox.configure(page(sandbox, port))
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.equal((await http(port, '/readyz')).body, 'serving\n')
     sandbox.configure()
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.ok(await isRefused(port))
   })
 
@@ -213,10 +214,10 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
     const other = await freePort()
     sandbox.configure(page(sandbox, other))
     sandbox.writeApp(`throw new Error('no')`)
-    assert.equal((await service.cli('reload')).status, 1)
+    assert.equal((await tryReload(service)).outcome, 'failed')
     assert.ok(await isRefused(other))
     sandbox.writeApp()
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.equal((await http(other, '/readyz')).status, 200)
     assert.ok(await isRefused(port))
   })
@@ -274,7 +275,7 @@ describe('the page over HTTP', { concurrency: 4 }, () => {
     writeFileSync(join(sandbox.runDir, 'token'), 'another-token-by-now')
     const unchanged = await http(port, '/metrics', { headers: bearer })
     assert.equal(unchanged.status, 200)
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await waitFor('the end of the view', () => live.hasEnded())
     assert.equal((await http(port, '/metrics', { headers: bearer })).status, 401)
     const headers = { authorization: 'Bearer another-token-by-now' }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
 import { http, page } from '../helpers/admin.ts'
 import { ask } from '../helpers/client.ts'
+import { tryReload } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Load } from '../helpers/load.ts'
 import { Sandbox, type SandboxOptions } from '../helpers/sandbox.ts'
@@ -58,7 +59,7 @@ describe('metrics', { concurrency: 3 }, () => {
     const { service, scrape } = await withMetrics(t, { allow: [/Reload failed/] })
     await ask(service.port, 'a\r\n')
     await counted(service, { served: 1 })
-    await service.cli('reload')
+    await tryReload(service)
     const before = await scrape()
     for (const series of [
       'helloserver_connections_accepted_total',
@@ -75,7 +76,7 @@ describe('metrics', { concurrency: 3 }, () => {
       return valueOf(await scrape(), 'helloserver_worker_restarts_total{cause="signal"}') === 1
     })
     service.sandbox.writeApp(`throw new Error('no')`)
-    await service.cli('reload')
+    await tryReload(service)
     const after = await scrape()
     assert.equal(valueOf(after, 'helloserver_reloads_total{outcome="failed"}'), 1)
     assert.equal(valueOf(after, 'helloserver_last_reload_successful'), 0)
@@ -99,7 +100,7 @@ describe('metrics', { concurrency: 3 }, () => {
 
   test('are all in the documentation; rules and dashboard use no others', async (t) => {
     const { service, scrape } = await withMetrics(t)
-    await service.cli('reload')
+    await tryReload(service)
     const there = new Set((await scrape()).match(/^# TYPE (\S+)/gm)?.map((line) => line.slice(7)))
     // Without Redis there is no lease, but there are its names.
     const documented = readFileSync(new URL('../monitoring.md', monitoring), 'utf8')

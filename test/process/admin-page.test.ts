@@ -3,6 +3,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { page as pageConfig, token } from '../helpers/admin.ts'
 import { accessibilityProblems, Browser, textOf } from '../helpers/browser.ts'
 import { Client } from '../helpers/client.ts'
+import { reload, stop, tryReload } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Load } from '../helpers/load.ts'
 import { Sandbox, type SandboxOptions, type Settings } from '../helpers/sandbox.ts'
@@ -58,13 +59,13 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     const page = await browser.visit(url)
     await textOf(page, '#state', /^serving$/)
     assert.ok(await page.locator('#alert').isHidden())
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await page.locator('.timeline .marker[data-kind="reload-done"]').waitFor()
     await page.locator('.plot .deploy[data-tone="good"]').first().waitFor({ state: 'attached' })
     await textOf(page, '#reload', /^done$/)
     await textOf(page, '#announcement', /^Reloaded in \d+ ms$/)
     sandbox.writeApp(broken)
-    assert.equal((await service.cli('reload')).status, 1)
+    assert.equal((await tryReload(service)).outcome, 'failed')
     const marker = page.locator('.timeline .marker[data-kind="reload-failed"]')
     await marker.waitFor()
     assert.match((await marker.getAttribute('title')) ?? '', /the device database is away/)
@@ -83,7 +84,7 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     for (const _ of [1, 2]) {
       const holder = await Client.connect(service.port)
       await counted(service, { active: 1 })
-      assert.equal((await service.cli('reload')).status, 0)
+      await reload(service)
       // One of the old ones has somebody in hand.
       await rows(3)
       await holder.send('\r\n')
@@ -172,7 +173,7 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     const { pid } = await upgrade(service)
     await textOf(page, '#pid', new RegExp(`^${pid}$`))
     await page.locator('.timeline .marker[data-kind="upgraded"]').waitFor()
-    assert.equal((await service.cli('stop')).status, 0)
+    await stop(service)
     await textOf(page, '#link', /^Connection lost/)
     await textOf(page, '#announcement', /^The connection to the service is lost$/)
   })
@@ -182,9 +183,9 @@ describe('the page in a browser', { concurrency: 2 }, () => {
     const { service, sandbox, url } = await withPage(t, { ...failing, config: { workers: 3 } })
     const load = new Load(service.port, 4)
     t.after(() => void load.stop())
-    await service.cli('reload')
+    await tryReload(service)
     sandbox.writeApp(broken)
-    await service.cli('reload')
+    await tryReload(service)
     const page = await browser.visit(url)
     await textOf(page, '#reload', /^failed$/)
     for (const colorScheme of ['light', 'dark'] as const) {

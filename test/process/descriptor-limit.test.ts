@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { canLimit, limit, unlimit } from '../helpers/limits.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type Service, startService, workerPids } from '../helpers/service.ts'
@@ -64,8 +65,7 @@ test('a service that is short of descriptors', { skip: !canLimit }, async (t) =>
 
   await t.test('reloads, and replaces a worker that dies', async () => {
     const before = await workerPids(service)
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 0, stderr)
+    await reload(service)
     const victim = (await workerPids(service)).find((worker) => !before.includes(worker))
     assert.ok(victim !== undefined)
     signalTo(victim, 'SIGKILL')

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { primaryModule } from '../../src/launch/launch.ts'
 import { ask } from '../helpers/client.ts'
+import { stop } from '../helpers/commands.ts'
 import {
   barrage,
   childrenOf,
@@ -179,7 +180,7 @@ describe('signals from the first moment on', () => {
         assert.equal(status, 0, stderr)
         const { listen } = await statusIn(sandbox)
         assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
-        assert.equal((await sandbox.cli('stop')).status, 0)
+        await stop(sandbox)
         await sandbox.assertNothingLeft()
       }
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
+import { tryReload } from '../helpers/commands.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService } from '../helpers/service.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
@@ -30,11 +31,11 @@ describe('events', { concurrency: 4 }, () => {
       allow: [/Reload failed/],
     })
     await service.cli('scale', '2')
-    await service.cli('reload')
+    await tryReload(service)
     service.sandbox.configure({ workers: 'many' })
-    await service.cli('reload')
+    await tryReload(service)
     service.sandbox.configure()
-    await service.cli('reload')
+    await tryReload(service)
     const pid = await waitFor('the new worker alone', async () => {
       const { workers, generation } = await service.status()
       const [worker, ...others] = workers

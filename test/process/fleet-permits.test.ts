@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { fleetOf, memberConfig, startFleet } from '../helpers/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { counted, type Service } from '../helpers/service.ts'
@@ -113,7 +114,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     const [one, two, three] = (await startFleet(t, redis, names)) as Three
     one.signal('SIGSTOP')
     await waitFor('a dead host', async () => (await fleetOf(two)).hosts[0]?.state === 'dead')
-    assert.equal((await two.cli('reload')).status, 0)
+    await reload(two)
     for (const [at, service] of [two, three].entries()) {
       service.sandbox.configure({ ...memberConfig(names[at + 1] ?? ''), workers: 1 })
     }

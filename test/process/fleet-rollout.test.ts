@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
+import { reload, tryReload, tryUpgrade } from '../helpers/commands.ts'
 import { fleetOf } from '../helpers/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { type Service, startService } from '../helpers/service.ts'
@@ -51,17 +52,17 @@ describe('roll-outs', { concurrency: 2 }, () => {
 ${environment} if (!existsSync(recordFile)) throw new Error('a broken build')
 ${good('v2')}`
     one.sandbox.writeApp(half)
-    assert.equal((await one.cli('reload')).status, 1)
-    assert.equal((await two.cli('reload')).status, 1)
+    assert.equal((await tryReload(one)).outcome, 'failed')
+    assert.equal((await tryReload(two)).outcome, 'failed')
     const { build = '' } = (await fleetOf(two)).refusedBuilds[0] ?? {}
     const cleared = await two.cli('fleet', 'clear', build)
     assert.equal(cleared.status, 0, cleared.stderr)
-    assert.equal((await two.cli('reload')).status, 0)
-    assert.equal((await one.cli('reload')).status, 1)
-    assert.equal((await two.cli('reload')).status, 1)
+    await reload(two)
+    assert.equal((await tryReload(one)).outcome, 'failed')
+    assert.equal((await tryReload(two)).outcome, 'failed')
     one.sandbox.mark()
-    assert.equal((await one.cli('reload')).status, 0)
-    assert.equal((await two.cli('reload')).status, 0)
+    await reload(one)
+    await reload(two)
     assert.deepEqual((await fleetOf(two)).refusedBuilds, [])
   })
 
@@ -69,8 +70,8 @@ ${good('v2')}`
     const redis = await RedisServer.start(t)
     const [one] = await startPair(t, redis)
     one.sandbox.configure({ workers: 0 })
-    assert.equal((await one.cli('reload')).status, 1)
-    assert.equal((await one.cli('upgrade')).status, 1)
+    assert.equal((await tryReload(one)).outcome, 'failed')
+    assert.equal((await tryUpgrade(one)).outcome, 'failed')
     one.sandbox.configure({ lease: { mode: 'off' } })
     assert.deepEqual((await fleetOf(one)).refusedBuilds, [])
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { stop } from '../helpers/commands.ts'
 import { fleetOf, startFleet } from '../helpers/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
@@ -68,9 +69,9 @@ describe('the fleet view', { concurrency: 2 }, () => {
       Service,
       Service,
     ]
-    assert.equal((await two.cli('stop')).status, 0)
+    await stop(two)
     await waitFor('a fleet of one', async () => (await fleetOf(one)).hosts.length === 1)
-    assert.equal((await one.cli('stop')).status, 0)
+    await stop(one)
     assert.equal(await redis.command('KEYS', '*'), '')
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { becomes, Hosts, tokenOf, ttlMs } from '../helpers/hosts.ts'
 import { isStopped, signalTo } from '../helpers/processes.ts'
 import { counted, startIn } from '../helpers/service.ts'
@@ -259,7 +260,7 @@ describe('lease', { concurrency: 4 }, () => {
     const hosts = await Hosts.of(t, { app })
     const host = await hosts.start('one')
     assert.equal((await ask(host.port, '')).text, 'undefined')
-    assert.equal((await host.cli('upgrade')).status, 0)
+    assert.equal((await tryUpgrade(host)).outcome, 'done')
     assert.equal((await ask(host.port, '')).text, 'undefined')
     assert.equal((await host.status()).lease?.held, true)
   })

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fr
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
+import { stop } from '../helpers/commands.ts'
 import { asUser, container, ownNetwork, withOwn, works } from '../helpers/namespaces.ts'
 import { run } from '../helpers/run.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
@@ -32,7 +33,7 @@ async function whileContained(sandbox: Sandbox, during: () => Promise<void>): Pr
   try {
     await during()
   } finally {
-    assert.equal((await sandbox.cli('stop')).status, 0)
+    await stop(sandbox)
     await within('the end of the container', ended)
   }
 }

@@ -4,6 +4,7 @@ import { describe, test, type TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { http, page } from '../helpers/admin.ts'
 import { ask } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { becomes, Hosts } from '../helpers/hosts.ts'
 import { noOwnHosts, OwnHost } from '../helpers/own-host.ts'
@@ -213,7 +214,7 @@ describe('an address that this host does not have', { concurrency: 3 }, () => {
     assert.equal(fleet.hosts.find(({ host }) => host === 'one')?.state, 'standby')
     // A host that could not serve is none that the other has to wait for.
     first.configure({ lease: { host: 'one', ttlMs: 1_500 } })
-    assert.equal((await first.cli('reload')).status, 0)
+    await reload(first)
     await waitFor('a host that waits for the lease', async () => {
       const now = await statusIn(first)
       return now.waiting === null && now.lease?.reason === 'two has it'

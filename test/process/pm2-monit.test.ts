@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Client } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { counted } from '../helpers/service.ts'
 import { sizes, Terminal } from '../helpers/terminal.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -68,7 +69,7 @@ describe('what pm2 shows', { concurrency: 3 }, () => {
       ['status', 'workers', 'reload', 'scale', 'drain', 'log-level'],
     )
     // After an upgrade it is another process.
-    assert.equal((await pm2.sandbox.cli('upgrade')).status, 0)
+    assert.equal((await tryUpgrade(pm2.sandbox)).outcome, 'done')
     const next = (await pm2.status()).pid
     await waitFor('the next primary', async () => {
       const bridge = await pm2.bridge()

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { ReloadResult, Status, WorkerStatus } from '../../src/status.ts'
 import { Client } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -60,7 +61,7 @@ describe('pm2 trigger is answered', { concurrency: 2 }, () => {
     await pm2.do('reload', 'helloserver')
     await waitFor('figures', async () => (await pm2.bridge()).pm2_env.axm_monitor['Now'])
     assert.equal((await trigger<Status>(pm2, 'status')).generation, 2)
-    assert.equal((await pm2.sandbox.cli('upgrade')).status, 0)
+    assert.equal((await tryUpgrade(pm2.sandbox)).outcome, 'done')
     const status = await trigger<Status>(pm2, 'status')
     assert.ok(status.pid !== pid && isAlive(status.pid))
   })

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { ask } from '../helpers/client.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { ProgramCopy } from '../helpers/program-copy.ts'
-import { held, upgradeTo } from '../helpers/upgrade.ts'
+import { held } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
@@ -80,7 +81,7 @@ describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
     const { pm2, program, service } = await installed(t)
     const client = await held(service)
     program.edit('control/protocol.js', 'controlProtocol = 1', 'controlProtocol = 2')
-    assert.equal((await upgradeTo(pm2.sandbox, program.primary)).outcome, 'done')
+    assert.equal((await tryUpgrade(pm2.sandbox, program.primary)).outcome, 'done')
     await pm2.logged(/Cannot follow the service/)
     await pm2.do('stop', 'helloserver')
     await pm2.logged(/Leaving the service alone/)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
@@ -34,13 +35,13 @@ describe('recycling', { concurrency: 3 }, () => {
   test('at an age, and with the limits that a reload gives', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     service.sandbox.configure({ workers: 2, recycle: { maxAgeMs: 300 } })
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await waitFor('the new generation alone', async () => (await workerPids(service)).length === 2)
     const before = await workerPids(service)
     await service.sandbox.logged(/ran for \d+ ms.*Recycling a worker/)
     await waitFor('the end of them', () => !before.some(isAlive))
     service.sandbox.configure({ workers: 2 })
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
   })
 
   test('for its memory, once it has served somebody', async (t) => {

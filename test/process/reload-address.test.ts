@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { type TestContext, describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { counted, startService } from '../helpers/service.ts'
 
@@ -31,8 +32,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     await counted(service, { queued: 1 })
     const port = await freePort(t)
     service.sandbox.configure({ workers: 2, port })
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 0, stderr)
+    await reload(service)
     assert.deepEqual((await service.status()).listen, { host: '127.0.0.1', port })
     assert.equal((await ask(port, 'new\r\n')).text, 'new\r\n')
     assert.equal((await ask(service.port, 'old\r\n')).how, 'refused')
@@ -57,7 +57,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     assert.match(lastReload?.reason ?? '', /\(in step "address"\)$/)
     assert.deepEqual((await load.stop()).failures, [])
     await release()
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
   })
 
@@ -66,7 +66,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     const port = await freePort(t)
     service.sandbox.configure({ port })
     service.sandbox.writeApp(`throw new Error('no')`)
-    assert.equal((await service.cli('reload')).status, 1)
+    assert.equal((await tryReload(service)).outcome, 'failed')
     assert.equal((await ask(port, 'a\r\n')).how, 'refused')
     assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   })
@@ -75,8 +75,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
     const service = await startService(t, { allow: [/Reload failed/] })
     const { port } = service
     service.sandbox.configure({ host: '127.0.0.2', port })
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 0, stderr)
+    await reload(service)
     assert.equal((await ask(port, 'a\r\n')).how, 'refused')
     assert.deepEqual((await service.status()).listen, { host: '127.0.0.2', port })
 
@@ -92,8 +91,7 @@ describe('a reload to another address', { concurrency: 3 }, () => {
   test('the port that the system chose can be named afterwards', async (t) => {
     const service = await startService(t)
     service.sandbox.configure({ port: service.port })
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 0, stderr)
+    await reload(service)
     assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ControlClient } from '../../src/control/client.ts'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import type { Settings } from '../helpers/sandbox.ts'
 import { counted, type Service, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -20,8 +21,7 @@ const telling = `export default {
 
 async function reloadedWith(service: Service, config: Settings): Promise<void> {
   service.sandbox.configure(config)
-  const { status, stderr } = await service.cli('reload')
-  assert.equal(status, 0, stderr)
+  await reload(service)
   await waitFor('the new workers alone', async () => {
     const { workers, generation } = await service.status()
     return workers.every((worker) => worker.generation === generation)
@@ -72,7 +72,7 @@ describe('what a reload applies', { concurrency: 4 }, () => {
     await reloadedWith(service, { workers: 2 })
     const before = service.log()
     for (let count = 0; count < 2; count += 1) await ask(service.port, '\r\n')
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     const after = service.log().slice(before.length)
     assert.match(after, /Reloaded/)
     assert.doesNotMatch(after, /worker debug|slot moved/)
@@ -167,5 +167,5 @@ describe('what a reload applies', { concurrency: 4 }, () => {
 /** Reloads while a worker of the old generation has somebody in hand. */
 async function reloadedWithHolder(service: Service, config: Settings): Promise<void> {
   service.sandbox.configure(config)
-  assert.equal((await service.cli('reload')).status, 0)
+  await reload(service)
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
@@ -40,8 +41,7 @@ describe('a reload with a surge', { concurrency: 3 }, () => {
     const load = new Load(service.port, 8)
     const watch = new WorkerWatch(service)
     for (const generation of [2, 3]) {
-      const { status, stderr } = await service.cli('reload')
-      assert.equal(status, 0, stderr)
+      await reload(service)
       assert.equal((await service.status()).generation, generation)
     }
     assert.deepEqual(await watch.stop(), { most: 4, fewest: 3 })
@@ -82,8 +82,7 @@ describe('a reload with a surge', { concurrency: 3 }, () => {
     test(`${from} workers become ${to}`, async (t) => {
       const service = await startService(t, { app: marked(''), config: one('v1', from) })
       service.sandbox.configure(one('v2', to))
-      const { status, stderr } = await service.cli('reload')
-      assert.equal(status, 0, stderr)
+      await reload(service)
       await waitFor('the new workers alone', async () => (await places(service)).length === to)
       assert.equal((await ask(service.port, '\r\n')).text, 'v2 2')
     })
@@ -153,10 +152,9 @@ describe('a reload with a surge', { concurrency: 3 }, () => {
     })
     service.sandbox.mark()
     service.sandbox.configure(one('v2', 2))
-    assert.equal((await service.cli('reload')).status, 1)
+    assert.equal((await tryReload(service)).outcome, 'failed')
     service.sandbox.configure(one('v3', 2))
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 0, stderr)
+    await reload(service)
     await waitFor('the new workers alone', async () => {
       const now = await places(service)
       return now.length === 2 && now.every(([, generation]) => generation === 3)

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { ReloadStep } from '../../src/primary/reloader.ts'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
@@ -114,7 +115,7 @@ describe('reload', { concurrency: 3 }, () => {
     const holder = await Client.connect(service.port)
     await counted(service, { active: 1 })
     const [old = 0] = await workerPids(service)
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.equal((await ask(service.port, 'new\r\n')).text, 'new\r\n')
     const { workers } = await service.status()
     assert.deepEqual(
@@ -140,7 +141,7 @@ describe('reload', { concurrency: 3 }, () => {
       service.sandbox.writeApp(app)
       await refused(service, what.startsWith('ends when') ? 'workers' : 'canary', told)
       service.sandbox.writeApp(versioned('v2'))
-      assert.equal((await service.cli('reload')).status, 0)
+      await reload(service)
       assert.equal((await ask(service.port, '\r\n')).text, 'v2 none')
     })
   }

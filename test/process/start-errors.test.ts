@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { reload } from '../helpers/commands.ts'
 import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { startIn, startService } from '../helpers/service.ts'
 import { within } from '../helpers/wait-for.ts'
@@ -121,9 +122,9 @@ describe('what a start says of its environment', { concurrency: 3 }, () => {
     const service = await startIn(sandbox)
     assert.ok(service.log().includes(line))
     sandbox.configure({ workers: 3 })
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await sandbox.logged(/HELLOSERVER_WORKERS=2 overrides workers 3 of /)
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     assert.equal(service.log().split('overrides workers 3').length, 2)
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { Rsyslog } from '../helpers/rsyslog.ts'
 import { startService } from '../helpers/service.ts'
 import { upgrade } from '../helpers/upgrade.ts'
@@ -64,7 +65,7 @@ describe('syslog', { concurrency: 4 }, () => {
     await ask(service.port, 'one\r\n')
     const syslog = `unix://${rsyslog.socket}`
     service.sandbox.configure({ log: { syslog } })
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     await ask(service.port, 'two\r\n')
     await waitFor('the line', () => / two /.test(rsyslog.received))
     const { pid } = await upgrade(service)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test, type TestContext } from 'node:test'
 import { Client } from '../helpers/client.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { processesWith, signalTo } from '../helpers/processes.ts'
 import { cliModule } from '../helpers/sandbox.ts'
@@ -129,7 +130,7 @@ describe('helloserver top', { concurrency: 2 }, () => {
     await terminal.shows(/^Not running \(for \d+ m?s\); this is how it was$/m)
     const again = await startIn(service.sandbox)
     await terminal.shows(new RegExp(`serving .*process ${again.pid} `))
-    assert.equal((await again.cli('upgrade')).status, 0)
+    assert.equal((await tryUpgrade(again)).outcome, 'done')
     const { pid } = await again.status()
     assert.notEqual(pid, again.pid)
     assert.doesNotMatch(await terminal.shows(new RegExp(`process ${pid} `)), /Not running/)

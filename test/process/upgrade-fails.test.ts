@@ -3,18 +3,11 @@ import { describe, test } from 'node:test'
 import { workerProtocol } from '../../src/ipc/messages.ts'
 import type { ReloadResult } from '../../src/status.ts'
 import { ask } from '../helpers/client.ts'
+import { stop, tryUpgrade } from '../helpers/commands.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { ProgramCopy } from '../helpers/program-copy.ts'
 import { type Service, startService } from '../helpers/service.ts'
-import {
-  failing,
-  held,
-  hesitant,
-  pidIn,
-  successorOf,
-  upgrade,
-  upgradeTo,
-} from '../helpers/upgrade.ts'
+import { failing, held, hesitant, pidIn, successorOf, upgrade } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /** Never gets ready once its test has said so. */
@@ -72,7 +65,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
 
   test('the program is not there', async (t) => {
     const service = await startService(t, { allow: [...failing.allow, /./] })
-    await refused(service, await upgradeTo(service.sandbox, '/nowhere/primary.js'), /status 1/)
+    await refused(service, await tryUpgrade(service.sandbox, '/nowhere/primary.js'), /status 1/)
   })
 
   test('the program throws while it loads', async (t) => {
@@ -81,7 +74,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     program.break('primary/primary.js', 'broken release')
     await refused(
       service,
-      await upgradeTo(service.sandbox, program.primary),
+      await tryUpgrade(service.sandbox, program.primary),
       /The successor ended before it served \(status 1\); see /,
     )
   })
@@ -92,7 +85,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     program.edit('upgrade/messages.js', 'upgradeProtocol = 2', 'upgradeProtocol = 3')
     await refused(
       service,
-      await upgradeTo(service.sandbox, program.primary),
+      await tryUpgrade(service.sandbox, program.primary),
       /speaks upgrade protocol 3, this one 2; use "helloserver restart"/,
     )
   })
@@ -104,20 +97,20 @@ describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
     program.edit('bin/succeed.js', publish, `${publish} process.kill(process.pid, 'SIGKILL');`)
     await refused(
       service,
-      await upgradeTo(service.sandbox, program.primary),
+      await tryUpgrade(service.sandbox, program.primary),
       /The successor ended before it served \(SIGKILL\)/,
     )
   })
 
   test('the workers never get ready', async (t) => {
-    const config = { reload: { readyTimeoutMs: 1_000 } }
-    const service = await startService(t, { ...failing, app: hanging, config })
+    const service = await startService(t, { ...failing, app: hanging })
     service.sandbox.mark()
-    const { stderr } = await service.cli('upgrade')
-    assert.match(stderr, /not ready within 1000 ms/)
-    const { lastReload } = await service.status()
+    // For the successor only: what is to get ready has as long as it takes.
+    service.sandbox.configure({ reload: { readyTimeoutMs: 1_000 } })
+    const result = await tryUpgrade(service)
+    service.sandbox.configure()
     service.sandbox.writeApp()
-    await refused(service, lastReload as ReloadResult, /not ready within 1000 ms/)
+    await refused(service, result, /not ready within 1000 ms/)
   })
 
   test('the successor is killed before it serves', async (t) => {
@@ -161,7 +154,7 @@ test('a stop while a successor gets ready ends that one, too', async (t) => {
   service.sandbox.mark()
   const upgraded = service.cli('upgrade')
   await successorOf(service, before)
-  assert.equal((await service.cli('stop')).status, 0)
+  await stop(service)
   assert.equal((await upgraded).status, 1)
   await service.sandbox.assertNothingLeft()
 })
@@ -169,7 +162,7 @@ test('a stop while a successor gets ready ends that one, too', async (t) => {
 test('a worker of another build than its primary is refused, with what to do', async (t) => {
   const service = await startService(t, failing)
   const program = new ProgramCopy(t)
-  assert.equal((await upgradeTo(service.sandbox, program.primary)).outcome, 'done')
+  assert.equal((await tryUpgrade(service.sandbox, program.primary)).outcome, 'done')
   const other = workerProtocol + 1
   program.edit('ipc/messages.js', `workerProtocol = ${workerProtocol}`, `workerProtocol = ${other}`)
   const { status, stderr } = await service.cli('reload')

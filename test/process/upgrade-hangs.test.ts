@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { tryUpgrade } from '../helpers/commands.ts'
 import { isAlive, isStopped, signalTo } from '../helpers/processes.ts'
 import { ProgramCopy } from '../helpers/program-copy.ts'
 import { counted, type Service, startIn, startService } from '../helpers/service.ts'
-import { failing, held, pidIn, successorOf, upgrade, upgradeTo } from '../helpers/upgrade.ts'
+import { failing, held, pidIn, successorOf, upgrade } from '../helpers/upgrade.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 const pause = `process.kill(process.pid, 'SIGSTOP');`
@@ -49,7 +50,7 @@ describe('a successor that hangs holds nobody up', { concurrency: 3 }, () => {
       const program = new ProgramCopy(t)
       hanging(program, moment)
       const before = service.sandbox.processes()
-      const { outcome, reason } = await upgradeTo(service.sandbox, program.primary)
+      const { outcome, reason } = await tryUpgrade(service.sandbox, program.primary)
       assert.equal(outcome, 'failed')
       assert.match(String(reason), /not ready within|did not serve within/)
       const { pid, state } = await service.status()
@@ -66,7 +67,7 @@ describe('a successor that hangs holds nobody up', { concurrency: 3 }, () => {
         const program = new ProgramCopy(t)
         hanging(program, moment)
         const before = service.sandbox.processes()
-        const upgraded = upgradeTo(service.sandbox, program.primary).catch(() => {})
+        const upgraded = tryUpgrade(service.sandbox, program.primary).catch(() => {})
         await stopped(service, before)
         service.signal(signal)
         await service.sandbox.assertNothingLeft()
@@ -91,7 +92,7 @@ describe('a successor that hangs holds nobody up', { concurrency: 3 }, () => {
     await waiting.send('b\r\n')
     await counted(service, { queued: 1 })
     const before = service.sandbox.processes()
-    const upgraded = upgradeTo(service.sandbox, program.primary)
+    const upgraded = tryUpgrade(service.sandbox, program.primary)
     const successor = await stopped(service, before)
     await upgraded.catch(() => {})
     await holder.send('a\r\n')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ControlClient } from '../../src/control/client.ts'
 import { ask, Client } from '../helpers/client.ts'
+import { stop } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import type { CommandResult } from '../helpers/sandbox.ts'
@@ -46,7 +47,7 @@ describe('a hot upgrade', { concurrency: 3 }, () => {
     service.signal('SIGUSR2')
     await waitFor('the end of the predecessor', () => !isAlive(service.pid))
     assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-    assert.equal((await service.cli('stop')).status, 0)
+    await stop(service)
     await service.sandbox.assertNothingLeft()
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { Live } from '../../../src/admin/live.ts'
 import type { AdminTarget } from '../../../src/admin/target.ts'
 import type { Status } from '../../../src/status.ts'
@@ -62,42 +62,44 @@ function read(response: IncomingMessage): () => string {
 
 const statuses = (text: string) => text.split('event: status\n').length - 1
 
-test('who looks on is told how it is, once a second, and when something happens', async (t) => {
-  const { look, happen } = await served(t, () => small)
-  const text = read(await look())
-  await waitFor('the first words', () => statuses(text()) >= 1)
-  assert.match(text(), /^event: hello\ndata: \{"canAct":false,"history":\[/)
-  const before = statuses(text())
-  for (let times = 0; times < 20; times += 1) happen()
-  await waitFor('what happened', () => statuses(text()) > before)
-  await waitFor('the next looks', () => statuses(text()) > before + 2)
-  assert.match(text(), /"perSecond":3/)
-})
-
-test('so many may look on, and who leaves makes room', async (t) => {
-  const { look } = await served(t, () => small)
-  const seen = await Promise.all(Array.from({ length: 16 }, look))
-  assert.deepEqual(new Set(seen.map(({ statusCode }) => statusCode)), new Set([200]))
-  assert.equal((await look()).statusCode, 503)
-  seen[0]?.destroy()
-  await waitFor('room', async () => (await look()).statusCode === 200)
-})
-
-test('who does not read is hung up on, and nobody else', async (t) => {
-  const large = { ...small, name: 'x'.repeat(200_000) }
-  const { look, happen, hungUp } = await served(t, () => large)
-  const slow = await look()
-  const quick = await look()
-  let received = 0
-  quick.on('data', (chunk: Buffer) => {
-    received += chunk.length
+describe('the live view', { concurrency: true }, () => {
+  test('who looks on is told how it is, once a second, and when something happens', async (t) => {
+    const { look, happen } = await served(t, () => small)
+    const text = read(await look())
+    await waitFor('the first words', () => statuses(text()) >= 1)
+    assert.match(text(), /^event: hello\ndata: \{"canAct":false,"history":\[/)
+    const before = statuses(text())
+    for (let times = 0; times < 20; times += 1) happen()
+    await waitFor('what happened', () => statuses(text()) > before)
+    await waitFor('the next looks', () => statuses(text()) > before + 2)
+    assert.match(text(), /"perSecond":3/)
   })
-  slow.pause()
-  await waitFor('the end of one', () => {
-    happen()
-    return hungUp() === 1
+
+  test('so many may look on, and who leaves makes room', async (t) => {
+    const { look } = await served(t, () => small)
+    const seen = await Promise.all(Array.from({ length: 16 }, look))
+    assert.deepEqual(new Set(seen.map(({ statusCode }) => statusCode)), new Set([200]))
+    assert.equal((await look()).statusCode, 503)
+    seen[0]?.destroy()
+    await waitFor('room', async () => (await look()).statusCode === 200)
   })
-  const before = received
-  await waitFor('news for the other', () => received > before + 200_000)
-  assert.equal(hungUp(), 1)
+
+  test('who does not read is hung up on, and nobody else', async (t) => {
+    const large = { ...small, name: 'x'.repeat(200_000) }
+    const { look, happen, hungUp } = await served(t, () => large)
+    const slow = await look()
+    const quick = await look()
+    let received = 0
+    quick.on('data', (chunk: Buffer) => {
+      received += chunk.length
+    })
+    slow.pause()
+    await waitFor('the end of one', () => {
+      happen()
+      return hungUp() === 1
+    })
+    const before = received
+    await waitFor('news for the other', () => received > before + 200_000)
+    assert.equal(hungUp(), 1)
+  })
 })

@@ -113,7 +113,7 @@ test('a caller that leaves before its answer disturbs nobody', async (t) => {
       }),
   })
   const impatient = await ControlClient.connect(path)
-  const stopped = assert.rejects(impatient.request('stop', {}), { code: 'CONTROL_FAILED' })
+  const stopped = assert.rejects(impatient.request('stop', {}), { code: 'HUNG_UP' })
   await client.request('status', {})
   impatient.close()
   await stopped
@@ -172,7 +172,7 @@ test('whoever asks when the service has hung up is told so', async (t) => {
   await server.farewell()
   await client.closed
   await assert.rejects(client.request('status', {}), {
-    code: 'CONTROL_FAILED',
+    code: 'HUNG_UP',
     message: 'The service ended before it answered',
   })
 })
@@ -204,7 +204,7 @@ test('whoever is hung up on before the service has said who it is tries again', 
   await once(leaving, 'listening')
   t.after(() => leaving.close())
   await assert.rejects(ControlClient.connect(path), {
-    code: 'CONTROL_FAILED',
+    code: 'HUNG_UP',
     message: 'The service ended before it answered',
   })
   assert.equal(callers, 8)
