@@ -7,7 +7,7 @@ const programs = {
   tmux: 'tmux',
   whois: 'whois',
   'systemd-socket-activate': 'systemd',
-  chromium: 'chromium',
+  'chromium-headless-shell': 'chromium-headless-shell',
   promtool: 'prometheus',
   'redis-server': 'redis-server',
   'redis-sentinel': 'redis-sentinel',

@@ -48,7 +48,7 @@ const controls: readonly {
   ...scenesWithoutWait.map((scene) => ({ what: 'no WAIT', lock: 'shared', scene, skip }) as const),
 ]
 
-describe(`the shared lease (HELLOSERVER_TEST_SEED=${seed})`, { concurrency: true }, () => {
+describe(`the shared lease (HELLOSERVER_TEST_SEED=${seed})`, { concurrency: 3 }, () => {
   for (const { what, scenes, ttlMs, ...options } of fleets) {
     test(`${what}, no fault lets two serve`, options, async (t) => {
       const sequence = shuffled(scenes, randomFrom(seed))

@@ -11,7 +11,7 @@ let running: Promise<Chromium> | undefined
 /** The browser of this test file, started when it is first needed: a start of one takes longer than most tests. */
 function started(): Promise<Chromium> {
   running ??= chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: '/usr/bin/chromium-headless-shell',
     args: [
       '--no-sandbox',
       '--disable-gpu',

@@ -41,6 +41,17 @@ export function tryUpgrade(place: Place, program = primaryModule): Promise<Reloa
   return asked(place, (client) => client.request('upgrade', { program }))
 }
 
+/** Another number of workers. */
+export async function scale(place: Place, workers: number): Promise<void> {
+  await asked(place, (client) => client.request('scale', { workers }))
+}
+
+/** An upgrade that must be done. */
+export async function upgrade(place: Place): Promise<void> {
+  const { outcome, reason } = await tryUpgrade(place)
+  assert.equal(outcome, 'done', reason ?? '')
+}
+
 /** A stop; resolves when the process is gone. */
 export async function stop(place: Place): Promise<void> {
   const { runDir } = 'sandbox' in place ? place.sandbox : place

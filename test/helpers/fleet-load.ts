@@ -12,6 +12,8 @@ export interface FleetLoadResult {
 
 /** A host that refuses is not asked again at once, in milliseconds. */
 const pauseMs = 2
+/** A client rests between two lines: the processor is for what goes on under the load. In milliseconds. */
+const restMs = 10
 
 /** Clients that ask the hosts in turn: who is refused by one goes on to the next, as a load balancer does. */
 export class FleetLoad {
@@ -54,6 +56,7 @@ export class FleetLoad {
         await delay(pauseMs)
       } else if (ending.how === 'end' && ending.text !== '') this.#note(ending.text)
       else this.#failures.push(ending)
+      await delay(restMs)
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { ask, type Ending } from './client.ts'
 
 /** What a load saw. */
@@ -9,6 +10,8 @@ export interface LoadResult {
 
 /** A load that nobody stops, because its test failed, ends by itself; in milliseconds. */
 const longestMs = 60_000
+/** A client rests between two lines: the processor is for what goes on under the load. In milliseconds. */
+const restMs = 10
 
 /** Clients that ask one after the other, each with a line of its own, until told to stop. */
 export class Load {
@@ -48,6 +51,7 @@ export class Load {
       this.#asked += 1
       const ending = await ask(this.#port, line)
       if (ending.how !== 'end' || !this.#isRight(line, ending.text)) this.#failures.push(ending)
+      await delay(restMs)
     }
   }
 }

@@ -172,7 +172,8 @@ export class Pm2 {
     try {
       return await waitFor(`"${status}" in pm2's list`, listed)
     } catch (error) {
-      throw new Error(`pm2 lists the app as "${last}", not as "${status}"`, { cause: error })
+      const told = `pm2 lists the app as "${last}", not as "${status}"`
+      throw new Error(`${told}:\n${this.#lastWords()}`, { cause: error })
     }
   }
 
@@ -183,6 +184,12 @@ export class Pm2 {
     return readdirSync(folder)
       .map((file) => readFileSync(join(folder, file), 'utf8'))
       .join('')
+  }
+
+  /** The end of pm2's own log and of the app's, for whoever has to find out what went wrong. */
+  #lastWords(): string {
+    const own = readFileSync(join(this.home, 'pm2.log'), 'utf8')
+    return [own, this.log()].flatMap((text) => text.split('\n').slice(-40)).join('\n')
   }
 
   /** Waits for a line in pm2's log of the app. */

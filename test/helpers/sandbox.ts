@@ -65,6 +65,7 @@ export class Sandbox {
   readonly pidFile = join(this.runDir, 'helloserver.pid')
   readonly socketFile = join(this.runDir, 'helloserver.sock')
   readonly logFile = join(this.runDir, 'helloserver.log')
+  readonly logCursorFile = join(this.runDir, 'helloserver.log.cursor')
   /** Where an app leaves marks for its test. */
   readonly recordFile = join(this.#folder, 'record')
 

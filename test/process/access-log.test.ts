@@ -22,7 +22,7 @@ const linesOf = (service: Service): Settings[] =>
 const lineOf = (service: Service, { address }: Client) =>
   waitFor(`the line of ${address}`, () => linesOf(service).find(({ peer }) => peer === address))
 
-describe('the access log', { concurrency: 4 }, () => {
+describe('the access log', { concurrency: 2 }, () => {
   test('is off by default, and a reload turns it on and off', async (t) => {
     const service = await startService(t)
     await ask(service.port, 'off\r\n')

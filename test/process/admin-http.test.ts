@@ -28,7 +28,7 @@ async function withPage(
 /** Whether the port is refused. */
 const isRefused = async (port: number) => (await ask(port, 'x')).how === 'refused'
 
-describe('the page over HTTP', { concurrency: 4 }, () => {
+describe('the page over HTTP', { concurrency: 2 }, () => {
   test('is off unless the configuration says where', async (t) => {
     const sandbox = new Sandbox(t)
     const service = await startIn(sandbox)

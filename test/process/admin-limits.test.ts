@@ -15,7 +15,7 @@ async function withPage(t: TestContext) {
   return { port, service: await startIn(sandbox) }
 }
 
-describe('what the page gives is bounded', { concurrency: 3 }, () => {
+describe('what the page gives is bounded', { concurrency: 2 }, () => {
   test('requests: too many are told so late, and the service goes on', async (t) => {
     const { port, service } = await withPage(t)
     const load = new Load(service.port, 2)

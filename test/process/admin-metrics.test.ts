@@ -33,7 +33,7 @@ function valueOf(text: string, series: string): number {
 
 const outcomes = ['served', 'failed', 'shed', 'expired', 'gone']
 
-describe('metrics', { concurrency: 3 }, () => {
+describe('metrics', { concurrency: 2 }, () => {
   test('are what Prometheus expects, and add up in each scrape', async (t) => {
     const { service, scrape, port } = await withMetrics(t, { config: { queue: { max: 2 } } })
     const { headers } = await http(port, '/metrics')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { page as pageConfig, token } from '../helpers/admin.ts'
 import { accessibilityProblems, Browser, textOf } from '../helpers/browser.ts'
-import { Client } from '../helpers/client.ts'
+import { ask, Client } from '../helpers/client.ts'
 import { reload, stop, tryReload } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Load } from '../helpers/load.ts'
@@ -181,9 +181,8 @@ describe('the page in a browser', { concurrency: 2 }, () => {
   test('can be used without seeing it well: light, dark, and as narrow as a phone', async (t) => {
     const browser = await Browser.open(t)
     const { service, sandbox, url } = await withPage(t, { ...failing, config: { workers: 3 } })
-    const load = new Load(service.port, 4)
-    t.after(() => void load.stop())
-    await tryReload(service)
+    for (const _ of [1, 2, 3]) await ask(service.port, 'a\r\n')
+    await reload(service)
     sandbox.writeApp(broken)
     await tryReload(service)
     const page = await browser.visit(url)

@@ -28,7 +28,7 @@ function unread(sandbox: Sandbox, ...args: string[]): Promise<{ status: number; 
   return ended.then(([[status], stderr]) => ({ status: Number(status), stderr }))
 }
 
-describe('commands end, whatever they meet', { concurrency: 3 }, () => {
+describe('commands end, whatever they meet', { concurrency: 2 }, () => {
   for (const [app, told] of unruly) {
     test(`check of an app with "${app}"`, async (t) => {
       const isHanging = told.source.includes('500 ms')
@@ -37,10 +37,14 @@ describe('commands end, whatever they meet', { concurrency: 3 }, () => {
       const { status, stdout, stderr } = await sandbox.cli('check')
       assert.deepEqual([status, stdout], [1, ''])
       assert.match(stderr, told)
-      const json = await sandbox.cli('check', '--json')
-      assert.equal(JSON.parse(json.stdout).error.code, 'APP_FAILED')
     })
   }
+
+  test('check of such an app, for programs', async (t) => {
+    const app = 'process.exit(0)\nexport default { handle() {} }\n'
+    const { stdout } = await new Sandbox(t, { app }).cli('check', '--json')
+    assert.equal(JSON.parse(stdout).error.code, 'APP_FAILED')
+  })
 
   test('check of an app that goes on in the background', async (t) => {
     const app = 'setInterval(() => {}, 10)\nexport default { handle() {} }\n'

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { openSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
+import { reload, stop } from '../helpers/commands.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
 import { counted, runService, startIn, startService, workerPids } from '../helpers/service.ts'
+import { statusIn } from '../helpers/service-in.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** The keys of `status --json` in the contract, sorted, with those of its parts. */
@@ -37,10 +39,10 @@ const usageErrors = [
   ['top', '--interval', 'soon'],
 ]
 
-describe('the command line', { concurrency: 3 }, () => {
+describe('the command line', { concurrency: 2 }, () => {
   test('status and workers have the keys of the contract', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
-    assert.equal((await service.cli('reload')).status, 0)
+    await reload(service)
     const { status, stdout } = await service.cli('status', '--json')
     assert.equal(status, 0)
     const shown = JSON.parse(stdout) as Record<string, unknown>
@@ -84,11 +86,14 @@ describe('the command line', { concurrency: 3 }, () => {
       const { status, stdout, stderr } = await sandbox.cli(...args)
       assert.deepEqual([status, stdout], [3, ''])
       assert.match(stderr, /^helloserver: [^\n]+\n$/)
-      const { status: sameStatus, stdout: json } = await sandbox.cli(...args, '--json')
-      assert.equal(sameStatus, 3)
-      assert.equal(JSON.parse(json).error.code, 'NOT_RUNNING')
     })
   }
+
+  test('and says it to programs, too', async (t) => {
+    const { status, stdout } = await new Sandbox(t).cli('status', '--json')
+    assert.equal(status, 3)
+    assert.equal(JSON.parse(stdout).error.code, 'NOT_RUNNING')
+  })
 
   test('help and version are no errors', async (t) => {
     const sandbox = new Sandbox(t)
@@ -120,7 +125,7 @@ describe('the command line', { concurrency: 3 }, () => {
     const { pid } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { pid: number }
     assert.notEqual(pid, service.pid)
     assert.equal(isAlive(service.pid), false)
-    assert.equal((await service.cli('stop')).status, 0)
+    await stop(service)
     assert.equal((await service.cli('restart')).status, 0)
     assert.equal((await service.status()).state, 'serving')
   })
@@ -200,15 +205,12 @@ describe('the command line', { concurrency: 3 }, () => {
     const full = openSync('/dev/full', 'w')
     const child = sandbox.spawn(['run'], { stdio: ['ignore', full, full] })
     const { listen } = await waitFor('a service that serves', async () => {
-      const { stdout } = await sandbox.cli('status', '--json')
-      const status = JSON.parse(stdout)
-      return status.state === 'serving' ? status : undefined
+      const status = await statusIn(sandbox).catch(() => undefined)
+      return status?.state === 'serving' ? status : undefined
     })
     assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
     child.kill('SIGHUP')
-    await waitFor('a reload', async () =>
-      (await sandbox.cli('workers', '--json')).stdout.includes('"generation":2'),
-    )
+    await waitFor('a reload', async () => (await statusIn(sandbox)).generation === 2)
     assert.equal((await ask(listen.port, 'b\r\n')).text, 'b\r\n')
   })
 

@@ -18,7 +18,7 @@ const generous = `export default {
   },
 }`
 
-describe('clients that misbehave', { concurrency: 3 }, () => {
+describe('clients that misbehave', { concurrency: 2 }, () => {
   test('a client that sends nothing is given up after the read timeout', async (t) => {
     const service = await startService(t, { config: { connection: { readTimeoutMs: 200 } } })
     assert.equal((await new Client(service.port).ending()).text, '')

@@ -27,7 +27,7 @@ function wrapped({ pid = 0 }: ChildProcess): number {
   return Number(children)
 }
 
-describe('in a container', { concurrency: 3 }, () => {
+describe('in a container', { concurrency: 2 }, () => {
   for (const [what, wrapper, skip] of [
     ['a process like any other', [], false],
     ['the first process of a container', container ?? [], container === undefined],

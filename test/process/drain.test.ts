@@ -36,7 +36,7 @@ const endless = `export default { async handle() {}, teardown: () => new Promise
 /** So long that no test gets to see its end. */
 const announceMs = 600_000
 
-describe('drain', { concurrency: 3 }, () => {
+describe('drain', { concurrency: 2 }, () => {
   test('status shows its cause, its phase, what is left, and how long it may take', async (t) => {
     const { service, holder, waiting } = await occupied(t)
     assert.equal((await service.status()).drain, null)

@@ -24,7 +24,7 @@ const ills = [
   ['out-of-memory', 'const kept = []; for (;;) kept.push(new Array(1_000).fill(kept.length))', {}],
 ] as const
 
-describe('events', { concurrency: 4 }, () => {
+describe('events', { concurrency: 2 }, () => {
   test('say what happened, in the words of the log, and people see the last of them', async (t) => {
     const service = await startService(t, {
       config: { queue: { max: 0 } },

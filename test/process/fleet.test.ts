@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { FleetView } from '../../src/fleet/fleet.ts'
 import { stop } from '../helpers/commands.ts'
 import { fleetOf, startFleet } from '../helpers/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
 import type { Service } from '../helpers/service.ts'
-import { startService } from '../helpers/service.ts'
+import { startIn, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 describe('the fleet view', { concurrency: 2 }, () => {
@@ -35,14 +36,15 @@ describe('the fleet view', { concurrency: 2 }, () => {
     assert.equal((await one.cli('fleet', 'forget', 'web2')).status, 0)
     assert.equal((await fleetOf(one)).hosts.length, 1)
     // For the tidying up, which looks for what a service leaves behind.
-    assert.equal((await two.cli('start')).status, 0)
+    await startIn(two.sandbox)
   })
 
   test('works without a service that runs here, if it knows the Redis', async (t) => {
     const redis = await RedisServer.start(t)
     await startFleet(t, redis, ['web1'])
     const elsewhere = new Sandbox(t, { environment: { HELLOSERVER_REDIS_URL: redis.url } })
-    assert.equal((await fleetOf(elsewhere)).hosts[0]?.host, 'web1')
+    const { stdout } = await elsewhere.cli('fleet', '--json')
+    assert.equal((JSON.parse(stdout) as FleetView).hosts[0]?.host, 'web1')
     const { status, stderr } = await new Sandbox(t).cli('fleet')
     assert.deepEqual([status, /no fleet without Redis/.test(stderr)], [1, true])
   })

@@ -42,7 +42,7 @@ async function queueUp(service: Service, ahead: number, bytes: string): Promise<
   return client
 }
 
-describe('hand-off', { concurrency: 3 }, () => {
+describe('hand-off', { concurrency: 2 }, () => {
   test('a worker handles one connection at a time, all workers at once', async (t) => {
     const service = await startService(t, { config: { workers: 3 }, app: recorder })
     const lines = Array.from({ length: 90 }, (_, index) => `${index}\r\n`)

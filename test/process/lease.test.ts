@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
-import { tryUpgrade } from '../helpers/commands.ts'
+import { reload, scale, tryUpgrade, upgrade } from '../helpers/commands.ts'
 import { becomes, Hosts, tokenOf, ttlMs } from '../helpers/hosts.ts'
 import { isStopped, signalTo } from '../helpers/processes.ts'
-import { counted, startIn } from '../helpers/service.ts'
+import { counted, type Service, startIn } from '../helpers/service.ts'
 import { failing } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -29,9 +29,11 @@ export default {
   },
 }`
 
+const scaleToTwo = (host: Service) => scale(host, 2)
+
 const lost = { allow: [/Lost the lease/] }
 
-describe('lease', { concurrency: 4 }, () => {
+describe('lease', { concurrency: 2 }, () => {
   test('one host serves; the other stands by, says for whom, and does not listen', async (t) => {
     const hosts = await Hosts.of(t)
     const first = await hosts.start('one')
@@ -82,10 +84,10 @@ describe('lease', { concurrency: 4 }, () => {
     const host = await hosts.start('one')
     const standby = await hosts.start('two')
     const token = tokenOf(await host.status())
-    for (const command of [['reload'], ['scale', '2'], ['upgrade'], ['upgrade'], ['reload']]) {
-      assert.equal((await host.cli(...command)).status, 0, command.join(' '))
+    for (const act of [reload, scaleToTwo, upgrade, upgrade, reload]) {
+      await act(host)
       const { listen, ...status } = await host.status()
-      assert.equal(tokenOf(status as never), token, command.join(' '))
+      assert.equal(tokenOf(status as never), token, act.name)
       assert.equal((await ask(listen.port, 'a\r\n')).text, `${token}\r\n`)
       assert.equal((await standby.status()).state, 'standby')
     }
@@ -95,9 +97,8 @@ describe('lease', { concurrency: 4 }, () => {
     const hosts = await Hosts.of(t)
     const first = await hosts.start('one')
     const second = await hosts.start('two')
-    for (const command of [['reload'], ['scale', '2'], ['upgrade'], ['reload']]) {
-      const { status, stderr } = await second.cli(...command)
-      assert.equal(status, 0, `${command.join(' ')}: ${stderr}`)
+    for (const act of [reload, scaleToTwo, upgrade, reload]) {
+      await act(second)
       assert.equal((await second.status()).state, 'standby')
     }
     await first.stop()
@@ -112,9 +113,9 @@ describe('lease', { concurrency: 4 }, () => {
     const first = await hosts.start('one')
     const second = await hosts.start('two')
     second.sandbox.writeApp('throw new Error("a broken build")')
-    const { status, stderr } = await second.cli('upgrade')
-    assert.equal(status, 1)
-    assert.match(stderr, /a broken build/)
+    const { outcome, reason } = await tryUpgrade(second)
+    assert.equal(outcome, 'failed')
+    assert.match(reason ?? '', /a broken build/)
     const { pid, state } = await second.status()
     assert.deepEqual([pid, state], [second.pid, 'standby'])
     await first.stop()
@@ -214,7 +215,7 @@ describe('lease', { concurrency: 4 }, () => {
     const first = await hosts.start('one')
     const second = hosts.sandbox('two')
     second.configure({ port: hosts.redis.address.port, lease: { host: 'two', ttlMs } })
-    await second.cli('start')
+    await second.start()
     const third = await hosts.start('three')
     await first.stop()
     await becomes(third, 'serving')
@@ -260,7 +261,7 @@ describe('lease', { concurrency: 4 }, () => {
     const hosts = await Hosts.of(t, { app })
     const host = await hosts.start('one')
     assert.equal((await ask(host.port, '')).text, 'undefined')
-    assert.equal((await tryUpgrade(host)).outcome, 'done')
+    await upgrade(host)
     assert.equal((await ask(host.port, '')).text, 'undefined')
     assert.equal((await host.status()).lease?.held, true)
   })

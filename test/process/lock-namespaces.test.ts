@@ -50,7 +50,7 @@ async function squat(t: TestContext, { runDir }: Sandbox, uid: number): Promise<
   return child.pid ?? 0
 }
 
-describe('the lock', { concurrency: 3, skip }, () => {
+describe('the lock', { concurrency: 2, skip }, () => {
   test('excludes whoever shares the run directory, in another network too', async (t) => {
     const service = await startService(t)
     for (const command of ['start', 'run']) {

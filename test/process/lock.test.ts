@@ -7,7 +7,6 @@ import { Sandbox } from '../helpers/sandbox.ts'
 import { startIn, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const starters = 50
 /** No process has this number: Linux stops below it (proc_sys_kernel(5), pid_max). */
 const noSuchPid = 4_194_999
 
@@ -58,23 +57,25 @@ test('a start after the primary was killed clears up and names the dead', async 
   assert.equal((await ask(next.port, 'a\r\n')).text, 'a\r\n')
 })
 
-for (const isStale of [false, true]) {
+for (const { starters, isStale } of [
+  { starters: 20, isStale: true },
+  { starters: 8, isStale: false },
+]) {
   const kind = isStale ? 'a stale PID file' : 'no PID file'
   test(`of ${starters} starts at once with ${kind} one wins`, async (t) => {
     const sandbox = new Sandbox(t)
     if (isStale) writeFileSync(sandbox.pidFile, `${noSuchPid}\n`)
-    const results = await Promise.all(
-      Array.from({ length: starters }, () => sandbox.cli('start', '--json')),
+    const starts = await Promise.allSettled(Array.from({ length: starters }, () => sandbox.start()))
+    const [won, ...others] = starts.flatMap((one) =>
+      one.status === 'fulfilled' ? [one.value] : [],
     )
-    const won = results.filter(({ status }) => status === 0)
-    const lost = results.filter(({ status }) => status === 4)
-    assert.deepEqual([won.length, lost.length], [1, starters - 1])
-    const { pid, port } = JSON.parse(won[0]?.stdout ?? '') as { pid: number; port: number }
-    for (const { stderr } of lost) {
-      assert.equal(stderr, `helloserver: Already running as process ${pid}\n`)
+    assert.ok(won?.outcome === 'serving' && others.length === 0, `${others.length + 1} have won`)
+    for (const lost of starts.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))) {
+      assert.equal(lost.code, 'ALREADY_RUNNING')
+      assert.equal(lost.message, `Already running as process ${won.pid}`)
     }
-    assert.equal(readFileSync(sandbox.pidFile, 'utf8'), `${pid}\n`)
-    assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
+    assert.equal(readFileSync(sandbox.pidFile, 'utf8'), `${won.pid}\n`)
+    assert.equal((await ask(won.port, 'a\r\n')).text, 'a\r\n')
     assert.equal(/left behind/.test(sandbox.log()), isStale)
   })
 }

@@ -54,7 +54,7 @@ async function count(service: Service, from: number, to: number): Promise<void> 
   for (let number = from; number < to; number += 1) await ask(service.port, `${number}\r\n`)
 }
 
-describe('the log, when others rotate it', { concurrency: 3 }, () => {
+describe('the log, when others rotate it', { concurrency: 2 }, () => {
   test('has each line once, and is shown by a follower', async (t) => {
     const service = await startService(t, { app: numbering })
     const { sandbox } = service

@@ -8,7 +8,7 @@ import { waitFor } from '../helpers/wait-for.ts'
 
 const refusal = /.*"level":"error".*One bridge is enough.*/g
 
-describe("the app in pm2's list", { concurrency: 4 }, () => {
+describe("the app in pm2's list", { concurrency: 2 }, () => {
   for (const { what, entry, scale } of [
     { what: 'pm2 scale to three', entry: {}, scale: true },
     { what: 'instances: 3', entry: { instances: 3 }, scale: false },

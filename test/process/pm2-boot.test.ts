@@ -30,7 +30,7 @@ async function serves(pm2: Pm2): Promise<number> {
   return listen.port
 }
 
-describe('a start that fails under pm2 says why', { concurrency: 4 }, () => {
+describe('a start that fails under pm2 says why', { concurrency: 2 }, () => {
   test('the port is taken', async (t) => {
     const holder = createServer().listen(0, '127.0.0.1')
     t.after(() => void holder.close())
@@ -76,7 +76,7 @@ describe('a start that fails under pm2 says why', { concurrency: 4 }, () => {
   })
 })
 
-describe('a bridge that cannot load', { concurrency: 4 }, () => {
+describe('a bridge that cannot load', { concurrency: 2 }, () => {
   const problem = /^The bridge failed to load: Error: broken release$|^ {4}at /
 
   test('is not called online', async (t) => {

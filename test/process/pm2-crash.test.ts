@@ -14,7 +14,7 @@ async function goOn(load: Load): Promise<void> {
   await waitFor('the load to go on', () => load.asked > before + 50)
 }
 
-describe('SIGKILL', { concurrency: 4 }, () => {
+describe('SIGKILL', { concurrency: 2 }, () => {
   test('of the pm2 daemon costs no connection, and pm2 start finds the same primary', async (t) => {
     const pm2 = new Pm2(t, { config: { workers: 2 } })
     const { port, pid } = await pm2.start()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync, statSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
@@ -31,14 +32,21 @@ function shownTimes(pm2: Pm2): Map<string, number> {
   return counts
 }
 
+/** Whether the bridge has noted that it has shown all of the log: one that is killed before shows its end again. */
+function isNoted({ sandbox }: Pm2): boolean {
+  const [offset] = readFileSync(sandbox.logCursorFile, 'utf8').split(' ')
+  return Number(offset) === statSync(sandbox.logFile).size
+}
+
 /** Waits until everything that the service has logged is in pm2's log, and fails when a line is there twice. */
 async function shownOnce(pm2: Pm2): Promise<void> {
   await waitFor('the whole log in pm2', () => [...shownTimes(pm2).values()].every((n) => n > 0))
+  await waitFor('the place where it goes on', () => isNoted(pm2))
   const twice = [...shownTimes(pm2)].filter(([, count]) => count > 1)
   assert.deepEqual(twice.slice(0, 3), [], `${twice.length} lines are shown several times`)
 }
 
-describe("the service's log in pm2's", { concurrency: 4 }, () => {
+describe("the service's log in pm2's", { concurrency: 2 }, () => {
   test('has what the primary and the workers log, what an app prints, how it crashes', async (t) => {
     const pm2 = new Pm2(t, { app: talker, allow: [/the app crashed/, /Connection lost/] })
     const { port } = await pm2.start()

@@ -17,7 +17,7 @@ function metrics(screen: string): string[] {
     .filter((row) => row !== '')
 }
 
-describe('what pm2 shows', { concurrency: 3 }, () => {
+describe('what pm2 shows', { concurrency: 2 }, () => {
   for (const [size, rows] of [
     [sizes[0], 4],
     [sizes[1], 6],

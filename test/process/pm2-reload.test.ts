@@ -8,7 +8,7 @@ import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
 
-describe('pm2 reload', { concurrency: 4 }, () => {
+describe('pm2 reload', { concurrency: 2 }, () => {
   test('brings a new generation and a new bridge, and drops nobody', async (t) => {
     const pm2 = new Pm2(t, { config: { workers: 2 } })
     const { port, pid } = await pm2.start()

@@ -8,7 +8,7 @@ import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
 
-describe('pm2 sendSignal reaches the primary', { concurrency: 4 }, () => {
+describe('pm2 sendSignal reaches the primary', { concurrency: 2 }, () => {
   test('SIGHUP reloads', async (t) => {
     const pm2 = new Pm2(t)
     const { port, pid } = await pm2.start()
@@ -69,7 +69,7 @@ describe('pm2 sendSignal reaches the primary', { concurrency: 4 }, () => {
   })
 })
 
-describe('the service is ended behind the back of pm2', { concurrency: 4 }, () => {
+describe('the service is ended behind the back of pm2', { concurrency: 2 }, () => {
   test('helloserver stop drains, and pm2 lists it as stopped', async (t) => {
     const pm2 = new Pm2(t)
     const service = await pm2.start()

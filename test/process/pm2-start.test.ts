@@ -9,7 +9,7 @@ import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
 
-describe('pm2 start', { concurrency: 4 }, () => {
+describe('pm2 start', { concurrency: 2 }, () => {
   test('the shipped ecosystem file brings the service up and takes it down', async (t) => {
     const pm2 = new Pm2(t)
     pm2.environment = { HELLOSERVER_PORT: '0', HELLOSERVER_WORKERS: '2' }

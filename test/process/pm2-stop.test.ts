@@ -28,7 +28,7 @@ async function drains(service: Service, end: () => Promise<unknown>): Promise<vo
   await waitFor('the end of the primary', () => !isAlive(service.pid))
 }
 
-describe('what ends the service under pm2 drains it first', { concurrency: 4 }, () => {
+describe('what ends the service under pm2 drains it first', { concurrency: 2 }, () => {
   test('pm2 stop, and pm2 start brings it back', async (t) => {
     const pm2 = new Pm2(t)
     const service = await pm2.start()

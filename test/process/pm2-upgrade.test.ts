@@ -23,7 +23,7 @@ async function installed(t: TestContext, options: ConstructorParameters<typeof P
 const rebuild = (program: ProgramCopy) =>
   program.edit('primary/primary.js', '\n', '\n// Another build.\n')
 
-describe('another build of helloserver under pm2', { concurrency: 3 }, () => {
+describe('another build of helloserver under pm2', { concurrency: 2 }, () => {
   test('pm2 reload replaces the primary, and drops nobody', async (t) => {
     const { pm2, program, service } = await installed(t, { config: { workers: 2 } })
     const load = pm2.load(service.port, 4)

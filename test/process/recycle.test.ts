@@ -17,7 +17,7 @@ const renewed = (service: Service, before: readonly number[]) =>
       : undefined
   })
 
-describe('recycling', { concurrency: 3 }, () => {
+describe('recycling', { concurrency: 2 }, () => {
   test('after so many connections, one at a time, losing none', async (t) => {
     const config = { workers: 3, recycle: { afterConnections: 20 } }
     const service = await startService(t, { config })

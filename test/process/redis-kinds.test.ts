@@ -48,7 +48,7 @@ async function assertWith(t: TestContext, redis: RedisServer, password: string):
   await assertSecret(await assertShared(await Hosts.of(t, { redis })), password)
 }
 
-describe('kinds of Redis', { concurrency: 3 }, () => {
+describe('kinds of Redis', { concurrency: 2 }, () => {
   test('with a password, which nobody is shown', async (t) => {
     await assertWith(t, await RedisServer.start(t, { password: 'hush4711' }), 'hush4711')
   })

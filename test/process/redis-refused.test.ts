@@ -33,7 +33,7 @@ function assertStandsBy({ status, stdout, stderr }: CommandResult, reason: RegEx
   assert.match(stdout, reason)
 }
 
-describe('a Redis that cannot be used', { concurrency: 3 }, () => {
+describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   for (const [url, problem] of [
     ['http://127.0.0.1', 'it is no URL of Redis'],
     ['redis://127.0.0.1:0', 'it has a port that is not from 1 to 65535'],

@@ -23,7 +23,7 @@ async function freePort(t: TestContext): Promise<number> {
   return port
 }
 
-describe('a reload to another address', { concurrency: 3 }, () => {
+describe('a reload to another address', { concurrency: 2 }, () => {
   test('serves at the new one, refuses at the old one, and finishes what the old one took', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     const holders = [await Client.connect(service.port), await Client.connect(service.port)]

@@ -28,7 +28,7 @@ async function reloadedWith(service: Service, config: Settings): Promise<void> {
   })
 }
 
-describe('what a reload applies', { concurrency: 4 }, () => {
+describe('what a reload applies', { concurrency: 2 }, () => {
   test('the number of workers, up and down', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     for (const workers of [3, 1]) {

@@ -35,7 +35,7 @@ async function places(service: Service): Promise<(readonly [slot: number, genera
     .toSorted(([a], [b]) => a - b)
 }
 
-describe('a reload with a surge', { concurrency: 3 }, () => {
+describe('a reload with a surge', { concurrency: 2 }, () => {
   test('exchanges so many at a time, loses nothing, and keeps the number of workers', async (t) => {
     const service = await startService(t, { config: { workers: 3, reload: { surge: 1 } } })
     const load = new Load(service.port, 8)

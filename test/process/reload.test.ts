@@ -78,7 +78,7 @@ async function refused(service: Service, step: ReloadStep, told: RegExp): Promis
   })
 }
 
-describe('reload', { concurrency: 3 }, () => {
+describe('reload', { concurrency: 2 }, () => {
   test('a reload under load loses nothing', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     const load = new Load(service.port, 12)

@@ -36,7 +36,7 @@ export default {
   async handle() {},
 }`
 
-describe('signals', { concurrency: 3 }, () => {
+describe('signals', { concurrency: 2 }, () => {
   test('every signal of the table has a test here', () => {
     const control = ['SIGHUP', 'SIGUSR1', 'SIGTERM', 'SIGINT', 'SIGCONT', 'SIGUSR2']
     const tested = [...control, ...fatal, ...ignored]

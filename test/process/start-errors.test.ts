@@ -19,7 +19,7 @@ const asNobody = 'exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
 
 const isRoot = process.getuid?.() === 0
 
-describe('a start that fails', { concurrency: 3, skip: !isRoot && 'needs root' }, () => {
+describe('a start that fails', { concurrency: 2, skip: !isRoot && 'needs root' }, () => {
   for (const [what, options, told] of [
     [
       'no block is free',
@@ -102,7 +102,7 @@ describe('a start that fails', { concurrency: 3, skip: !isRoot && 'needs root' }
   })
 })
 
-describe('what a start says of its environment', { concurrency: 3 }, () => {
+describe('what a start says of its environment', { concurrency: 2 }, () => {
   test('a variable that nobody knows, once, and the one that may be meant', async (t) => {
     const environment = { HELLOSERVER_PROT: '1', HELLOSERVER_WORKERS: '2' }
     const sandbox = new Sandbox(t, { environment })

@@ -22,7 +22,7 @@ const targets = {
   TCP: ({ port }: Rsyslog) => [`tcp://127.0.0.1:${port}`, 1],
 } as const
 
-describe('syslog', { concurrency: 4 }, () => {
+describe('syslog', { concurrency: 2 }, () => {
   for (const [what, targetOf] of Object.entries(targets)) {
     test(`gets every line over ${what}: the primary's, the workers', the last`, async (t) => {
       const rsyslog = await Rsyslog.start(t)

@@ -32,7 +32,7 @@ async function activated(t: TestContext, options?: SandboxOptions) {
   return { service: serviceAt(sandbox, pid, port), notify, ended }
 }
 
-describe('systemd', { concurrency: 3 }, () => {
+describe('systemd', { concurrency: 2 }, () => {
   test('the first client on the socket starts the service, which serves it', async (t) => {
     const { service, notify } = await activated(t)
     assert.deepEqual((await service.status()).listen, { host: '127.0.0.1', port: service.port })

@@ -96,7 +96,7 @@ const losses: Readonly<Record<string, { take: (sandbox: Sandbox) => void; count:
   },
 }
 
-describe('files of a service that others take away', { concurrency: 3 }, () => {
+describe('files of a service that others take away', { concurrency: 2 }, () => {
   test('are put back, and whoever was connected stays connected', async (t) => {
     const service = await startService(t)
     const { sandbox } = service

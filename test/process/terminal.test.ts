@@ -33,7 +33,7 @@ const escape = '\x1b['
 const forPeople =
   /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Serving on 127.0.0.1:\d+ with 1 worker \{"role"/m
 
-describe('on a terminal', { concurrency: 4 }, () => {
+describe('on a terminal', { concurrency: 2 }, () => {
   test('logs is for people, in colours', async (t) => {
     const { sandbox } = await startService(t)
     const shown = await onTerminal(sandbox, ['logs'])

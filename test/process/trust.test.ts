@@ -32,7 +32,7 @@ function asVictim(program: string, args: string[], environment: NodeJS.ProcessEn
   return within(`${program} ${args.join(' ')}`, resultOf(child))
 }
 
-describe("a stranger's directory where the user's own would be", { skip, concurrency: 3 }, () => {
+describe("a stranger's directory where the user's own would be", { skip, concurrency: 2 }, () => {
   let spy: ChildProcess
   let heard = ''
 

@@ -21,7 +21,7 @@ export default {
   },
 }`
 
-describe('an upgrade that fails changes nothing', { concurrency: 3 }, () => {
+describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
   /** Expects that an upgrade fails with these words, and that the old primary goes on as before. */
   async function refused(service: Service, result: ReloadResult, told: RegExp): Promise<void> {
     assert.equal(result.outcome, 'failed')

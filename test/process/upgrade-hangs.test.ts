@@ -32,7 +32,7 @@ const config = { drain: { timeoutMs: 500 } }
 /** Each step has this long: the tests wait for it to pass, and a successor on a busy machine must get to its moment. */
 const impatient = { ...config, reload: { readyTimeoutMs: 5_000 } }
 
-describe('a successor that hangs holds nobody up', { concurrency: 3 }, () => {
+describe('a successor that hangs holds nobody up', { concurrency: 2 }, () => {
   function hanging(program: ProgramCopy, moment: Moment): void {
     const [file, from, to] = moments[moment]
     program.edit(file, from, to.replace('$&', from))

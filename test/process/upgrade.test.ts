@@ -20,7 +20,7 @@ export default {
   },
 }`
 
-describe('a hot upgrade', { concurrency: 3 }, () => {
+describe('a hot upgrade', { concurrency: 2 }, () => {
   test('under load loses nothing, and the counters go on', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     const load = new Load(service.port, 12)

@@ -53,7 +53,7 @@ async function expectUnharmed(service: Service, workers: readonly number[]): Pro
   await counted(service, { failed: 0 })
 }
 
-describe('the watchdog', { concurrency: 4 }, () => {
+describe('the watchdog', { concurrency: 2 }, () => {
   test('kills a worker whose event loop does not turn', async (t) => {
     await expectKilled(await startService(t, killing), 'block\r\n', /^hung: /)
   })
