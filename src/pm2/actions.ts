@@ -1,10 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pmx from '@pm2/io/build/main/pmx.js'
-import { logLevels } from '../config/log-levels.ts'
-import { requestParams } from '../control/params.ts'
+import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-
 import { withVisibleTexts } from '../visible.ts'
 
 /** Asks the service that runs now. */
@@ -28,7 +26,11 @@ const patientMs = 40_000
 interface Action {
   readonly withinMs: number
   /** What its parameter must be, and one that is; left out when it takes none. */
-  readonly parameter?: { readonly must: string; readonly example: string }
+  readonly parameter?: {
+    readonly must: string
+    readonly example: string
+    isRight(text: string): boolean
+  }
   perform(ask: Ask, parameter: string): Promise<object>
 }
 
@@ -52,13 +54,13 @@ export const actions: Readonly<Record<string, Action>> = {
   },
   scale: {
     withinMs: patientMs,
-    parameter: { must: 'a number from 1 to 1024', example: '4' },
-    perform: async (ask, text) =>
+    parameter: {
+      must: 'a number from 1 to 1024',
+      example: '4',
       // What a number could also be written as, such as 1e3, is more likely to be a slip.
-      ask(
-        'scale',
-        requestParams.scale.parse({ workers: /^\d+$/.test(text) ? Number(text) : text }),
-      ),
+      isRight: (text) => /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 1_024,
+    },
+    perform: (ask, text) => ask('scale', { workers: Number(text) }),
   },
   // Ends this process too, and pm2 leaves it ended: the service says that it drains before it goes.
   drain: {
@@ -67,8 +69,12 @@ export const actions: Readonly<Record<string, Action>> = {
   },
   'log-level': {
     withinMs: promptMs,
-    parameter: { must: `one of ${logLevels.join(', ')}`, example: 'debug' },
-    perform: async (ask, level) => ask('log-level', requestParams['log-level'].parse({ level })),
+    parameter: {
+      must: `one of ${logLevels.join(', ')}`,
+      example: 'debug',
+      isRight: (text) => (logLevels as readonly string[]).includes(text),
+    },
+    perform: (ask, text) => ask('log-level', { level: text as LogLevel }),
   },
 }
 
@@ -117,12 +123,9 @@ export async function answer(
     if (action === undefined) throw new HelloserverError('BAD_USAGE', `No action ${name}`)
     const { parameter, withinMs } = action
     const text = textOf(given)
-    const usage = () => new HelloserverError('BAD_USAGE', usageOf(app, name, parameter, text))
-    if ((text === undefined) !== (parameter === undefined)) throw usage()
-    const performed = action.perform(ask, text ?? '').catch((error: unknown) => {
-      throw error instanceof HelloserverError ? error : usage()
-    })
-    return await inTime(performed, withinMs, app, signal)
+    const isRight = text === undefined ? parameter === undefined : parameter?.isRight(text)
+    if (!isRight) throw new HelloserverError('BAD_USAGE', usageOf(app, name, parameter, text))
+    return await inTime(action.perform(ask, text ?? ''), withinMs, app, signal)
   } catch (error) {
     return { error: { code: codeOf(error) ?? null, message: messageOf(error) } }
   }

@@ -35,10 +35,9 @@ export async function startFleet(
   names: readonly string[],
   options: FleetMemberOptions = {},
 ): Promise<Service[]> {
-  const services: Service[] = []
-  for (const name of names) {
-    services.push(await startService(t, memberOptions(redis, name, options)))
-  }
+  const services = await Promise.all(
+    names.map((name) => startService(t, memberOptions(redis, name, options))),
+  )
   await waitFor('hosts that know each other', async () => {
     const { hosts } = await fleetOf(services[0] as Service)
     return hosts.filter(({ state }) => state === 'serving').length === names.length

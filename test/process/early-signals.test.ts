@@ -20,7 +20,7 @@ import { Pm2 } from '../helpers/pm2.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { startIn, startService, workerPids } from '../helpers/service.ts'
-import { serviceAt, statusIn } from '../helpers/service-in.ts'
+import { statusIn } from '../helpers/service-in.ts'
 import { failing } from '../helpers/upgrade.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
@@ -45,7 +45,9 @@ function runDaemon({ environment: env }: Sandbox): ChildProcess {
 const pidOf = ({ pid }: ChildProcess) => pid ?? 0
 const ended = (child: ChildProcess) => within('the end of the process', resultOf(child))
 
-describe('a SIGUSR1 before there is a listener for it opens no debugger that stays', () => {
+describe('a SIGUSR1 before there is a listener for it opens no debugger that stays', {
+  concurrency: 2,
+}, () => {
   function sandboxOf(t: TestContext): Sandbox {
     return new Sandbox(t, { allow, environment })
   }
@@ -123,14 +125,14 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
   })
 })
 
-describe('signals from the first moment on', () => {
+describe('signals from the first moment on', { concurrency: 2 }, () => {
   for (const [name, start] of [
     ['run', run],
     ['the primary', runDaemon],
   ] as const) {
     test(`USR1 each millisecond ends ${name}`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./], environment })
-      for (const fromMs of [0, 20, 40, 80, 160]) {
+      for (const fromMs of [0, 40, 120]) {
         const child = start(sandbox)
         const end = ended(child)
         await delay(fromMs)
@@ -144,7 +146,7 @@ describe('signals from the first moment on', () => {
 
   test('USR1 each millisecond leaves a worker that serves, and no debugger', async (t) => {
     const service = await startService(t, { allow: [/./], environment })
-    for (const fromMs of [0, 40, 80]) {
+    for (const fromMs of [0, 60]) {
       const before = childrenOf(service.pid)
       const [first = 0] = await workerPids(service)
       signalTo(first, 'SIGKILL')
@@ -175,7 +177,7 @@ describe('signals from the first moment on', () => {
   for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
     test(`${signal} to a daemon that starts does not keep it from serving`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./] })
-      for (const afterMs of [0, 30, 120]) {
+      for (const afterMs of [0, 90]) {
         const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
         assert.equal(status, 0, stderr)
         const { listen } = await statusIn(sandbox)
@@ -189,7 +191,7 @@ describe('signals from the first moment on', () => {
   for (const signal of ['SIGUSR1', 'SIGTERM', 'SIGKILL'] as const) {
     test(`${signal} ends a daemon that starts, and the command says so`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./] })
-      for (const afterMs of [0, 30, 120]) {
+      for (const afterMs of [0, 90]) {
         const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
         if (status === 0) {
           // It served before the signal came.
@@ -205,10 +207,9 @@ describe('signals from the first moment on', () => {
 
   test('a successor whose predecessor dies at any moment does not stay', async (t) => {
     const sandbox = new Sandbox(t, { allow: [/./] })
-    for (const afterMs of [0, 40, 120, 250]) {
-      assert.equal((await sandbox.cli('start')).status, 0)
-      const { pid, listen } = await statusIn(sandbox)
-      const service = serviceAt(sandbox, pid, listen.port)
+    for (const afterMs of [0, 100, 250]) {
+      const service = await startIn(sandbox)
+      const { pid } = service
       const before = childrenOf(pid)
       service.signal('SIGUSR2')
       await nextChildOf(pid, before)
@@ -220,7 +221,7 @@ describe('signals from the first moment on', () => {
         return status?.state === 'serving' && status.pid !== pid
       }
       await waitFor('the end, or a successor that serves', isDecided)
-      await sandbox.cli('stop')
+      if (sandbox.processes().length > 0) await stop(sandbox)
       await waitFor('the end of all', () => sandbox.processes().length === 0)
     }
     // What the last one may have left is cleared by the next start.
