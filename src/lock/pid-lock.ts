@@ -27,7 +27,7 @@ export const inheritedLockFd = 0
  * who has it tries again for so long.
  */
 const contestedMs = 1_000
-const retryEveryMs = 25
+const firstRetryMs = 25
 
 /**
  * The lock that makes a process the only primary of its service.
@@ -171,12 +171,13 @@ export class PidLock {
 /** Locks the lock file, and takes its time where it cannot see who has it. */
 async function lockedFile(files: RunFiles): Promise<number> {
   const untilMs = performance.now() + contestedMs
-  for (;;) {
+  // Each look for the holder goes through all processes of the machine.
+  for (let retryMs = firstRetryMs; ; retryMs *= 2) {
     const fd = await tryLockFile(files)
     if (fd !== undefined) return fd
     mustBeFree(files)
     if (performance.now() > untilMs) throw alreadyRunning(undefined, files)
-    await delay(retryEveryMs)
+    await delay(retryMs)
   }
 }
 

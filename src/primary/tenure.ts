@@ -62,6 +62,8 @@ export class Tenure {
   /** What keeps this host from listening where it may. */
   #waiting: Waiting | null = null
   readonly #attempts = new Attempts()
+  /** Another process of this host has the lease to seek, until it takes it back. */
+  #isResting = false
   #hasEnded = false
 
   constructor(options: TenureOptions) {
@@ -118,12 +120,14 @@ export class Tenure {
 
   /** Another process of this host goes on with the lease. */
   passOn(): void {
+    this.#isResting = true
     this.#attempts.stop()
     this.lease.rest()
   }
 
   /** It did not: this one does. */
   takeBack(): void {
+    this.#isResting = false
     if (this.#options.machine.state !== 'standby') return
     if (this.#waiting === null) this.lease.seek()
     else this.#tryAgain(lookPace)
@@ -204,7 +208,7 @@ export class Tenure {
     this.#options.machine.apply('stand-down', reason)
     this.#begun.resolve()
     await this.lease.release()
-    if (!this.#hasEnded) this.#tryAgain(pace)
+    if (!this.#hasEnded && !this.#isResting) this.#tryAgain(pace)
   }
 
   #wait(reason: string): void {
