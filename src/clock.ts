@@ -1,3 +1,6 @@
+/** The longest that a timer of Node's can wait, in milliseconds. */
+export const maxTimerMs = 2_147_483_647
+
 /**
  * Milliseconds of the system's monotonic clock, which all processes of a machine share, unlike
  * `performance.now()`, which each begins anew. It stands still while the machine is suspended.

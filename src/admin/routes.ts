@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AdminSettings } from '../config/admin.ts'
+import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Exposition } from '../metrics/exposition.ts'
 import { answer, answerJson, answerText, bodyOf } from './answers.ts'
@@ -20,8 +21,6 @@ export interface RouteOptions {
   readonly live: Live
   readonly settings: () => AdminSettings | undefined
 }
-
-const maxWorkers = 1_024
 
 /** All there is, by path. */
 export function routesTo(options: RouteOptions): ReadonlyMap<string, Route> {
@@ -75,11 +74,9 @@ function post(
 }
 
 function workersIn({ workers }: Record<string, unknown>): number {
-  if (typeof workers === 'number' && Number.isInteger(workers)) {
-    if (workers >= 1 && workers <= maxWorkers) return workers
-  }
+  if (isWorkerCount(workers)) return workers
   throw new HelloserverError(
     'BAD_USAGE',
-    `workers is ${JSON.stringify(workers) ?? 'missing'}; it must be a number from 1 to ${maxWorkers}`,
+    `workers is ${JSON.stringify(workers) ?? 'missing'}; it must be ${workersAllowed}`,
   )
 }

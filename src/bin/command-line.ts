@@ -8,6 +8,7 @@ import { printError, printWarning } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { strangeVariables } from '../config/strange-variables.ts'
+import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
 
@@ -128,7 +129,7 @@ function onLostOutput(error: Error): void {
 }
 
 function workerCount(text: string): number {
-  return wholeNumber(text, 1, 1_024)
+  return wholeNumber(text, minWorkers, maxWorkers)
 }
 
 function lineCount(text: string): number {

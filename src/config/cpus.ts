@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-
-/** More workers than that, nobody can ask for either. */
-const most = 1_024
+import { withinWorkers } from './worker-count.ts'
 
 /**
  * So many processes can run at a time here: the processors that this one may use (sched_setaffinity(2)), or fewer
@@ -14,7 +12,7 @@ const most = 1_024
  */
 export function availableCpus(root = '/', processors = availableParallelism()): number {
   const quota = cpuQuota(root)
-  return Math.min(most, processors, Math.max(1, Math.ceil(quota)))
+  return withinWorkers(Math.min(processors, Math.ceil(quota)))
 }
 
 /** The smallest quota of this process's control group and those above it, in processors; infinite where there is none. */

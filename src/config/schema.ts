@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { maxTimerMs } from '../clock.ts'
 import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { isAdminAddress } from './admin-address.ts'
 import { logLevels } from './log-levels.ts'
+import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
 
 /** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
 function integer(min: number, max: number, fallback: number, description: string) {
@@ -15,9 +17,6 @@ function integer(min: number, max: number, fallback: number, description: string
     .describe(`${description} [${fallback}]`)
 }
 
-/** The longest that Node's timers can wait, in milliseconds. */
-const maxTimerMs = 2_147_483_647
-
 const milliseconds = (fallback: number, description: string, min = 1) =>
   integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
 
@@ -25,13 +24,13 @@ const leaseModes = ['off', 'exclusive', 'slots'] as const
 
 /** A number of worker processes, or a word that stands for one. */
 function workerCount<Word extends string>(word: Word) {
-  const allowed = `a number from 1 to 1024, or "${word}"`
+  const allowed = `${workersAllowed}, or "${word}"`
   return z
     .union(
       [
         z.literal(word),
         // Of a value that only the range refuses, zod reports this branch's error, not the union's.
-        z.int().min(1, { error: allowed }).max(1024, { error: allowed }),
+        z.int().min(minWorkers, { error: allowed }).max(maxWorkers, { error: allowed }),
       ],
       { error: allowed },
     )

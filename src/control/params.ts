@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { logLevels } from '../config/log-levels.ts'
+import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 
 const maxVariables = 1_000
 
@@ -56,7 +57,7 @@ export const requestParams = {
   'fleet-clear': z
     .object({ build: z.string().min(1).max(100).nullable().default(null) })
     .prefault({}),
-  scale: z.object({ workers: z.int().min(1).max(1024) }),
+  scale: z.object({ workers: z.int().min(minWorkers).max(maxWorkers) }),
   /** Applies to the primary and its workers until the next reload. */
   'log-level': z.object({ level: z.enum(logLevels) }),
   /**

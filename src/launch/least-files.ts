@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { HelloserverError } from '../errors.ts'
+import { openFilesLimitIn } from '../open-files-limit.ts'
 
 /** What a primary, and each worker, has open at once while it loads its code, and some to work with. */
 const leastOpenFiles = 128
@@ -21,8 +22,7 @@ export function refuseFewOpenFiles(limit = openFilesLimit()): void {
 /** RLIMIT_NOFILE of this process, which its children inherit; infinite where it cannot be read. */
 function openFilesLimit(): number {
   try {
-    const limits = readFileSync('/proc/self/limits', 'utf8')
-    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+    return openFilesLimitIn(readFileSync('/proc/self/limits', 'utf8'))
   } catch {
     // Not Linux.
     return Number.POSITIVE_INFINITY

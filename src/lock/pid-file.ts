@@ -1,8 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import { withFile } from '../file-error.ts'
 import { identityOf } from '../files/identity.ts'
-import { putInPlace } from '../files/put-in-place.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import { readOwned } from '../trust.ts'
 import { pidIn } from './holder.ts'
 
@@ -26,16 +25,9 @@ export class PidFile {
     this.#path = path
   }
 
-  /** By temporary file and rename, so that nobody reads half a PID, and no link is followed. */
   write(): void {
-    const temporary = `${this.#path}.${process.pid}`
-    rmSync(temporary, { force: true })
-    withFile('write the PID file', this.#path, () =>
-      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: 'wx' }),
-    )
-    const identity = identityOf(temporary)
-    putInPlace(temporary, this.#path)
-    this.#identity = identity
+    const text = `${process.pid}\n`
+    this.#identity = replaceFile(this.#path, { what: 'the PID file', text, mode: 0o644 })
   }
 
   /** Whether it is as it was written; true when it was not written yet. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pmx from '@pm2/io/build/main/pmx.js'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
+import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { withVisibleTexts } from '../visible.ts'
@@ -55,10 +56,10 @@ export const actions: Readonly<Record<string, Action>> = {
   scale: {
     withinMs: patientMs,
     parameter: {
-      must: 'a number from 1 to 1024',
+      must: workersAllowed,
       example: '4',
       // What a number could also be written as, such as 1e3, is more likely to be a slip.
-      isRight: (text) => /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 1_024,
+      isRight: (text) => /^\d+$/.test(text) && isWorkerCount(Number(text)),
     },
     perform: (ask, text) => ask('scale', { workers: Number(text) }),
   },

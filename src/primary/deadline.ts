@@ -1,5 +1,4 @@
-/** The longest that a timer can wait, in milliseconds. */
-const maxTimerMs = 2_147_483_647
+import { maxTimerMs } from '../clock.ts'
 
 /** A moment by which something must be over; there is one at a time. */
 export class Deadline {

@@ -1,4 +1,5 @@
 import { openSync, readdirSync, readSync } from 'node:fs'
+import { openFilesLimitIn } from '../open-files-limit.ts'
 
 /** Long enough for what the kernel writes into `/proc/self/limits`. */
 const limitsBytes = 4_096
@@ -13,8 +14,7 @@ export class OpenFiles {
     if (this.#limits === undefined) return Number.POSITIVE_INFINITY
     const bytes = Buffer.alloc(limitsBytes)
     const length = readSync(this.#limits, bytes, 0, limitsBytes, 0)
-    const limits = bytes.toString('latin1', 0, length)
-    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+    return openFilesLimitIn(bytes.toString('latin1', 0, length))
   }
 
   /** How many more can be opened; infinite where that cannot be known. */

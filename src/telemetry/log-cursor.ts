@@ -1,6 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { identityOf } from '../files/identity.ts'
-import { putInPlace } from '../files/put-in-place.ts'
+import { replaceFile } from '../files/replace-file.ts'
 
 /** How far a log has been shown: so many bytes of the file that had this id (`logIdOf`). */
 export interface LogPosition {
@@ -30,10 +30,8 @@ export class LogCursor {
   }
 
   write({ offset, fileId }: LogPosition): void {
-    const temporary = `${this.#path}.${process.pid}`
-    rmSync(temporary, { force: true })
-    writeFileSync(temporary, `${offset} ${fileId}\n`, { mode: 0o600, flag: 'wx' })
-    putInPlace(temporary, this.#path)
+    const text = `${offset} ${fileId}\n`
+    replaceFile(this.#path, { what: 'the log cursor', text, mode: 0o600 })
     this.#isWritten = true
   }
 

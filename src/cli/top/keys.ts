@@ -1,3 +1,5 @@
+import { withinWorkers } from '../../config/worker-count.ts'
+
 /** What the keys are about at the moment. */
 export type Mode =
   | { readonly kind: 'watching' }
@@ -18,10 +20,6 @@ export interface Pressed {
   readonly mode: Mode
   readonly command?: Command
 }
-
-/** The most and the fewest workers that a service may have. */
-const most = 1_024
-const fewest = 1
 
 export const watching: Mode = { kind: 'watching' }
 
@@ -78,7 +76,7 @@ function choose(key: string, workers: number | undefined): Pressed {
 
 function scaled(workers: number, key: '+' | '-'): Mode {
   const wanted = workers + (key === '+' ? 1 : -1)
-  return { kind: 'scale', workers: Math.min(most, Math.max(fewest, wanted)) }
+  return { kind: 'scale', workers: withinWorkers(wanted) }
 }
 
 /** Anything but a yes or a no leaves the question open: it was perhaps meant for something else. */

@@ -1,0 +1,27 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { withFile } from '../file-error.ts'
+import { identityOf } from './identity.ts'
+import { putInPlace } from './put-in-place.ts'
+
+/** What goes into a file, and what for. */
+export interface Replacement {
+  /** The file's name in an error, such as "the PID file". */
+  readonly what: string
+  readonly text: string
+  readonly mode: number
+}
+
+/**
+ * Writes a file anew, by a temporary file and a rename: nobody reads half of it, and no link is followed.
+ *
+ * @returns the new file's identity
+ * @throws a file error that names the path
+ */
+export function replaceFile(path: string, { what, text, mode }: Replacement): string | undefined {
+  const temporary = `${path}.${process.pid}`
+  rmSync(temporary, { force: true })
+  withFile(`write ${what}`, path, () => writeFileSync(temporary, text, { mode, flag: 'wx' }))
+  const identity = identityOf(temporary)
+  putInPlace(temporary, path)
+  return identity
+}
