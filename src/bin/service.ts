@@ -10,7 +10,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
 import { PidFile } from '../lock/pid-file.ts'
-import type { SignalAction } from '../lifecycle/signal-table.ts'
+import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
 import type { StopResult } from '../primary/drain.ts'
 import type { ReloadRequest } from '../primary/deployer.ts'
 import { Primary } from '../primary/primary.ts'
@@ -333,7 +333,7 @@ export class Service {
     // Whoever has renamed the log says so by HUP; and after a pause, much may have been taken away.
     if (action === 'reload' || action === 'resume') void this.#kept.check()
     const { successorPid } = this.primary
-    if (successorPid !== undefined && meantForService.has(action)) {
+    if (successorPid !== undefined && signalTable[signal]?.meantFor === 'service') {
       this.#passOn(action, signal)
       return
     }
@@ -370,6 +370,3 @@ export class Service {
     }
   }
 }
-
-/** What a signal to this process asks of the service, whichever process that is by now. */
-const meantForService: ReadonlySet<SignalAction> = new Set(['reload', 'upgrade', 'stop'])

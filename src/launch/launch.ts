@@ -9,7 +9,7 @@ import { cleanEnvironment, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments, refuseWaitingDebugger } from '../debugger.ts'
 import { HelloserverError } from '../errors.ts'
-import { type Listed, signalTable } from '../lifecycle/signal-table.ts'
+import { signalTable } from '../lifecycle/signal-table.ts'
 import { cannotSpawn, startProcess } from '../start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import { withFile } from '../file-error.ts'
@@ -40,7 +40,7 @@ export async function launch(files: RunFiles, environment: Environment): Promise
     const end = await launchOnce(files, environment)
     if ('report' in end) return decodeReport(end.report)
     // What is on disk is what it asked for, and what a start reads.
-    if (end.signal !== undefined && asksForStart.has(signalTable[end.signal])) continue
+    if (end.signal !== undefined && signalTable[end.signal]?.atBirth === 'start again') continue
     throw wordlessEnd(end.signal, files.logFile)
   }
 }
@@ -71,10 +71,6 @@ function signalOf(status: number | null): NodeJS.Signals | undefined {
   const signals = Object.entries(system.signals) as [NodeJS.Signals, number][]
   return signals.find(([, number]) => 128 + number === status)?.[0]
 }
-
-/** Signals that end a daemon only because it has no listeners yet, by what they ask for. */
-const asksForStart = new Set<Listed | undefined>(['reload', 'upgrade'])
-const asksForEnd = new Set<Listed | undefined>(['stop', 'terminate', 'interrupt'])
 
 /** @throws HelloserverError `CANNOT_SPAWN` */
 function spawned(files: RunFiles, environment: Environment): Promise<ChildProcess> {
@@ -122,7 +118,8 @@ function wordlessEnd(signal: NodeJS.Signals | undefined, logFile: string): Hello
       `The primary died before it could say why; see ${logFile}`,
     )
   }
-  const code = asksForEnd.has(signalTable[signal]) ? 'STOPPING' : 'BOOT_FAILED'
+  const wasStopped = signalTable[signal]?.atBirth === 'was stopped'
+  const code = wasStopped ? 'STOPPING' : 'BOOT_FAILED'
   return new HelloserverError(code, `The primary was ended by ${signal} before it served`)
 }
 

@@ -8,7 +8,37 @@ export type SignalAction =
   | 'resume'
   | 'fatal'
 
-export type Listed = SignalAction | 'ignore'
+/** What a signal does to each kind of process that may get it. */
+export interface SignalRow {
+  /** In the primary. */
+  readonly action: SignalAction | 'ignore'
+  /** Whom it is meant for: the service, whichever process that is after an upgrade, or the very process that gets it. */
+  readonly meantFor: 'service' | 'process'
+  /**
+   * In a worker, which gets it when it is sent to the process group (a terminal's Ctrl-C, `kill -HUP -PGID`): what the
+   * primary acts on, or ignores, must not end a worker.
+   */
+  readonly inWorker: 'ignore' | 'default'
+  /** In the bridge: `forward` sends it on to the primary. */
+  readonly inBridge: 'forward' | 'default'
+  /** What the launcher makes of a primary that it ended before that had listeners. */
+  readonly atBirth: 'start again' | 'was stopped' | 'has failed'
+}
+
+const fatal: SignalRow = {
+  action: 'fatal',
+  meantFor: 'process',
+  inWorker: 'default',
+  inBridge: 'default',
+  atBirth: 'has failed',
+}
+const resume: SignalRow = { ...fatal, action: 'resume' }
+const ignored: SignalRow = { ...fatal, action: 'ignore', inWorker: 'ignore' }
+const control: Omit<SignalRow, 'action' | 'atBirth'> = {
+  meantFor: 'service',
+  inWorker: 'ignore',
+  inBridge: 'forward',
+}
 
 /**
  * The signals table: what each signal does, in the C skeleton's three groups (control, fatal, ignored).
@@ -18,31 +48,50 @@ export type Listed = SignalAction | 'ignore'
  * ever with the port held, instead of ending the process ("Signal events" in Node's documentation
  * warns of it). The next start finds what was left and says so.
  */
-export const signalTable: Readonly<Partial<Record<NodeJS.Signals, Listed>>> = {
-  SIGHUP: 'reload',
-  SIGUSR1: 'stop',
-  SIGUSR2: 'upgrade',
-  SIGTERM: 'terminate',
-  SIGINT: 'interrupt',
-  SIGCONT: 'resume',
+export const signalTable: Readonly<Partial<Record<NodeJS.Signals, SignalRow>>> = {
+  // A primary that is just starting reads what is on disk anyway, which is what HUP and USR2 ask for.
+  SIGHUP: { ...control, action: 'reload', atBirth: 'start again' },
+  SIGUSR1: { ...control, action: 'stop', atBirth: 'was stopped' },
+  SIGUSR2: { ...control, action: 'upgrade', atBirth: 'start again' },
+  SIGTERM: {
+    action: 'terminate',
+    meantFor: 'process',
+    inWorker: 'default',
+    inBridge: 'forward',
+    atBirth: 'was stopped',
+  },
+  SIGINT: {
+    action: 'interrupt',
+    meantFor: 'process',
+    inWorker: 'ignore',
+    inBridge: 'default',
+    atBirth: 'was stopped',
+  },
+  SIGCONT: resume,
 
-  SIGQUIT: 'fatal',
-  SIGTRAP: 'fatal',
-  SIGABRT: 'fatal',
-  SIGSTKFLT: 'fatal',
-  SIGPWR: 'fatal',
-  SIGSYS: 'fatal',
+  SIGQUIT: fatal,
+  SIGTRAP: fatal,
+  SIGABRT: fatal,
+  SIGSTKFLT: fatal,
+  SIGPWR: fatal,
+  SIGSYS: fatal,
 
-  SIGPIPE: 'ignore',
-  SIGALRM: 'ignore',
-  SIGTSTP: 'ignore',
-  SIGTTIN: 'ignore',
-  SIGTTOU: 'ignore',
-  SIGURG: 'ignore',
-  SIGXCPU: 'ignore',
-  SIGXFSZ: 'ignore',
-  SIGVTALRM: 'ignore',
-  SIGPROF: 'ignore',
-  SIGIO: 'ignore',
-  SIGCHLD: 'ignore',
+  SIGPIPE: ignored,
+  SIGALRM: ignored,
+  SIGTSTP: ignored,
+  SIGTTIN: ignored,
+  SIGTTOU: ignored,
+  SIGURG: ignored,
+  SIGXCPU: ignored,
+  SIGXFSZ: ignored,
+  SIGVTALRM: ignored,
+  SIGPROF: ignored,
+  SIGIO: ignored,
+  SIGCHLD: ignored,
+}
+
+/** The signals whose row passes `test`, in the order of the table. */
+export function signalsWith(test: (row: SignalRow) => boolean): NodeJS.Signals[] {
+  const rows = Object.entries(signalTable) as [NodeJS.Signals, SignalRow][]
+  return rows.filter(([, row]) => test(row)).map(([signal]) => signal)
 }

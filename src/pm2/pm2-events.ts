@@ -1,8 +1,9 @@
 import { ambient } from '../config/environment.ts'
 import { closeDebugger } from '../debugger.ts'
+import { signalsWith } from '../lifecycle/signal-table.ts'
 import type { AskedBy } from './dismissal.ts'
 
-const forwarded = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const
+const forwarded = signalsWith(({ inBridge }) => inBridge === 'forward')
 
 /** pm2 ends this process, for a reason that only its record has. A signal may also be somebody else's. */
 export interface Dismissal {

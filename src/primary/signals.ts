@@ -1,4 +1,4 @@
-import { type Listed, type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
+import { type SignalAction, type SignalRow, signalTable } from '../lifecycle/signal-table.ts'
 
 interface Caught {
   readonly signal: NodeJS.Signals
@@ -14,11 +14,11 @@ let handler: Handler | undefined
  * Installs every listener, before anything else is loaded; what arrives before `onSignal` is kept for it.
  */
 export function catchSignals(): void {
-  for (const [signal, listed] of Object.entries(signalTable) as [NodeJS.Signals, Listed][]) {
+  for (const [signal, { action }] of Object.entries(signalTable) as [NodeJS.Signals, SignalRow][]) {
     process.on(signal, () => {
-      if (listed === 'ignore') return
-      if (handler === undefined) early.push({ signal, action: listed })
-      else handler(listed, signal)
+      if (action === 'ignore') return
+      if (handler === undefined) early.push({ signal, action })
+      else handler(action, signal)
     })
   }
 }
