@@ -7,6 +7,12 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** An endpoint that a socket is bound to. */
+export interface BoundEndpoint extends Endpoint {
+  /** The port that the socket got: another one than `port` where that was 0, which is any free one. */
+  readonly boundPort: number
+}
+
 /** For people: `127.0.0.1:30153`, `[::]:30153`, `localhost:30153`. */
 export function endpointText({ host, port }: Endpoint): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`

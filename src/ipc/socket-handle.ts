@@ -1,6 +1,7 @@
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
 import { type Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
+import type { BoundEndpoint } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 
 /**
@@ -27,6 +28,11 @@ export interface Remote {
 export interface ListeningHandle {
   onconnection: (status: number, handle?: SocketHandle) => void
   close(): void
+}
+
+/** A listening socket with the endpoint that it was configured for: what an upgrade passes on. */
+export interface BoundListener extends BoundEndpoint {
+  readonly handle: ListeningHandle
 }
 
 /**

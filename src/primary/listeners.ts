@@ -1,20 +1,10 @@
 import type { AddressInfo } from 'node:net'
-import type { Config } from '../config/load.ts'
-import { endpointText } from '../endpoint.ts'
+import { type Endpoint, endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Listener } from './listener.ts'
-
-/** Where to listen, as it is configured. */
-export type Place = Pick<Config, 'host' | 'port'>
-
-/** A listening socket, where it was configured to be, and the port that it got. */
-export interface ListenerEstate extends Place {
-  readonly boundPort: number
-  readonly listener: ListeningHandle
-}
 
 /** A change of the address that is under way; it ends in one of the two. */
 export interface Move {
@@ -35,7 +25,7 @@ export class Listeners {
   #current: Listener | undefined
   /** The socket is a service manager's, which holds it while this process does not run. */
   #isGiven = false
-  #place: Place | undefined
+  #endpoint: Endpoint | undefined
 
   constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
     this.#onConnection = onConnection
@@ -48,66 +38,61 @@ export class Listeners {
   }
 
   /** Binds the first address. Throws as `Listener.listen` does. */
-  async listen(place: Place): Promise<void> {
-    this.#current = await this.#open((listener) => listener.listen(place.host, place.port))
-    this.#place = place
+  async listen(endpoint: Endpoint): Promise<void> {
+    this.#current = await this.#open((listener) => listener.listen(endpoint.host, endpoint.port))
+    this.#endpoint = endpoint
   }
 
-  /** Listens on a descriptor that this process was given for `place`. Throws as `Listener.adoptFd` does. */
-  async adoptFd(fd: number, place: Place): Promise<void> {
+  /** Listens on a descriptor that this process was given for `endpoint`. Throws as `Listener.adoptFd` does. */
+  async adoptFd(fd: number, endpoint: Endpoint): Promise<void> {
     this.#isGiven = true
     this.#current = await this.#open((listener) => listener.adoptFd(fd))
-    this.#place = place
+    this.#endpoint = endpoint
   }
 
-  /** Goes on listening on a socket that another process has bound for `place`. */
-  async adopt(handle: ListeningHandle, place: Place): Promise<void> {
+  /** Goes on listening on a socket that another process has bound for `endpoint`. */
+  async adopt(handle: ListeningHandle, endpoint: Endpoint): Promise<void> {
     this.#current = await this.#open((listener) => listener.adopt(handle))
-    this.#place = place
+    this.#endpoint = endpoint
   }
 
   /** What passes the listening socket on to another process, and what it was bound for; undefined when there is none. */
-  get estate(): ListenerEstate | undefined {
-    const { host, port } = this.#place ?? {}
+  get bound(): BoundListener | undefined {
     const boundPort = this.address?.port
-    if (
-      this.#current === undefined ||
-      host === undefined ||
-      port === undefined ||
-      boundPort === undefined
-    ) {
+    if (this.#current === undefined || this.#endpoint === undefined || boundPort === undefined) {
       return undefined
     }
-    return { listener: this.#current.handle, host, port, boundPort }
+    const { host, port } = this.#endpoint
+    return { handle: this.#current.handle, host, port, boundPort }
   }
 
   /**
-   * Binds another address, when `place` is one; what either accepts from now on is served.
+   * Binds another address, when `endpoint` is one; what either accepts from now on is served.
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
-  async move(place: Place): Promise<Move> {
-    if (this.#isGiven) this.#mustStay(place)
+  async move(endpoint: Endpoint): Promise<Move> {
+    if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
     // It may begin to listen, at the old address, before the new one is to be had.
     if (old === undefined)
       return {
         finish: async () => {
-          if (this.#current !== undefined) await (await this.move(place)).finish()
+          if (this.#current !== undefined) await (await this.move(endpoint)).finish()
         },
         cancel: async () => {},
       }
-    if (this.#isHere(place))
-      return { finish: async () => this.#settle(place), cancel: async () => {} }
-    const next = await this.#open((listener) => listener.listen(place.host, place.port)).catch(
-      (error: unknown) => {
-        throw this.#explain(error, place)
-      },
-    )
+    if (this.#isHere(endpoint))
+      return { finish: async () => this.#settle(endpoint), cancel: async () => {} }
+    const next = await this.#open((listener) =>
+      listener.listen(endpoint.host, endpoint.port),
+    ).catch((error: unknown) => {
+      throw this.#explain(error, endpoint)
+    })
     return {
       finish: async () => {
         this.#current = next
-        this.#settle(place)
+        this.#settle(endpoint)
         await this.#finish(old)
       },
       cancel: () => this.#finish(next),
@@ -115,15 +100,15 @@ export class Listeners {
   }
 
   /**
-   * Why no process can listen at `place` as long as this one listens, in a sentence; undefined when one can, or when it is
+   * Why no process can listen at `endpoint` as long as this one listens, in a sentence; undefined when one can, or when it is
    * the same place.
    */
-  conflictWith(place: Place): string | undefined {
+  conflictWith(endpoint: Endpoint): string | undefined {
     const own = this.address
-    if (own === undefined || own.port !== place.port || this.#isHere(place)) return undefined
-    if (![own.address, place.host].some((host) => everyAddress.has(host))) return undefined
+    if (own === undefined || own.port !== endpoint.port || this.#isHere(endpoint)) return undefined
+    if (![own.address, endpoint.host].some((host) => everyAddress.has(host))) return undefined
     const here = endpointText({ host: own.address, port: own.port })
-    return `nobody can listen on ${endpointText(place)} while this service listens on ${here}`
+    return `nobody can listen on ${endpointText(endpoint)} while this service listens on ${here}`
   }
 
   /** Accepts who has connected by now, and stops. */
@@ -158,34 +143,34 @@ export class Listeners {
     if (this.#listeners.delete(listener)) listener.close()
   }
 
-  #settle(place: Place): void {
-    this.#place = place
+  #settle(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
   }
 
   /** Port 0 stays the free port that it took; naming that one is no change either. */
-  #isHere({ host, port }: Place): boolean {
-    if (host !== this.#place?.host) return false
-    return port === this.#place.port || port === this.address?.port
+  #isHere({ host, port }: Endpoint): boolean {
+    if (host !== this.#endpoint?.host) return false
+    return port === this.#endpoint.port || port === this.address?.port
   }
 
-  #mustStay(place: Place): void {
+  #mustStay(endpoint: Endpoint): void {
     for (const key of ['host', 'port'] as const) {
-      const from = this.#place?.[key]
-      if (from === place[key]) continue
+      const from = this.#endpoint?.[key]
+      if (from === endpoint[key]) continue
       throw new HelloserverError(
         'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${place[key]}: the socket is inherited, and its address is the service manager's to change`,
+        `The ${key} cannot change from ${from} to ${endpoint[key]}: the socket is inherited, and its address is the service manager's to change`,
       )
     }
   }
 
   /** The system lets nobody listen on one port of an address and of all addresses, not even the same process. */
-  #explain(error: unknown, place: Place): unknown {
+  #explain(error: unknown, endpoint: Endpoint): unknown {
     const own = this.address
-    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== place.port) return error
+    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== endpoint.port) return error
     return new HelloserverError(
       'ADDRESS_TAKEN',
-      `Cannot listen on ${endpointText(place)} while this service listens on ${endpointText({ host: own.address, port: own.port })}; change the port too, or use "helloserver restart"`,
+      `Cannot listen on ${endpointText(endpoint)} while this service listens on ${endpointText({ host: own.address, port: own.port })}; change the port too, or use "helloserver restart"`,
       { cause: error },
     )
   }

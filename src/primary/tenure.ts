@@ -11,7 +11,8 @@ import { assertPresent } from '../network/presence.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Waiting } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { Offer, OfferedListener } from '../upgrade/predecessor.ts'
+import type { BoundListener } from '../ipc/socket-handle.ts'
+import type { Offer } from '../upgrade/predecessor.ts'
 import type { Estate } from '../upgrade/successor.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { listenFailure } from './listener.ts'
@@ -56,7 +57,7 @@ export class Tenure {
   readonly #begun = deferred<void>()
   #hasBegun = false
   /** A socket that a predecessor has passed on, until it is used. */
-  #offered: OfferedListener | undefined
+  #offered: BoundListener | undefined
   /** A predecessor listens: what cannot listen in its place must not take it. */
   #succeedsListener = false
   /** What keeps this host from listening where it may. */
@@ -115,7 +116,7 @@ export class Tenure {
     const { machine, listeners } = this.#options
     // While it changes hands nobody asks for it.
     if (machine.state === 'standby') this.passOn()
-    return { lock: lock.abstractHandle, place: listeners.estate, hold: () => this.lease.hold }
+    return { lock: lock.abstractHandle, listener: listeners.bound, hold: () => this.lease.hold }
   }
 
   /** Another process of this host goes on with the lease. */

@@ -1,4 +1,5 @@
 import type { RestartOnly } from '../config/restart-only.ts'
+import type { BoundEndpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/events.ts'
@@ -36,13 +37,8 @@ export interface Inheritance extends Tally {
 export type ToSuccessor =
   /** Bring the workers up. */
   | ({ readonly kind: 'begin' } & Inheritance)
-  /** With the socket that the service listens on, where its configuration had it, and the port that it got. */
-  | {
-      readonly kind: 'listener'
-      readonly host: string
-      readonly port: number
-      readonly boundPort: number
-    }
+  /** With the socket that the service listens on. */
+  | ({ readonly kind: 'listener' } & BoundEndpoint)
   /** The service stands by: there is no socket that it listens on. */
   | { readonly kind: 'no-listener' }
   /** With the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */

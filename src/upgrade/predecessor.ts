@@ -1,7 +1,7 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../deferred.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
-import type { ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
@@ -22,18 +22,9 @@ export interface PredecessorListener {
   onGone(): void
 }
 
-/** The listening socket, and where the predecessor's configuration had it. */
-export interface OfferedListener {
-  readonly handle: ListeningHandle
-  readonly host: string
-  readonly port: number
-  /** The port that it got, where the configuration left that open. */
-  readonly boundPort: number
-}
-
 /** What this process takes over: the listening socket unless the service stands by, and the lease if it has one. */
 export interface Offer {
-  readonly listener: OfferedListener | undefined
+  readonly listener: BoundListener | undefined
   readonly hold: Hold | null
 }
 
@@ -41,7 +32,7 @@ export interface Offer {
 export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
   readonly #lock = deferred<ListeningHandle | undefined>()
-  readonly #listener = deferred<OfferedListener | undefined>()
+  readonly #listener = deferred<BoundListener | undefined>()
   readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
   readonly #pid = process.ppid
@@ -99,7 +90,7 @@ export class Predecessor {
   /** Says that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
   async takeOver(): Promise<{
     lock: ListeningHandle | undefined
-    listener: OfferedListener | undefined
+    listener: BoundListener | undefined
   }> {
     this.#tell({ kind: 'prepared' })
     return { lock: await this.#lock.promise, listener: await this.#listener.promise }

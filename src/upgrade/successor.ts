@@ -8,7 +8,12 @@ import { deferred } from '../deferred.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { startProcess } from '../start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
-import { type ListeningHandle, type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
+import {
+  type BoundListener,
+  type ListeningHandle,
+  type SocketHandle,
+  sendHandle,
+} from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
@@ -43,16 +48,9 @@ export interface Estate {
   /** The lock of releases up to 0.1; undefined where a stranger has its name. */
   readonly lock: ListeningHandle | undefined
   /** The listening socket; undefined for a service that stands by. */
-  readonly place: OwnedListener | undefined
+  readonly listener: BoundListener | undefined
   /** The lease, as it is when the word is given. */
   readonly hold: () => Hold | null
-}
-
-interface OwnedListener {
-  readonly listener: ListeningHandle
-  readonly host: string
-  readonly port: number
-  readonly boundPort: number
 }
 
 /** What became of a connection that was passed on: `lost` with the process that it was passed to, or that one hangs. */
@@ -132,13 +130,13 @@ export class Successor {
    *
    * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
    */
-  async equip({ lock, place }: Estate): Promise<void> {
+  async equip({ lock, listener }: Estate): Promise<void> {
     if (lock === undefined) void this.#tell({ kind: 'lock' })
     else this.#send({ kind: 'lock' }, lock)
-    if (place === undefined) void this.#tell({ kind: 'no-listener' })
+    if (listener === undefined) void this.#tell({ kind: 'no-listener' })
     else {
-      const { listener, ...where } = place
-      this.#send({ kind: 'listener', ...where }, listener)
+      const { handle, ...endpoint } = listener
+      this.#send({ kind: 'listener', ...endpoint }, handle)
     }
     await this.#until('holding')
   }
