@@ -1,10 +1,10 @@
 /**
- * What pm2 reads. An entry is a service: its name names its PID file and its control socket, its `env`
- * overrides its configuration file.
+ * pm2's configuration. Each entry is a service: the PID file and the control socket are named after it, and
+ * its `env` overrides its configuration file.
  *
- * The timeouts belong together: `kill_timeout` must be longer than the configuration's `drain.announceMs`
- * and `drain.timeoutMs` together, `listen_timeout` longer than twice `reload.readyTimeoutMs`; the service
- * warns in its log when they are not.
+ * The timeouts depend on the configuration: `kill_timeout` must exceed the sum of `drain.announceMs` and
+ * `drain.timeoutMs`, and `listen_timeout` must exceed twice `reload.readyTimeoutMs`; the service logs a
+ * warning when they do not.
  */
 const service = (name, env = {}) => ({
   name,
@@ -17,7 +17,7 @@ const service = (name, env = {}) => ({
   shutdown_with_message: true,
   kill_timeout: 60_000,
   treekill: false,
-  // 2: one process too many. 3: the service was ended on purpose. 78: the configuration must be mended first.
+  // 2: a superfluous process. 3: the service was stopped on purpose. 78: the configuration must be fixed first.
   stop_exit_codes: [2, 3, 78],
   exp_backoff_restart_delay: 100,
   pmx: false,
@@ -27,6 +27,6 @@ const service = (name, env = {}) => ({
 
 export const apps = [
   service('helloserver'),
-  // A second service is one more line:
+  // Each further service takes one more line:
   // service('whois'),
 ]

@@ -72,9 +72,9 @@ export const configSchema = z.strictObject(
       .transform((host) => parseHost(host) ?? host)
       .prefault('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
-    port: integer(0, 65_535, 30_153, 'TCP port; 0 takes any free one'),
+    port: integer(0, 65_535, 30_153, 'TCP port; 0 picks a free one'),
     workers: workerCount('auto').describe(
-      'Worker processes; "auto" is one for each core, or for what a control group grants of them ["auto"]',
+      'Number of worker processes; "auto" is one for each core that the process may use, within the CPU quota of its control group ["auto"]',
     ),
     logLevel: z
       .enum(logLevels, { error: `one of ${logLevels.join(', ')}` })
@@ -84,22 +84,24 @@ export const configSchema = z.strictObject(
       access: z
         .boolean({ error: 'true or false' })
         .default(false)
-        .describe('A log line for each connection, at its end [false]'),
+        .describe('Whether each connection is logged when it ends [false]'),
       syslog: z
         .string({ error: syslogTargets })
         .regex(syslogPattern, { error: syslogTargets })
         .refine(isSyslogTarget, { error: syslogTargets })
         .default('off')
-        .describe(`Where log lines go besides, with facility LOCAL0: ${syslogTargets} ["off"]`),
+        .describe(
+          `Additional destination of log lines, with facility LOCAL0: ${syslogTargets} ["off"]`,
+        ),
     }),
     queue: section({
-      max: integer(0, 1_000_000, 10_000, 'Connections that may wait for a worker'),
+      max: integer(0, 1_000_000, 10_000, 'How many connections may wait for a worker'),
       maxWaitMs: milliseconds(30_000, 'How long a connection may wait'),
       maxPerClient: integer(
         0,
         1_000_000,
         0,
-        'Open connections for each client address; 0 is no limit',
+        'How many connections each client address may have open; 0 means no limit',
       ),
     }),
     connection: section({
@@ -107,24 +109,24 @@ export const configSchema = z.strictObject(
         2,
         16_777_216,
         1024,
-        'So many bytes without a complete line are refused, its CRLF included',
+        'Length in bytes at which a line is refused, its CRLF included',
       ),
       readTimeoutMs: milliseconds(30_000, 'How long one read may wait for the client'),
-      deadlineMs: milliseconds(60_000, 'How long one connection may take altogether'),
+      deadlineMs: milliseconds(60_000, 'How long handling one connection may take in total'),
       lingerMs: milliseconds(2_000, 'How long the closing handshake may take', 0),
     }),
     drain: section({
       announceMs: milliseconds(
         0,
-        'How long a stop goes on accepting while the state already says "draining"; 0 is not at all',
+        'How long a stop keeps accepting while the state already says "draining" (0: not at all)',
         0,
       ),
-      timeoutMs: milliseconds(30_000, 'How long a stop may serve what is queued and in hand', 0),
+      timeoutMs: milliseconds(30_000, 'How long a stop may serve queued and active connections', 0),
     }),
     reload: section({
-      readyTimeoutMs: milliseconds(15_000, 'How long a worker may take to get ready'),
+      readyTimeoutMs: milliseconds(15_000, 'How long a worker may take to become ready'),
       surge: workerCount('all').describe(
-        'So many new workers at a time take over from as many old ones; "all" at once ["all"]',
+        'How many workers are replaced at a time; "all" replaces all at once ["all"]',
       ),
     }),
     recycle: section({
@@ -132,23 +134,27 @@ export const configSchema = z.strictObject(
         0,
         1_000_000_000,
         0,
-        'A worker is replaced after so many connections, give or take a tenth; 0 is never',
+        'Number of connections after which a worker is replaced, give or take a tenth; 0 means never',
       ),
-      maxAgeMs: milliseconds(0, 'Age at which a worker is replaced; 0 is never', 0),
+      maxAgeMs: milliseconds(0, 'Age at which a worker is replaced (0: never)', 0),
       maxRssMb: integer(
         0,
         1_048_576,
         0,
-        'Memory in MiB past which a worker is replaced; 0 is never',
+        'Memory in MiB above which a worker is replaced; 0 means never',
       ),
     }),
     watchdog: z
       .strictObject(
         {
-          heartbeatMs: milliseconds(1_000, 'How often a worker says that its event loop turns', 10),
+          heartbeatMs: milliseconds(
+            1_000,
+            'How often a worker reports that its event loop is running',
+            10,
+          ),
           hungAfterMs: milliseconds(
             10_000,
-            'Silence after which a worker is killed, at least two heartbeats',
+            'How long a worker may be silent before it is killed (at least two heartbeats)',
             20,
           ),
         },
@@ -165,25 +171,30 @@ export const configSchema = z.strictObject(
         .enum(leaseModes, { error: `one of ${leaseModes.join(', ')}` })
         .optional()
         .describe(
-          'With Redis: "exclusive" lets one host serve, "slots" so many as lease.slots says, "off" all; without Redis only "off" ["exclusive" with Redis, "off" without]',
+          'With Redis, "exclusive" lets one host serve, "slots" as many as lease.slots, "off" all; without Redis, only "off" is allowed ["exclusive" with Redis, "off" without]',
         ),
-      slots: integer(1, 1_000, 1, 'In the mode "slots": how many hosts may serve at a time'),
+      slots: integer(
+        1,
+        1_000,
+        1,
+        'How many hosts may serve at a time in mode "slots"; the same on all hosts',
+      ),
       ttlMs: milliseconds(
         3_000,
-        'How long a host that is not heard from keeps the lease; the same on all hosts',
+        'How long the lease lasts without a renewal (the same on all hosts)',
         500,
       ),
       onLoss: z
         .enum(['finish', 'abort'], { error: 'finish or abort' })
         .default('finish')
         .describe(
-          'What becomes of connections in hand when the lease is lost: they may "finish", or their signal is aborted and they are closed ["finish"]',
+          'Fate of active connections when the lease is lost: "finish" lets them end normally, "abort" aborts their signal and closes them ["finish"]',
         ),
       replicas: integer(
         0,
         100,
         0,
-        'So many replicas of Redis must have what is granted or renewed, or it does not count; 0 asks none',
+        'How many replicas of Redis must confirm a grant or a renewal before it counts; 0 requires none',
       ),
       host: z
         .string({ error: 'a name' })
@@ -196,11 +207,11 @@ export const configSchema = z.strictObject(
         1,
         1_000,
         1,
-        'With Redis: how many hosts may be down at a time, for stops, restarts and reloads that take workers away; the same on all hosts',
+        'How many hosts that share a Redis may be down at a time for stops, restarts and reloads that remove workers; the same on all hosts',
       ),
       returnMs: milliseconds(
         10_000,
-        'With Redis: how long a host that has stopped is expected back, and counts as down',
+        'How long a host that shares a Redis counts as down after it has stopped',
         0,
       ),
     }),
@@ -208,7 +219,7 @@ export const configSchema = z.strictObject(
       http: httpAddress
         .default(false)
         .describe(
-          'The web page, health and metrics: a port of 127.0.0.1, "address:port", or true for "127.0.0.1:30154" [false]',
+          'Where the web page, health checks and metrics listen: a port of 127.0.0.1, "address:port", or true for "127.0.0.1:30154" [false]',
         ),
       hosts: z
         .array(
@@ -218,19 +229,21 @@ export const configSchema = z.strictObject(
           { error: 'a list of host names' },
         )
         .default([])
-        .describe('Further host names that the page may be asked for by, as behind a proxy [[]]'),
+        .describe(
+          'Additional host names accepted in the Host header of requests to the page, such as that of a proxy [[]]',
+        ),
       tokenFile: z
         .string({ error: 'a path' })
         .min(1, { error: 'a path' })
         .optional()
         .describe(
-          'File with the token that lets somebody reload and scale; not for everybody to read, and needed when other hosts can reach the page',
+          'File with the token that authorizes reloads and scaling; must not be world-readable, and is required when other hosts can reach the page',
         ),
     }),
     app: z
       .record(z.string(), z.unknown(), { error: 'an object' })
       .default({})
-      .describe("The app's own settings, handed to it as they are"),
+      .describe("The app's own settings, passed to it unchanged"),
   },
   { error: sectionError },
 )
