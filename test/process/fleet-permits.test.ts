@@ -94,6 +94,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
   async function insist([one, two, three]: Three): Promise<void> {
     await playDead(one, two)
     two.signal('SIGUSR1')
+    await waits(two, 1)
     await two.sandbox.logged(/waiting for a permit: 1st in line; down now: web1 \(dead\)/)
     two.signal('SIGUSR1')
     await two.sandbox.assertNothingLeft()
