@@ -18,7 +18,7 @@ type Three = readonly [Service, Service, Service]
 /** Takes its time to end. */
 const slow = `import { setTimeout as delay } from 'node:timers/promises'
 export default {
-  async handle(connection) { await connection.write('hello') },
+  async handle(connection) { await connection.write((await connection.readLine()) ?? '') },
   async teardown() { await delay(300) },
 }`
 
