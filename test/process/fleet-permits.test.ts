@@ -8,7 +8,7 @@ import { signalTo } from '../helpers/processes.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import type { CommandResult } from '../helpers/sandbox.ts'
 import { counted, type Service, startIn } from '../helpers/service.ts'
-import { serviceAt } from '../helpers/service-in.ts'
+import { serviceAt, statusIn } from '../helpers/service-in.ts'
 import { pidIn } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
@@ -132,8 +132,8 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
         ['serving', 'serving', 'serving'],
       )
     })
-    const anew = services.map(async ({ sandbox, status }) => {
-      const { pid, listen } = await status()
+    const anew = services.map(async ({ sandbox }) => {
+      const { pid, listen } = await statusIn(sandbox)
       return serviceAt(sandbox, pid, listen.port)
     })
     const [one, two, three] = (await Promise.all(anew)) as unknown as Three
