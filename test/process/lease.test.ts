@@ -253,4 +253,13 @@ describe('lease', { concurrency: 2 }, () => {
     await first.stop()
     assert.equal((await becomes(third, 'serving')).lease?.slot, slots[0])
   })
+
+  test('with the mode "off" every host serves', async (t) => {
+    const hosts = await Hosts.of(t, { lease: { mode: 'off' } })
+    const services = [await hosts.start('one'), await hosts.start('two')]
+    for (const host of services) {
+      const { state, lease } = await host.status()
+      assert.deepEqual([state, lease], ['serving', null])
+    }
+  })
 })
