@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { ReloadStep } from '../../src/primary/reloader.ts'
 import { ask, Client } from '../helpers/client.ts'
-import { reload } from '../helpers/commands.ts'
+import { reload, scale, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
@@ -56,22 +56,22 @@ const brokenApps: readonly [what: string, app: string, told: RegExp][] = [
 const failing = { allow: [/Reload failed/, /not ready.*Killing a worker/] }
 
 /** Reloads, and expects that it fails in this step with these words while the old workers go on serving. */
-async function refused(service: Service, step: ReloadStep, told: RegExp): Promise<void> {
+async function refused(
+  service: Service,
+  step: ReloadStep,
+  told: RegExp,
+  answer = 'v1 none',
+): Promise<void> {
   const before = await workerPids(service)
   const { generation } = await service.status()
-  const { status, stderr } = await service.cli('reload')
-  assert.match(stderr, told)
-  assert.match(stderr, /^helloserver: The reload failed and the old generation goes on[^\n]*\n$/)
-  assert.equal(status, 1)
-  assert.equal((await ask(service.port, '\r\n')).text, 'v1 none')
+  const { outcome, reason } = await tryReload(service)
+  assert.equal(outcome, 'failed')
+  assert.match(String(reason), told)
+  assert.ok(reason?.endsWith(`(in step "${step}")`), String(reason))
+  assert.equal((await ask(service.port, '\r\n')).text, answer)
   const after = await service.status()
   assert.deepEqual([after.state, after.generation], ['serving', generation])
-  assert.equal(after.lastReload?.outcome, 'failed')
-  assert.ok(
-    after.lastReload?.reason?.endsWith(`(in step "${step}")`),
-    after.lastReload?.reason ?? '',
-  )
-  assert.match(String(after.lastReload?.reason), told)
+  assert.deepEqual(after.lastReload?.reason, reason)
   await waitFor('the old workers alone', async () => {
     const now = await workerPids(service)
     return now.length === before.length && now.every((pid) => before.includes(pid))
@@ -79,117 +79,121 @@ async function refused(service: Service, step: ReloadStep, told: RegExp): Promis
 }
 
 describe('reload', { concurrency: 2 }, () => {
-  test('a reload under load loses nothing', async (t) => {
+  test('of a service that goes on', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
-    const load = new Load(service.port, 12)
-    for (const generation of [2, 3, 4]) {
-      const askedBefore = load.asked
-      service.signal('SIGHUP')
-      await waitFor('a reload', async () => (await service.status()).generation === generation)
-      await waitFor('some load', () => load.asked > askedBefore + 30)
-    }
-    const { asked, failures } = await load.stop()
-    assert.deepEqual(failures, [])
-    await counted(service, { accepted: asked, served: asked, active: 0, queued: 0 })
-  })
-
-  test('new code and a new configuration apply', async (t) => {
-    const service = await startService(t, { app: versioned('v1') })
-    assert.equal((await ask(service.port, '\r\n')).text, 'v1 none')
-    const before = await service.status()
-    service.sandbox.writeApp(versioned('v2'))
-    service.sandbox.configure({ workers: 2, app: { greeting: 'hello' }, queue: { max: 7 } })
-    const { status, stdout } = await service.cli('reload', '--json')
-    assert.equal(status, 0)
-    assert.equal(JSON.parse(stdout).outcome, 'done')
-    assert.equal((await ask(service.port, '\r\n')).text, 'v2 hello')
-    const after = await service.status()
-    assert.deepEqual([after.generation, after.queue.max], [2, 7])
-    assert.equal(after.workers.filter(({ generation }) => generation === 2).length, 2)
-    assert.deepEqual([after.pid, after.listen], [before.pid, before.listen])
-    assert.notEqual(after.build, before.build)
-  })
-
-  test('what the old generation has in hand is finished', async (t) => {
-    const service = await startService(t)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const [old = 0] = await workerPids(service)
-    await reload(service)
-    assert.equal((await ask(service.port, 'new\r\n')).text, 'new\r\n')
-    const { workers } = await service.status()
-    assert.deepEqual(
-      workers.map(({ state, generation }) => [state, generation]),
-      [
-        ['retiring', 1],
-        ['idle', 2],
-      ],
-    )
-    await holder.send('old\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'old\r\n' })
-    await waitFor('the end of the old worker', () => !isAlive(old))
-    await counted(service, { accepted: 2, served: 2 })
-  })
-
-  for (const [what, app, told] of brokenApps) {
-    test(`code that ${what} keeps the old generation`, async (t) => {
-      const config = {
-        workers: 2,
-        reload: { readyTimeoutMs: what.startsWith('never') ? 1_500 : 15_000 },
+    await t.test('under load loses nothing', async () => {
+      const load = new Load(service.port, 12)
+      for (const generation of [2, 3, 4]) {
+        const askedBefore = load.asked
+        service.signal('SIGHUP')
+        await waitFor('a reload', async () => (await service.status()).generation === generation)
+        await waitFor('some load', () => load.asked > askedBefore + 30)
       }
-      const service = await startService(t, { ...failing, app: versioned('v1'), config })
-      service.sandbox.writeApp(app)
-      await refused(service, what.startsWith('ends when') ? 'workers' : 'canary', told)
+      const { asked, failures } = await load.stop()
+      assert.deepEqual(failures, [])
+      await counted(service, { accepted: asked, served: asked, active: 0, queued: 0 })
+    })
+
+    await t.test('finishes what the old generation has in hand', async () => {
+      service.sandbox.configure()
+      await reload(service)
+      await waitFor('one worker', async () => (await workerPids(service)).length === 1)
+      const { generation, connections } = await service.status()
+      const holder = await Client.connect(service.port)
+      await counted(service, { active: 1 })
+      const [old = 0] = await workerPids(service)
+      await reload(service)
+      assert.equal((await ask(service.port, 'new\r\n')).text, 'new\r\n')
+      const { workers } = await service.status()
+      assert.deepEqual(
+        workers.map((worker) => [worker.state, worker.generation]),
+        [
+          ['retiring', generation],
+          ['idle', generation + 1],
+        ],
+      )
+      await holder.send('old\r\n')
+      assert.deepEqual(await holder.ending(), { how: 'end', text: 'old\r\n' })
+      await waitFor('the end of the old worker', () => !isAlive(old))
+      await counted(service, { served: connections.served + 2, failed: 0 })
+    })
+
+    await t.test('applies new code and a new configuration', async () => {
+      const before = await service.status()
       service.sandbox.writeApp(versioned('v2'))
+      service.sandbox.configure({ workers: 2, app: { greeting: 'hello' }, queue: { max: 7 } })
+      const { status, stdout } = await service.cli('reload', '--json')
+      assert.equal(status, 0)
+      assert.equal(JSON.parse(stdout).outcome, 'done')
+      assert.equal((await ask(service.port, '\r\n')).text, 'v2 hello')
+      const after = await service.status()
+      assert.deepEqual([after.generation, after.queue.max], [before.generation + 1, 7])
+      assert.equal(after.workers.filter((one) => one.generation === after.generation).length, 2)
+      assert.deepEqual([after.pid, after.listen], [before.pid, before.listen])
+      assert.notEqual(after.build, before.build)
+    })
+
+    await t.test('becomes one more when it is asked for while one runs', async () => {
+      service.sandbox.writeApp()
+      service.sandbox.configure()
+      const before = await service.status()
+      await Promise.all([1, 2, 3, 4].map(() => reload(service)))
+      const more = (await service.status()).generation - before.generation
+      assert.ok(more >= 1 && more <= 4, `${more} generations`)
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
+
+    await t.test('and a scale at the same time both end', async () => {
+      const [scaled, reloaded] = await Promise.allSettled([scale(service, 3), reload(service)])
+      assert.equal(reloaded.status, 'fulfilled')
+      assert.ok(scaled.status === 'fulfilled' || scaled.reason instanceof Error)
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
+  })
+
+  test('what cannot get ready keeps the old generation', async (t) => {
+    const service = await startService(t, {
+      ...failing,
+      app: versioned('v1'),
+      config: { workers: 2 },
+    })
+    const { sandbox } = service
+    for (const [what, app, told] of brokenApps) {
+      await t.test(`code that ${what}`, async () => {
+        // What never ends is given up soon; all else has the time that a busy machine takes.
+        const readyTimeoutMs = what.startsWith('never') ? 1_500 : 60_000
+        sandbox.configure({ workers: 2, reload: { readyTimeoutMs } })
+        sandbox.writeApp(app)
+        await refused(service, what.startsWith('ends when') ? 'workers' : 'canary', told)
+      })
+    }
+    await t.test('a bad configuration, of which the command tells', async () => {
+      sandbox.writeApp(versioned('v1'))
+      writeFileSync(sandbox.configFile, '{')
+      await refused(service, 'configuration', /Cannot read .*config\.json/)
+      sandbox.configure({ workers: 0 })
+      await refused(service, 'configuration', /workers is 0; it must be/)
+      const { status, stderr } = await service.cli('reload')
+      assert.equal(status, 1)
+      assert.match(
+        stderr,
+        /^helloserver: The reload failed and the old generation goes on[^\n]*workers is 0[^\n]*\n$/,
+      )
+    })
+    await t.test('until it can', async () => {
+      sandbox.configure({ workers: 2 })
+      sandbox.writeApp(versioned('v2'))
       await reload(service)
       assert.equal((await ask(service.port, '\r\n')).text, 'v2 none')
     })
-  }
-
-  test('a bad configuration keeps the old one', async (t) => {
-    const service = await startService(t, { ...failing, app: versioned('v1') })
-    service.sandbox.configure({ workers: 0 })
-    await refused(service, 'configuration', /workers is 0; it must be/)
-    writeFileSync(service.sandbox.configFile, '{')
-    await refused(service, 'configuration', /Cannot read .*config\.json/)
-  })
-
-  test('workers are held to the limits that they were started with', async (t) => {
-    const app = `import { existsSync } from 'node:fs'
-    export default {
-      async setup() {
-        if (existsSync(recordFile)) await new Promise((resolve) => setTimeout(resolve, 1e9))
-      },
-      async handle(connection) {
-        await connection.readLine()
-        await connection.write('v1 none')
-      },
-    }`
-    const service = await startService(t, { ...failing, app })
-    service.sandbox.mark()
-    // Before the first heartbeat of a worker that has the default one.
-    const watchdog = { heartbeatMs: 20, hungAfterMs: 100 }
-    service.sandbox.configure({ watchdog, reload: { readyTimeoutMs: 1_500 } })
-    await refused(service, 'canary', /not ready within 1500 ms/)
-  })
-
-  test('requests that come while a reload runs become one more', async (t) => {
-    const service = await startService(t)
-    const results = await Promise.all([1, 2, 3, 4].map(() => service.cli('reload')))
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      [0, 0, 0, 0],
-    )
-    const { generation } = await service.status()
-    assert.ok(generation >= 2 && generation <= 5, `generation ${generation}`)
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-  })
-
-  test('a scale and a reload at the same time both end', async (t) => {
-    const service = await startService(t)
-    const [scaled, reloaded] = await Promise.all([service.cli('scale', '3'), service.cli('reload')])
-    assert.equal(reloaded.status, 0, reloaded.stderr)
-    assert.ok(scaled.status === 0 || scaled.status === 1, scaled.stderr)
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    await t.test('workers are held to the limits that they were started with', async () => {
+      sandbox.writeApp(
+        'export default { handle() {}, setup: () => new Promise((resolve) => setTimeout(resolve, 1e9)) }',
+      )
+      // Before the first heartbeat of a worker that has the default one.
+      const watchdog = { heartbeatMs: 20, hungAfterMs: 100 }
+      sandbox.configure({ workers: 2, watchdog, reload: { readyTimeoutMs: 1_500 } })
+      await refused(service, 'canary', /not ready within 1500 ms/, 'v2 none')
+    })
   })
 })
