@@ -18,7 +18,8 @@ export async function nextChildOf(
   while (performance.now() < untilMs) {
     const child = childrenOf(parent).find(isNext)
     if (child !== undefined) return child
-    await turn()
+    // Node takes some ten times as long to load what it starts with.
+    await delay(1)
   }
   throw new Error(`Process ${parent} has started none`)
 }
@@ -33,7 +34,11 @@ export function childrenOf(parent: number): number[] {
  * debugger.
  */
 export async function signalWhileNodeStarts(pid: number): Promise<void> {
-  while (isAlive(pid) && !holdsBack(pid)) await turn()
+  const untilMs = performance.now() + boundMs
+  while (isAlive(pid) && !holdsBack(pid)) {
+    if (performance.now() > untilMs) throw new Error(`Process ${pid} has started before`)
+    await turn()
+  }
   signalTo(pid, 'SIGUSR1')
 }
 

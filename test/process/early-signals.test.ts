@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { primaryModule } from '../../src/launch/launch.ts'
 import { ask } from '../helpers/client.ts'
-import { stop } from '../helpers/commands.ts'
+import { stop, tryUpgrade } from '../helpers/commands.ts'
 import {
   barrage,
   childrenOf,
@@ -19,7 +19,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
-import { startIn, startService, workerPids } from '../helpers/service.ts'
+import { type Service, startIn, startService, workerPids } from '../helpers/service.ts'
 import { statusIn } from '../helpers/service-in.ts'
 import { failing } from '../helpers/upgrade.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
@@ -40,6 +40,20 @@ function runDaemon({ environment: env }: Sandbox): ChildProcess {
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
+}
+
+/** Kills the worker of a service, disturbs the next one while it starts, and waits until it serves without a debugger. */
+async function replaceWorker(
+  service: Service,
+  disturb: (pid: number) => Promise<void>,
+): Promise<void> {
+  const before = childrenOf(service.pid)
+  const [first = 0] = await workerPids(service)
+  signalTo(first, 'SIGKILL')
+  await disturb(await nextChildOf(service.pid, before))
+  await waitFor('a worker', async () => (await service.status()).workers[0]?.state === 'idle')
+  const [pid = 0] = await workerPids(service)
+  assert.deepEqual(listeningPorts(pid), [])
 }
 
 const pidOf = ({ pid }: ChildProcess) => pid ?? 0
@@ -82,29 +96,32 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
   })
 
   test('a worker goes on, and a successor does not', async (t) => {
-    const service = await startService(t, { allow, environment })
+    // What ends a worker by a signal at each millisecond is told in many ways.
+    const service = await startService(t, { allow: [/./], environment })
     const isService = async () => {
       assert.deepEqual(listeningPorts(service.pid), [service.port])
       assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
     }
     await t.test('worker', async () => {
-      const before = childrenOf(service.pid)
-      const [first = 0] = await workerPids(service)
-      signalTo(first, 'SIGKILL')
-      const next = await nextChildOf(service.pid, before)
-      await signalWhileNodeStarts(next)
-      await waitFor('a worker', async () => (await service.status()).workers[0]?.state === 'idle')
-      const [pid = 0] = await workerPids(service)
-      assert.deepEqual(listeningPorts(pid), [])
+      await replaceWorker(service, signalWhileNodeStarts)
       await isService()
+    })
+    await t.test('worker, whenever it comes', async () => {
+      for (const fromMs of [0, 60]) {
+        await replaceWorker(service, async (next) => {
+          await delay(fromMs)
+          await barrage(next, 'SIGUSR1')
+        })
+        await isService()
+      }
     })
     await t.test('successor', async () => {
       const before = childrenOf(service.pid)
-      const upgraded = service.cli('upgrade')
+      const upgraded = tryUpgrade(service)
       await signalWhileNodeStarts(await nextChildOf(service.pid, before))
-      const { status, stderr } = await upgraded
-      assert.equal(status, 1)
-      assert.match(stderr, /The service is stopping|\(SIGUSR1\)/)
+      const { outcome, reason } = await upgraded
+      assert.equal(outcome, 'failed')
+      assert.match(reason ?? '', /The service is stopping|\(SIGUSR1\)/)
       await waitFor('its end', () => childrenOf(service.pid).length === before.length)
       await isService()
     })
@@ -132,7 +149,7 @@ describe('signals from the first moment on', { concurrency: 2 }, () => {
   ] as const) {
     test(`USR1 each millisecond ends ${name}`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./], environment })
-      for (const fromMs of [0, 40, 120]) {
+      for (const fromMs of [0, 80]) {
         const child = start(sandbox)
         const end = ended(child)
         await delay(fromMs)
@@ -144,70 +161,56 @@ describe('signals from the first moment on', { concurrency: 2 }, () => {
     })
   }
 
-  test('USR1 each millisecond leaves a worker that serves, and no debugger', async (t) => {
-    const service = await startService(t, { allow: [/./], environment })
-    for (const fromMs of [0, 60]) {
-      const before = childrenOf(service.pid)
-      const [first = 0] = await workerPids(service)
-      signalTo(first, 'SIGKILL')
-      const next = await nextChildOf(service.pid, before)
-      await delay(fromMs)
-      await barrage(next, 'SIGUSR1')
-      await waitFor('a worker', async () => (await service.status()).workers[0]?.state === 'idle')
-      const [pid = 0] = await workerPids(service)
-      assert.deepEqual(listeningPorts(pid), [])
-      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-    }
-  })
-
-  /** Starts a daemon by the command line, and sends its first process a signal some milliseconds after its birth. */
+  /** Starts a daemon by the command line, and sends its first process signals some milliseconds after its birth. */
   async function startAndSignal(
     sandbox: Sandbox,
-    signal: NodeJS.Signals,
+    signals: readonly NodeJS.Signals[],
     afterMs: number,
   ): Promise<CommandResult> {
     const command = sandbox.spawn(['start'], { stdio: ['ignore', 'pipe', 'pipe'] })
     const end = ended(command)
     const daemon = await nextChildOf(await nextChildOf(pidOf(command)))
     await delay(afterMs)
-    signalTo(daemon, signal)
+    for (const signal of signals) signalTo(daemon, signal)
     return end
   }
 
-  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
-    test(`${signal} to a daemon that starts does not keep it from serving`, async (t) => {
-      const sandbox = new Sandbox(t, { allow: [/./] })
-      for (const afterMs of [0, 90]) {
-        const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
-        assert.equal(status, 0, stderr)
-        const { listen } = await statusIn(sandbox)
-        assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
-        await stop(sandbox)
-        await sandbox.assertNothingLeft()
-      }
-    })
-  }
+  test('SIGHUP and SIGUSR2 to a daemon that starts do not keep it from serving', async (t) => {
+    const sandbox = new Sandbox(t, { allow: [/./] })
+    for (const [afterMs, ...signals] of [
+      [0, 'SIGUSR2'],
+      [0, 'SIGHUP'],
+      [90, 'SIGHUP', 'SIGUSR2'],
+    ] as const) {
+      const { status, stderr } = await startAndSignal(sandbox, signals, afterMs)
+      assert.equal(status, 0, stderr)
+      const { listen } = await statusIn(sandbox)
+      assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
+      await stop(sandbox)
+      await sandbox.assertNothingLeft()
+    }
+  })
 
-  for (const signal of ['SIGUSR1', 'SIGTERM', 'SIGKILL'] as const) {
-    test(`${signal} ends a daemon that starts, and the command says so`, async (t) => {
+  for (const [signal, afterMs] of [
+    ['SIGUSR1', 90],
+    ['SIGTERM', 0],
+    ['SIGTERM', 90],
+    ['SIGKILL', 90],
+  ] as const) {
+    test(`${signal} after ${afterMs} ms ends a daemon that starts, and the command says so`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./] })
-      for (const afterMs of [0, 90]) {
-        const { status, stderr } = await startAndSignal(sandbox, signal, afterMs)
-        if (status === 0) {
-          // It served before the signal came.
-          await waitFor('its end', () => sandbox.processes().length === 0)
-          continue
-        }
-        assert.equal(status, 1)
-        assert.match(stderr, new RegExp(`ended by ${signal} before it served|told to stop before`))
-        await waitFor('its end', () => sandbox.processes().length === 0)
-      }
+      const { status, stderr } = await startAndSignal(sandbox, [signal], afterMs)
+      await waitFor('its end', () => sandbox.processes().length === 0)
+      // It served before the signal came.
+      if (status === 0) return
+      assert.equal(status, 1)
+      assert.match(stderr, new RegExp(`ended by ${signal} before it served|told to stop before`))
     })
   }
 
   test('a successor whose predecessor dies at any moment does not stay', async (t) => {
     const sandbox = new Sandbox(t, { allow: [/./] })
-    for (const afterMs of [0, 100, 250]) {
+    for (const afterMs of [50, 200]) {
       const service = await startIn(sandbox)
       const { pid } = service
       const before = childrenOf(pid)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
+import type { Status } from '../../src/status.ts'
 import { ask } from '../helpers/client.ts'
 import type { Load } from '../helpers/load.ts'
 import { Pm2 } from '../helpers/pm2.ts'
@@ -14,94 +15,108 @@ async function goOn(load: Load): Promise<void> {
   await waitFor('the load to go on', () => load.asked > before + 50)
 }
 
-describe('SIGKILL', { concurrency: 2 }, () => {
-  test('of the pm2 daemon costs no connection, and pm2 start finds the same primary', async (t) => {
-    const pm2 = new Pm2(t, { config: { workers: 2 } })
-    const { port, pid } = await pm2.start()
-    const load = pm2.load(port, 4)
-    await goOn(load)
-    await pm2.killDaemon()
-    await waitFor('nobody attached', async () => !(await pm2.status()).supervisor.attached)
-    await goOn(load)
-    await pm2.do('start', pm2.ecosystemFile)
-    const bridge = await pm2.isListed('online')
-    await goOn(load)
-    const { failures, asked } = await load.stop()
-    assert.deepEqual(failures, [], `of ${asked}`)
-    const status = await pm2.status()
-    assert.deepEqual(
-      { pid: status.pid, generation: status.generation, supervisor: status.supervisor },
-      { pid, generation: 1, supervisor: { attached: true, pid: bridge.pid } },
-    )
-    assert.equal(status.connections.served, asked)
-    await pm2.do('stop', 'helloserver')
-    assert.ok(!isAlive(pid), 'pm2 stop did not end the primary')
+/** Waits until another primary than that serves, attached to the bridge that pm2 lists. */
+async function replaced(pm2: Pm2, before: number): Promise<Status> {
+  const status = await waitFor('another primary', async () => {
+    const now = await pm2.status().catch(() => undefined)
+    const isReplaced = now?.state === 'serving' && now.pid !== before
+    return isReplaced && now.supervisor.attached ? now : undefined
   })
+  assert.deepEqual(await ask(status.listen.port, 'a\r\n'), echoed)
+  const bridge = await pm2.isListed('online')
+  assert.equal(status.supervisor.pid, bridge.pid)
+  return status
+}
 
-  test('of the bridge costs no connection, and its successor reloads nothing', async (t) => {
-    const pm2 = new Pm2(t, { config: { workers: 2 } })
-    const { port, pid } = await pm2.start()
-    const load = pm2.load(port, 4)
-    for (const kill of [1, 2, 3]) {
-      const bridge = await pm2.isListed('online')
-      signalTo(bridge.pid, 'SIGKILL')
-      await waitFor(`another bridge after kill ${kill}`, async () => {
-        const { supervisor } = await pm2.status()
-        return supervisor.attached && supervisor.pid !== bridge.pid
-      })
-      await goOn(load)
-    }
-    const { failures, asked } = await load.stop()
-    assert.deepEqual(failures, [], `of ${asked}`)
-    const bridge = await pm2.isListed('online')
-    assert.equal(bridge.pm2_env.restart_time, 3)
-    const { supervisor, ...status } = await pm2.status()
-    assert.deepEqual(
-      { pid: status.pid, generation: status.generation, lastReload: status.lastReload },
-      { pid, generation: 1, lastReload: null },
-    )
-    assert.equal(supervisor.pid, bridge.pid)
-  })
+/** The death of a bridge or of the pm2 daemon touches neither the primary nor any client. */
+async function untouched(pm2: Pm2, act: (load: Load) => Promise<void>): Promise<void> {
+  const before = await pm2.status()
+  const load = pm2.load(before.listen.port, 4)
+  await goOn(load)
+  await act(load)
+  await goOn(load)
+  const { failures, asked } = await load.stop()
+  assert.deepEqual(failures, [], `of ${asked}`)
+  const bridge = await pm2.isListed('online')
+  const after = await pm2.status()
+  assert.deepEqual(
+    {
+      pid: after.pid,
+      generation: after.generation,
+      lastReload: after.lastReload,
+      supervisor: after.supervisor,
+    },
+    {
+      pid: before.pid,
+      generation: 1,
+      lastReload: null,
+      supervisor: { attached: true, pid: bridge.pid },
+    },
+  )
+  assert.equal(after.connections.served - before.connections.served, asked)
+}
 
-  test('of the primary makes pm2 start another one, which says who died', async (t) => {
-    const pm2 = new Pm2(t, { allow: [/The primary died; pm2 is to start the service again/] })
-    const service = await pm2.start()
-    signalTo(service.pid, 'SIGKILL')
-    const { pid, listen } = await waitFor('another primary', async () => {
-      const status = await pm2.status().catch(() => undefined)
-      return status?.state === 'serving' && status.pid !== service.pid ? status : undefined
+test('SIGKILL', async (t) => {
+  const pm2 = new Pm2(t, { allow: [/The primary died; pm2 is to start the service again/] })
+  const first = await pm2.start()
+  let { pid } = first
+  const cleared = () =>
+    pm2.logged(new RegExp(`Cleared what process ${pid} left behind when it died`))
+
+  await t.test('of the bridge costs no connection, and its successor reloads nothing', async () => {
+    await untouched(pm2, async (load) => {
+      for (const kill of [1, 2]) {
+        const bridge = await pm2.isListed('online')
+        signalTo(bridge.pid, 'SIGKILL')
+        await waitFor(`another bridge after kill ${kill}`, async () => {
+          const { supervisor } = await pm2.status()
+          return supervisor.attached && supervisor.pid !== bridge.pid
+        })
+        await goOn(load)
+      }
     })
-    await pm2.logged(new RegExp(`Cleared what process ${service.pid} left behind when it died`))
-    await pm2.logged(new RegExp(`"primaryPid":${service.pid},"msg":"The primary died`))
-    assert.deepEqual(await ask(listen.port, 'a\r\n'), echoed)
-    const bridge = await pm2.isListed('online')
-    assert.equal(bridge.pm2_env.restart_time, 1)
-    assert.deepEqual((await pm2.status()).supervisor, { attached: true, pid: bridge.pid })
+    assert.equal((await pm2.bridge()).pm2_env.restart_time, 2)
+  })
+
+  await t.test('of the primary makes pm2 start another one, which says who died', async () => {
+    const before = (await pm2.bridge()).pm2_env.restart_time
+    signalTo(pid, 'SIGKILL')
+    const status = await replaced(pm2, pid)
+    await cleared()
+    await pm2.logged(new RegExp(`"primaryPid":${pid},"msg":"The primary died`))
+    assert.equal((await pm2.bridge()).pm2_env.restart_time, before + 1)
+    ;({ pid } = status)
     assert.ok(isAlive(pid))
   })
 
-  test('of the primary while pm2 is away is put right by the next pm2 start', async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
-    await pm2.killDaemon()
-    signalTo(service.pid, 'SIGKILL')
-    await waitFor('the end of the primary', () => !isAlive(service.pid))
-    const { port } = await pm2.start()
-    assert.deepEqual(await ask(port, 'a\r\n'), echoed)
-    await pm2.logged(new RegExp(`Cleared what process ${service.pid} left behind when it died`))
-  })
-
-  test('of the primary and the bridge at once, too', async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
+  await t.test('of the primary and the bridge at once, too', async () => {
     const bridge = await pm2.bridge()
     signalTo(bridge.pid, 'SIGKILL')
-    signalTo(service.pid, 'SIGKILL')
-    const { listen } = await waitFor('another primary', async () => {
-      const status = await pm2.status().catch(() => undefined)
-      return status?.state === 'serving' && status.pid !== service.pid ? status : undefined
-    })
-    assert.deepEqual(await ask(listen.port, 'a\r\n'), echoed)
-    await pm2.isListed('online')
+    signalTo(pid, 'SIGKILL')
+    ;({ pid } = await replaced(pm2, pid))
+  })
+
+  await t.test('of the pm2 daemon costs no connection, and pm2 start finds the same primary', () =>
+    untouched(pm2, async (load) => {
+      await pm2.killDaemon()
+      await waitFor('nobody attached', async () => !(await pm2.status()).supervisor.attached)
+      await goOn(load)
+      await pm2.do('start', pm2.ecosystemFile)
+    }),
+  )
+
+  await t.test('of the primary while pm2 is away is put right by the next pm2 start', async () => {
+    await pm2.killDaemon()
+    signalTo(pid, 'SIGKILL')
+    await waitFor('the end of the primary', () => !isAlive(pid))
+    await pm2.do('start', pm2.ecosystemFile)
+    const status = await replaced(pm2, pid)
+    await cleared()
+    ;({ pid } = status)
+  })
+
+  await t.test('of all of that leaves a service that pm2 can stop', async () => {
+    await pm2.do('stop', 'helloserver')
+    assert.ok(!isAlive(pid), 'pm2 stop did not end the primary')
   })
 })

@@ -47,65 +47,63 @@ async function shownOnce(pm2: Pm2): Promise<void> {
 }
 
 describe("the service's log in pm2's", { concurrency: 2 }, () => {
-  test('has what the primary and the workers log, what an app prints, how it crashes', async (t) => {
+  test('has all of it, each line once', async (t) => {
     const pm2 = new Pm2(t, { app: talker, allow: [/the app crashed/, /Connection lost/] })
-    const { port } = await pm2.start()
-    await ask(port, 'hello\r\n')
-    await ask(port, 'crash\r\n')
-    await pm2.logged(/"role":"primary".*"msg":"Serving on/)
-    await pm2.logged(/"role":"worker".*"msg":"logged hello"/)
-    await pm2.logged(/"stream":"stdout","msg":"printed hello"/)
-    await pm2.logged(/"level":"fatal".*"role":"worker".*the app crashed.*app\.js:\d+/)
-    await pm2.logged(/Worker 1 died \(.*\); starting another/)
-    await shownOnce(pm2)
-    const { stdout } = await pm2.run('logs', 'helloserver', '--nostream', '--raw', '--lines', '99')
-    assert.match(stdout, /"msg":"printed hello"/)
-  })
-
-  test('has each line once over reloads while a lot is logged', async (t) => {
-    const pm2 = new Pm2(t, { app: talker })
-    const { port } = await pm2.start()
-    const load = pm2.load(port, 2)
-    for (const _ of [1, 2]) await pm2.do('reload', 'helloserver')
-    assert.deepEqual((await load.stop()).failures, [])
-    await shownOnce(pm2)
-    await pm2.do('stop', 'helloserver')
-    await pm2.logged(/"msg":"Ended"/)
-    await shownOnce(pm2)
-  })
-
-  test('has each line once over the death of a bridge', async (t) => {
-    const pm2 = new Pm2(t, { app: talker })
-    const { port } = await pm2.start()
-    await ask(port, 'before\r\n')
-    await shownOnce(pm2)
-    const { pid } = await pm2.bridge()
-    signalTo(pid, 'SIGKILL')
-    await waitFor('the end of the bridge', () => !isAlive(pid))
-    await ask(port, 'after\r\n')
-    await pm2.logged(/"msg":"printed after"/)
-    await shownOnce(pm2)
-  })
-
-  test('has what was logged before pm2 came', async (t) => {
-    const pm2 = new Pm2(t, { app: talker })
     const { port } = await startIn(pm2.sandbox)
-    await ask(port, 'early\r\n')
-    await pm2.do('start', pm2.ecosystemFile)
-    await pm2.logged(/"msg":"printed early"/)
-    await shownOnce(pm2)
-  })
 
-  test('has what was logged while pm2 was away', async (t) => {
-    const pm2 = new Pm2(t, { app: talker })
-    const { port } = await pm2.start()
-    await shownOnce(pm2)
-    await pm2.killDaemon()
-    await ask(port, 'meanwhile\r\n')
-    assert.doesNotMatch(pm2.log(), /printed meanwhile/)
-    await pm2.do('start', pm2.ecosystemFile)
-    await pm2.logged(/"msg":"printed meanwhile"/)
-    await shownOnce(pm2)
+    await t.test('what was logged before pm2 came', async () => {
+      await ask(port, 'early\r\n')
+      await pm2.do('start', pm2.ecosystemFile)
+      await pm2.logged(/"msg":"printed early"/)
+      await shownOnce(pm2)
+    })
+
+    await t.test(
+      'what the primary and the workers log, an app prints, how it crashes',
+      async () => {
+        await ask(port, 'hello\r\n')
+        await ask(port, 'crash\r\n')
+        await pm2.logged(/"role":"primary".*"msg":"Serving on/)
+        await pm2.logged(/"role":"worker".*"msg":"logged hello"/)
+        await pm2.logged(/"stream":"stdout","msg":"printed hello"/)
+        await pm2.logged(/"level":"fatal".*"role":"worker".*the app crashed.*app\.js:\d+/)
+        await pm2.logged(/Worker 1 died \(.*\); starting another/)
+        await shownOnce(pm2)
+        const logs = await pm2.run('logs', 'helloserver', '--nostream', '--raw', '--lines', '99')
+        assert.match(logs.stdout, /"msg":"printed hello"/)
+      },
+    )
+
+    await t.test('over the death of a bridge', async () => {
+      const { pid } = await pm2.bridge()
+      signalTo(pid, 'SIGKILL')
+      await waitFor('the end of the bridge', () => !isAlive(pid))
+      await ask(port, 'after\r\n')
+      await pm2.logged(/"msg":"printed after"/)
+      await shownOnce(pm2)
+    })
+
+    await t.test('what was logged while pm2 was away', async () => {
+      await pm2.killDaemon()
+      await ask(port, 'meanwhile\r\n')
+      assert.doesNotMatch(pm2.log(), /printed meanwhile/)
+      await pm2.do('start', pm2.ecosystemFile)
+      await pm2.logged(/"msg":"printed meanwhile"/)
+      await shownOnce(pm2)
+    })
+
+    await t.test('over reloads while a lot is logged', async () => {
+      const load = pm2.load(port, 2)
+      for (const _ of [1, 2]) await pm2.do('reload', 'helloserver')
+      assert.deepEqual((await load.stop()).failures, [])
+      await shownOnce(pm2)
+    })
+
+    await t.test('to the very end', async () => {
+      await pm2.do('stop', 'helloserver')
+      await pm2.logged(/"msg":"Ended"/)
+      await shownOnce(pm2)
+    })
   })
 
   test('has the tail only of a lot that was logged before pm2 came, and says so', async (t) => {

@@ -31,6 +31,9 @@ export class ServiceHost {
   readonly port: number
   readonly way: Proxy
   readonly #sandbox: Sandbox
+  readonly #served: Served[] = []
+  /** So much of the record has been read. */
+  #read = 0
   #service: Service | undefined
 
   private constructor(name: string, port: number, way: Proxy, sandbox: Sandbox) {
@@ -82,11 +85,20 @@ export class ServiceHost {
   }
 
   /** What it has served so far. */
-  get served(): Served[] {
-    const lines = this.#sandbox.record.split('\n').filter((line) => line !== '')
-    return lines.map((line) => {
+  get served(): readonly Served[] {
+    const { record } = this.#sandbox
+    const end = record.lastIndexOf('\n') + 1
+    const lines = record.slice(this.#read, end).split('\n').slice(0, -1)
+    this.#read = end
+    for (const line of lines) {
       const [token, atMs] = line.split(' ').map(Number) as [number, number]
-      return { host: this.name, token, atMs }
-    })
+      this.#served.push({ host: this.name, token, atMs })
+    }
+    return this.#served
+  }
+
+  /** The last connection that it has served so far. */
+  get last(): Served | undefined {
+    return this.served.at(-1)
   }
 }

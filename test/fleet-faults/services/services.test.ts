@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../../helpers/client.ts'
+import { upgrade } from '../../helpers/commands.ts'
 import { shuffled } from '../../helpers/deck.ts'
 import { isStopped } from '../../helpers/processes.ts'
 import { chooseSeed, randomFrom } from '../../helpers/random.ts'
@@ -11,6 +12,9 @@ import { type Served, ServiceHost } from './host.ts'
 
 /** Long enough for a busy machine to renew in time. */
 const ttlMs = 1_500
+
+/** A client rests between two lines: the processor is for what happens to the hosts. In milliseconds. */
+const restMs = 25
 
 interface Fleet {
   readonly hosts: readonly ServiceHost[]
@@ -22,7 +26,9 @@ interface Fleet {
 /** Waits until another host than `former` has served somebody. */
 async function servedBy({ hosts }: Fleet, former?: ServiceHost): Promise<ServiceHost> {
   return waitFor(`a host that serves${former && `, other than ${former.name}`}`, async () => {
-    const last = inOrder(hosts).at(-1)
+    const [last] = hosts
+      .flatMap(({ last: served }) => served ?? [])
+      .toSorted((one, other) => other.atMs - one.atMs)
     const host = hosts.find(({ name }) => name === last?.host)
     return host === former ? undefined : host
   })
@@ -55,17 +61,12 @@ const faults: Readonly<Record<string, (fleet: Fleet, host: ServiceHost) => Promi
     await servedBy(fleet, host)
     host.way.set({})
   },
-  async 'replies dropped'(fleet, host) {
-    host.way.set({ replies: 'drop' })
-    await servedBy(fleet, host)
-    host.way.set({})
-  },
   async 'Redis restarted empty'({ redis }) {
     await redis.restart()
     await delay(ttlMs)
   },
   async upgrade(_, host) {
-    assert.equal((await host.service.cli('upgrade')).status, 0)
+    await upgrade(host.service)
     await host.adopt()
   },
 }
@@ -79,7 +80,7 @@ test(`a fleet of services never serves with an older token (HELLOSERVER_TEST_SEE
   )
   const fleet: Fleet = { hosts, redis, isOver: false }
   const clients = hosts.map(async ({ port }) => {
-    while (!fleet.isOver) await Promise.all([ask(port, 'hello\r\n'), delay(10)])
+    while (!fleet.isOver) await Promise.all([ask(port, 'hello\r\n'), delay(restMs)])
   })
   try {
     for (const [name, strike] of shuffled(Object.entries(faults), randomFrom(seed))) {
