@@ -50,13 +50,15 @@ test('what ends the service under pm2 drains it first', async (t) => {
     pm2.sandbox.mark()
     const started = pm2.run('start', pm2.ecosystemFile)
     const { pid } = await waitFor('a primary', () => pm2.status().catch(() => undefined))
-    await pm2.do('stop', 'helloserver')
-    await started
+    const stopped = pm2.do('stop', 'helloserver')
+    // The stop waits for the start.
+    await pm2.isListed('stopping')
+    pm2.sandbox.unmark()
+    await Promise.all([stopped, started])
     await waitFor('the end of the primary', () => !isAlive(pid))
     const { pm2_env } = await pm2.isListed('stopped')
     assert.equal(pm2_env.restart_time, 0)
     await assert.rejects(pm2.status(), { code: 'NOT_RUNNING' })
-    pm2.sandbox.unmark()
   })
 
   await t.test(

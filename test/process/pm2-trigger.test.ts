@@ -72,15 +72,6 @@ test('pm2 trigger is answered', async (t) => {
     assert.equal(unknown.status, 1)
   })
 
-  await t.test('when the reload fails', async () => {
-    pm2.sandbox.configure()
-    pm2.sandbox.writeApp(`throw new Error('no such table')`)
-    const { outcome, reason } = await trigger<ReloadResult>(pm2, 'reload')
-    assert.equal(outcome, 'failed')
-    assert.match(reason ?? '', /no such table/)
-    pm2.sandbox.writeApp()
-  })
-
   await t.test(
     'by the bridge that a reload of pm2 has brought, and by the next primary',
     async () => {
@@ -92,6 +83,15 @@ test('pm2 trigger is answered', async (t) => {
       assert.ok(status.pid !== first.pid && isAlive(status.pid))
     },
   )
+
+  await t.test('when the reload fails', async () => {
+    pm2.sandbox.configure()
+    pm2.sandbox.writeApp(`throw new Error('no such table')`)
+    const { outcome, reason } = await trigger<ReloadResult>(pm2, 'reload')
+    assert.equal(outcome, 'failed')
+    assert.match(reason ?? '', /no such table/)
+    pm2.sandbox.writeApp()
+  })
 
   await t.test('when the service is paused', async () => {
     const { pid } = await pm2.status()
