@@ -1,20 +1,26 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { within } from './wait-for.ts'
 
 /** What pm2's own client is made of; pm2 publishes no types for either. */
+interface Socket {
+  connect(path: string): void
+  close(): void
+  on(event: string, act: (data: never) => void): void
+}
 interface Axon {
-  socket(kind: 'req'): {
-    connect(path: string): void
-    close(): void
-    on(event: 'error', act: () => void): void
-  }
+  socket(kind: 'req' | 'sub-emitter'): Socket
 }
 interface Rpc {
   Client: new (
-    socket: ReturnType<Axon['socket']>,
+    socket: Socket,
   ) => {
-    call(method: string, params: object, answer: (error: Error | null, list: unknown) => void): void
+    call(
+      method: string,
+      params: object,
+      answer: (error: Error | string | null, answer: unknown) => void,
+    ): void
   }
 }
 
@@ -23,26 +29,63 @@ const axon = require('pm2/modules/pm2-axon') as Axon
 const { Client } = require('pm2/modules/pm2-axon-rpc') as Rpc
 
 /**
- * The processes that a pm2 daemon lists, as `pm2 jlist` prints them.
- *
- * Asks the daemon on its socket, with pm2's own client: tests poll this, and each start of the command line
- * costs a second of processor time.
+ * Asks a pm2 daemon on its socket, with pm2's own client and by what pm2's command line asks it: each start of that
+ * costs half a second of processor time.
  *
  * @param home - its PM2_HOME
  */
-export async function listOf(home: string): Promise<unknown> {
+async function ask(home: string, method: string, params: object): Promise<unknown> {
   const socket = axon.socket('req')
   // It connects again by itself; when nobody answers, the time is what ends it.
   socket.on('error', () => {})
   try {
-    const listed = new Promise<unknown>((resolve, reject) => {
-      new Client(socket).call('getMonitorData', {}, (error, list) =>
-        error === null || error === undefined ? resolve(list) : reject(error),
+    const answered = new Promise<unknown>((resolve, reject) => {
+      new Client(socket).call(method, params, (error, answer) =>
+        error === null || error === undefined
+          ? resolve(answer)
+          : reject(error instanceof Error ? error : new Error(String(error))),
       )
       socket.connect(join(home, 'rpc.sock'))
     })
-    return await within("an answer of pm2's daemon", listed)
+    return await within("an answer of pm2's daemon", answered)
   } finally {
     socket.close()
+  }
+}
+
+/** The processes that it lists, as `pm2 jlist` prints them. */
+export function listOf(home: string): Promise<unknown> {
+  return ask(home, 'getMonitorData', {})
+}
+
+/** Sends a signal to an app's processes, as `pm2 sendSignal` does. */
+export async function sendSignal(
+  home: string,
+  signal: NodeJS.Signals,
+  name: string,
+): Promise<void> {
+  await ask(home, 'sendSignalToProcessName', { signal, process_name: name })
+}
+
+/** Has an app's only process act, as `pm2 trigger` does, and returns what it answers. */
+export async function trigger(
+  home: string,
+  name: string,
+  action: string,
+  parameter?: string,
+): Promise<unknown> {
+  const bus = axon.socket('sub-emitter') as Socket & { readonly sock: NodeJS.EventEmitter }
+  bus.sock.on('error', () => {})
+  try {
+    const connected = once(bus.sock, 'connect')
+    bus.connect(join(home, 'pub.sock'))
+    await within("pm2's bus", connected)
+    const answered = new Promise<unknown>((resolve) => {
+      bus.on('axm:reply', ({ data }: { data: { return: unknown } }) => resolve(data.return))
+    })
+    await ask(home, 'msgProcess', { name, msg: action, ...(parameter && { opts: parameter }) })
+    return await within(`an answer to ${action}`, answered)
+  } finally {
+    bus.close()
   }
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Status } from '../../src/status.ts'
 import type { Cleanup } from './cleanup.ts'
 import { Load } from './load.ts'
-import { listOf } from './pm2-daemon.ts'
+import { listOf, sendSignal, trigger } from './pm2-daemon.ts'
 import { isAlive, processesWith, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
 import { type Service, serviceAt, statusIn } from './service-in.ts'
@@ -41,7 +41,10 @@ export interface Pm2Process {
     readonly restart_time: number
     readonly exit_code?: number
     readonly axm_actions: readonly { readonly action_name: string }[]
-    readonly axm_options: { readonly pid?: number }
+    readonly axm_options: {
+      readonly pid?: number
+      readonly human_info?: readonly (readonly [string, string])[]
+    }
     readonly axm_monitor: Readonly<Record<string, { readonly value: string | number }>>
   }
 }
@@ -159,6 +162,16 @@ export class Pm2 {
     const [bridge, ...others] = await this.processes()
     assert.ok(bridge !== undefined && others.length === 0, 'pm2 lists no process, or several')
     return bridge
+  }
+
+  /** Sends the app a signal, as `pm2 sendSignal` does. */
+  signal(signal: NodeJS.Signals): Promise<void> {
+    return sendSignal(this.home, signal, 'helloserver')
+  }
+
+  /** Has the app act, as `pm2 trigger` does, and returns what it answers. */
+  trigger(action: string, parameter?: string): Promise<unknown> {
+    return trigger(this.home, 'helloserver', action, parameter)
   }
 
   /** Waits until pm2 lists the app in that state. */

@@ -1,149 +1,167 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
+import type { Service } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
 
-describe('pm2 reload', { concurrency: 2 }, () => {
-  test('brings a new generation and a new bridge, and drops nobody', async (t) => {
-    const pm2 = new Pm2(t, { config: { workers: 2 } })
-    const { port, pid } = await pm2.start()
-    const old = await pm2.bridge()
-    const load = pm2.load(port, 4)
-    for (const generation of [2, 3]) {
-      const before = load.asked
-      await pm2.do('reload', 'helloserver')
-      const status = await pm2.status()
-      assert.deepEqual({ pid: status.pid, generation: status.generation }, { pid, generation })
-      assert.equal(status.lastReload?.outcome, 'done')
-      assert.ok(load.asked > before, 'nobody was served meanwhile')
-    }
-    const { asked, failures } = await load.stop()
-    assert.deepEqual(failures, [], `of ${asked}`)
-    const bridge = await pm2.bridge()
-    const { supervisor, workers, connections } = await pm2.status()
-    assert.deepEqual(supervisor, { attached: true, pid: bridge.pid })
-    assert.equal(bridge.pm2_env.status, 'online')
-    assert.ok(!isAlive(old.pid), 'the old bridge is still there')
-    assert.equal(connections.served, asked)
-    assert.ok(workers.every(({ generation }) => generation === 3))
-    assert.equal(pm2.log().match(/Reloading \(pm2 reload\)/g)?.length, 2)
-  })
-
-  test('new code serves when the command returns', async (t) => {
-    const pm2 = new Pm2(t)
-    const { port, pid } = await pm2.start()
-    pm2.sandbox.writeApp(`export default { handle: (connection) => connection.write('new\\r\\n') }`)
-    await pm2.do('reload', 'helloserver')
-    assert.deepEqual(await ask(port, ''), { how: 'end', text: 'new\r\n' })
-    assert.equal((await pm2.status()).pid, pid)
-  })
-
-  for (const { what, spoil, reason } of [
-    {
-      what: 'a broken configuration',
-      spoil: ({ sandbox }: Pm2) => sandbox.configure({ workers: 0 }),
-      reason: /workers is 0; it must be a number from 1 to 1024/,
+/** Releases that do not come up, in an order in which the one before need not be mended first. */
+const spoilt = [
+  {
+    what: 'a broken configuration',
+    spoil: ({ sandbox }: Pm2) => sandbox.configure({ workers: 0 }),
+    reason: /workers is 0; it must be a number from 1 to 1024/,
+  },
+  {
+    what: 'code that throws at load',
+    spoil: ({ sandbox }: Pm2) => {
+      sandbox.configure()
+      sandbox.writeApp(`throw new Error('bad release')`)
     },
-    {
-      what: 'code that throws at load',
-      spoil: ({ sandbox }: Pm2) => sandbox.writeApp(`throw new Error('bad release')`),
-      reason: /failed to load: bad release/,
+    reason: /failed to load: bad release/,
+  },
+  {
+    what: 'a worker that never gets ready',
+    spoil: ({ sandbox }: Pm2) => {
+      sandbox.configure({ reload: { readyTimeoutMs: 1000 } })
+      sandbox.writeApp(`export default { setup: () => new Promise(() => {}), handle() {} }`)
     },
-    {
-      what: 'a worker that never gets ready',
-      spoil: ({ sandbox }: Pm2) => {
-        sandbox.configure({ reload: { readyTimeoutMs: 1000 } })
-        sandbox.writeApp(`export default { setup: () => new Promise(() => {}), handle() {} }`)
-      },
-      reason: /could not get ready: .*1000 ms/,
-    },
-  ]) {
-    test(`${what} leaves the old generation in service, and pm2's log says why`, async (t) => {
-      const pm2 = new Pm2(t, {
-        allow: [reason, /not ready within 1000 ms/, /failed to load: bad release/],
-      })
-      const { port, pid } = await pm2.start()
-      spoil(pm2)
-      await pm2.do('reload', 'helloserver')
-      const bridge = await pm2.isListed('online')
-      const status = await pm2.status()
-      assert.deepEqual({ pid: status.pid, generation: status.generation }, { pid, generation: 1 })
-      assert.equal(status.lastReload?.outcome, 'failed')
-      assert.match(status.lastReload?.reason ?? '', reason)
-      assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
-      assert.deepEqual(await ask(port, 'a\r\n'), echoed)
-      const line = await pm2.logged(/.*"role":"bridge".*the old generation goes on serving.*/)
-      assert.match(line, reason)
-      await waitFor('the reason in pm2 describe', async () => {
-        const { stdout } = await pm2.run('describe', 'helloserver')
-        const row = stripVTControlCharacters(stdout).match(/Last reload .*failed at .*/)?.[0]
-        return row !== undefined && reason.test(row)
-      })
+    reason: /could not get ready: .*1000 ms/,
+  },
+]
 
-      pm2.sandbox.configure()
-      pm2.sandbox.writeApp()
-      await pm2.do('reload', 'helloserver')
-      assert.equal((await pm2.status()).lastReload?.outcome, 'done')
-      assert.deepEqual(await ask(port, 'a\r\n'), echoed)
-    })
-  }
-
-  test('twice at once is as good as once', async (t) => {
-    const pm2 = new Pm2(t)
-    const { port, pid } = await pm2.start()
-    const load = pm2.load(port, 4)
-    const results = await Promise.all([1, 2].map(() => pm2.run('reload', 'helloserver')))
-    assert.ok(results.some(({ status }) => status === 0))
-    const bridge = await pm2.isListed('online')
-    const status = await pm2.status()
-    assert.equal(status.pid, pid)
-    assert.ok([2, 3].includes(status.generation), `generation ${status.generation}`)
-    assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
-    assert.deepEqual((await load.stop()).failures, [])
+test('pm2 reload', async (t) => {
+  const pm2 = new Pm2(t, {
+    config: { workers: 2 },
+    allow: [...spoilt.map(({ reason }) => reason), /not ready within 1000 ms/],
   })
+  const service = await pm2.start()
+  await dropsNobody(t, pm2, service)
+  await leavesTheOldGeneration(t, pm2, service)
+  await appliesTheEnvironment(t, pm2, service)
 
-  test('what the ecosystem file now says about the workers is applied', async (t) => {
-    const pm2 = new Pm2(t, { entry: { env: { HELLOSERVER_WORKERS: '1' } } })
-    const { pid } = await pm2.start()
-    pm2.describe({ env: { HELLOSERVER_WORKERS: '3' } })
-    await pm2.do('reload', pm2.ecosystemFile)
-    const status = await pm2.status()
-    assert.equal(status.pid, pid)
-    assert.equal(status.workers.filter(({ generation }) => generation === 2).length, 3)
-  })
-
-  test('what the shell now says about the workers is applied with --update-env', async (t) => {
-    const pm2 = new Pm2(t)
-    pm2.environment = { HELLOSERVER_WORKERS: '1' }
-    const { pid } = await pm2.start()
-    pm2.environment = { HELLOSERVER_WORKERS: '2' }
-    await pm2.do('reload', pm2.ecosystemFile, '--update-env')
-    const status = await pm2.status()
-    assert.equal(status.pid, pid)
-    assert.equal(status.workers.filter(({ generation }) => generation === 2).length, 2)
-    pm2.environment = { HELLOSERVER_WORKERS: '3' }
-    await pm2.do('reload', 'helloserver', '--update-env')
-    assert.equal((await pm2.status()).workers.filter((one) => one.generation === 3).length, 3)
-  })
-
-  test('a bridge that is interrupted lets the primary go on', async (t) => {
-    const pm2 = new Pm2(t)
-    const { port, pid } = await pm2.start()
+  await t.test('a bridge that is interrupted lets the primary go on', async () => {
+    const { generation } = await pm2.status()
     const { pid: bridge } = await pm2.bridge()
-    const load = pm2.load(port, 4)
+    const load = pm2.load(service.port, 2)
     signalTo(bridge, 'SIGINT')
     await waitFor('the end of the bridge', () => !isAlive(bridge))
     const status = await waitFor('another bridge', async () => {
       const { supervisor, ...rest } = await pm2.status()
       return supervisor.attached && supervisor.pid !== bridge ? rest : undefined
     })
-    assert.deepEqual({ pid: status.pid, generation: status.generation }, { pid, generation: 1 })
+    assert.deepEqual([status.pid, status.generation], [service.pid, generation])
     assert.deepEqual((await load.stop()).failures, [])
     await pm2.isListed('online')
   })
 })
+
+async function dropsNobody(t: TestContext, pm2: Pm2, { port, pid }: Service): Promise<void> {
+  const load = pm2.load(port, 2)
+
+  await t.test('brings a new generation and a new bridge', async () => {
+    const old = await pm2.bridge()
+    const before = load.asked
+    await pm2.do('reload', 'helloserver')
+    const { supervisor, lastReload, ...status } = await pm2.status()
+    const bridge = await pm2.bridge()
+    assert.deepEqual([status.pid, status.generation], [pid, 2])
+    assert.equal(lastReload?.outcome, 'done')
+    assert.ok(status.workers.every(({ generation }) => generation === 2))
+    assert.deepEqual(supervisor, { attached: true, pid: bridge.pid })
+    assert.equal(bridge.pm2_env.status, 'online')
+    assert.ok(!isAlive(old.pid), 'the old bridge is still there')
+    assert.ok(load.asked > before, 'nobody was served meanwhile')
+    assert.equal(pm2.log().match(/Reloading \(pm2 reload\)/g)?.length, 1)
+  })
+
+  await t.test('twice at once is as good as once', async () => {
+    const results = await Promise.all([1, 2].map(() => pm2.run('reload', 'helloserver')))
+    assert.ok(results.some(({ status }) => status === 0))
+    const bridge = await pm2.isListed('online')
+    const status = await pm2.status()
+    assert.equal(status.pid, pid)
+    assert.ok([3, 4].includes(status.generation), `generation ${status.generation}`)
+    assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
+  })
+
+  await t.test('drops nobody meanwhile', async () => {
+    const { asked, failures } = await load.stop()
+    assert.deepEqual(failures, [], `of ${asked}`)
+    assert.equal((await pm2.status()).connections.served, asked)
+  })
+}
+
+async function leavesTheOldGeneration(
+  t: TestContext,
+  pm2: Pm2,
+  { port, pid }: Service,
+): Promise<void> {
+  const { generation } = await pm2.status()
+  for (const { what, spoil, reason } of spoilt) {
+    await t.test(`${what} leaves the old generation in service, and pm2 says why`, async () => {
+      spoil(pm2)
+      await pm2.do('reload', 'helloserver')
+      const bridge = await pm2.isListed('online')
+      const status = await pm2.status()
+      assert.deepEqual([status.pid, status.generation], [pid, generation])
+      assert.equal(status.lastReload?.outcome, 'failed')
+      assert.match(status.lastReload?.reason ?? '', reason)
+      assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
+      assert.deepEqual(await ask(port, 'a\r\n'), echoed)
+      await pm2.logged(
+        new RegExp(`"role":"bridge".*${reason.source}.*the old generation goes on serving`),
+      )
+      await waitFor('the reason in what pm2 describe shows', async () => {
+        const { human_info: rows = [] } = (await pm2.bridge()).pm2_env.axm_options
+        const [, row = ''] = rows.find(([name]) => name === 'Last reload') ?? []
+        return /failed at/.test(row) && reason.test(row)
+      })
+    })
+  }
+
+  await t.test('pm2 describe shows the reason', async () => {
+    const { stdout } = await pm2.run('describe', 'helloserver')
+    const row = stripVTControlCharacters(stdout).match(/Last reload .*failed at .*/)?.[0]
+    assert.match(row ?? stdout, spoilt.at(-1)?.reason ?? /never/)
+  })
+
+  await t.test('code that is mended serves when the command returns', async () => {
+    pm2.sandbox.configure()
+    pm2.sandbox.writeApp(`export default { handle: (connection) => connection.write('new\\r\\n') }`)
+    await pm2.do('reload', 'helloserver')
+    assert.deepEqual(await ask(port, ''), { how: 'end', text: 'new\r\n' })
+    const status = await pm2.status()
+    assert.deepEqual([status.pid, status.lastReload?.outcome], [pid, 'done'])
+    pm2.sandbox.writeApp()
+  })
+}
+
+async function appliesTheEnvironment(t: TestContext, pm2: Pm2, { pid }: Service): Promise<void> {
+  const applies = async (workers: number, ...options: string[]) => {
+    const before = await pm2.status()
+    await pm2.do('reload', ...options)
+    const status = await pm2.status()
+    assert.deepEqual([status.pid, status.generation], [pid, before.generation + 1])
+    const now = status.workers.filter(({ generation }) => generation === status.generation)
+    assert.equal(now.length, workers)
+  }
+
+  await t.test('what the shell now says is applied with --update-env', async () => {
+    pm2.environment = { HELLOSERVER_WORKERS: '2' }
+    await applies(2, pm2.ecosystemFile, '--update-env')
+    pm2.environment = { HELLOSERVER_WORKERS: '3' }
+    await applies(3, 'helloserver', '--update-env')
+  })
+
+  await t.test('what the ecosystem file now says is applied', async () => {
+    pm2.environment = {}
+    pm2.describe({ env: { HELLOSERVER_WORKERS: '1' } })
+    await applies(1, pm2.ecosystemFile)
+  })
+}

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { counted, type Service } from '../helpers/service.ts'
+import { hesitant } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-/** Ends the service while one connection is in hand and two are queued; all three are answered. */
-async function drains(service: Service, end: () => Promise<unknown>): Promise<void> {
+const echoed = { how: 'end', text: 'a\r\n' }
+
+/**
+ * Ends the service while one connection is in hand and two are queued; all three are answered.
+ *
+ * @param meanwhile - what else must be while the service waits for them
+ */
+async function drains(
+  service: Service,
+  end: () => Promise<unknown>,
+  meanwhile = async () => {},
+): Promise<void> {
   const inHand = await Client.connect(service.port)
   await counted(service, { active: 1 })
   const clients = [inHand]
@@ -16,10 +27,14 @@ async function drains(service: Service, end: () => Promise<unknown>): Promise<vo
     clients.push(client)
     await counted(service, { active: 1, queued })
   }
+  // The log has the drains of the services before.
+  const { length } = service.log()
+  const isLogged = (to: string) => () => service.log().includes(`"to":"${to}"`, length)
   const ended = end()
-  await service.sandbox.logged(/"to":"serving-queue"/)
+  await waitFor('the drain', isLogged('serving-queue'))
   assert.deepEqual(await ask(service.port, ''), { how: 'refused', text: '' })
   assert.ok(isAlive(service.pid), 'the primary did not wait')
+  await meanwhile()
   for (const [index, client] of clients.entries()) {
     await client.send(`client ${index}\r\n`)
     assert.deepEqual(await client.ending(), { how: 'end', text: `client ${index}\r\n` })
@@ -28,33 +43,59 @@ async function drains(service: Service, end: () => Promise<unknown>): Promise<vo
   await waitFor('the end of the primary', () => !isAlive(service.pid))
 }
 
-describe('what ends the service under pm2 drains it first', { concurrency: 2 }, () => {
-  test('pm2 stop, and pm2 start brings it back', async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
-    await drains(service, () => pm2.do('stop', 'helloserver'))
+test('what ends the service under pm2 drains it first', async (t) => {
+  const pm2 = new Pm2(t, { app: hesitant })
+
+  await t.test('pm2 stop while the service is still starting', async () => {
+    pm2.sandbox.mark()
+    const started = pm2.run('start', pm2.ecosystemFile)
+    const { pid } = await waitFor('a primary', () => pm2.status().catch(() => undefined))
+    const stopped = pm2.do('stop', 'helloserver')
+    // The stop waits for the start.
+    await pm2.isListed('stopping')
+    pm2.sandbox.unmark()
+    await Promise.all([stopped, started])
+    await waitFor('the end of the primary', () => !isAlive(pid))
+    const { pm2_env } = await pm2.isListed('stopped')
+    assert.equal(pm2_env.restart_time, 0)
+    await assert.rejects(pm2.status(), { code: 'NOT_RUNNING' })
+  })
+
+  await t.test(
+    'pm2 stop, while which pm2 logs how it gets on; pm2 start brings it back',
+    async () => {
+      await pm2.do('start', 'helloserver')
+      const service = await pm2.service()
+      const progress = /"phase":"serving-queue","queued":2,"inHand":1,.*"msg":"Draining"/
+      await drains(
+        service,
+        () => pm2.do('stop', 'helloserver'),
+        async () => void (await pm2.logged(progress)),
+      )
+      await pm2.isListed('stopped')
+      pm2.sandbox.configure({ drain: { timeoutMs: 300 } })
+      await pm2.do('start', 'helloserver')
+      const { pid, listen } = await pm2.status()
+      assert.notEqual(pid, service.pid)
+      assert.deepEqual(await ask(listen.port, 'a\r\n'), echoed)
+    },
+  )
+
+  await t.test('what takes longer than drain.timeoutMs is dropped', async () => {
+    const service = await pm2.service()
+    const client = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    await pm2.do('stop', 'helloserver')
+    assert.equal((await client.ending()).text, '')
+    assert.ok(!isAlive(service.pid))
     await pm2.isListed('stopped')
+    await pm2.logged(/"dropped":1,.*The drain took too long/)
+    pm2.sandbox.configure()
+  })
+
+  await t.test('pm2 update, which brings up another primary under another pm2', async () => {
     await pm2.do('start', 'helloserver')
-    const { pid, listen } = await pm2.status()
-    assert.notEqual(pid, service.pid)
-    assert.deepEqual(await ask(listen.port, 'a\r\n'), { how: 'end', text: 'a\r\n' })
-  })
-
-  test('pm2 delete', async (t) => {
-    const pm2 = new Pm2(t)
-    await drains(await pm2.start(), () => pm2.do('delete', 'helloserver'))
-    assert.deepEqual(await pm2.processes(), [])
-  })
-
-  test('pm2 kill', async (t) => {
-    const pm2 = new Pm2(t)
-    await drains(await pm2.start(), () => pm2.do('kill'))
-    assert.equal(pm2.daemonPid, undefined)
-  })
-
-  test('pm2 update, which brings up another primary under another pm2', async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
+    const service = await pm2.service()
     const before = pm2.daemonPid
     await drains(service, () => pm2.do('update'))
     assert.notEqual(pm2.daemonPid, before)
@@ -63,42 +104,13 @@ describe('what ends the service under pm2 drains it first', { concurrency: 2 }, 
     assert.notEqual(pid, service.pid)
   })
 
-  test('pm2 stop while the service is still starting', async (t) => {
-    const app = `import { setTimeout as delay } from 'node:timers/promises'
-      export default { setup: () => delay(2000), handle() {} }`
-    const pm2 = new Pm2(t, { app })
-    const started = pm2.run('start', pm2.ecosystemFile)
-    const { pid } = await waitFor('a primary', () => pm2.status().catch(() => undefined))
-    await pm2.do('stop', 'helloserver')
-    await started
-    await waitFor('the end of the primary', () => !isAlive(pid))
-    await pm2.isListed('stopped')
-    await assert.rejects(pm2.status(), { code: 'NOT_RUNNING' })
-    const { pm2_env } = await pm2.bridge()
-    assert.deepEqual([pm2_env.status, pm2_env.restart_time], ['stopped', 0])
+  await t.test('pm2 delete', async () => {
+    await drains(await pm2.service(), () => pm2.do('delete', 'helloserver'))
+    assert.deepEqual(await pm2.processes(), [])
   })
 
-  test("a drain that lasts says in pm2's log how it gets on", async (t) => {
-    const pm2 = new Pm2(t)
-    const service = await pm2.start()
-    const client = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const stopped = pm2.do('stop', 'helloserver')
-    await pm2.logged(/"phase":"waiting-for-workers","queued":0,"inHand":1,.*"msg":"Draining"/)
-    await client.send('a\r\n')
-    assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
-    await stopped
-  })
-
-  test('what takes longer than drain.timeoutMs is dropped', async (t) => {
-    const pm2 = new Pm2(t, { config: { drain: { timeoutMs: 300 } } })
-    const service = await pm2.start()
-    const client = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    await pm2.do('stop', 'helloserver')
-    assert.equal((await client.ending()).text, '')
-    assert.ok(!isAlive(service.pid))
-    await pm2.isListed('stopped')
-    await pm2.logged(/"dropped":1,.*The drain took too long/)
+  await t.test('pm2 kill', async () => {
+    await drains(await pm2.start(), () => pm2.do('kill'))
+    assert.equal(pm2.daemonPid, undefined)
   })
 })
