@@ -310,7 +310,7 @@ describe('the page over HTTP', { concurrency: 2 }, () => {
     sandbox.configure(page(sandbox, port, { drain }))
     await t.test(
       'moves with a reload; an address that is taken fails that one and changes nothing',
-      (t) => moves(t, there),
+      (subtest) => moves(subtest, there),
     )
     sandbox.configure(page(sandbox, port, { drain }))
     await reload(there.service)

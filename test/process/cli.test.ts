@@ -173,8 +173,8 @@ describe('the command line', { concurrency: 2 }, () => {
     const { status, stdout, stderr } = await within('the usage errors', resultOf(child))
     assert.deepEqual([status, stdout], [0, JSON.stringify(usageErrors.map(() => 2))], stderr)
     const told = stderr.split('\0').slice(0, -1)
-    for (const [index, args] of usageErrors.entries()) {
-      assert.match(told[index] ?? '', /^error: /, args.join(' '))
+    for (const [index, usage] of usageErrors.entries()) {
+      assert.match(told[index] ?? '', /^error: /, usage.join(' '))
     }
   })
 
