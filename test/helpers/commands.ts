@@ -52,11 +52,11 @@ export async function upgrade(place: Place): Promise<void> {
   assert.equal(outcome, 'done', reason ?? '')
 }
 
-/** A stop; resolves when the process is gone. */
-export async function stop(place: Place): Promise<void> {
+/** A stop; resolves when the process is gone, with how many connections it has dropped. */
+export async function stop(place: Place): Promise<{ readonly dropped: number }> {
   const { runDir } = 'sandbox' in place ? place.sandbox : place
   const files = runFiles('helloserver', { HELLOSERVER_RUN_DIR: runDir })
-  await asked(place, (client) =>
+  return asked(place, (client) =>
     stopService(client, files, { everyMs: 60_000, onProgress: () => {} }),
   )
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
-import type { TestContext } from 'node:test'
 import type { Status } from '../../src/status.ts'
+import type { Cleanup } from './cleanup.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
 import { serviceAt, statusIn } from './service-in.ts'
 import { waitFor, within } from './wait-for.ts'
@@ -28,7 +28,7 @@ export interface Foreground extends Service {
 }
 
 /** Starts the compiled program as a daemon and waits until it serves. */
-export async function startService(t: TestContext, options?: SandboxOptions): Promise<Service> {
+export async function startService(t: Cleanup, options?: SandboxOptions): Promise<Service> {
   return startIn(new Sandbox(t, options))
 }
 
@@ -39,7 +39,7 @@ export async function startIn(sandbox: Sandbox): Promise<Service> {
 }
 
 /** Runs the service in the foreground and waits until it serves. */
-export async function runService(t: TestContext, options?: SandboxOptions): Promise<Foreground> {
+export async function runService(t: Cleanup, options?: SandboxOptions): Promise<Foreground> {
   const sandbox = new Sandbox(t, options)
   const child = sandbox.spawn(['run'], { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = resultOf(child)

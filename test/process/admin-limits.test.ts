@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { type Answer, http, page, viewer } from '../helpers/admin.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { freePort } from '../helpers/free-port.ts'
@@ -8,16 +8,69 @@ import { Sandbox } from '../helpers/sandbox.ts'
 import { startIn } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-async function withPage(t: TestContext) {
+test('what the page gives is bounded', async (t) => {
   const sandbox = new Sandbox(t)
   const port = await freePort()
   sandbox.configure(page(sandbox, port))
-  return { port, service: await startIn(sandbox) }
-}
+  const service = await startIn(sandbox)
 
-describe('what the page gives is bounded', { concurrency: 2 }, () => {
-  test('requests: too many are told so late, and the service goes on', async (t) => {
-    const { port, service } = await withPage(t)
+  await t.test('the head of the live view ends', async () => {
+    const { status, headers, body } = await http(port, '/api/live', { method: 'HEAD' })
+    assert.deepEqual([status, body], [200, ''])
+    assert.match(headers['content-type'] ?? '', /^text\/event-stream/)
+  })
+
+  await t.test('live views', async () => {
+    const viewers = await Promise.all(Array.from({ length: 17 }, () => viewer(port)))
+    const refused = viewers.filter(({ status }) => status === 503)
+    assert.deepEqual([viewers.length, refused.length], [17, 1])
+    for (const one of viewers) one.leave()
+    await waitFor('room', async () => {
+      const one = await viewer(port)
+      one.leave()
+      return one.status === 200
+    })
+  })
+
+  await t.test('a connection: one request at a time, and nothing of it stays', async () => {
+    const greedy = await Client.connect(port)
+    await greedy.send('GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20))
+    await greedy.ending()
+    await waitFor('room', async () => {
+      const one = await viewer(port)
+      one.leave()
+      return one.status === 200
+    })
+  })
+
+  await t.test('a request: its headers, and the time that it takes', async () => {
+    const large = { 'x-large': 'x'.repeat(9_000) }
+    assert.equal((await http(port, '/readyz', { headers: large })).status, 431)
+    const slow = await Client.connect(port)
+    await slow.send('GET /readyz HTTP/1.1\r\nHost: localhost\r\n')
+    assert.match((await slow.ending()).text, /^HTTP\/1.1 408 /)
+    const dribble = await ask(port, 'no HTTP at all\r\n\r\n')
+    assert.match(dribble.text, /^HTTP\/1.1 400 /)
+  })
+
+  await t.test(
+    'connections: those past the limit are closed, and the service goes on',
+    async () => {
+      const many = await Promise.all(Array.from({ length: 300 }, () => Client.connect(port)))
+      await waitFor(
+        'the end of some',
+        () => many.filter(({ how }) => how !== undefined).length === 44,
+      )
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+      for (const client of many) client.reset()
+      await waitFor('an answer', async () => {
+        const answer = await http(port, '/readyz').catch(() => undefined)
+        return answer?.status === 200
+      })
+    },
+  )
+
+  await t.test('requests: too many are told so late, and the service goes on', async () => {
     const load = new Load(service.port, 2)
     const round = () =>
       Promise.all(Array.from({ length: 50 }, () => http(port, '/metrics').catch(() => undefined)))
@@ -31,63 +84,5 @@ describe('what the page gives is bounded', { concurrency: 2 }, () => {
     assert.deepEqual(failures, [])
     assert.ok(asked > 0)
     await waitFor('an answer', async () => (await http(port, '/readyz')).status === 200)
-  })
-
-  test('connections: those past the limit are closed, and the service goes on', async (t) => {
-    const { port, service } = await withPage(t)
-    const many = await Promise.all(Array.from({ length: 300 }, () => Client.connect(port)))
-    await waitFor(
-      'the end of some',
-      () => many.filter(({ how }) => how !== undefined).length === 44,
-    )
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-    for (const client of many) client.reset()
-    await waitFor('an answer', async () => {
-      const answer = await http(port, '/readyz').catch(() => undefined)
-      return answer?.status === 200
-    })
-  })
-
-  test('a request: its headers, and the time that it takes', async (t) => {
-    const { port } = await withPage(t)
-    const large = { 'x-large': 'x'.repeat(9_000) }
-    assert.equal((await http(port, '/readyz', { headers: large })).status, 431)
-    const slow = await Client.connect(port)
-    await slow.send('GET /readyz HTTP/1.1\r\nHost: localhost\r\n')
-    assert.match((await slow.ending()).text, /^HTTP\/1.1 408 /)
-    const dribble = await ask(port, 'no HTTP at all\r\n\r\n')
-    assert.match(dribble.text, /^HTTP\/1.1 400 /)
-  })
-
-  test('a connection: one request at a time, and nothing of it stays', async (t) => {
-    const { port } = await withPage(t)
-    const greedy = await Client.connect(port)
-    await greedy.send('GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20))
-    await greedy.ending()
-    await waitFor('room', async () => {
-      const one = await viewer(port)
-      one.leave()
-      return one.status === 200
-    })
-  })
-
-  test('the head of the live view ends', async (t) => {
-    const { port } = await withPage(t)
-    const { status, headers, body } = await http(port, '/api/live', { method: 'HEAD' })
-    assert.deepEqual([status, body], [200, ''])
-    assert.match(headers['content-type'] ?? '', /^text\/event-stream/)
-  })
-
-  test('live views', async (t) => {
-    const { port } = await withPage(t)
-    const viewers = await Promise.all(Array.from({ length: 17 }, () => viewer(port)))
-    const refused = viewers.filter(({ status }) => status === 503)
-    assert.deepEqual([viewers.length, refused.length], [17, 1])
-    for (const one of viewers) one.leave()
-    await waitFor('room', async () => {
-      const one = await viewer(port)
-      one.leave()
-      return one.status === 200
-    })
   })
 })

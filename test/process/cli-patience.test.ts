@@ -5,19 +5,14 @@ import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
-import { startService } from '../helpers/service.ts'
+import { type Service, serviceAt } from '../helpers/service-in.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
-/** Apps that would leave `check` without a verdict, and what it says of them. */
-const unruly: readonly (readonly [app: string, told: RegExp])[] = [
-  ['process.exit(0)', /^helloserver: The app \S+ ended the process while it loaded\n$/],
-  ['process.exit(3)', /^helloserver: The app \S+ ended the process while it loaded\n$/],
-  ['await new Promise(() => {})', /^helloserver: The app \S+ did not load within 500 ms\n$/],
-  [
-    'setInterval(() => {}, 10); await new Promise(() => {})',
-    /^helloserver: The app \S+ did not load within 500 ms\n$/,
-  ],
-]
+/** Apps that would leave `check` without a verdict. */
+const unruly = [
+  ['', 'await new Promise(() => {})'],
+  [' and keeps the process', 'setInterval(() => {}, 10); await new Promise(() => {})'],
+] as const
 
 /** Starts a command whose output nobody reads. */
 function unread(sandbox: Sandbox, ...args: string[]): Promise<{ status: number; stderr: string }> {
@@ -28,21 +23,67 @@ function unread(sandbox: Sandbox, ...args: string[]): Promise<{ status: number; 
   return ended.then(([[status], stderr]) => ({ status: Number(status), stderr }))
 }
 
+async function follows(service: Service): Promise<void> {
+  const child = service.sandbox.spawn(['logs', '-f', '-n', '0'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { stdout, stderr } = child
+  assert.ok(stdout !== null && stderr !== null)
+  const ended = Promise.all([once(child, 'exit'), text(stderr)])
+  let followed = ''
+  stdout.on('data', (chunk: Buffer) => {
+    followed += chunk.toString()
+  })
+  const logSomething = () => service.signal('SIGCONT')
+  await waitFor('what is logged now', () => {
+    logSomething()
+    return followed.includes('Caught SIGCONT')
+  })
+  stdout.destroy()
+  await waitFor('the end of logs -f', () => {
+    logSomething()
+    return child.exitCode !== null
+  })
+  const [[status], told] = await ended
+  assert.deepEqual([status, told], [0, ''])
+}
+
+async function ofPaused(service: Service): Promise<void> {
+  service.signal('SIGSTOP')
+  try {
+    const answers = ['status', 'workers'].map((command) => service.cli(command))
+    for (const { status, stdout, stderr } of await Promise.all(answers)) {
+      assert.deepEqual([status, stdout], [1, ''])
+      const told = `Does not answer (process ${service.pid}, perhaps paused)`
+      assert.equal(stderr, `helloserver: ${told}\n`)
+    }
+  } finally {
+    service.signal('SIGCONT')
+  }
+  assert.equal((await service.status()).pid, service.pid)
+}
+
 describe('commands end, whatever they meet', { concurrency: 2 }, () => {
-  for (const [app, told] of unruly) {
-    test(`check of an app with "${app}"`, async (t) => {
-      const isHanging = told.source.includes('500 ms')
-      const config = { reload: { readyTimeoutMs: isHanging ? 500 : 600_000 } }
+  for (const [how, app] of unruly) {
+    test(`check of an app that never loads${how}`, async (t) => {
+      const config = { reload: { readyTimeoutMs: 500 } }
       const sandbox = new Sandbox(t, { config, app: `${app}\nexport default { handle() {} }\n` })
       const { status, stdout, stderr } = await sandbox.cli('check')
       assert.deepEqual([status, stdout], [1, ''])
-      assert.match(stderr, told)
+      assert.match(stderr, /^helloserver: The app \S+ did not load within 500 ms\n$/)
     })
   }
 
-  test('check of such an app, for programs', async (t) => {
-    const app = 'process.exit(0)\nexport default { handle() {} }\n'
-    const { stdout } = await new Sandbox(t, { app }).cli('check', '--json')
+  test('check of an app that ends the process, for people and for programs', async (t) => {
+    const app = (code: number) => `process.exit(${code})\nexport default { handle() {} }\n`
+    const sandbox = new Sandbox(t, { app: app(0) })
+    const shown = await sandbox.cli('check')
+    assert.deepEqual([shown.status, shown.stdout], [1, ''])
+    const told = /^helloserver: The app \S+ ended the process while it loaded\n$/
+    assert.match(shown.stderr, told)
+    sandbox.writeApp(app(3))
+    const { status, stdout } = await sandbox.cli('check', '--json')
+    assert.equal(status, 1)
     assert.equal(JSON.parse(stdout).error.code, 'APP_FAILED')
   })
 
@@ -53,45 +94,7 @@ describe('commands end, whatever they meet', { concurrency: 2 }, () => {
     assert.match(stdout, / is good, and the app \S+ loads\n$/)
   })
 
-  test('logs when the reader leaves', async (t) => {
-    const service = await startService(t)
-    const shown = await within('the end of logs', unread(service.sandbox, 'logs'))
-    assert.deepEqual(shown, { status: 0, stderr: '' })
-    let isOver = false
-    const following = unread(service.sandbox, 'logs', '-f', '-n', '0').finally(() => {
-      isOver = true
-    })
-    await waitFor('the end of logs -f', () => {
-      service.signal('SIGCONT')
-      return isOver
-    })
-    assert.deepEqual(await following, { status: 0, stderr: '' })
-  })
-
-  test('a restart is done to its end when nobody reads what it says', async (t) => {
-    const service = await startService(t)
-    const restarted = await within('the restart', unread(service.sandbox, 'restart'))
-    assert.deepEqual(restarted, { status: 0, stderr: '' })
-    assert.notEqual((await service.status()).pid, service.pid)
-  })
-
-  test('status and workers of a primary that is paused', async (t) => {
-    const service = await startService(t)
-    service.signal('SIGSTOP')
-    try {
-      const answers = ['status', 'workers'].map((command) => service.cli(command))
-      for (const { status, stdout, stderr } of await Promise.all(answers)) {
-        assert.deepEqual([status, stdout], [1, ''])
-        const told = `Does not answer (process ${service.pid}, perhaps paused)`
-        assert.equal(stderr, `helloserver: ${told}\n`)
-      }
-    } finally {
-      service.signal('SIGCONT')
-    }
-    assert.equal((await service.cli('status')).status, 0)
-  })
-
-  test('a start with paths relative to where it is typed', async (t) => {
+  test('those of a service that was started by paths relative to where that was typed', async (t) => {
     const sandbox = new Sandbox(t)
     const cwd = sandbox.runDir
     const env = { ...sandbox.environment, HELLOSERVER_CONFIG: relative(cwd, sandbox.configFile) }
@@ -100,9 +103,22 @@ describe('commands end, whatever they meet', { concurrency: 2 }, () => {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    const { status, stdout, stderr } = await within('the start', resultOf(child))
-    assert.equal(status, 0, stderr)
-    const { port } = JSON.parse(stdout) as { port: number }
+    const started = await within('the start', resultOf(child))
+    assert.equal(started.status, 0, started.stderr)
+    const { port, pid } = JSON.parse(started.stdout) as { port: number; pid: number }
     assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
+    const service = serviceAt(sandbox, pid, port)
+
+    await t.test('status and workers of a primary that is paused', () => ofPaused(service))
+    await t.test('logs when the reader leaves', async () => {
+      const shown = await within('the end of logs', unread(sandbox, 'logs'))
+      assert.deepEqual(shown, { status: 0, stderr: '' })
+    })
+    await t.test('logs follows, until the reader leaves', () => follows(service))
+    await t.test('a restart is done to its end when nobody reads what it says', async () => {
+      const restarted = await within('the restart', unread(sandbox, 'restart'))
+      assert.deepEqual(restarted, { status: 0, stderr: '' })
+      assert.notEqual((await service.status()).pid, pid)
+    })
   })
 })

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { describe, test } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
-import { reload, stop } from '../helpers/commands.ts'
+import { reload, scale } from '../helpers/commands.ts'
 import { isAlive } from '../helpers/processes.ts'
-import { Sandbox } from '../helpers/sandbox.ts'
-import { counted, runService, startIn, startService, workerPids } from '../helpers/service.ts'
-import { statusIn } from '../helpers/service-in.ts'
+import { resultOf, Sandbox } from '../helpers/sandbox.ts'
+import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
+import { serviceAt, statusIn } from '../helpers/service-in.ts'
+import { held } from '../helpers/upgrade.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** The keys of `status --json` in the contract, sorted, with those of its parts. */
@@ -25,8 +27,8 @@ const keysOf = (value: unknown) =>
     .toSorted()
     .join(' ')
 
+/** Besides no command at all. */
 const usageErrors = [
-  [],
   ['no-such-command'],
   ['status', '--no-such-option'],
   ['status', 'unwanted'],
@@ -39,58 +41,152 @@ const usageErrors = [
   ['top', '--interval', 'soon'],
 ]
 
-describe('the command line', { concurrency: 2 }, () => {
-  test('status and workers have the keys of the contract', async (t) => {
-    const service = await startService(t, { config: { workers: 2 } })
-    await reload(service)
-    const { status, stdout } = await service.cli('status', '--json')
+/** Runs the command line again and again in one process, and tells the exit status of each. */
+const eachOfThem = `
+const statuses = []
+for (const [index, args] of JSON.parse(process.argv[2]).entries()) {
+  process.argv.splice(2, Infinity, ...args)
+  process.exitCode = undefined
+  await import(process.argv[1] + '?' + index)
+  statuses.push(process.exitCode)
+  process.stderr.write('\\n\\0')
+}
+process.exitCode = 0
+process.stdout.write(JSON.stringify(statuses))
+`
+const commandLine = new URL('../../src/bin/command-line.js', import.meta.url)
+
+async function hasKeys(service: Service): Promise<void> {
+  await reload(service)
+  const { status, stdout } = await service.cli('status', '--json')
+  assert.equal(status, 0)
+  const shown = JSON.parse(stdout) as Record<string, unknown>
+  for (const [part, keys] of Object.entries(statusKeys)) {
+    assert.equal(keysOf(part === '' ? shown : shown[part]), keys, part)
+  }
+  assert.equal(keysOf(shown['lastReload']), reloadKeys)
+  const workers = JSON.parse((await service.cli('workers', '--json')).stdout) as unknown[]
+  for (const worker of workers) assert.equal(keysOf(worker), workerKeys)
+  assert.ok(workers.length >= 1)
+  assert.deepEqual(
+    [shown['name'], shown['state'], shown['pid'], shown['generation']],
+    ['helloserver', 'serving', service.pid, 2],
+  )
+}
+
+async function isShown(service: Service): Promise<void> {
+  const holder = await held(service)
+  const { status, stdout } = await service.cli('status')
+  assert.equal(status, 0)
+  assert.match(stdout, new RegExp(`^listen +127\\.0\\.0\\.1:${service.port}$`, 'm'))
+  assert.match(stdout, new RegExp(`^process +${service.pid}, without pm2$`, 'm'))
+  assert.match(stdout, /^connections +1 accepted: 0 served, 1 in hand, 0 queued$/m)
+  const [worker] = await workerPids(service)
+  const table = (await service.cli('workers')).stdout
+  assert.match(table, new RegExp(`^ +1 +${worker} +busy .*${holder.address}$`, 'm'))
+  await holder.send('a\r\n')
+  await holder.ending()
+}
+
+async function scales(service: Service): Promise<void> {
+  await waitFor('the new worker alone', async () => (await workerPids(service)).length === 1)
+  const { accepted, served } = (await counted(service, { active: 0 })).connections
+  const first = await held(service)
+  await scale(service, 2)
+  assert.equal((await workerPids(service)).length, 2)
+  assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+  const holders = [first, await Client.connect(service.port)]
+  await counted(service, { active: 2 })
+  const { status, stdout } = await service.cli('scale', '1', '--json')
+  assert.deepEqual([status, JSON.parse(stdout)], [0, { workers: 1 }])
+  for (const holder of holders) await holder.send('held\r\n')
+  for (const holder of holders) assert.equal((await holder.ending()).text, 'held\r\n')
+  await waitFor('one worker', async () => (await workerPids(service)).length === 1)
+  await counted(service, { accepted: accepted + 3, served: served + 3 })
+}
+
+/** A stop that waits for the end, a restart of what does not run, one of what does, and a stop that is quick. */
+async function stopsAndRestarts(t: TestContext, service: Service): Promise<void> {
+  const restart = async () => {
+    const { status, stdout } = await service.cli('restart', '--json')
     assert.equal(status, 0)
-    const shown = JSON.parse(stdout) as Record<string, unknown>
-    for (const [part, keys] of Object.entries(statusKeys)) {
-      assert.equal(keysOf(part === '' ? shown : shown[part]), keys, part)
-    }
-    assert.equal(keysOf(shown['lastReload']), reloadKeys)
-    const workers = JSON.parse((await service.cli('workers', '--json')).stdout) as unknown[]
-    for (const worker of workers) assert.equal(keysOf(worker), workerKeys)
-    assert.ok(workers.length >= 2)
-    assert.deepEqual(
-      [shown['name'], shown['state'], shown['pid'], shown['generation']],
-      ['helloserver', 'serving', service.pid, 2],
-    )
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { pid: number }
+  }
+  await t.test('stop waits for the end', async () => {
+    const holder = await held(service)
+    const stopping = service.cli('stop', '--json')
+    await waitFor('the drain', async () => (await service.status()).state === 'draining')
+    await holder.send('a\r\n')
+    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
+    const { status, stdout } = await stopping
+    assert.deepEqual([status, JSON.parse(stdout)], [0, { dropped: 0 }])
+    await service.sandbox.assertNothingLeft()
   })
+  await t.test(
+    'restart starts what does not run, and replaces the primary of what does',
+    async () => {
+      const first = await restart()
+      assert.equal((await service.status()).state, 'serving')
+      const second = await restart()
+      assert.notEqual(second.pid, first.pid)
+      assert.equal(isAlive(first.pid), false)
+      assert.equal((await service.status()).state, 'serving')
+    },
+  )
+  await t.test('a stop that is quick says no more than that', async () => {
+    const { status, stdout, stderr } = await service.cli('stop')
+    assert.deepEqual([status, stdout, stderr], [0, 'helloserver stopped\n', ''])
+  })
+}
 
-  test('people are shown the same', async (t) => {
+describe('the command line', { concurrency: 2 }, () => {
+  test('of a service', async (t) => {
     const service = await startService(t)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const { stdout } = await service.cli('status')
-    assert.match(stdout, new RegExp(`^listen +127\\.0\\.0\\.1:${service.port}$`, 'm'))
-    assert.match(stdout, new RegExp(`^process +${service.pid}, without pm2$`, 'm'))
-    assert.match(stdout, /^connections +1 accepted: 0 served, 1 in hand, 0 queued$/m)
-    const [worker] = await workerPids(service)
-    const table = (await service.cli('workers')).stdout
-    assert.match(table, new RegExp(`^ +1 +${worker} +busy .*${holder.address}$`, 'm'))
+    await t.test('logs shows the last lines', async () => {
+      const { stdout } = await service.cli('logs', '--lines', '1')
+      assert.match(stdout, /^\{"level":"info".*"msg":"Serving on [^"]*"\}\n$/)
+    })
+    await t.test('a daemon outlives the session that started it', async () => {
+      const [, , , parent, , session] = await statOf(service.pid)
+      assert.notEqual(Number(parent), process.pid)
+      assert.notEqual(session, (await statOf(process.pid))[5])
+    })
+    await t.test('people are shown its status and its workers', () => isShown(service))
+    await t.test('status and workers have the keys of the contract', () => hasKeys(service))
+    await t.test('scale grows and shrinks, and loses nothing', () => scales(service))
+    await stopsAndRestarts(t, service)
   })
 
-  for (const args of usageErrors) {
-    test(`"${args.join(' ')}" is a usage error`, async (t) => {
-      const { status, stdout, stderr } = await new Sandbox(t).cli(...args)
-      assert.deepEqual([status, stdout], [2, ''])
-      assert.notEqual(stderr, '')
-    })
-  }
+  test('no command at all is a usage error', async (t) => {
+    const { status, stdout, stderr } = await new Sandbox(t).cli()
+    assert.deepEqual([status, stdout], [2, ''])
+    assert.notEqual(stderr, '')
+  })
 
-  for (const args of [['stop'], ['reload'], ['status'], ['workers'], ['scale', '2'], ['logs']]) {
-    test(`"${args.join(' ')}" says when nothing runs`, async (t) => {
-      const sandbox = new Sandbox(t)
-      const { status, stdout, stderr } = await sandbox.cli(...args)
-      assert.deepEqual([status, stdout], [3, ''])
+  test('so is what it does not understand', async (t) => {
+    const { environment } = new Sandbox(t)
+    const args = ['--input-type=module', '-e', eachOfThem, '--', commandLine.href]
+    const child = spawn(process.execPath, [...args, JSON.stringify(usageErrors)], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const { status, stdout, stderr } = await within('the usage errors', resultOf(child))
+    assert.deepEqual([status, stdout], [0, JSON.stringify(usageErrors.map(() => 2))], stderr)
+    const told = stderr.split('\0').slice(0, -1)
+    for (const [index, usage] of usageErrors.entries()) {
+      assert.match(told[index] ?? '', /^error: /, usage.join(' '))
+    }
+  })
+
+  test('when nothing runs, a command says so', async (t) => {
+    const sandbox = new Sandbox(t)
+    // "reload" and "scale" ask as "stop" does, and "workers" as "status".
+    for (const command of ['stop', 'logs']) {
+      const { status, stdout, stderr } = await sandbox.cli(command)
+      assert.deepEqual([status, stdout], [3, ''], command)
       assert.match(stderr, /^helloserver: [^\n]+\n$/)
-    })
-  }
-
-  test('and says it to programs, too', async (t) => {
-    const { status, stdout } = await new Sandbox(t).cli('status', '--json')
+    }
+    const { status, stdout } = await sandbox.cli('status', '--json')
     assert.equal(status, 3)
     assert.equal(JSON.parse(stdout).error.code, 'NOT_RUNNING')
   })
@@ -105,50 +201,8 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.match((await sandbox.cli('--version')).stdout, /^\d+\.\d+\.\d+\n$/)
   })
 
-  test('stop waits for the end', async (t) => {
-    const service = await startService(t)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const stopping = service.cli('stop', '--json')
-    await waitFor('the drain', async () => (await service.status()).state === 'draining')
-    await holder.send('a\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
-    const { status, stdout } = await stopping
-    assert.deepEqual([status, JSON.parse(stdout)], [0, { dropped: 0 }])
-    await service.sandbox.assertNothingLeft()
-  })
-
-  test('restart replaces the primary, and starts what does not run', async (t) => {
-    const service = await startService(t)
-    const { status, stdout } = await service.cli('restart', '--json')
-    assert.equal(status, 0)
-    const { pid } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { pid: number }
-    assert.notEqual(pid, service.pid)
-    assert.equal(isAlive(service.pid), false)
-    await stop(service)
-    assert.equal((await service.cli('restart')).status, 0)
-    assert.equal((await service.status()).state, 'serving')
-  })
-
-  test('scale grows and shrinks, and loses nothing', async (t) => {
-    const service = await startService(t, { config: { workers: 2 } })
-    const holders = await Promise.all([1, 2].map(() => Client.connect(service.port)))
-    await counted(service, { active: 2 })
-    assert.equal((await service.cli('scale', '3')).status, 0)
-    assert.equal((await workerPids(service)).length, 3)
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-    const { status, stdout } = await service.cli('scale', '1', '--json')
-    assert.deepEqual([status, JSON.parse(stdout)], [0, { workers: 1 }])
-    for (const holder of holders) await holder.send('held\r\n')
-    for (const holder of holders) assert.equal((await holder.ending()).text, 'held\r\n')
-    await waitFor('one worker', async () => (await workerPids(service)).length === 1)
-    await counted(service, { accepted: 3, served: 3 })
-  })
-
   test('check says whether a start would succeed, and serves nothing', async (t) => {
     const sandbox = new Sandbox(t)
-    const good = await sandbox.cli('check')
-    assert.deepEqual([good.status, good.stderr], [0, ''])
     assert.equal(JSON.parse((await sandbox.cli('check', '--json')).stdout).host, '127.0.0.1')
     sandbox.configure({ workers: 0 })
     assert.equal((await sandbox.cli('check')).status, 78)
@@ -160,67 +214,25 @@ describe('the command line', { concurrency: 2 }, () => {
     await sandbox.assertNothingLeft()
   })
 
-  test('logs shows the last lines, and follows', async (t) => {
-    const service = await startService(t)
-    const { stdout } = await service.cli('logs', '--lines', '1')
-    assert.match(stdout, /^\{"level":"info".*"msg":"Serving on [^"]*"\}\n$/)
-    const follower = service.sandbox.spawn(['logs', '-f', '-n', '0'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let followed = ''
-    follower.stdout?.on('data', (chunk: Buffer) => {
-      followed += chunk.toString()
-    })
-    await waitFor('what is logged now', () => {
-      service.signal('SIGCONT')
-      return followed.includes('Caught SIGCONT')
-    })
-    follower.kill('SIGTERM')
-  })
-
-  test('in the foreground the first Ctrl-C drains', async (t) => {
-    const { port, child, ended, ...service } = await runService(t)
-    const holder = await Client.connect(port)
-    await waitFor('the hand-off', async () => (await service.status()).connections.active === 1)
-    child.kill('SIGINT')
-    await waitFor('the drain', async () => (await service.status()).state === 'draining')
-    await holder.send('a\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
-    assert.equal((await ended).status, 0)
-  })
-
-  test('in the foreground the second Ctrl-C ends at once', async (t) => {
-    const { port, child, ended, ...service } = await runService(t)
-    const holder = await Client.connect(port)
-    await waitFor('the hand-off', async () => (await service.status()).connections.active === 1)
-    child.kill('SIGINT')
-    await waitFor('the drain', async () => (await service.status()).state === 'draining')
-    child.kill('SIGINT')
-    assert.equal((await holder.ending()).text, '')
-    assert.equal((await within('the end', ended)).status, 0)
-  })
-
-  test('an output that takes nothing does not end the service', async (t) => {
+  test('in the foreground an output that takes nothing does not end it; the first Ctrl-C drains', async (t) => {
     const sandbox = new Sandbox(t)
     const full = openSync('/dev/full', 'w')
     const child = sandbox.spawn(['run'], { stdio: ['ignore', full, full] })
-    const { listen } = await waitFor('a service that serves', async () => {
+    const { pid, listen } = await waitFor('a service that serves', async () => {
       const status = await statusIn(sandbox).catch(() => undefined)
       return status?.state === 'serving' ? status : undefined
     })
+    const service = serviceAt(sandbox, pid, listen.port)
     assert.equal((await ask(listen.port, 'a\r\n')).text, 'a\r\n')
     child.kill('SIGHUP')
-    await waitFor('a reload', async () => (await statusIn(sandbox)).generation === 2)
-    assert.equal((await ask(listen.port, 'b\r\n')).text, 'b\r\n')
-  })
-
-  test('a daemon outlives the session that started it', async (t) => {
-    const sandbox = new Sandbox(t)
-    const { pid } = await startIn(sandbox)
-    assert.equal((await sandbox.cli('status')).status, 0)
-    const [, , , parent, , session] = await statOf(pid)
-    assert.notEqual(Number(parent), process.pid)
-    assert.notEqual(session, (await statOf(process.pid))[5])
+    await waitFor('a reload', async () => (await service.status()).generation === 2)
+    const holder = await held(service)
+    const ended = resultOf(child)
+    child.kill('SIGINT')
+    await waitFor('the drain', async () => (await service.status()).state === 'draining')
+    await holder.send('b\r\n')
+    assert.deepEqual(await holder.ending(), { how: 'end', text: 'b\r\n' })
+    assert.equal((await within('the end', ended)).status, 0)
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
-import { tryReload } from '../helpers/commands.ts'
+import { scale, tryReload } from '../helpers/commands.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService } from '../helpers/service.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
@@ -25,90 +25,97 @@ const ills = [
 ] as const
 
 describe('events', { concurrency: 2 }, () => {
-  test('say what happened, in the words of the log, and people see the last of them', async (t) => {
-    const service = await startService(t, {
-      config: { queue: { max: 0 } },
-      allow: [/Reload failed/],
-    })
-    await service.cli('scale', '2')
-    await tryReload(service)
-    service.sandbox.configure({ workers: 'many' })
-    await tryReload(service)
-    service.sandbox.configure()
-    await tryReload(service)
-    const pid = await waitFor('the new worker alone', async () => {
-      const { workers, generation } = await service.status()
-      const [worker, ...others] = workers
-      return others.length === 0 && worker?.generation === generation ? worker.pid : undefined
-    })
-    signalTo(pid, 'SIGKILL')
-    const died = await lastEvent(service, 'worker-died')
-    assert.equal(died['cause'], 'killed by SIGKILL')
-    const kinds = [
-      'started',
-      'scaled',
-      'reload-begun',
-      'reload-done',
-      'reload-begun',
-      'reload-failed',
-      'reload-begun',
-      'reload-done',
-      'worker-died',
-    ]
-    const { events } = await service.status()
-    assert.deepEqual(
-      events.map(({ kind }) => kind),
-      kinds,
+  test('of a service', async (t) => {
+    const config = { queue: { max: 0 } }
+    const service = await startService(t, { config, allow: [/Reload failed/] })
+
+    await t.test(
+      'say what happened, in the words of the log, and people see the last of them',
+      async () => {
+        await scale(service, 2)
+        await tryReload(service)
+        service.sandbox.configure({ workers: 'many' })
+        await tryReload(service)
+        service.sandbox.configure(config)
+        await tryReload(service)
+        const pid = await waitFor('the new worker alone', async () => {
+          const { workers, generation } = await service.status()
+          const [worker, ...others] = workers
+          return others.length === 0 && worker?.generation === generation ? worker.pid : undefined
+        })
+        signalTo(pid, 'SIGKILL')
+        const died = await lastEvent(service, 'worker-died')
+        assert.equal(died['cause'], 'killed by SIGKILL')
+        const kinds = [
+          'started',
+          'scaled',
+          'reload-begun',
+          'reload-done',
+          'reload-begun',
+          'reload-failed',
+          'reload-begun',
+          'reload-done',
+          'worker-died',
+        ]
+        const { events } = await service.status()
+        assert.deepEqual(
+          events.map(({ kind }) => kind),
+          kinds,
+        )
+        assert.deepEqual(
+          events.map(({ seq }) => seq),
+          kinds.map((_, at) => at + 1),
+        )
+        for (const { kind, text } of events) {
+          const quoted = JSON.stringify(text).slice(1, -1)
+          const lines = service.log().split('\n')
+          assert.ok(
+            lines.some((line) => line.includes(`"kind":"${kind}"`) && line.includes(quoted)),
+            text,
+          )
+        }
+        assert.match(String(events[5]?.['reason']), /workers is "many"/)
+        assert.equal(events[5]?.['step'], 'configuration')
+        const { stdout } = await service.cli('status')
+        assert.equal(stdout.match(/^\d{4}-.*$/gm)?.length, 5)
+        assert.match(stdout, /Worker 1 died \(killed by SIGKILL\); starting another\n$/)
+      },
     )
-    assert.deepEqual(
-      events.map(({ seq }) => seq),
-      kinds.map((_, at) => at + 1),
-    )
-    for (const { kind, text } of events) {
-      const quoted = JSON.stringify(text).slice(1, -1)
-      const lines = service.log().split('\n')
-      assert.ok(
-        lines.some((line) => line.includes(`"kind":"${kind}"`) && line.includes(quoted)),
-        text,
+
+    await t.test('and figures go on over an upgrade', async () => {
+      await ask(service.port, 'one\r\n')
+      assert.notEqual((await service.status()).rates.handlingMs, null)
+      const { events: before } = await service.status()
+      const { events, pid } = await upgrade(service)
+      assert.deepEqual(
+        events.map(({ seq, kind }) => [seq, kind]),
+        [
+          ...before.map(({ seq, kind }) => [seq, kind]),
+          [before.length + 1, 'reload-begun'],
+          [before.length + 2, 'upgraded'],
+        ],
       )
-    }
-    assert.match(String(events[5]?.['reason']), /workers is "many"/)
-    assert.equal(events[5]?.['step'], 'configuration')
-    const { stdout } = await service.cli('status')
-    assert.equal(stdout.match(/^\d{4}-.*$/gm)?.length, 5)
-    assert.match(stdout, /Worker 1 died \(killed by SIGKILL\); starting another\n$/)
-  })
+      assert.equal(events.at(-1)?.['primaryPid'], pid)
+      await ask(service.port, 'two\r\n')
+      const { rates } = await service.status()
+      assert.ok((rates.handlingMs?.p99 ?? 0) > 0)
+      assert.ok((rates.waitMs?.p99 ?? -1) >= 0)
+    })
 
-  test('tell of shedding once, and of a drain', async (t) => {
-    const service = await startService(t, { config: { queue: { max: 0 } } })
-    const client = await held(service)
-    await Promise.all([1, 2, 3].map(() => ask(service.port, 'x\r\n')))
-    await counted(service, { shed: 3 })
-    service.signal('SIGUSR1')
-    await lastEvent(service, 'draining')
-    assert.deepEqual(await kindsOf(service), ['started', 'shedding-began', 'draining'])
-    await client.send('bye\r\n')
-    await client.ending()
-  })
-
-  test('and figures go on over an upgrade', async (t) => {
-    const service = await startService(t)
-    await ask(service.port, 'one\r\n')
-    assert.notEqual((await service.status()).rates.handlingMs, null)
-    const { events, pid } = await upgrade(service)
-    assert.deepEqual(
-      events.map(({ seq, kind }) => [seq, kind]),
-      [
-        [1, 'started'],
-        [2, 'reload-begun'],
-        [3, 'upgraded'],
-      ],
-    )
-    assert.equal(events.at(-1)?.['primaryPid'], pid)
-    await ask(service.port, 'two\r\n')
-    const { rates } = await service.status()
-    assert.ok((rates.handlingMs?.p99 ?? 0) > 0)
-    assert.ok((rates.waitMs?.p99 ?? -1) >= 0)
+    await t.test('tell of shedding once, and of a drain', async () => {
+      const { events: before, pid } = await service.status()
+      const client = await held(service)
+      await Promise.all([1, 2, 3].map(() => ask(service.port, 'x\r\n')))
+      await counted(service, { shed: 3 })
+      signalTo(pid, 'SIGUSR1')
+      await lastEvent(service, 'draining')
+      assert.deepEqual((await kindsOf(service)).slice(before.length), [
+        'shedding-began',
+        'draining',
+      ])
+      await client.send('bye\r\n')
+      await client.ending()
+    })
   })
 
   for (const [restartCause, ill, config] of ills) {

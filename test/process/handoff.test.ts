@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
+import type { Status } from '../../src/status.ts'
 import { ask, Client } from '../helpers/client.ts'
+import { reload } from '../helpers/commands.ts'
 import { signalTo } from '../helpers/processes.ts'
+import type { Settings } from '../helpers/sandbox.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
+
+type Counts = Partial<Status['connections']>
 
 /** Notes who is inside a handler, and gives another one every chance to come in too. */
 const recorder = `import { appendFileSync } from 'node:fs'
@@ -15,15 +20,9 @@ export default {
     note('enter')
     await delay(2)
     await connection.write(line)
+    if (line.includes('more')) await connection.write((await connection.readLine()) ?? '')
     await delay(2)
     note('leave')
-  },
-}`
-
-const greeter = `export default {
-  async handle(connection) {
-    await connection.write('hi\\r\\n')
-    await connection.write((await connection.readLine()) ?? '')
   },
 }`
 
@@ -42,25 +41,68 @@ async function queueUp(service: Service, ahead: number, bytes: string): Promise<
   return client
 }
 
-describe('hand-off', { concurrency: 2 }, () => {
-  test('a worker handles one connection at a time, all workers at once', async (t) => {
-    const service = await startService(t, { config: { workers: 3 }, app: recorder })
+test('hand-off', async (t) => {
+  const service = await startService(t, { config: { workers: 3 }, app: recorder })
+  const { sandbox, port } = service
+
+  let before = (await service.status()).connections
+  /** Runs a test that begins where the one before it has ended, with nothing noted. */
+  const next = (what: string, act: () => Promise<void>) =>
+    t.test(what, async () => {
+      before = (await counted(service, { active: 0, queued: 0 })).connections
+      sandbox.mark()
+      await act()
+    })
+  /** Waits until there are so many more than there were. */
+  const grown = (counts: Counts) => {
+    const totals = Object.entries(counts).map(([key, more]) => {
+      return [key, before[key as keyof Counts] + more] as const
+    })
+    return counted(service, Object.fromEntries(totals))
+  }
+  /** One worker, with other settings of the queue. */
+  const configure = async (queue: Settings) => {
+    sandbox.configure({ queue })
+    await reload(service)
+    await waitFor('the new worker alone', async () => {
+      const { workers, generation } = await service.status()
+      return workers.length === 1 && workers[0]?.generation === generation
+    })
+  }
+
+  await next('a worker handles one connection at a time, all workers at once', async () => {
     const lines = Array.from({ length: 90 }, (_, index) => `${index}\r\n`)
-    const answers = await Promise.all(lines.map((line) => ask(service.port, line)))
+    const answers = await Promise.all(lines.map((line) => ask(port, line)))
     assert.deepEqual(
       answers,
       lines.map((text) => ({ how: 'end', text })),
     )
-    await counted(service, { accepted: 90, served: 90, active: 0 })
-    const notes = service.sandbox.record.trim().split('\n')
-    const most = overlaps(notes)
+    await grown({ accepted: 90, served: 90, active: 0 })
+    const most = overlaps(sandbox.record.trim().split('\n'))
     assert.deepEqual([...most.keys()].toSorted(), ['1', '2', '3', 'all'])
     assert.deepEqual([most.get('1'), most.get('2'), most.get('3')], [1, 1, 1])
     assert.ok((most.get('all') ?? 0) > 1, 'the workers did not work side by side')
   })
 
-  test('the first in line is served first', async (t) => {
-    const service = await startService(t, { app: recorder })
+  await next('a worker killed before its claim costs nothing: another answers', async () => {
+    const [stopped = 0] = await workerPids(service)
+    signalTo(stopped, 'SIGSTOP')
+    const indexes = [0, 1, 2]
+    const clients = await Promise.all(indexes.map(() => Client.connect(port)))
+    await counted(service, { active: 3 })
+    await Promise.all(clients.map((client, index) => client.send(`client ${index}\r\n`)))
+    await grown({ served: 2, active: 1 })
+    signalTo(stopped, 'SIGKILL')
+    const endings = await Promise.all(clients.map((client) => client.ending()))
+    assert.deepEqual(
+      endings,
+      indexes.map((index) => ({ how: 'end', text: `client ${index}\r\n` })),
+    )
+    await grown({ accepted: 3, served: 3, failed: 0, active: 0 })
+  })
+
+  await configure({})
+  await next('the first in line is served first', async () => {
     const holder = await hold(service)
     const clients = []
     for (const index of [0, 1, 2, 3, 4]) {
@@ -68,67 +110,11 @@ describe('hand-off', { concurrency: 2 }, () => {
     }
     await holder.send('holder\r\n')
     await Promise.all(clients.map((client) => client.ending()))
-    const entered = [...service.sandbox.record.matchAll(/^enter \d (.*)$/gm)].map(([, who]) => who)
+    const entered = [...sandbox.record.matchAll(/^enter \d (.*)$/gm)].map(([, who]) => who)
     assert.deepEqual(entered, ['holder', ...[0, 1, 2, 3, 4].map((index) => `client ${index}`)])
   })
 
-  test('who finds the queue full is turned away at once', async (t) => {
-    const service = await startService(t, { config: { queue: { max: 1 } } })
-    const holder = await hold(service)
-    const waiting = await queueUp(service, 0, 'b\r\n')
-    const shed = new Client(service.port)
-    assert.equal((await shed.ending()).text, '')
-    await counted(service, { accepted: 3, shed: 1, queued: 1, active: 1 })
-    await holder.send('a\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
-    assert.deepEqual(await waiting.ending(), { how: 'end', text: 'b\r\n' })
-    await counted(service, { accepted: 3, served: 2, shed: 1 })
-  })
-
-  test('who waits too long is let go', async (t) => {
-    const service = await startService(t, { config: { queue: { maxWaitMs: 200 } } })
-    const holder = await hold(service)
-    const late = new Client(service.port)
-    assert.equal((await late.ending()).text, '')
-    await counted(service, { accepted: 2, expired: 1, queued: 0, active: 1 })
-    await holder.send('a\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
-  })
-
-  test('one address has no more than its share', async (t) => {
-    const service = await startService(t, { config: { queue: { maxPerClient: 2 } } })
-    const holder = await hold(service)
-    const second = await queueUp(service, 0, 'b\r\n')
-    assert.equal((await new Client(service.port).ending()).text, '')
-    await counted(service, { shed: 1, queued: 1 })
-    const other = await Client.connect(service.port, { localAddress: '127.0.0.2' })
-    await other.send('c\r\n')
-    await counted(service, { shed: 1, queued: 2 })
-    await holder.send('a\r\n')
-    assert.equal((await second.ending()).text, 'b\r\n')
-    assert.equal((await other.ending()).text, 'c\r\n')
-    assert.equal((await ask(service.port, 'd\r\n')).text, 'd\r\n')
-  })
-
-  test('a worker killed before its claim costs nothing: another answers', async (t) => {
-    const service = await startService(t, { config: { workers: 2 } })
-    const [stopped = 0] = await workerPids(service)
-    signalTo(stopped, 'SIGSTOP')
-    const clients = await Promise.all([1, 2].map(() => Client.connect(service.port)))
-    await counted(service, { active: 2 })
-    await Promise.all(clients.map((client, index) => client.send(`client ${index}\r\n`)))
-    await counted(service, { served: 1, active: 1 })
-    signalTo(stopped, 'SIGKILL')
-    const endings = await Promise.all(clients.map((client) => client.ending()))
-    assert.deepEqual(
-      endings,
-      [0, 1].map((index) => ({ how: 'end', text: `client ${index}\r\n` })),
-    )
-    await counted(service, { accepted: 2, served: 2, failed: 0, active: 0 })
-  })
-
-  test('what comes back from a dead worker is the first in line again', async (t) => {
-    const service = await startService(t, { app: recorder })
+  await next('what comes back from a dead worker is the first in line again', async () => {
     const [stopped = 0] = await workerPids(service)
     signalTo(stopped, 'SIGSTOP')
     const offered = await hold(service)
@@ -137,21 +123,21 @@ describe('hand-off', { concurrency: 2 }, () => {
     signalTo(stopped, 'SIGKILL')
     assert.equal((await offered.ending()).text, 'first\r\n')
     assert.equal((await queued.ending()).text, 'second\r\n')
-    assert.match(service.sandbox.record, /^enter 1 first\nleave 1 first\nenter 1 second\n/)
-    await counted(service, { accepted: 2, served: 2, failed: 0 })
+    assert.match(sandbox.record, /^enter 1 first\nleave 1 first\nenter 1 second\n/)
+    await grown({ accepted: 2, served: 2, failed: 0 })
   })
 
-  test('a worker killed after its claim costs its own client only', async (t) => {
-    const service = await startService(t, { app: greeter })
-    const client = await Client.connect(service.port)
-    await client.receives('hi\r\n')
+  await next('a worker killed after its claim costs its own client only', async () => {
+    const client = await Client.connect(port)
+    await client.send('more\r\n')
+    await client.receives('more\r\n')
     const queued = await queueUp(service, 0, 'b\r\n')
     const [worker = 0] = await workerPids(service)
     signalTo(worker, 'SIGKILL')
-    assert.equal((await client.ending()).text, 'hi\r\n')
-    assert.deepEqual(await queued.ending(), { how: 'end', text: 'hi\r\nb\r\n' })
-    await counted(service, { accepted: 2, served: 1, failed: 1, active: 0 })
-    const line = await service.sandbox.logged(/^.*Connection lost with its worker.*$/m)
+    assert.equal((await client.ending()).text, 'more\r\n')
+    assert.deepEqual(await queued.ending(), { how: 'end', text: 'b\r\n' })
+    await grown({ accepted: 2, served: 1, failed: 1, active: 0 })
+    const line = await sandbox.logged(/^.*Connection lost with its worker.*$/m)
     const { peer, ageMs, cause } = JSON.parse(line) as Record<string, unknown>
     assert.equal(peer, client.address)
     assert.equal(cause, 'killed by SIGKILL')
@@ -161,6 +147,47 @@ describe('hand-off', { concurrency: 2 }, () => {
       return pids.length > 0 ? pids : undefined
     })
     assert.notEqual(successor, worker)
+  })
+
+  await configure({ max: 2, maxPerClient: 2 })
+  await next('one address has no more than its share', async () => {
+    const holder = await hold(service)
+    const second = await queueUp(service, 0, 'b\r\n')
+    assert.equal((await new Client(port).ending()).text, '')
+    await grown({ shed: 1, queued: 1 })
+    const other = await Client.connect(port, { localAddress: '127.0.0.2' })
+    await other.send('c\r\n')
+    await grown({ shed: 1, queued: 2 })
+    await holder.send('a\r\n')
+    assert.equal((await second.ending()).text, 'b\r\n')
+    assert.equal((await other.ending()).text, 'c\r\n')
+    assert.equal((await ask(port, 'd\r\n')).text, 'd\r\n')
+  })
+
+  await next('who finds the queue full is turned away at once', async () => {
+    const holder = await hold(service)
+    const waiting = await queueUp(service, 0, 'b\r\n')
+    const other = await Client.connect(port, { localAddress: '127.0.0.2' })
+    await other.send('c\r\n')
+    await grown({ queued: 2 })
+    const shed = new Client(port, { localAddress: '127.0.0.3' })
+    assert.equal((await shed.ending()).text, '')
+    await grown({ accepted: 4, shed: 1, queued: 2, active: 1 })
+    await holder.send('a\r\n')
+    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
+    assert.deepEqual(await waiting.ending(), { how: 'end', text: 'b\r\n' })
+    assert.deepEqual(await other.ending(), { how: 'end', text: 'c\r\n' })
+    await grown({ accepted: 4, served: 3, shed: 1 })
+  })
+
+  await configure({ maxWaitMs: 200 })
+  await next('who waits too long is let go', async () => {
+    const holder = await hold(service)
+    const late = new Client(port)
+    assert.equal((await late.ending()).text, '')
+    await grown({ accepted: 2, expired: 1, queued: 0, active: 1 })
+    await holder.send('a\r\n')
+    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
   })
 })
 

@@ -43,14 +43,43 @@ describe('signals', { concurrency: 2 }, () => {
     assert.deepEqual(Object.keys(signalTable).toSorted(), tested.toSorted())
   })
 
-  test('HUP replaces the workers', async (t) => {
+  test('of a service that serves', async (t) => {
     const service = await startService(t)
-    const before = await workerPids(service)
-    service.signal('SIGHUP')
-    await waitFor('the next generation', async () => (await service.status()).generation === 2)
-    await waitFor('the end of the old one', () => !before.some(isAlive))
-    assert.equal((await service.status()).lastReload?.outcome, 'done')
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+
+    await t.test('ignored signals, and INT without a terminal, change nothing', async () => {
+      const workers = await workerPids(service)
+      const holder = await Client.connect(service.port)
+      await counted(service, { active: 1 })
+      for (const signal of [...ignored, 'SIGINT', 'SIGCONT'] as const) service.signal(signal)
+      await service.sandbox.logged(/Caught SIGCONT/)
+      await holder.send('a\r\n')
+      assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
+      const { state, generation } = await service.status()
+      assert.deepEqual([state, generation], ['serving', 1])
+      assert.deepEqual(await workerPids(service), workers)
+    })
+
+    await t.test('HUP replaces the workers', async () => {
+      const before = await workerPids(service)
+      service.signal('SIGHUP')
+      await waitFor('the next generation', async () => (await service.status()).generation === 2)
+      await waitFor('the end of the old one', () => !before.some(isAlive))
+      assert.equal((await service.status()).lastReload?.outcome, 'done')
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
+
+    await t.test('TERM drops every connection at once', async () => {
+      const holder = await Client.connect(service.port)
+      await counted(service, { active: 1 })
+      const waiting = await Client.connect(service.port)
+      await counted(service, { queued: 1 })
+      service.signal('SIGTERM')
+      assert.equal((await holder.ending()).text, '')
+      assert.equal((await waiting.ending()).text, '')
+      await waitFor('the end', () => !isAlive(service.pid))
+      await service.sandbox.assertNothingLeft()
+      assert.doesNotMatch(service.log(), /drain took too long/)
+    })
   })
 
   test('USR1 serves what is queued and in hand, takes no more, and ends', async (t) => {
@@ -73,45 +102,6 @@ describe('signals', { concurrency: 2 }, () => {
     await service.sandbox.assertNothingLeft()
   })
 
-  test('USR1 drops what is left when the drain takes too long', async (t) => {
-    const service = await startService(t, { config: { drain: { timeoutMs: 300 } } })
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const waiting = await Client.connect(service.port)
-    await counted(service, { queued: 1 })
-    service.signal('SIGUSR1')
-    assert.equal((await holder.ending()).text, '')
-    assert.equal((await waiting.ending()).text, '')
-    await waitFor('the end', () => !isAlive(service.pid))
-    await service.sandbox.logged(/"dropped":2,.*The drain took too long/)
-    await service.sandbox.assertNothingLeft()
-  })
-
-  test('TERM drops every connection at once', async (t) => {
-    const service = await startService(t)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    const waiting = await Client.connect(service.port)
-    await counted(service, { queued: 1 })
-    service.signal('SIGTERM')
-    assert.equal((await holder.ending()).text, '')
-    assert.equal((await waiting.ending()).text, '')
-    await waitFor('the end', () => !isAlive(service.pid))
-    await service.sandbox.assertNothingLeft()
-    assert.doesNotMatch(service.log(), /drain took too long/)
-  })
-
-  test('TERM cuts a drain short', async (t) => {
-    const service = await startService(t)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    service.signal('SIGUSR1')
-    await waitFor('the drain', async () => (await service.status()).state === 'draining')
-    service.signal('SIGTERM')
-    assert.equal((await holder.ending()).text, '')
-    await service.sandbox.assertNothingLeft()
-  })
-
   test('TERM ends workers whose handler does not listen', async (t) => {
     const app = `export default { async handle(connection) {
       await connection.write('hi\\r\\n')
@@ -125,20 +115,6 @@ describe('signals', { concurrency: 2 }, () => {
     await service.sandbox.assertNothingLeft()
   })
 
-  test('ignored signals, and INT without a terminal, change nothing', async (t) => {
-    const service = await startService(t)
-    const workers = await workerPids(service)
-    const holder = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    for (const signal of [...ignored, 'SIGINT', 'SIGCONT'] as const) service.signal(signal)
-    await service.sandbox.logged(/Caught SIGCONT/)
-    await holder.send('a\r\n')
-    assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
-    const { state, generation } = await service.status()
-    assert.deepEqual([state, generation], ['serving', 1])
-    assert.deepEqual(await workerPids(service), workers)
-  })
-
   for (const signal of fatal) {
     test(`${signal} is logged by name, tidied up after, and told by the exit status`, async (t) => {
       const { sandbox, child, ended } = await runService(t, { allow: [/"level":"fatal"/] })
@@ -150,18 +126,21 @@ describe('signals', { concurrency: 2 }, () => {
     })
   }
 
-  for (const signal of faults) {
-    test(`${signal} ends the process at once, and the next start clears up`, async (t) => {
-      const service = await startService(t)
-      const { sandbox } = service
-      service.signal(signal)
-      await waitFor('the end of every process', () => sandbox.processes().length === 0)
-      assert.equal(existsSync(sandbox.pidFile), true)
-      const next = await startIn(sandbox)
-      assert.match(sandbox.log(), new RegExp(`Cleared what process ${service.pid} left behind`))
-      assert.equal((await ask(next.port, 'a\r\n')).text, 'a\r\n')
-    })
-  }
+  test('a fault ends the process at once, and the next start clears up', async (t) => {
+    let service = await startService(t)
+    const { sandbox } = service
+    for (const signal of faults) {
+      await t.test(signal, async () => {
+        const { pid } = service
+        service.signal(signal)
+        await waitFor('the end of every process', () => sandbox.processes().length === 0)
+        assert.equal(existsSync(sandbox.pidFile), true)
+        service = await startIn(sandbox)
+        assert.match(sandbox.log(), new RegExp(`Cleared what process ${pid} left behind`))
+        assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+      })
+    }
+  })
 
   for (const signal of ['SIGUSR1', 'SIGTERM', 'SIGINT'] as const) {
     test(`${signal} ends a service that is not ready yet`, async (t) => {

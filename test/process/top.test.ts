@@ -7,6 +7,7 @@ import { Load } from '../helpers/load.ts'
 import { processesWith, signalTo } from '../helpers/processes.ts'
 import { cliModule } from '../helpers/sandbox.ts'
 import { counted, type Service, startIn, startService } from '../helpers/service.ts'
+import { shared } from '../helpers/shared.ts'
 import { sizes, Terminal, type TerminalSize } from '../helpers/terminal.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
@@ -43,10 +44,12 @@ async function isGivenBack(terminal: Terminal): Promise<void> {
   assert.match(settings, /(?<!-)\becho\b/)
 }
 
-describe('helloserver top', { concurrency: 2 }, () => {
+describe('helloserver top', () => {
+  const running = shared((t) => startService(t, { config: { workers: 2 } }))
+
   for (const size of sizes) {
     test(`shows a service at ${size.columns} by ${size.rows}, and its figures move`, async (t) => {
-      const service = await startService(t, { config: { workers: 2 } })
+      const service = await running()
       const terminal = await watched(t, service, size)
       const idle = await terminal.shows(/0 conn\/s/)
       assert.match(idle, /^helloserver {2}serving {2}g1 {2}up .* {2}127\.0\.0\.1:\d+/)
@@ -65,6 +68,119 @@ describe('helloserver top', { concurrency: 2 }, () => {
     })
   }
 
+  test('takes a terminal that does not know its size for one of 80 by 24', async (t) => {
+    const service = await running()
+    const terminal = await Terminal.open(t, sizes[1], service.sandbox.environment)
+    terminal.run('stty cols 0 rows 0')
+    terminal.run(command)
+    const lines = (await terminal.shows(/q quit/)).split('\n')
+    assert.equal(
+      lines.findIndex((line) => line.includes('q quit')),
+      23,
+    )
+    terminal.press('q')
+    await terminal.shows(/ready> ?\n*$/)
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    test(`gives the terminal back on ${signal}`, async (t) => {
+      const service = await running()
+      const terminal = await watched(t, service)
+      assert.deepEqual(terminal.modes, { isOtherScreen: true, hasCursor: false, wraps: false })
+      signalTo(await topPid(service), signal)
+      await isGivenBack(terminal)
+    })
+  }
+
+  test('gives the terminal back on Ctrl-C, and when it crashes', async (t) => {
+    const service = await running()
+    const fault = `data:text/javascript,process.on('SIGUSR2',()=>{throw new Error('a fault')})`
+    const terminal = await watched(t, service, sizes[0], {
+      NODE_OPTIONS: `--import "${fault}"`,
+    })
+    terminal.press('C-c')
+    await isGivenBack(terminal)
+    terminal.run(`clear; ${mark} ${command}`)
+    await terminal.shows(/q quit/)
+    signalTo(await topPid(service), 'SIGUSR2')
+    await terminal.shows(/Error: a fault/)
+    await isGivenBack(terminal)
+  })
+
+  test('is suspended by Ctrl-Z and by signal, and goes on', async (t) => {
+    const service = await running()
+    const terminal = await watched(t, service)
+    for (const suspend of [
+      async () => terminal.press('C-z'),
+      async () => void signalTo(await topPid(service), 'SIGTSTP'),
+    ]) {
+      await suspend()
+      await terminal.shows(/Stopped[^]*ready> ?$/m)
+      assert.deepEqual(terminal.modes, { isOtherScreen: false, hasCursor: true, wraps: true })
+      terminal.run('clear; fg')
+      await terminal.shows(/serving[^]*q quit/)
+      assert.equal(terminal.modes.isOtherScreen, true)
+    }
+    terminal.type('q')
+    await terminal.shows(/ready> ?$/m)
+  })
+
+  test('has no colours where they are not wanted', async (t) => {
+    const service = await running()
+    for (const [variables, isColoured] of [
+      [{}, true],
+      [{ NO_COLOR: '1' }, false],
+    ] as const) {
+      const terminal = await watched(t, service, sizes[0], variables)
+      await terminal.shows(/serving/)
+      assert.equal(terminal.colouredScreen.includes('\x1b[32m'), isColoured)
+      terminal.type('q')
+      await isGivenBack(terminal)
+    }
+  })
+
+  test('prints one view after the other where there is no terminal', async () => {
+    const service = await running()
+    const single = await service.cli('top', '--once')
+    assert.equal(single.status, 0)
+    assert.match(single.stdout, /^helloserver {2}serving {2}g1 [^]*^ +1 {2}idle [^]*Serving on/m)
+    // oxlint-disable-next-line no-control-regex -- there must be none
+    assert.doesNotMatch(single.stdout, /\x1b/)
+    const child = service.sandbox.spawn(['top', '--interval', '0.1'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let text = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+    })
+    await waitFor('three views', () => text.match(/^helloserver {2}serving/gm)?.[2])
+    // Whoever reads it has seen enough.
+    child.stdout?.destroy()
+    assert.deepEqual(await within('its end', once(child, 'exit')), [0, null])
+  })
+
+  test('gives programs one object a line', async () => {
+    const service = await running()
+    const { pid } = JSON.parse((await service.cli('top', '--once', '--json')).stdout)
+    assert.equal(pid, service.pid)
+    const child = service.sandbox.spawn(['top', '--json', '--interval', '0.1'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let text = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+    })
+    await waitFor('three objects', () => text.split('\n').length > 3)
+    for (const line of text.split('\n').slice(0, 3)) assert.equal(JSON.parse(line).pid, pid)
+    await service.stop()
+    await waitFor('what is wrong', () => text.includes('"code":"NOT_RUNNING"'))
+    assert.equal(child.exitCode, null)
+    child.kill()
+    assert.equal((await service.cli('top', '--once')).status, 3)
+  })
+})
+
+describe('helloserver top of a service that changes', { concurrency: 2 }, () => {
   test('reloads and scales when it is told twice', async (t) => {
     const service = await startService(t, { config: { workers: 2 } })
     const terminal = await watched(t, service)
@@ -105,20 +221,6 @@ describe('helloserver top', { concurrency: 2 }, () => {
     await isGivenBack(terminal)
   })
 
-  test('takes a terminal that does not know its size for one of 80 by 24', async (t) => {
-    const service = await startService(t)
-    const terminal = await Terminal.open(t, sizes[1], service.sandbox.environment)
-    terminal.run('stty cols 0 rows 0')
-    terminal.run(command)
-    const lines = (await terminal.shows(/q quit/)).split('\n')
-    assert.equal(
-      lines.findIndex((line) => line.includes('q quit')),
-      23,
-    )
-    terminal.press('q')
-    await terminal.shows(/ready> ?\n*$/)
-  })
-
   test('says when the service is down, paused and back', async (t) => {
     const service = await startService(t)
     const terminal = await watched(t, service)
@@ -136,102 +238,5 @@ describe('helloserver top', { concurrency: 2 }, () => {
     assert.doesNotMatch(await terminal.shows(new RegExp(`process ${pid} `)), /Not running/)
     terminal.type('q')
     await isGivenBack(terminal)
-  })
-
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    test(`gives the terminal back on ${signal}`, async (t) => {
-      const service = await startService(t)
-      const terminal = await watched(t, service)
-      assert.deepEqual(terminal.modes, { isOtherScreen: true, hasCursor: false, wraps: false })
-      signalTo(await topPid(service), signal)
-      await isGivenBack(terminal)
-    })
-  }
-
-  test('gives the terminal back on Ctrl-C, and when it crashes', async (t) => {
-    const service = await startService(t)
-    const fault = `data:text/javascript,process.on('SIGUSR2',()=>{throw new Error('a fault')})`
-    const terminal = await watched(t, service, sizes[0], {
-      NODE_OPTIONS: `--import "${fault}"`,
-    })
-    terminal.press('C-c')
-    await isGivenBack(terminal)
-    terminal.run(`clear; ${mark} ${command}`)
-    await terminal.shows(/q quit/)
-    signalTo(await topPid(service), 'SIGUSR2')
-    await terminal.shows(/Error: a fault/)
-    await isGivenBack(terminal)
-  })
-
-  test('is suspended by Ctrl-Z and by signal, and goes on', async (t) => {
-    const service = await startService(t)
-    const terminal = await watched(t, service)
-    for (const suspend of [
-      async () => terminal.press('C-z'),
-      async () => void signalTo(await topPid(service), 'SIGTSTP'),
-    ]) {
-      await suspend()
-      await terminal.shows(/Stopped[^]*ready> ?$/m)
-      assert.deepEqual(terminal.modes, { isOtherScreen: false, hasCursor: true, wraps: true })
-      terminal.run('clear; fg')
-      await terminal.shows(/serving[^]*q quit/)
-      assert.equal(terminal.modes.isOtherScreen, true)
-    }
-    terminal.type('q')
-    await terminal.shows(/ready> ?$/m)
-  })
-
-  test('has no colours where they are not wanted', async (t) => {
-    const service = await startService(t)
-    for (const [variables, isColoured] of [
-      [{}, true],
-      [{ NO_COLOR: '1' }, false],
-    ] as const) {
-      const terminal = await watched(t, service, sizes[0], variables)
-      await terminal.shows(/serving/)
-      assert.equal(terminal.colouredScreen.includes('\x1b[32m'), isColoured)
-      terminal.type('q')
-      await isGivenBack(terminal)
-    }
-  })
-
-  test('prints one view after the other where there is no terminal', async (t) => {
-    const service = await startService(t)
-    const single = await service.cli('top', '--once')
-    assert.equal(single.status, 0)
-    assert.match(single.stdout, /^helloserver {2}serving {2}g1 [^]*^ +1 {2}idle [^]*Serving on/m)
-    // oxlint-disable-next-line no-control-regex -- there must be none
-    assert.doesNotMatch(single.stdout, /\x1b/)
-    const child = service.sandbox.spawn(['top', '--interval', '0.1'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let text = ''
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-    })
-    await waitFor('three views', () => text.match(/^helloserver {2}serving/gm)?.[2])
-    // Whoever reads it has seen enough.
-    child.stdout?.destroy()
-    assert.deepEqual(await within('its end', once(child, 'exit')), [0, null])
-  })
-
-  test('gives programs one object a line', async (t) => {
-    const service = await startService(t)
-    const { pid } = JSON.parse((await service.cli('top', '--once', '--json')).stdout)
-    assert.equal(pid, service.pid)
-    const child = service.sandbox.spawn(['top', '--json', '--interval', '0.1'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let text = ''
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-    })
-    await waitFor('three objects', () => text.split('\n').length > 3)
-    for (const line of text.split('\n').slice(0, 3)) assert.equal(JSON.parse(line).pid, pid)
-    await service.stop()
-    await waitFor('what is wrong', () => text.includes('"code":"NOT_RUNNING"'))
-    assert.equal(child.exitCode, null)
-    child.kill()
-    assert.equal((await service.cli('top', '--once')).status, 3)
   })
 })
