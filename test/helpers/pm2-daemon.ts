@@ -43,7 +43,7 @@ async function ask(home: string, method: string, params: object): Promise<unknow
       new Client(socket).call(method, params, (error, answer) =>
         error === null || error === undefined
           ? resolve(answer)
-          : reject(error instanceof Error ? error : new Error(String(error))),
+          : reject(error instanceof Error ? error : new Error(error)),
       )
       socket.connect(join(home, 'rpc.sock'))
     })

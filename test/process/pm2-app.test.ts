@@ -58,7 +58,7 @@ async function refuses(pm2: Pm2, { port, pid }: Service, count: number): Promise
   // pm2 lists them as waiting for a restart first, until it has stopped them as they have asked it to.
   const [first, ...others] = await waitFor(`${count} that are stopped`, async () => {
     const processes = await pm2.processes()
-    const isOver = ({ pid, pm2_env }: Pm2Process) => !isAlive(pid) && pm2_env.status === 'stopped'
+    const isOver = (one: Pm2Process) => !isAlive(one.pid) && one.pm2_env.status === 'stopped'
     return processes.length === 1 + count && processes.slice(1).every(isOver)
       ? processes
       : undefined

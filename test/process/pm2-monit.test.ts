@@ -34,23 +34,26 @@ test('what pm2 shows', async (t) => {
     [sizes[0], 4],
     [sizes[1], 6],
   ] as const) {
-    await t.test(`pm2 monit at ${size.columns} by ${size.rows} cuts nothing vital`, async (t) => {
-      const terminal = await monitor(t, pm2, size)
-      await terminal.shows(/Queue +2 /)
-      const shown = metrics(terminal.screen)
-      const expected = [
-        /^Now +serving g2$/,
-        /^Busy +2\/2$/,
-        /^Queue +2$/,
-        /^Conn\/s +0$/,
-        /^p99 +-$/,
-        /^Reload +done \d+ m?s$/,
-      ]
-      assert.equal(shown.length, rows, terminal.screen)
-      for (const [at, row] of shown.entries()) assert.match(row, expected[at] ?? /never/)
-      terminal.press('C-c')
-      await terminal.shows(/ready> ?$/m)
-    })
+    await t.test(
+      `pm2 monit at ${size.columns} by ${size.rows} cuts nothing vital`,
+      async (inner) => {
+        const terminal = await monitor(inner, pm2, size)
+        await terminal.shows(/Queue +2 /)
+        const shown = metrics(terminal.screen)
+        const expected = [
+          /^Now +serving g2$/,
+          /^Busy +2\/2$/,
+          /^Queue +2$/,
+          /^Conn\/s +0$/,
+          /^p99 +-$/,
+          /^Reload +done \d+ m?s$/,
+        ]
+        assert.equal(shown.length, rows, terminal.screen)
+        for (const [at, row] of shown.entries()) assert.match(row, expected[at] ?? /never/)
+        terminal.press('C-c')
+        await terminal.shows(/ready> ?$/m)
+      },
+    )
   }
   for (const client of clients) client.reset()
 

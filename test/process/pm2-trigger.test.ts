@@ -56,9 +56,9 @@ test('pm2 trigger is answered', async (t) => {
   })
 
   await t.test('with usage', async () => {
-    const { error } = await typed(pm2, 'scale')
-    assert.equal(error.code, 'BAD_USAGE')
-    assert.match(error.message, /^scale takes /)
+    const typedWrong = await typed(pm2, 'scale')
+    assert.equal(typedWrong.error.code, 'BAD_USAGE')
+    assert.match(typedWrong.error.message, /^scale takes /)
     for (const [action, parameter] of [
       ['scale', '0'],
       ['log-level', 'loud'],

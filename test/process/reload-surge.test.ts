@@ -54,7 +54,7 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     const service = await startService(t, { app: marked(''), config: one('v1', 2) })
     const holders = [await Client.connect(service.port), await Client.connect(service.port)]
     await counted(service, { active: 2 })
-    const reload = service.cli('reload')
+    const reloading = service.cli('reload')
     for (let asked = 0; asked < 20; asked += 1) {
       assert.equal((await ask(service.port, '\r\n')).text, 'v1 2')
     }
@@ -71,7 +71,7 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     for (const holder of holders) {
       assert.deepEqual(await holder.ending(), { how: 'end', text: 'v1 1' })
     }
-    assert.equal((await reload).status, 0)
+    assert.equal((await reloading).status, 0)
     await counted(service, { accepted: 22, served: 22 })
   })
 
@@ -173,7 +173,7 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     })
     const [first = 0] = await workerPids(service)
     service.sandbox.mark()
-    const reload = service.cli('reload')
+    const reloading = service.cli('reload')
     await service.sandbox.logged(/Reloading/)
     signalTo(first, 'SIGKILL')
     await waitFor('another worker', async () => {
@@ -181,7 +181,7 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
       const again = workers.find(({ slot, generation }) => slot === 1 && generation === 1)
       return again?.state === 'idle' && again.pid !== first
     })
-    assert.equal((await reload).status, 1)
+    assert.equal((await reloading).status, 1)
     const [afterwards = 0] = await workerPids(service)
     signalTo(afterwards, 'SIGKILL')
     await waitFor('another worker after the failure', async () => {
@@ -198,14 +198,14 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     const app = marked(`if (slot === 2) await new Promise((resolve) => setTimeout(resolve, 1e9))`)
     const service = await startService(t, { app, config: one('v1', 2) })
     service.sandbox.mark()
-    const reload = service.cli('reload')
+    const reloading = service.cli('reload')
     await waitFor('a worker that took over', async () =>
       (await places(service)).some(([slot, generation]) => slot === 1 && generation === 2),
     )
     const holder = await Client.connect(service.port)
     await counted(service, { active: 1 })
     service.signal('SIGUSR1')
-    const { status, stderr } = await reload
+    const { status, stderr } = await reloading
     assert.equal(status, 1)
     assert.match(stderr, /The service is stopping/)
     await holder.send('\r\n')
