@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Service } from './service.ts'
 
 /** What a watch saw. */
@@ -7,6 +8,9 @@ export interface Sighting {
   /** The fewest that could take connections. */
   readonly fewest: number
 }
+
+/** Less than any worker takes to start or to end; in milliseconds. */
+const lookEveryMs = 5
 
 /** Looks at a service's workers again and again until told to stop. */
 export class WorkerWatch {
@@ -38,6 +42,7 @@ export class WorkerWatch {
       this.#most = Math.max(this.#most, workers.length)
       this.#fewest = Math.min(this.#fewest, serving.length)
       for (const { pid } of workers) if (pid !== null) this.pids.add(pid)
+      await delay(lookEveryMs)
     }
   }
 }

@@ -10,7 +10,7 @@ import { stop } from '../helpers/commands.ts'
 import { asUser, container, ownNetwork, withOwn, works } from '../helpers/namespaces.ts'
 import { run } from '../helpers/run.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
-import { startIn, startService } from '../helpers/service.ts'
+import { type Service, startIn, startService } from '../helpers/service.ts'
 import { statusIn } from '../helpers/service-in.ts'
 import { held, upgrade } from '../helpers/upgrade.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
@@ -51,15 +51,41 @@ async function squat(t: TestContext, { runDir }: Sandbox, uid: number): Promise<
 }
 
 describe('the lock', { concurrency: 2, skip }, () => {
-  test('excludes whoever shares the run directory, in another network too', async (t) => {
-    const service = await startService(t)
-    for (const command of ['start', 'run']) {
-      const { status, stderr } = await through(ownNetwork, service.sandbox, command)
-      assert.deepEqual(
-        [status, stderr],
-        [4, `helloserver: Already running as process ${service.pid}\n`],
-      )
-    }
+  test('of a service that runs', async (t) => {
+    const service = await startService(t, { config: { log: { syslog: 'udp://127.0.0.1:9' } } })
+    const { sandbox } = service
+
+    await t.test('excludes whoever shares the run directory, in another network too', async () => {
+      const { status, stderr } = await through(ownNetwork, sandbox, 'start')
+      assert.deepEqual([status, stderr], [4, `helloserver: ${alreadyRunning(service.pid)}\n`])
+    })
+
+    await t.test('does not exclude another one of its pod with a directory at the same path', () =>
+      servesBesideAnother(service),
+    )
+
+    await t.test('keeps a cleaner of temporary files out of the run directory', () =>
+      isLeftAlone(service),
+    )
+
+    await t.test('has no other holder an upgrade or two', async () => {
+      for (let times = 0; times < 2; times += 1) {
+        const { pid } = await upgrade(service)
+        await waitFor('the end of the predecessor', () => holders(sandbox).length === 1)
+        assert.deepEqual(holders(sandbox), [pid])
+      }
+      assert.ok(sandbox.processes().length >= 3, 'there was nobody to have it')
+    })
+
+    await t.test('is free once its primary is killed, although a worker is busy', async () => {
+      const { pid } = await service.status()
+      const client = await held(service)
+      process.kill(pid, 'SIGKILL')
+      const next = await startIn(sandbox)
+      assert.notEqual(next.pid, pid)
+      await client.send('a\r\n')
+      assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
+    })
   })
 
   test('of two containers with one run directory, the second is refused, and clears nothing', async (t) => {
@@ -76,69 +102,22 @@ describe('the lock', { concurrency: 2, skip }, () => {
     })
   })
 
-  test('two of one pod with a directory each, at the same path, do not exclude each other', async (t) => {
-    const { sandbox, port } = await startService(t)
-    const other = through(withOwn(sandbox.runDir), sandbox, 'run')
-    const otherPid = await waitFor('the other one', () =>
-      sandbox.processes().find((pid) => isItself(pid, sandbox)),
-    )
-    assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
-    process.kill(otherPid, 'SIGTERM')
-    assert.equal((await within('its end', other)).status, 0)
-    assert.equal((await sandbox.cli('status')).status, 0)
-  })
-
   test('another user who has the name of the old lock matters to nobody', async (t) => {
     const sandbox = new Sandbox(t)
     await squat(t, sandbox, stranger)
     const service = await startIn(sandbox)
-    assert.equal((await sandbox.cli('start')).status, 4)
+    await assert.rejects(sandbox.start(), { message: alreadyRunning(service.pid) })
     const { pid } = await upgrade(service)
-    assert.equal((await sandbox.cli('start')).stderr, alreadyRunning(pid))
+    await assert.rejects(sandbox.start(), { message: alreadyRunning(pid) })
   })
 
   test('a primary of release 0.1 excludes, by the old lock', async (t) => {
     const sandbox = new Sandbox(t)
     const pid = await squat(t, sandbox, process.getuid?.() ?? 0)
-    const { status, stderr } = await sandbox.cli('start')
-    assert.deepEqual([status, stderr], [4, alreadyRunning(pid)])
-  })
-
-  test('no process but the primary has it, after an upgrade or two', async (t) => {
-    const service = await startService(t, { config: { log: { syslog: 'udp://127.0.0.1:9' } } })
-    for (let times = 0; times < 2; times += 1) {
-      const { pid } = await upgrade(service)
-      await waitFor('the end of the predecessor', () => holders(service.sandbox).length === 1)
-      assert.deepEqual(holders(service.sandbox), [pid])
-    }
-    assert.ok(service.sandbox.processes().length >= 3, 'there was nobody to have it')
-  })
-
-  test('is free once its primary is killed, although a worker is still busy', async (t) => {
-    const service = await startService(t)
-    const { pid } = await upgrade(service)
-    const client = await held(service)
-    process.kill(pid, 'SIGKILL')
-    const next = await startIn(service.sandbox)
-    assert.notEqual(next.pid, pid)
-    await client.send('a\r\n')
-    assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
-  })
-
-  test('a cleaner of temporary files leaves the run directory alone', async (t) => {
-    const service = await startService(t)
-    const folder = dirname(service.sandbox.runDir)
-    const other = join(folder, 'old', 'file')
-    run('mkdir', [dirname(other)])
-    writeFileSync(other, '')
-    const rules = join(folder, 'tmpfiles.conf')
-    writeFileSync(rules, `e ${folder} - - - 0\n`)
-    run('systemd-tmpfiles', ['--clean', rules])
-    assert.equal(existsSync(other), false, 'nothing was cleaned')
-    assert.ok(existsSync(service.sandbox.socketFile))
-    assert.equal((await service.status()).state, 'serving')
-    // The folder is the sandbox's own, whose configuration the cleaner has taken.
-    service.sandbox.configure()
+    await assert.rejects(sandbox.start(), {
+      code: 'ALREADY_RUNNING',
+      message: alreadyRunning(pid),
+    })
   })
 
   test('where flock is missing, a start says which package has it', async (t) => {
@@ -149,7 +128,37 @@ describe('the lock', { concurrency: 2, skip }, () => {
   })
 })
 
-const alreadyRunning = (pid: number) => `helloserver: Already running as process ${pid}\n`
+/** Runs another service where the run directory's path leads to another directory. */
+async function servesBesideAnother({ sandbox, port }: Service): Promise<void> {
+  const other = through(withOwn(sandbox.runDir), sandbox, 'run')
+  const otherPid = await waitFor('the other one', () =>
+    sandbox.processes().find((pid) => isItself(pid, sandbox)),
+  )
+  assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
+  process.kill(otherPid, 'SIGTERM')
+  assert.equal((await within('its end', other)).status, 0)
+  assert.equal((await sandbox.cli('status')).status, 0)
+}
+
+/** Cleans the folder that the run directory is in, as a system does with its temporary files. */
+async function isLeftAlone(service: Service): Promise<void> {
+  const { sandbox } = service
+  const folder = dirname(sandbox.runDir)
+  const other = join(folder, 'old', 'file')
+  run('mkdir', [dirname(other)])
+  writeFileSync(other, '')
+  const rules = join(folder, 'tmpfiles.conf')
+  writeFileSync(rules, `e ${folder} - - - 0\n`)
+  run('systemd-tmpfiles', ['--clean', rules])
+  assert.equal(existsSync(other), false, 'nothing was cleaned')
+  assert.ok(existsSync(sandbox.socketFile))
+  assert.equal((await service.status()).state, 'serving')
+  // The folder is the sandbox's own, whose configuration and app the cleaner has taken.
+  sandbox.configure({ log: { syslog: 'udp://127.0.0.1:9' } })
+  sandbox.writeApp()
+}
+
+const alreadyRunning = (pid: number) => `Already running as process ${pid}`
 
 /** Whether a process sees its own number in its PID file, and other files than this one. */
 function isItself(pid: number, { pidFile }: Sandbox): boolean {

@@ -58,8 +58,8 @@ test('a start after the primary was killed clears up and names the dead', async 
 })
 
 for (const { starters, isStale } of [
-  { starters: 20, isStale: true },
-  { starters: 8, isStale: false },
+  { starters: 12, isStale: true },
+  { starters: 5, isStale: false },
 ]) {
   const kind = isStale ? 'a stale PID file' : 'no PID file'
   test(`of ${starters} starts at once with ${kind} one wins`, async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { becomes, Hosts, tokenOf } from '../helpers/hosts.ts'
 import { makeCertificates } from '../helpers/redis/certificates.ts'
@@ -44,18 +44,15 @@ function documentedRights(): string {
   return rights
 }
 
-async function assertWith(t: TestContext, redis: RedisServer, password: string): Promise<void> {
-  await assertSecret(await assertShared(await Hosts.of(t, { redis })), password)
-}
-
 describe('kinds of Redis', { concurrency: 2 }, () => {
   test('with a password, which nobody is shown', async (t) => {
-    await assertWith(t, await RedisServer.start(t, { password: 'hush4711' }), 'hush4711')
+    const redis = await RedisServer.start(t, { password: 'hush4711' })
+    await assertSecret(await assertShared(await Hosts.of(t, { redis })), 'hush4711')
   })
 
   test('with a user of its own', async (t) => {
     const user = { name: 'fleet', password: 'hush4712' }
-    await assertWith(t, await RedisServer.start(t, { user }), 'hush4712')
+    await assertShared(await Hosts.of(t, { redis: await RedisServer.start(t, { user }) }))
   })
 
   test('with a user who may do no more than is needed', async (t) => {
