@@ -28,8 +28,11 @@ describe('a service in the foreground whose terminal is closed', { concurrency: 
     ['in front', (run: string) => run],
     ['with its log elsewhere', (run: string) => `${run} > /dev/null 2>&1`],
   ] as const) {
-    test(`${name}: serves what is in hand, and ends`, async (t) => {
+    test(`${name}: reloads on HUP while the terminal is there; then serves what is in hand, and ends`, async (t) => {
       const { terminal, service } = await onTerminal(t, around)
+      service.signal('SIGHUP')
+      await waitFor('the reload', async () => (await service.status()).generation === 2)
+      assert.equal((await service.status()).drain, null)
       const holder = await Client.connect(service.port)
       await counted(service, { active: 1 })
       terminal.close()
@@ -39,14 +42,6 @@ describe('a service in the foreground whose terminal is closed', { concurrency: 
       await service.sandbox.assertNothingLeft()
     })
   }
-
-  test('HUP is a reload while the terminal is there', async (t) => {
-    const { service } = await onTerminal(t, (run) => run)
-    service.signal('SIGHUP')
-    await waitFor('the reload', async () => (await service.status()).generation === 2)
-    service.signal('SIGTERM')
-    await service.sandbox.assertNothingLeft()
-  })
 
   test('nohup: goes on', async (t) => {
     const { terminal, service } = await onTerminal(t, (run) => `cd /tmp; nohup ${run} > /dev/null`)

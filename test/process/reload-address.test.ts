@@ -43,55 +43,59 @@ describe('a reload to another address', { concurrency: 2 }, () => {
     await counted(service, { accepted: 4, served: 4 })
   })
 
-  test('a port that another program has fails the reload, and nothing changes', async (t) => {
+  test('of a service that goes on', async (t) => {
     const service = await startService(t, { allow: [/Reload failed/] })
-    const { port, release } = await takePort(t)
-    const load = new Load(service.port, 4)
-    service.sandbox.configure({ port, workers: 2 })
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 1)
-    assert.match(stderr, new RegExp(`Cannot listen on 127.0.0.1:${port}: another program`))
-    const { listen, generation, workers, lastReload } = await service.status()
-    assert.deepEqual(listen, { host: '127.0.0.1', port: service.port })
-    assert.deepEqual([generation, workers.length], [1, 1])
-    assert.match(lastReload?.reason ?? '', /\(in step "address"\)$/)
-    assert.deepEqual((await load.stop()).failures, [])
-    await release()
-    await reload(service)
-    assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
-  })
+    await t.test('the port that the system chose can be named afterwards', async () => {
+      service.sandbox.configure({ port: service.port })
+      await reload(service)
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
 
-  test('a generation that fails takes the new address with it', async (t) => {
-    const service = await startService(t, { allow: [/Reload failed/] })
-    const port = await freePort(t)
-    service.sandbox.configure({ port })
-    service.sandbox.writeApp(`throw new Error('no')`)
-    assert.equal((await tryReload(service)).outcome, 'failed')
-    assert.equal((await ask(port, 'a\r\n')).how, 'refused')
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-  })
+    await t.test('a generation that fails takes the new address with it', async () => {
+      const port = await freePort(t)
+      service.sandbox.configure({ port })
+      service.sandbox.writeApp(`throw new Error('no')`)
+      assert.equal((await tryReload(service)).outcome, 'failed')
+      service.sandbox.writeApp()
+      assert.equal((await ask(port, 'a\r\n')).how, 'refused')
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
 
-  test('another host on the same port, where the system lets it', async (t) => {
-    const service = await startService(t, { allow: [/Reload failed/] })
-    const { port } = service
-    service.sandbox.configure({ host: '127.0.0.2', port })
-    await reload(service)
-    assert.equal((await ask(port, 'a\r\n')).how, 'refused')
-    assert.deepEqual((await service.status()).listen, { host: '127.0.0.2', port })
-
-    service.sandbox.configure({ host: '0.0.0.0', port })
-    const refused = await service.cli('reload')
-    assert.equal(refused.status, 1)
-    assert.match(
-      refused.stderr,
-      new RegExp(`Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.2:`),
+    await t.test(
+      'a port that another program has fails the reload, and nothing changes',
+      async () => {
+        const { port, release } = await takePort(t)
+        const known = (await service.status()).generation
+        const load = new Load(service.port, 4)
+        service.sandbox.configure({ port, workers: 2 })
+        const { status, stderr } = await service.cli('reload')
+        assert.equal(status, 1)
+        assert.match(stderr, new RegExp(`Cannot listen on 127.0.0.1:${port}: another program`))
+        const { listen, generation, workers, lastReload } = await service.status()
+        assert.deepEqual(listen, { host: '127.0.0.1', port: service.port })
+        assert.deepEqual([generation, workers.length], [known, 1])
+        assert.match(lastReload?.reason ?? '', /\(in step "address"\)$/)
+        assert.deepEqual((await load.stop()).failures, [])
+        await release()
+        await reload(service)
+        assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
+      },
     )
-  })
 
-  test('the port that the system chose can be named afterwards', async (t) => {
-    const service = await startService(t)
-    service.sandbox.configure({ port: service.port })
-    await reload(service)
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    await t.test('another host on the same port, where the system lets it', async () => {
+      const { port } = (await service.status()).listen
+      service.sandbox.configure({ host: '127.0.0.2', port })
+      await reload(service)
+      assert.equal((await ask(port, 'a\r\n')).how, 'refused')
+      assert.deepEqual((await service.status()).listen, { host: '127.0.0.2', port })
+
+      service.sandbox.configure({ host: '0.0.0.0', port })
+      const refused = await service.cli('reload')
+      assert.equal(refused.status, 1)
+      assert.match(
+        refused.stderr,
+        new RegExp(`Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.2:`),
+      )
+    })
   })
 })

@@ -33,50 +33,52 @@ async function activated(t: TestContext, options?: SandboxOptions) {
 }
 
 describe('systemd', { concurrency: 2 }, () => {
-  test('the first client on the socket starts the service, which serves it', async (t) => {
-    const { service, notify } = await activated(t)
-    assert.deepEqual((await service.status()).listen, { host: '127.0.0.1', port: service.port })
-    const ready = await notify.received('READY=1')
-    assert.deepEqual(ready, ['READY=1', `STATUS=Serving on 127.0.0.1:${service.port}`])
-  })
-
-  test('nothing that the service manager left reaches a worker', async (t) => {
-    const { service } = await activated(t)
-    for (const pid of await workerPids(service)) {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
-      assert.doesNotMatch(environment, /LISTEN_|NOTIFY_SOCKET/)
-    }
-  })
-
-  test('a reload keeps the socket, and says when it begins and ends', async (t) => {
-    const { service, notify } = await activated(t)
-    assert.equal((await service.cli('reload')).status, 0)
-    const [, time] = await notify.received('RELOADING=1')
-    assert.match(time ?? '', /^MONOTONIC_USEC=\d+$/)
-    assert.deepEqual(await notify.received('READY=1', 2), ['READY=1', 'STATUS=Reloaded'])
-    assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
-  })
-
-  test('a reload with another port is refused: the address is not ours to change', async (t) => {
-    const { service, notify } = await activated(t)
-    service.sandbox.configure({ port: 4_711 })
-    const { status, stderr } = await service.cli('reload')
-    assert.equal(status, 1)
-    const told = /The port cannot change from 0 to 4711: the socket is inherited/
-    assert.match(stderr, told)
-    assert.match((await notify.received('READY=1', 2)).join(), told)
-  })
-
-  test('a drain is announced, and whoever is in hand is served', async (t) => {
+  test('of a service that its first client has started', async (t) => {
     const { service, notify, ended } = await activated(t)
-    const client = await Client.connect(service.port)
-    await counted(service, { active: 1 })
-    service.signal('SIGUSR1')
-    const stopping = await notify.received('STOPPING=1')
-    assert.deepEqual(stopping, ['STOPPING=1', 'STATUS=Draining: SIGUSR1'])
-    await client.send('a\r\n')
-    assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
-    assert.equal((await within('the end of the service', ended)).status, 0)
+
+    await t.test('the first client on the socket starts the service, which serves it', async () => {
+      assert.deepEqual((await service.status()).listen, { host: '127.0.0.1', port: service.port })
+      const ready = await notify.received('READY=1')
+      assert.deepEqual(ready, ['READY=1', `STATUS=Serving on 127.0.0.1:${service.port}`])
+    })
+
+    await t.test('nothing that the service manager left reaches a worker', async () => {
+      for (const pid of await workerPids(service)) {
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
+        assert.doesNotMatch(environment, /LISTEN_|NOTIFY_SOCKET/)
+      }
+    })
+
+    await t.test('a reload keeps the socket, and says when it begins and ends', async () => {
+      assert.equal((await service.cli('reload')).status, 0)
+      const [, time] = await notify.received('RELOADING=1')
+      assert.match(time ?? '', /^MONOTONIC_USEC=\d+$/)
+      assert.deepEqual(await notify.received('READY=1', 2), ['READY=1', 'STATUS=Reloaded'])
+      assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
+    })
+
+    await t.test(
+      'a reload with another port is refused: the address is not ours to change',
+      async () => {
+        service.sandbox.configure({ port: 4_711 })
+        const { status, stderr } = await service.cli('reload')
+        assert.equal(status, 1)
+        const told = /The port cannot change from 0 to 4711: the socket is inherited/
+        assert.match(stderr, told)
+        assert.match((await notify.received('READY=1', 3)).join(), told)
+      },
+    )
+
+    await t.test('a drain is announced, and whoever is in hand is served', async () => {
+      const client = await Client.connect(service.port)
+      await counted(service, { active: 1 })
+      service.signal('SIGUSR1')
+      const stopping = await notify.received('STOPPING=1')
+      assert.deepEqual(stopping, ['STOPPING=1', 'STATUS=Draining: SIGUSR1'])
+      await client.send('a\r\n')
+      assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })
+      assert.equal((await within('the end of the service', ended)).status, 0)
+    })
   })
 
   test('a service manager that does not listen is no reason not to serve', async (t) => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ControlClient } from '../../src/control/client.ts'
+import { stop } from '../helpers/commands.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
+import { shared } from '../helpers/shared.ts'
 import { startService } from '../helpers/service.ts'
 import { statusIn } from '../helpers/service-in.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
@@ -34,23 +36,25 @@ const forPeople =
   /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Serving on 127.0.0.1:\d+ with 1 worker \{"role"/m
 
 describe('on a terminal', { concurrency: 2 }, () => {
-  test('logs is for people, in colours', async (t) => {
-    const { sandbox } = await startService(t)
+  const running = shared((t) => startService(t))
+
+  test('logs is for people, in colours', async () => {
+    const { sandbox } = await running()
     const shown = await onTerminal(sandbox, ['logs'])
     assert.ok(shown.includes(escape))
     const first = shown.split('\n').find((line) => line.includes('Serving on'))
     assert.match(first ?? '', /^\[\d\d:.*INFO.*Serving on 127/)
   })
 
-  test('without colours for who wants none', async (t) => {
-    const { sandbox } = await startService(t)
+  test('without colours for who wants none', async () => {
+    const { sandbox } = await running()
     const shown = await onTerminal(sandbox, ['logs'], { NO_COLOR: '1' })
     assert.match(shown, forPeople)
     assert.equal(shown.includes(escape), false)
   })
 
-  test('and JSON for who asks for it', async (t) => {
-    const { sandbox } = await startService(t)
+  test('and JSON for who asks for it', async () => {
+    const { sandbox } = await running()
     const shown = await onTerminal(sandbox, ['logs', '--json', '-n', '1'])
     const line = JSON.parse(shown) as Record<string, unknown>
     assert.equal(line['kind'], 'started')
@@ -71,7 +75,7 @@ describe('on a terminal', { concurrency: 2 }, () => {
         const status = await statusIn(sandbox).catch(() => undefined)
         return status?.state === 'serving'
       })
-      assert.equal((await sandbox.cli('stop')).status, 0)
+      await stop(sandbox)
       const shown = await ended
       assert.match(shown, expected)
       assert.match(shown, /set up/)
