@@ -3,8 +3,8 @@ import type { Transitions } from './machine.ts'
 /**
  * The life of an accepted connection, as the primary accounts for it.
  *
- * `shed`: no room. `expired`: waited too long. `gone`: the client left before its
- * turn, or before a byte had passed.
+ * `shed`: the queue had no room. `expired`: waited too long. `gone`: the client left before its turn, or
+ * before a byte had passed.
  */
 export type ConnectionState =
   | 'queued'

@@ -2,15 +2,16 @@ import type { Transitions } from './machine.ts'
 import type { PrimaryEvent } from './primary-states.ts'
 
 /**
- * How far a service is on its way to its end.
+ * How far the end of a service has progressed.
  *
- * - `accepting`: it is not on its way.
- * - `announcing`: it says that it drains, and still accepts, so that a load balancer can look away first.
- * - `closing`: takes who has connected by now, and closes the listening socket: a moment.
- * - `serving-queue`: the listening socket is closed; who waits is served.
- * - `waiting-for-workers`: nobody waits any more; the workers finish what they have in hand.
- * - `ending`: every answer is out; the workers end by themselves.
- * - `cutting`: what is left is dropped, and the workers are made to end.
+ * - `accepting`: no end has been requested.
+ * - `announcing`: reports that it drains but still accepts, so that a load balancer can direct clients
+ *   elsewhere first.
+ * - `closing`: accepts the clients that have connected by now, then closes the listening socket; takes a moment.
+ * - `serving-queue`: the listening socket is closed; queued connections are served.
+ * - `waiting-for-workers`: the queue is empty; the workers finish their active connections.
+ * - `ending`: every answer is out; the workers exit by themselves.
+ * - `cutting`: remaining connections are dropped, and the workers are forced to exit.
  */
 export type DrainPhase =
   | 'accepting'
@@ -25,13 +26,13 @@ export type DrainPhase =
 export type DrainEvent =
   | 'announce'
   | 'close'
-  /** Nobody is left between the system and the queue. */
+  /** No connection is left between the system and the queue. */
   | 'closed'
   | 'queue-empty'
   | 'settled'
   /** The deadline of the phase has passed. */
   | 'timeout'
-  /** Somebody insists, by a second signal: what this phase waits for is given up. */
+  /** A second signal: the service gives up what this phase waits for. */
   | 'insist'
   | 'cut'
   | 'workers-gone'
@@ -57,7 +58,7 @@ export const drainTransitions: Transitions<DrainPhase, DrainEvent> = {
   ended: {},
 }
 
-/** What a move of the drain is for the service as a whole, where its state has a move for it. */
+/** The event that a move of the drain is for the primary as a whole, where the primary's state has a move for it. */
 export const primaryEvents: Readonly<Partial<Record<DrainEvent, PrimaryEvent>>> = {
   announce: 'drain',
   close: 'drain',

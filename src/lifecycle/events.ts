@@ -8,28 +8,28 @@ interface Serving {
   readonly app: string
 }
 
-/** A worker that has died, and is started again. */
+/** A worker that has died and is started again. */
 interface WorkerDeath {
   readonly slot: number
   readonly generation: number
   readonly cause: string
-  /** Which of the causes that are counted this is. */
+  /** The category that its restart is counted under. */
   readonly restartCause: string
-  /** Failures in a row, this one included. */
+  /** Failures in a row, including this one. */
   readonly failures: number
-  /** How long it is until another is started. */
+  /** How long until its replacement is started. */
   readonly delayMs: number
 }
 
-/** Something that the service is found by, and is not there. */
+/** A file by which others find the service, and which is not in its place. */
 interface LostFile {
-  /** Such as "control socket". */
+  /** For example "control socket". */
   readonly file: string
   readonly path: string
   readonly loss: 'missing' | 'replaced'
 }
 
-/** What there is to tell of each kind of event. Durations are in milliseconds. */
+/** The details of each kind of event. Durations are in milliseconds. */
 export interface EventDetails {
   started: Serving
   /** A successor of the primary serves in its place. */
@@ -42,66 +42,66 @@ export interface EventDetails {
     readonly reason: string
     readonly durationMs: number
   }
-  /** The first time in a row; another is started at once. */
+  /** The first failure in a row; a replacement is started at once. */
   'worker-died': WorkerDeath
-  /** A worker lives and cannot do its part: it is taken out, and another is started. */
+  /** A worker is alive but cannot do its job: it is taken out of service and replaced. */
   'worker-unfit': {
     readonly slot: number
     readonly generation: number
     readonly workerPid: number
     readonly reason: string
   }
-  /** A worker has died again and again. */
+  /** A worker has died several times in a row. */
   'worker-backing-off': WorkerDeath
-  /** No process could be started in a worker's place; `cause` says what is short. */
+  /** No process could be started for a worker; `cause` names the resource that is short. */
   'worker-not-started': WorkerDeath
-  /** The queue is full: from now on who connects is turned away. */
+  /** The queue is full: from now on, new connections are turned away. */
   'shedding-began': { readonly queued: number }
-  /** Nobody has been turned away for a while. */
+  /** No connection has been turned away for a while. */
   'shedding-ended': { readonly shed: number; readonly durationMs: number }
-  /** So few file descriptors are left that who waited last was turned away, if anybody waited. */
+  /** So few file descriptors are left that the newest waiting connections, if any, were turned away. */
   'descriptors-short': { readonly limit: number; readonly free: number; readonly shed: number }
   scaled: { readonly workers: number }
   draining: { readonly cause: string }
-  /** Another host has the lease, or it cannot be asked for. */
+  /** Another host holds the lease, or the lease cannot be requested. */
   standby: { readonly reason: string }
-  /** It may serve, and has no address to do it on. */
+  /** This host may serve, but has no address to listen on. */
   'cannot-listen': { readonly reason: string }
   'lease-won': { readonly token: number; readonly slot: number }
-  /** Who waited is turned away, for the host that has it now. */
+  /** Queued connections are turned away, so that they reach the host that holds the lease now. */
   'lease-lost': { readonly reason: string; readonly shed: number }
-  /** It has not been lost yet. */
+  /** The lease cannot be renewed, but is not lost yet. */
   'lease-in-danger': { readonly reason: string }
-  /** Somebody took it away, or put something else in its place. */
+  /** The file was removed or replaced. */
   'file-restored': LostFile
   'file-lost': LostFile & { readonly reason: string }
 }
 
 export type EventKind = keyof EventDetails
 
-/** Something that happened to the service: part of `status --json`. */
+/** An event in the life of the service: part of `status --json`. */
 export interface ServiceEvent {
-  /** Rises by one with each event, over upgrades too. */
+  /** Increases by one with each event, across upgrades too. */
   readonly seq: number
   /** ISO 8601. */
   readonly at: string
-  /** An `EventKind`; after an upgrade from another release, perhaps one that this one does not know. */
+  /** An `EventKind`; after an upgrade from another release, possibly one that this release does not know. */
   readonly kind: string
   /** The event in a sentence. */
   readonly text: string
-  /** The kind's details, long texts cut. */
+  /** The details of its kind; long texts are truncated. */
   readonly [detail: string]: string | number | null
 }
 
-/** How a kind of event is told. */
+/** How a kind of event is described. */
 interface Telling<Details> {
   readonly level: 'info' | 'warn' | 'error'
   readonly text: (details: Details) => string
-  /** Of those with the same key, only the last is kept: what repeats must not push the others out. */
+  /** Only the last event with the same key is kept, so that repeated events do not push out the others. */
   readonly key?: (details: Details) => string
 }
 
-/** Words for each kind of event: the same in the log, in `status` and wherever else it is shown. */
+/** The description of each kind of event: the same in the log, in `status` and wherever else it is shown. */
 export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails[Kind]> } = {
   started: {
     level: 'info',

@@ -1,22 +1,22 @@
 import type { Transitions } from './machine.ts'
 
 /**
- * What a host has to do with the lease.
+ * What a host does about the lease.
  *
  * - `idle`: nothing.
- * - `seeking`: it asks for it, again and again.
- * - `held`: it has it, and makes it last longer.
+ * - `seeking`: it tries repeatedly to acquire the lease.
+ * - `held`: it holds the lease and renews it.
  */
 export type LeaseState = 'idle' | 'seeking' | 'held'
 
 export type LeaseEvent =
   | 'seek'
   | 'granted'
-  /** It goes on with what another process of this host was granted. */
+  /** This process continues a lease that was granted to another process of this host. */
   | 'resume'
-  /** Another has it, or it could not be made to last longer. */
+  /** Another host holds the lease, or it could not be renewed. */
   | 'lost'
-  /** It is given up, passed on, or no longer wanted. */
+  /** The lease is released, passed on, or no longer wanted. */
   | 'rest'
 
 export const leaseTransitions: Transitions<LeaseState, LeaseEvent> = {

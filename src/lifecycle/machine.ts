@@ -1,11 +1,11 @@
 import { HelloserverError } from '../errors.ts'
 
-/** For each state, the events it accepts and the state that each leads to. */
+/** For each state, the events that it accepts and the state that each leads to. */
 export type Transitions<State extends string, Event extends string> = Readonly<
   Record<State, Readonly<Partial<Record<Event, State>>>>
 >
 
-/** Told of each move that a machine makes. */
+/** Called for each move of a machine. */
 export type OnMove<State extends string, Event extends string> = (
   from: State,
   event: Event,
@@ -14,7 +14,7 @@ export type OnMove<State extends string, Event extends string> = (
 ) => void
 
 /**
- * The state that `event` leads to.
+ * Returns the state that `event` leads to.
  *
  * @throws HelloserverError `ILLEGAL_MOVE` when the table has no such move.
  */
@@ -30,7 +30,7 @@ export function nextState<State extends string, Event extends string>(
   return to
 }
 
-/** A state with one writer: `apply` moves it by the table, reports the move, refuses any other. */
+/** A state with one writer: `apply` moves it by the table, reports the move, and refuses any other. */
 export class Machine<State extends string, Event extends string> {
   readonly #table: Transitions<State, Event>
   readonly #onMove: OnMove<State, Event>
@@ -46,7 +46,7 @@ export class Machine<State extends string, Event extends string> {
     return this.#state
   }
 
-  /** Whether the table has a move for `event` from here. */
+  /** Whether the table has a move for `event` from the current state. */
   accepts(event: Event): boolean {
     return this.#table[this.#state][event] !== undefined
   }

@@ -1,12 +1,12 @@
 import type { Transitions } from './machine.ts'
 
 /**
- * Whether a host may go down, as far as the fleet has a say in it.
+ * Whether a host may go down, as far as the fleet decides that.
  *
- * - `none`: it has no need to.
- * - `waiting`: it asks, in line with others.
- * - `granted`: it may, and counts as down until that is over.
- * - `skipped`: it does without having been let, and counts as down all the same.
+ * - `none`: it does not need to.
+ * - `waiting`: it has asked, and waits in line with other hosts.
+ * - `granted`: it may go down, and counts as down until the permit ends.
+ * - `skipped`: it goes down without a permit, and counts as down all the same.
  */
 export type PermitState = 'none' | 'waiting' | 'granted' | 'skipped'
 
@@ -15,7 +15,7 @@ export type PermitEvent =
   | 'grant'
   /** A person insists, or Redis does not answer. */
   | 'skip'
-  /** What it was for is over, or given up. */
+  /** The operation that needed the permit is over or given up. */
   | 'end'
 
 export const permitTransitions: Transitions<PermitState, PermitEvent> = {

@@ -1,13 +1,13 @@
 import type { Transitions } from './machine.ts'
 
-/** Where the service is in its life; `standby` waits for the lease, or for an address that the host does not have yet. */
+/** State of the service; in `standby`, it waits for the lease, or for an address that the host does not have yet. */
 export type PrimaryState = 'starting' | 'standby' | 'binding' | 'serving' | 'draining' | 'stopped'
 
 export type PrimaryEvent =
   | 'workers-ready'
   | 'lease-held'
   | 'bound'
-  /** The lease is lost, or could not be used: another host may serve. */
+  /** The lease is lost or could not be used: another host may serve. */
   | 'stand-down'
   | 'drain'
   | 'drained'

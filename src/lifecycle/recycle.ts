@@ -1,6 +1,6 @@
 import { type RespawnPolicy, respawnDelayMs } from './respawn.ts'
 
-/** When a worker is replaced by a fresh one; 0 is never. */
+/** When a worker is replaced by a fresh one; 0 means never. */
 export interface RecycleLimits {
   readonly afterConnections: number
   readonly maxAgeMs: number
@@ -8,26 +8,27 @@ export interface RecycleLimits {
   readonly maxRssMb: number
 }
 
-/** What a worker's process has behind it. */
+/** How much a worker's process has been used. */
 export interface Wear {
   /** Connections that this process has served. */
   readonly served: number
-  /** How long it has been ready, in milliseconds. */
+  /** How long the process has been ready, in milliseconds. */
   readonly readyForMs: number
   readonly rssBytes: number
   /** Drawn once for each process, uniform in [0, 1). */
   readonly luck: number
 }
 
-/** A worker's own threshold is up to this share above or below `afterConnections`. */
+/** A worker's own threshold differs from `afterConnections` by up to this share. */
 const spread = 0.1
 const bytesPerMb = 1_048_576
 
 /**
- * Why a worker is to be replaced, or undefined while it may go on.
+ * Why a worker must be replaced, or undefined while it may continue.
  *
- * The number of connections is spread, since workers that share a load evenly would all reach it together.
- * Memory counts only once the process has served somebody: what it needs to be ready, the next one needs too.
+ * The number of connections varies, since workers that share a load evenly would all reach it together. Memory
+ * counts only once the process has served a connection: memory that it needs to become ready, its replacement
+ * needs too.
  */
 export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefined {
   const { served, readyForMs, rssBytes, luck } = wear
@@ -42,16 +43,16 @@ export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefi
   return undefined
 }
 
-/** A worker's share of the spread; never less than one connection. */
+/** The connection limit of one worker, within the spread; never less than one connection. */
 export function ownThreshold(afterConnections: number, luck: number): number {
   return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * luck - 1))))
 }
 
-/** A replacement that cannot get ready has the code on disk to blame, which takes somebody a while to mend. */
+/** When a replacement cannot become ready, the code on disk is to blame, which takes somebody a while to fix. */
 const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 1_000, capMs: 60_000 }
 
 /**
- * How long to leave the workers alone after replacements that could not get ready.
+ * How long to leave the workers alone after replacements that could not become ready.
  *
  * @param failures - in a row; 0 for none
  * @param random - uniform in [0, 1)

@@ -2,11 +2,11 @@
 export interface RespawnPolicy {
   /** Delay after the second failure in a row, in milliseconds; it doubles from there. */
   readonly baseMs: number
-  /** The delay never grows past this, in milliseconds. */
+  /** Upper bound of the delay, in milliseconds. */
   readonly capMs: number
-  /** A worker that was ready for this long before it died counts as a first failure again. */
+  /** When a worker dies after it was ready for this long, the count of failures starts over. */
   readonly stableAfterMs: number
-  /** So many failures in a row are a crash loop: the service says that it is degraded. */
+  /** How many failures in a row are a crash loop, which makes the service `degraded`. */
   readonly loopAfter: number
 }
 
@@ -20,8 +20,8 @@ export const defaultRespawnPolicy: RespawnPolicy = {
 /**
  * How long to wait before the next start.
  *
- * The first failure is answered at once: a single crash must not cost capacity. From the second on the
- * delay doubles up to the cap, and half of it is random, so that slots which failed together do not
+ * The first failure is followed by a restart at once: a single crash must not cost capacity. From the second
+ * on, the delay doubles up to the cap, and half of it is random, so that slots that failed together do not
  * come back together.
  *
  * @param failures - consecutive failures, 1 or more

@@ -8,20 +8,23 @@ export type SignalAction =
   | 'resume'
   | 'fatal'
 
-/** What a signal does to each kind of process that may get it. */
+/** What a signal does in each kind of process that may receive it. */
 export interface SignalRow {
   /** In the primary. */
   readonly action: SignalAction | 'ignore'
-  /** Whom it is meant for: the service, whichever process that is after an upgrade, or the very process that gets it. */
+  /**
+   * The target that the sender means: the service, whichever process that is after an upgrade, or the very
+   * process that receives the signal.
+   */
   readonly meantFor: 'service' | 'process'
   /**
-   * In a worker, which gets it when it is sent to the process group (a terminal's Ctrl-C, `kill -HUP -PGID`): what the
-   * primary acts on, or ignores, must not end a worker.
+   * In a worker, which receives signals that are sent to the process group (a terminal's Ctrl-C, `kill -HUP
+   * -PGID`): a signal that the primary acts on or ignores must not end a worker.
    */
   readonly inWorker: 'ignore' | 'default'
-  /** In the bridge: `forward` sends it on to the primary. */
+  /** In the bridge: `forward` passes it on to the primary. */
   readonly inBridge: 'forward' | 'default'
-  /** What the launcher makes of a primary that it ended before that had listeners. */
+  /** How the launcher judges a primary that the signal ended before it had listeners. */
   readonly atBirth: 'start again' | 'was stopped' | 'has failed'
 }
 
@@ -43,13 +46,13 @@ const control: Omit<SignalRow, 'action' | 'atBirth'> = {
 /**
  * The signals table: what each signal does, in the C skeleton's three groups (control, fatal, ignored).
  *
- * SIGILL, SIGBUS, SIGFPE and SIGSEGV are left to the system although the C program caught them. Once they
- * have a listener, libuv's own handler returns into the instruction that faulted, so a real fault spins for
- * ever with the port held, instead of ending the process ("Signal events" in Node's documentation
- * warns of it). The next start finds what was left and says so.
+ * SIGILL, SIGBUS, SIGFPE and SIGSEGV are left to the system although the C program caught them. Once they have
+ * a listener, libuv's own handler returns into the instruction that faulted, so a real fault spins forever
+ * with the port held, instead of ending the process ("Signal events" in Node's documentation warns of it). The
+ * next start finds and reports what was left behind.
  */
 export const signalTable: Readonly<Partial<Record<NodeJS.Signals, SignalRow>>> = {
-  // A primary that is just starting reads what is on disk anyway, which is what HUP and USR2 ask for.
+  // A primary that is still starting reads what is on disk anyway, which is what HUP and USR2 ask for.
   SIGHUP: { ...control, action: 'reload', atBirth: 'start again' },
   SIGUSR1: { ...control, action: 'stop', atBirth: 'was stopped' },
   SIGUSR2: { ...control, action: 'upgrade', atBirth: 'start again' },

@@ -1,6 +1,6 @@
 import type { Transitions } from './machine.ts'
 
-/** Where a worker slot is: the place stays, the processes in it come and go. */
+/** The state of a worker slot, which outlives the processes that run in it. */
 export type SlotState =
   | 'empty'
   | 'starting'

@@ -6,51 +6,52 @@ import type { ServiceEvent } from '../lifecycle/events.ts'
 import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
 /**
- * What a primary and its successor say to each other in a hot upgrade. They run different builds, so each
- * names the version of this protocol first, and a successor that speaks another one is not let in.
+ * The version of the messages between a primary and its successor in a hot upgrade. The two run different
+ * builds, so the successor states its version first, and is rejected when it speaks another one.
  */
 export const upgradeProtocol = 2
 
-/** What a predecessor has counted and seen. */
+/** What a predecessor has counted, and the events that it has recorded. */
 export interface Tally {
   readonly counts: ConnectionCounts
   readonly figures: FigureTotals
-  /** Those that the successor has not been told of yet. */
+  /** Events that have not been reported to the successor yet. */
   readonly events: readonly ServiceEvent[]
 }
 
-/** What a successor begins with. */
+/** The state that a successor starts with. */
 export interface Inheritance extends Tally {
-  /** The last generation of workers. */
+  /** Number of the last generation of workers. */
   readonly generation: number
-  /** Connections had numbers up to here. */
+  /** The successor numbers its connections from the next one on. */
   readonly lastConnectionId: number
-  /** Who the service is in its fleet; undefined where it is alone. */
+  /** Identity of the service in its fleet; undefined for a single host. */
   readonly instance?: string | undefined
-  /** What cannot change while the service goes on. */
+  /** Settings that cannot change while the service runs. */
   readonly restartOnly: RestartOnly
-  /** When the upgrade was begun, milliseconds since the epoch. */
+  /** When the upgrade began, in milliseconds since the epoch. */
   readonly upgradeBeganAtMs: number
 }
 
 /** From the predecessor. */
 export type ToSuccessor =
-  /** Bring the workers up. */
+  /** Bring up the workers. */
   | ({ readonly kind: 'begin' } & Inheritance)
-  /** With the socket that the service listens on. */
+  /** Carries the listening socket. */
   | ({ readonly kind: 'listener' } & BoundEndpoint)
-  /** The service stands by: there is no socket that it listens on. */
+  /** The service stands by, so there is no listening socket. */
   | { readonly kind: 'no-listener' }
-  /** With the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
+  /** Carries the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
   | { readonly kind: 'lock' }
   /**
-   * Go on with the lease, if the service has one; accept connections, and have people find you. `isBridgeExpected`: the
-   * supervisor's bridge has left for a restart, and the next one comes for it. From 0.2 on.
+   * Continue the lease, if the service has one, accept connections, and take the paths by which the service is
+   * found. `isBridgeExpected`: the supervisor's bridge has left for a restart, and the next one will attach.
+   * From 0.2 on.
    */
   | { readonly kind: 'go'; readonly hold: Hold | null; readonly isBridgeExpected?: boolean }
-  /** With a client's socket, from the queue. */
+  /** Carries a client's socket, from the queue. */
   | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
-  /** What has become of the connections that the predecessor accepted and did not pass on. */
+  /** The outcome of the connections that the predecessor accepted and did not pass on. */
   | ({ readonly kind: 'tally' } & Tally)
 
 /** From the successor. */
@@ -58,14 +59,14 @@ export type FromSuccessor =
   | { readonly kind: 'hello'; readonly protocol: number; readonly version: string }
   /** Its workers are ready; it asks for the sockets. */
   | { readonly kind: 'prepared' }
-  /** It has both sockets, and all that can fail has succeeded; it waits for the word. */
+  /** It has both sockets, and every step that can fail has succeeded; it waits for `go`. */
   | { readonly kind: 'holding' }
-  /** It accepts connections, and people find it: from here on there is no way back. */
+  /** It accepts connections and can be found; from here on there is no way back. */
   | { readonly kind: 'serving' }
   | { readonly kind: 'failed'; readonly message: string; readonly code?: ErrorCode | undefined }
-  /** A connection is its own now. */
+  /** It now owns a connection. */
   | { readonly kind: 'adopted'; readonly id: number }
-  /** A connection came without its socket: it has no descriptor left, say. */
+  /** A connection arrived without its socket, for example because no descriptor is left. */
   | { readonly kind: 'missing'; readonly id: number }
-  /** The service ends: what the predecessor has in hand may take so long. */
+  /** The service ends: how long the predecessor's active connections may take. */
   | { readonly kind: 'end'; readonly withinMs: number }

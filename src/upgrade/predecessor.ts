@@ -11,14 +11,14 @@ import {
   upgradeProtocol,
 } from './messages.ts'
 
-/** How much longer than it was given a predecessor may take to end, in milliseconds. */
+/** How long a predecessor may overrun the time that it was given to end, in milliseconds. */
 const overdueMs = 5_000
 
-/** What the predecessor tells once this process serves. */
+/** Receives what the predecessor sends once this process serves. */
 export interface PredecessorListener {
   onConnection(handle: SocketHandle, id: number, ageMs: number): void
   onTally(tally: Tally): void
-  /** It has ended: what it had in hand has, too. */
+  /** The predecessor has ended, and with it all connections that it still had. */
   onGone(): void
 }
 
@@ -28,7 +28,7 @@ export interface Offer {
   readonly hold: Hold | null
 }
 
-/** The primary whose service this process takes over, at the other end of Node's channel. */
+/** The primary from which this process takes over the service, at the other end of Node's channel. */
 export class Predecessor {
   readonly #inheritance = deferred<Inheritance>()
   readonly #lock = deferred<ListeningHandle | undefined>()
@@ -48,19 +48,19 @@ export class Predecessor {
       clearTimeout(this.#overdue)
       this.#audience?.onGone()
     })
-    // Its death is heard of as the channel's end.
+    // The end of the channel reports its death.
     process.on('error', () => {})
-    // It may have died while this process was loading.
+    // The predecessor may have died while this process was loading.
     if (!process.connected) this.#gone.resolve()
     this.#tell({ kind: 'hello', protocol: upgradeProtocol, version })
   }
 
-  /** Resolves when it has ended. */
+  /** Resolves when the predecessor has ended. */
   get gone(): Promise<void> {
     return this.#gone.promise
   }
 
-  /** Resolves when this process may end: what it has taken over is finished over there, too. */
+  /** Resolves when this process may end: if it serves, once the predecessor has ended too. */
   async released(): Promise<void> {
     if (this.#audience !== undefined) await this.#gone.promise
   }
@@ -69,25 +69,25 @@ export class Predecessor {
     return this.#inheritance.promise
   }
 
-  /** Rejects when it has ended before it gave its word: a service that has died cannot be taken over. */
+  /** Rejects when the predecessor has ended before it sent `go`: a service that has died cannot be taken over. */
   async orphaned(): Promise<never> {
     await this.#gone.promise
     if (this.#mayServe) return new Promise<never>(() => {})
     throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
   }
 
-  /** Says that all is at hand, and resolves with the lease when this process is to be the service. */
+  /** Reports that this process holds everything, and resolves with the lease when it is told to serve. */
   async hold(): Promise<Hold | null> {
     this.#tell({ kind: 'holding' })
     return this.#go.promise
   }
 
-  /** Whether a supervisor restarted its bridge when this process got the word to serve. */
+  /** Whether a supervisor was restarting its bridge when this process was told to serve. */
   get isBridgeExpected(): boolean {
     return this.#isBridgeExpected
   }
 
-  /** Says that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
+  /** Reports that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
   async takeOver(): Promise<{
     lock: ListeningHandle | undefined
     listener: BoundListener | undefined
@@ -96,32 +96,32 @@ export class Predecessor {
     return { lock: await this.#lock.promise, listener: await this.#listener.promise }
   }
 
-  /** Says that this process is the service now. */
+  /** Reports that this process is the service now. */
   announceServing(audience: PredecessorListener): void {
     this.#audience = audience
     this.#tell({ kind: 'serving' })
-    // It may have died at this very moment.
+    // The predecessor may have died at this very moment.
     if (!process.connected) audience.onGone()
   }
 
-  /** Says why this process cannot take over; resolves when that is sent. */
+  /** Reports why this process cannot take over; resolves when the report is sent. */
   announceFailure(message: string, code: ErrorCode | undefined): Promise<void> {
     return new Promise((resolve) => this.#tell({ kind: 'failed', message, code }, resolve))
   }
 
   /**
-   * The service ends, and what is still in hand over there may take so long, in milliseconds. If it hangs, it is killed:
-   * it may have the listening socket and the lock still open.
+   * Tells the predecessor that the service ends, and how long its active connections may take, in
+   * milliseconds. If it hangs, it is killed, since it may still have the listening socket and the lock open.
    */
   end(withinMs: number): void {
-    // Until this process serves, its end is nobody's but its own.
+    // Until this process serves, its end concerns no other process.
     if (this.#audience === undefined || !process.connected) return
     this.#tell({ kind: 'end', withinMs })
     clearTimeout(this.#overdue)
     this.#overdue = setTimeout(() => this.#kill(), withinMs + overdueMs)
   }
 
-  /** While it lives, it is this process's parent, so that no other process can have its number. */
+  /** While the predecessor lives, it is this process's parent, so no other process can have its number. */
   #kill(): void {
     if (process.connected && process.ppid === this.#pid) process.kill(this.#pid, 'SIGKILL')
   }

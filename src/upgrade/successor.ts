@@ -23,45 +23,48 @@ import {
   upgradeProtocol,
 } from './messages.ts'
 
-/** What is to run, and where. */
+/** The program to run as the successor, and its surroundings. */
 export interface SuccessorOptions {
   readonly files: RunFiles
-  /** The locked lock file, if this process holds it. */
+  /** Descriptor of the locked lock file, if this process holds it. */
   readonly lockFd: number | undefined
-  /** The program to run, an absolute path. */
+  /** Absolute path of the program to run. */
   readonly program: string
   readonly environment: Environment
-  /** How long a worker may take to get ready, in milliseconds: `reload.readyTimeoutMs`. */
+  /** How long a worker may take to become ready, in milliseconds: `reload.readyTimeoutMs`. */
   readonly readyTimeoutMs: number
-  /** Whether a supervisor restarts its bridge at this moment. */
+  /** Whether a supervisor is restarting its bridge at this moment. */
   readonly isBridgeExpected: () => boolean
 }
 
-/** It may take so many times as long as a worker until all that can fail has succeeded. */
+/** The successor's deadline up to `hello`, and again from there up to `holding`, as a multiple of a worker's. */
 const patience = 2
 
-/** How long the end of a process that is killed may take, in milliseconds: one that waits for a disk ends later. */
+/** How long to wait for the end of a killed process, in milliseconds: one that waits for a disk ends later. */
 const killWithinMs = 2_000
 
-/** What it takes over when it is ready to. */
+/** What the successor takes over when it is ready. */
 export interface Estate {
-  /** The lock of releases up to 0.1; undefined where a stranger has its name. */
+  /** The lock of releases up to 0.1; undefined when a stranger has its name. */
   readonly lock: ListeningHandle | undefined
-  /** The listening socket; undefined for a service that stands by. */
+  /** The listening socket; undefined when the service stands by. */
   readonly listener: BoundListener | undefined
-  /** The lease, as it is when the word is given. */
+  /** The lease, as it is at the moment of `go`. */
   readonly hold: () => Hold | null
 }
 
-/** What became of a connection that was passed on: `lost` with the process that it was passed to, or that one hangs. */
+/**
+ * The outcome for a connection that was passed on: `lost` with the successor, which died, or `hung` because it
+ * hangs.
+ */
 export type Passed = 'adopted' | 'missing' | 'lost' | 'hung'
 
 /**
- * The process that takes the service over, as the primary that it succeeds sees it.
+ * The process that takes over the service, as seen by the primary that it succeeds.
  *
- * Until its word that it serves has been read here, it can fail in any way, and is killed then: nothing has changed.
- * From then on it is the service, whatever becomes of it. Each step has a deadline, so that no process that hangs can
- * hold this one up.
+ * Until this process has read `serving`, the successor may fail in any way and is then killed: nothing has
+ * changed. From then on it is the service, whatever happens to it. Each step has a deadline, so a successor
+ * that hangs cannot hold this process up.
  */
 export class Successor {
   /** Undefined when it could not be started. */
@@ -96,13 +99,13 @@ export class Successor {
       this.#give(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
       )
-      // Node calls nobody back for what is still to be sent.
+      // Node never calls back for messages that are still unsent.
       this.#passed('lost')
     })
     this.#expect('was not ready', patience * readyTimeoutMs)
   }
 
-  /** Its process; 0 when it has not come into being. */
+  /** The PID of its process; 0 when it could not be started. */
   get pid(): number {
     return this.#child?.pid ?? 0
   }
@@ -113,22 +116,23 @@ export class Successor {
   }
 
   /**
-   * Has it bring its workers up; resolves when they are ready.
+   * Has the successor bring up its workers; resolves when they are ready.
    *
-   * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
+   * @throws HelloserverError `BOOT_FAILED`, or the code of what prevented it
    */
   async prepare(inheritance: Inheritance): Promise<void> {
     await this.#until('hello')
-    // Its workers have their own deadline, half as long: what they say about themselves comes first.
+    // Its workers have their own deadline, half as long, so what they report about themselves arrives first.
     this.#expect('was not ready', patience * this.#stepWithinMs)
     void this.#tell({ kind: 'begin', ...inheritance })
     await this.#until('prepared')
   }
 
   /**
-   * Gives it copies of what makes a process the service; resolves when it has all of it, and waits for the word.
+   * Gives the successor copies of everything that makes a process the service; resolves when it holds them and
+   * waits for `go`.
    *
-   * @throws HelloserverError `BOOT_FAILED` or what else kept it from that
+   * @throws HelloserverError `BOOT_FAILED`, or the code of what prevented it
    */
   async equip({ lock, listener }: Estate): Promise<void> {
     if (lock === undefined) void this.#tell({ kind: 'lock' })
@@ -142,9 +146,9 @@ export class Successor {
   }
 
   /**
-   * Gives it the word to serve; resolves when it does.
+   * Tells the successor to serve; resolves when it does.
    *
-   * @throws HelloserverError `BOOT_FAILED` when it does not say so in time, or has died
+   * @throws HelloserverError `BOOT_FAILED` when it does not report that in time, or has died
    */
   async go({ hold }: Estate): Promise<void> {
     this.#expect('had everything and did not serve', this.#stepWithinMs)
@@ -153,7 +157,7 @@ export class Successor {
     clearTimeout(this.#deadline)
   }
 
-  /** Passes a client on, one at a time; until it is adopted, this process's own copy of the socket is the one that counts. */
+  /** Passes on one client at a time; until it is adopted, this process's own copy of the socket counts. */
   pass(id: number, ageMs: number, handle: SocketHandle): Promise<Passed> {
     const child = this.#child
     if (child?.connected !== true || this.#hangs) return Promise.resolve('lost')
@@ -164,7 +168,7 @@ export class Successor {
         this.#hangs = true
         this.#passed('hung')
       }
-      // An answer may have arrived and not been read, if this process was paused: read first, judge after.
+      // If this process was paused, an answer may have arrived without being read: read first, judge after.
       const timer = setTimeout(() => setImmediate(judge), this.#stepWithinMs)
       this.#passed = (outcome) => {
         isOpen = false
@@ -176,8 +180,8 @@ export class Successor {
   }
 
   /**
-   * Resolves when it is sent, and everything before it: until then this process must not end. A successor that reads
-   * nothing is waited for no longer than for a step.
+   * Resolves when this report and everything before it is sent: until then this process must not end. A
+   * successor that reads nothing is given no longer than one step.
    */
   async report(tally: Tally): Promise<void> {
     const waiting = new AbortController()
@@ -186,17 +190,21 @@ export class Successor {
     waiting.abort()
   }
 
-  /** Sends its process a signal; false when that has ended. Never another process that has its number by now. */
+  /**
+   * Sends the successor a signal; false when it has ended. Never signals another process that has its number by now.
+   */
   signal(signal: NodeJS.Signals): boolean {
     return this.#child?.kill(signal) ?? false
   }
 
-  /** Calls `act` when the service is to end before this process has. */
+  /** Has `act` called when the service is to end before this process has ended. */
   onEnd(act: (withinMs: number) => void): void {
     this.#onEnd = act
   }
 
-  /** Ends it, workers included (they end when they lose it); resolves when it has ended. */
+  /**
+   * Kills the successor, whose workers end when they lose it; resolves when it has ended, or after `killWithinMs`.
+   */
   async kill(): Promise<void> {
     clearTimeout(this.#deadline)
     const child = this.#child
@@ -205,7 +213,7 @@ export class Successor {
     await Promise.race([this.#ended.promise, delay(killWithinMs)])
   }
 
-  /** Sets the deadline of what is waited for now. */
+  /** Sets the deadline of the current step. */
   #expect(failure: string, withinMs: number): void {
     clearTimeout(this.#deadline)
     const late = () => this.#give(`The successor ${failure} within ${withinMs} ms`)
@@ -249,7 +257,7 @@ export class Successor {
     this.#steps.get(message.kind)?.()
   }
 
-  /** The first reason is the one that counts. Unless the code says otherwise, what was started could not get ready. */
+  /** Keeps only the first reason. Unless the code says otherwise, the successor could not become ready. */
   #give(reason: string, code: ErrorCode = 'BOOT_FAILED'): void {
     this.#failure ??= new HelloserverError(code, reason)
     this.#fail(this.#failure)
@@ -268,7 +276,7 @@ export class Successor {
   }
 }
 
-/** In a session of its own from the start, and with init for a parent once this process has ended. */
+/** Starts it in a session of its own; its parent becomes init once this process has ended. */
 function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOptions): ChildProcess {
   const log = openLog(files.logFile)
   try {
@@ -277,7 +285,7 @@ function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOption
       cwd: '/',
       env: cleanEnvironment(environment),
       detached: true,
-      // The lock as stdin, which no child of the successor's own inherits; see `PidLock.adopt`.
+      // The lock is stdin, which the successor's own children do not inherit; see `PidLock.adopt`.
       stdio: [lockFd ?? 'ignore', log, log, 'ipc'],
     })
   } finally {
@@ -285,5 +293,5 @@ function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOption
   }
 }
 
-/** A message that cannot be sent means a process that has ended, which is heard of anyway. */
+/** If a message cannot be sent, the process has ended, which is noticed anyway. */
 const ignore = () => {}
