@@ -5,9 +5,9 @@ import type { Primary } from '../primary/primary.ts'
 import type { ReloadResult } from '../status.ts'
 
 /**
- * A primary, as the page is to see it.
+ * A primary as the admin page sees it.
  *
- * @param passedOn - rejects a reload that has become another process's to do
+ * @param passedOn - rejects when the reload has become another process's task
  */
 export function adminTarget(
   primary: Primary,

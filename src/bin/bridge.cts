@@ -1,7 +1,7 @@
 /**
- * What pm2 runs. CommonJS on purpose: pm2 keeps an ES module that throws while it loads as an `online` process that
- * does nothing; here a failure to load is printed and ends the process. And CommonJS runs at once: what pm2 says, and
- * signals, while the rest is loading would be lost, or worse.
+ * The program that pm2 runs. CommonJS on purpose: when an ES module throws while it loads, pm2 keeps it as an
+ * `online` process that does nothing; here a failure to load is printed and ends the process. CommonJS also
+ * runs at once: messages from pm2 and signals that arrive while the rest is loading would be lost, or worse.
  */
 type Events = typeof import('../pm2/pm2-events.ts')
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line; what it needs is loaded when signals have listeners. */
+/** The command line; the rest is loaded once signals have listeners. */
 import './cli-signals.ts'
 
 await import('./command-line.ts')

@@ -105,7 +105,7 @@ function forcible(name: string, description: string): Command {
   )
 }
 
-/** Runs a command and turns what it throws into a line and an exit status. */
+/** Runs a command and turns an error into a line and an exit status. */
 function run<O extends Options>(
   perform: (options: O) => Promise<void>,
 ): (options: O) => Promise<void> {
@@ -118,12 +118,12 @@ function run<O extends Options>(
       printError(error, options)
       process.exitCode = exitStatusOf(error)
     }
-    // Without it, what an app leaves running after `check` would keep this process.
+    // Otherwise anything that an app leaves running after `check` would keep this process alive.
     process.stdout.write('', () => process.exit())
   }
 }
 
-/** A reader that went away, such as `head`, is no failure, and must not end a restart half way. */
+/** A reader that closes its end early, such as `head`, is no failure, and must not end a restart halfway. */
 function onLostOutput(error: Error): void {
   if (codeOf(error) !== 'EPIPE') process.exitCode = exitStatus.failed
 }

@@ -4,8 +4,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 
 /**
- * The release stack of this process. An error that nobody expected leaves a state that nobody knows: what is
- * on the stack is tidied up then, and a new process can start clean. From here on this process prints log lines alone.
+ * The release stack of this process. An unexpected error leaves an unknown state: the stack is then released
+ * and the process exits, so that a new one can start clean. From here on this process prints only log lines.
  */
 export function tidyOnFault(log: Logger): ReleaseStack {
   logRuntimeOutput(log)

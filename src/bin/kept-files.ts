@@ -9,7 +9,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** What is kept where, and who is told. */
+/** What to keep, and where to report. */
 export interface KeptFilesOptions {
   readonly files: RunFiles
   readonly lock: () => PidLock
@@ -22,12 +22,12 @@ export interface KeptFilesOptions {
 }
 
 /**
- * Keeps the run directory of a service as it is to be: the log for as long as this process writes one, and what people
- * find the service by for as long as this process is the service.
+ * Keeps the run directory of a service in order: the log for as long as this process writes one, and the files
+ * by which the service is found for as long as this process is the service.
  */
 export class KeptFiles {
   readonly #keeper: Keeper
-  /** What another process puts there when it becomes the service. */
+  /** Files that another process replaces with its own when it becomes the service. */
   readonly #place: readonly Kept[]
 
   constructor({ files, lock, control, pidFile, logFile, events, log }: KeptFilesOptions) {
@@ -41,7 +41,7 @@ export class KeptFiles {
     this.#keeper = new Keeper({
       onPutBack: (kept, loss) => {
         const { what: file, path } = kept
-        // A rotation is no trouble.
+        // Log rotation is normal.
         if (logs.includes(kept))
           log.info({ path, loss }, `The log was ${loss}; going on in the file at its path`)
         else events.record('file-restored', { file, path, loss })
@@ -52,22 +52,22 @@ export class KeptFiles {
     this.#keeper.keep(runDirectory(files), ...logs)
   }
 
-  /** This process is the service, and has put itself where people look. */
+  /** This process is the service, and its files are in place. */
   keepPlace(): void {
     this.#keeper.keep(...this.#place)
   }
 
-  /** Another process may put itself there; resolves when nothing is being put back. */
+  /** Another process may put its files in place; resolves when nothing is being put back. */
   leavePlace(): Promise<void> {
     return this.#keeper.leave(...this.#place)
   }
 
-  /** Looks at once. */
+  /** Checks the files at once. */
   check(): Promise<void> {
     return this.#keeper.check()
   }
 
-  /** The service ends here, and takes away what it had put there; resolves when nothing is being put back. */
+  /** The service ends here and removes its files; resolves when nothing is being put back. */
   close(): Promise<void> {
     return this.#keeper.close()
   }
@@ -88,7 +88,10 @@ function runDirectory(files: RunFiles): Kept {
   }
 }
 
-/** Which folder it is, and who may write to it: another one must be looked at before anything is put there. */
+/**
+ * The folder's identity, owner and write permissions: a different folder must be checked before anything is
+ * put there.
+ */
 function ownerOf(folder: string): string | undefined {
   const stats = lstatSync(folder, { throwIfNoEntry: false })
   return stats && `${stats.dev}:${stats.ino} ${stats.uid} ${stats.mode & 0o022}`
@@ -103,7 +106,7 @@ function logOf({ logFile: path }: RunFiles, logFile: LogFile): Kept {
   }
 }
 
-/** Where another process has it by now, nothing is ours to put back. */
+/** If another process holds the lock by now, this one puts nothing back. */
 function lockFileOf({ lockFile: path }: RunFiles, lock: () => PidLock): Kept {
   return {
     what: 'lock file',
@@ -114,7 +117,10 @@ function lockFileOf({ lockFile: path }: RunFiles, lock: () => PidLock): Kept {
   }
 }
 
-/** What keeps systemd-tmpfiles out of the run directory; it cannot be had while that looks through it. */
+/**
+ * The lock that keeps systemd-tmpfiles out of the run directory; it cannot be acquired while systemd-tmpfiles
+ * scans that directory.
+ */
 function cleanersLock({ runDir: path }: RunFiles, lock: () => PidLock): Kept {
   return {
     what: 'lock of the run directory',

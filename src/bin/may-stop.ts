@@ -2,10 +2,10 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { Primary } from '../primary/primary.ts'
 
 /**
- * Resolves when this host may stop: with the process that is to be asked instead, if another one has become the
- * service meanwhile.
+ * Resolves when this host may stop; with the PID of the process to ask instead, if another one has become the
+ * service in the meantime.
  *
- * @param force - without waiting for the other hosts
+ * @param force - do not wait for the other hosts
  */
 export async function mayStop(
   primary: Primary,

@@ -1,4 +1,4 @@
-/** Imported before everything else: the listeners go in before any other code of ours runs. */
+/** Imported first, so that the listeners are installed before any other code of ours runs. */
 import { closeDebugger } from '../debugger.ts'
 import { catchSignals } from '../primary/signals.ts'
 

@@ -1,4 +1,4 @@
-/** The primary process: what `start` launches as a daemon and `run` keeps in the foreground. */
+/** The primary process: `start` launches it as a daemon, `run` keeps it in the foreground. */
 import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'

@@ -33,11 +33,11 @@ import type { Mode } from './service-options.ts'
  * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,
  * acts on signals and commands.
  *
- * @param asJson - whether a terminal gets the log as it is, and not for people
+ * @param asJson - whether to print the log as JSON even on a terminal
  * @returns the exit status
  */
 export async function serve(name: string, mode: Mode, asJson = false): Promise<number> {
-  // What the service creates is its owner's alone, from the first moment.
+  // Only the owner may access what the service creates, from the first moment.
   process.umask(0o077)
   try {
     refuseWaitingDebugger()
@@ -99,13 +99,13 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
   }
 }
 
-/** The service of that name serves already, from a run directory that this process was not told of. */
+/** A service of that name runs already, from a run directory that this process was not told of. */
 function runsElsewhere(error: unknown, name: string): HelloserverError | undefined {
   if (!(error instanceof PortTakenError) || error.holder.name !== name) return undefined
   return new HelloserverError('RUNS_ELSEWHERE', error.message, { cause: error })
 }
 
-/** Standard output; where that is a terminal, people read it. */
+/** Standard output; on a terminal, formatted for people. */
 async function screen(asJson: boolean): Promise<LogDestination> {
   const destination = standardOutput()
   if (asJson || !process.stdout.isTTY) return destination
@@ -114,10 +114,10 @@ async function screen(asJson: boolean): Promise<LogDestination> {
   return { write: (line) => destination.write(pretty(line)) }
 }
 
-/** The lock is ours, so whoever left these files behind is dead. */
+/** This process holds the lock, so the process that left these files behind is dead. */
 function clearLeftovers(files: RunFiles, log: Logger): void {
   const pid = readPid(files.pidFile)
-  // Both were made under another name, with the process number after it.
+  // Both are created under a temporary name, which ends in the PID.
   const names = new Set([files.pidFile, files.socketFile].map((path) => basename(path)))
   const leftovers = readdirSync(files.runDir)
     .filter((file) => names.has(file.replace(/\.\d+$/, '')))
@@ -131,7 +131,7 @@ function clearLeftovers(files: RunFiles, log: Logger): void {
   }
 }
 
-/** A service manager's socket is open whoever serves, so that nobody could see which host does. */
+/** A service manager's socket is open on every host, so nobody could see which host serves. */
 function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership): void {
   if (kind !== 'socket' || !isContended) return
   throw new HelloserverError(
@@ -140,7 +140,7 @@ function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership
   )
 }
 
-/** The descriptor of the listening socket that this process was given, if it was. */
+/** Descriptor of the listening socket that this process was given, if any. */
 function inheritedFd(given: Activation, log: Logger): number | undefined {
   if (given.kind === 'not-ours') {
     const { listenPid } = given
@@ -158,7 +158,7 @@ function announce(mode: Mode, { primary }: Service): void {
   else reportBoot({ outcome: 'serving', pid, ...status.listen })
 }
 
-/** Somebody asked for the end during the start: this process has done it, and whoever launched it is told. */
+/** The service was told to stop during its start: this process has stopped, and reports that to its launcher. */
 function endBeforeServing(mode: Mode, log: Logger): number {
   const message = 'The service was told to stop before it served'
   log.info(message)

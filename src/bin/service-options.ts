@@ -10,10 +10,10 @@ import type { ServiceLog } from '../telemetry/service-log.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
 
-/** A daemon logs to its file and answers its launcher; in the foreground a person looks on. */
+/** A daemon logs to its file and reports to its launcher; in the foreground, a person watches. */
 export type Mode = 'daemon' | 'foreground'
 
-/** What a service is, and what it works with. */
+/** The properties of a service, and what it works with. */
 export interface ServiceOptions {
   readonly name: string
   readonly mode: Mode
@@ -21,17 +21,17 @@ export interface ServiceOptions {
   readonly environment: Environment
   readonly config: Config
   readonly serviceLog: ServiceLog
-  /** The file that the log is in; undefined in the foreground. */
+  /** The log file; undefined in the foreground. */
   readonly logFile?: LogFile | undefined
-  /** What is given back when the service ends. */
+  /** The resources to release when the service ends. */
   readonly stack: ReleaseStack
   readonly lock: () => PidLock
   readonly notifier: Notifier
-  /** What the service is among those on other hosts. */
+  /** The service's place among the hosts of its fleet. */
   readonly membership: FleetMembership
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd?: number | undefined
-  /** The process that this one takes the service over from, and what it leaves. */
+  /** The process from which this one takes the service over, and the state that it passes on. */
   readonly predecessor?: Predecessor
   readonly inheritance?: Inheritance
 }

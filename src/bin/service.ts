@@ -27,7 +27,7 @@ import { hasHungUp } from './terminal.ts'
 
 const workerModule = fileURLToPath(new URL('./worker.js', import.meta.url))
 
-/** A primary with all that people reach it by: the control socket, the PID file, signals. */
+/** A primary and everything by which it is reached: the control socket, the PID file, signals. */
 export class Service {
   readonly primary: Primary
   readonly control: ControlServer
@@ -40,7 +40,7 @@ export class Service {
   #ending: Promise<StopResult> | undefined
   #isPublished = false
   #hasHungUp = false
-  /** The start, or the upgrade, is over; from now on this host may serve again and again. */
+  /** The start or the upgrade is complete; from now on this host may begin to serve again and again. */
   #isReady = false
 
   constructor(options: ServiceOptions) {
@@ -122,14 +122,14 @@ export class Service {
     onSignal((action, signal) => this.#act(action, signal))
   }
 
-  /** Binds the control socket; nobody finds it yet. */
+  /** Binds the control socket; nobody can find it yet. */
   async openControl(): Promise<void> {
     const { files, stack } = this.#options
     await this.control.bind(files.socketFile)
     stack.push('control socket', () => this.control.close())
   }
 
-  /** Puts the control socket where people look for it. */
+  /** Puts the control socket at its public path. */
   publishControl(): void {
     const { files, stack } = this.#options
     this.control.publish()
@@ -138,10 +138,10 @@ export class Service {
   }
 
   /**
-   * Starts, publishes, and goes on until the end.
+   * Starts, publishes, and runs until the end.
    *
-   * @param start - brings the primary up
-   * @param publish - has people find the service
+   * @param start - brings up the primary
+   * @param publish - makes the service public
    */
   async run(start: () => Promise<void>, publish: () => void): Promise<void> {
     const { stack, predecessor, membership } = this.#options
@@ -158,18 +158,18 @@ export class Service {
       this.#sayReady()
       await this.#ended.promise
     } catch (error) {
-      // In the same turn: clients that connect from now on are the predecessor's.
+      // In the same turn: clients that connect from now on belong to the predecessor.
       this.primary.refuse()
       await fleet.fail()
       throw error
     } finally {
-      // Whoever asked for an end while the service was starting is answered too.
+      // A stop that was requested during the start must be answered too.
       if (this.#ending !== undefined) await this.#ended.promise
       await this.control.farewell()
     }
   }
 
-  /** Ends the service; `terminate` after `stop` cuts it short. */
+  /** Ends the service; `terminate` after `stop` cuts the stop short. */
   end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
     const { predecessor, membership } = this.#options
     const { announceMs, timeoutMs } = this.primary.deployer.config.drain
@@ -189,7 +189,7 @@ export class Service {
     else events.record('upgraded', { ...serving, version, primaryPid: process.pid })
   }
 
-  /** @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked */
+  /** @throws HelloserverError `HANDED_OVER` when another process is the service and must be asked instead */
   async #stop(cause: string, force: boolean): Promise<StopResult> {
     const { fleet } = this.#options.membership
     const successorPid = await mayStop(this.primary, fleet, cause, force)
@@ -197,7 +197,7 @@ export class Service {
     return this.end('stop', cause)
   }
 
-  /** A reload that could not begin any more is the other process's to do. */
+  /** If another process became the service before the reload could begin, the reload is that process's task. */
   async #passedOn(reloading: Promise<ReloadResult>): Promise<ReloadResult> {
     const result = await reloading
     const { successorPid } = this.primary
@@ -206,10 +206,10 @@ export class Service {
   }
 
   /**
-   * Why no upgrade can do what a restart is to do; null when one can, or when it fails for a reason that a start would
-   * fail for as well.
+   * Why an upgrade cannot do what a restart would do; null when it can, or when it fails for a reason that
+   * would fail a start as well.
    *
-   * @throws HelloserverError `HANDED_OVER` when another process is the service, and to be asked
+   * @throws HelloserverError `HANDED_OVER` when another process is the service and must be asked instead
    */
   async #restartObstacle(environment: Environment | undefined): Promise<string | null> {
     await this.primary.decided
@@ -231,7 +231,7 @@ export class Service {
     return result
   }
 
-  /** In the foreground somebody waits for the end of this very process, and another one would be nobody's. */
+  /** In the foreground, the parent waits for the end of this very process; a successor would have no parent. */
   async #upgrade(cause: string, request: Partial<ReloadRequest>): Promise<ReloadResult> {
     if (this.#options.mode === 'foreground') {
       throw new HelloserverError(
@@ -257,19 +257,21 @@ export class Service {
     return successor
   }
 
-  /** Another process was the service, and ends: what is in hand here may take so long, in milliseconds. */
+  /**
+   * Another process was the service: limits how long this one's active connections may still take, in milliseconds.
+   */
   #endWithin(withinMs: number): void {
     setTimeout(() => void this.end('terminate', 'the service ends'), withinMs).unref()
     this.#options.predecessor?.end(withinMs)
   }
 
-  /** A successor may have put itself where people look, and have died then. */
+  /** A successor may have taken the public paths and then died. */
   #republish(): Promise<void> {
     this.#kept.keepPlace()
     return this.#kept.check()
   }
 
-  /** Nobody who looks for the service is to be sent there before it can be found. */
+  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
   #sayReady(): void {
     const status = this.primary.status(null)
     if (status.state === 'standby') this.#options.notifier.standingBy(standbyReason(status))
@@ -284,19 +286,19 @@ export class Service {
     this.#options.notifier.serving(listen)
   }
 
-  /** Another process is the service from now on: nothing that people find it by is ours to take away. */
+  /** Another process is the service from now on: the files by which it is found are not this process's to remove. */
   #handOver(pid: number, leaving: Promise<StopResult>): void {
     this.#options.lock().release()
     this.#options.stack.forgetAll()
     this.#options.membership.fleet.rest()
     this.control.handOver(pid)
     this.admin.close()
-    // Whoever waits for an answer asks the other process.
+    // Callers that wait for an answer ask the other process themselves.
     if (this.primary.deployer.isReloadOwed) this.primary.signalSuccessor('SIGHUP')
     this.#ending ??= this.#finish(leaving)
   }
 
-  /** A second one ends the wait for the other hosts, or moves the stop on to its next phase. */
+  /** A second signal ends the wait for the other hosts, or moves the stop on to its next phase. */
   async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
     const { fleet } = this.#options.membership
     if (fleet.insist('stopping', signal)) return
@@ -306,7 +308,7 @@ export class Service {
     else this.primary.insist(signal)
   }
 
-  /** Where the process that took the service over has died, there is only this one's end left to be asked for. */
+  /** When the process that took over the service has died, a stop can only end this process. */
   #passOn(action: SignalAction, signal: NodeJS.Signals): void {
     const { successorPid } = this.primary
     if (this.primary.signalSuccessor(signal)) return
@@ -318,7 +320,9 @@ export class Service {
     if (action === 'stop') this.#endWithin(announceMs + timeoutMs)
   }
 
-  /** Nobody is left to see or to end a service in the foreground. The shell and the system may both say so. */
+  /**
+   * Nobody is left to see or end a service in the foreground. Both the shell and the system may report the hang-up.
+   */
   #hangUp(signal: NodeJS.Signals): void {
     if (this.#hasHungUp) return
     this.#hasHungUp = true
@@ -330,7 +334,7 @@ export class Service {
     const { mode, stack } = this.#options
     const log = this.#log
     log.info({ signal }, `Caught ${signal}`)
-    // Whoever has renamed the log says so by HUP; and after a pause, much may have been taken away.
+    // HUP also means that the log may have been renamed; and during a pause, any file may have been removed.
     if (action === 'reload' || action === 'resume') void this.#kept.check()
     const { successorPid } = this.primary
     if (successorPid !== undefined && signalTable[signal]?.meantFor === 'service') {

@@ -20,10 +20,10 @@ import { tidyOnFault } from './fault.ts'
 import { Service } from './service.ts'
 
 /**
- * Takes a service over from the primary that started this process, and runs it to its end.
+ * Takes over a service from the primary that started this process, and runs it to its end.
  *
- * Until this process says that it serves, the predecessor does; if this one fails, that one learns the reason
- * and goes on.
+ * Until this process reports that it serves, the predecessor does; if this process fails, the predecessor
+ * learns the reason and goes on serving.
  *
  * @returns the exit status
  */
@@ -56,7 +56,7 @@ export async function succeed(name: string): Promise<number> {
         serviceLog,
         logFile,
         stack,
-        // What serves for a service manager is in the foreground, and never a successor.
+        // A service under a service manager runs in the foreground, and is never a successor.
         notifier: new Notifier(undefined, log),
         predecessor,
         inheritance,
@@ -70,7 +70,8 @@ export async function succeed(name: string): Promise<number> {
         await service.openControl()
         return { listener: offered.listener, hold: await predecessor.hold() }
       }
-      // What follows the listening socket is done in the same turn: no connection is accepted before its end.
+      // Everything after adopting the listening socket happens in the same turn: no connection is accepted
+      // before it is done.
       const running = service.run(
         () => service.primary.start(takeOver),
         () => {

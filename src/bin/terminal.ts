@@ -3,17 +3,17 @@ import { isatty } from 'node:tty'
 import { codeOf } from '../errors.ts'
 
 /**
- * Whether a person at a terminal started this process: it has a controlling terminal, and one of its standard streams is
- * a terminal. None is for what nohup(1) starts, which is to go on without.
+ * Whether a person at a terminal started this process: it has a controlling terminal, and one of its standard
+ * streams is a terminal. None of them is when nohup(1) started it, and then it is to survive the terminal.
  */
 const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor)) && isThere()
 
-/** Whether the terminal that this process was started from is gone: somebody closed its window, or the line is cut. */
+/** Whether the terminal that this process was started from is gone: its window was closed, or its line was cut. */
 export function hasHungUp(): boolean {
   return isOnTerminal && !isThere()
 }
 
-/** Once it has hung up, a process has no controlling terminal any more (tty(4), ENXIO). */
+/** A process whose terminal has hung up has no controlling terminal any more (tty(4), ENXIO). */
 function isThere(): boolean {
   try {
     closeSync(openSync('/dev/tty', constants.O_RDWR | constants.O_NOCTTY))

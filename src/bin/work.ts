@@ -1,4 +1,4 @@
-/** What a worker process does: told what to be by its first message, it handles one connection at a time. */
+/** The worker process: its first message tells it what to run; then it handles one connection at a time. */
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { messageOf } from '../errors.ts'
@@ -15,23 +15,23 @@ import { createLogger, type Logger, standardOutput } from '../telemetry/logger.t
 import { appError, loadApp } from '../app/load.ts'
 import { Worker } from '../worker/worker.ts'
 
-// node:cluster ends a worker at once when its primary is gone; ours first finishes what it has in hand.
+// node:cluster ends a worker at once when its primary is gone; ours first finishes its active connection.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
 process.on('disconnect', () => leaveUnheard('the primary is gone'))
 process.on('uncaughtException', (error) => die('Uncaught exception', error))
-// The primary may close the other end first; what an app prints then has no reader left.
+// The primary may close its end first; then nobody reads what an app prints.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
 const progress = new ProgressWriter(progressFd)
-/** A teardown that nobody watches over may take so long, in milliseconds. */
+/** How long a teardown may take when no primary watches it, in milliseconds. */
 const teardownGraceMs = 1_000
 let log: Logger | undefined
 let worker: Worker | undefined
 let leaving = false
-/** The memory that it had at the last heartbeat. */
+/** Resident memory at the last heartbeat. */
 let rssBytes = 0
-/** How long a worker may take without a primary, in milliseconds: for its last connection, and to end after it. */
+/** How long a worker may take without a primary, in milliseconds: for its last connection, and to exit after it. */
 let patienceMs = { connection: 0, end: 0 }
 
 process.on('message', (message: unknown, handle: unknown) => {
@@ -56,7 +56,7 @@ process.on('message', (message: unknown, handle: unknown) => {
       return
     case 'terminate':
       worker?.terminate()
-      // The turn that runs the handler's own clean-up comes first.
+      // The handler's own clean-up runs first, in this turn.
       setImmediate(() => process.exit(0))
       return
   }
@@ -105,7 +105,7 @@ async function boot(message: WorkerBoot): Promise<void> {
   tell({ kind: 'ready' })
 }
 
-/** Says that the event loop turns, and how this worker sees its connections. */
+/** Reports that the event loop is running, and the state of this worker's connections. */
 function heartbeat(): void {
   try {
     rssBytes = process.memoryUsage.rss()
@@ -129,7 +129,7 @@ function receive(id: number, socket: Socket | undefined): void {
     worker.receive(id, socket)
     return
   }
-  // The app has said that this worker was ready before it was.
+  // The app has reported this worker ready before it was.
   progress.write({ step: 'missing', reason: 'none', id, ...uncounted })
   socket?.destroy()
 }
@@ -139,14 +139,14 @@ function tell(message: FromWorker, onSent: (error: Error | null) => void = () =>
   else onSent(null)
 }
 
-/** Ends in good order although the primary is gone, or the app has closed the way to it. */
+/** Exits in good order although the primary is gone, or the app has closed the channel to it. */
 function leaveUnheard(cause: string): void {
-  // Nobody is left to watch over this process: a handler or a teardown that never settles must not keep it.
+  // Nobody watches this process any more: a handler or teardown that never settles must not keep it alive.
   setTimeout(() => process.exit(1), patienceMs.connection + patienceMs.end).unref()
   void leave(cause)
 }
 
-/** Ends in good order: what is in hand first. */
+/** Exits in good order, after the active connection. */
 async function leave(cause: string): Promise<void> {
   if (leaving) return
   leaving = true
@@ -163,8 +163,8 @@ async function leave(cause: string): Promise<void> {
 }
 
 /**
- * Says how the last connection ended, in case that its report has not arrived. What cannot be said to the primary is
- * left to the exit status, which this resolves with.
+ * Repeats how the last connection ended, in case its report has not arrived. If the primary cannot be told,
+ * the exit status that this resolves with tells it.
  */
 async function lastWord(): Promise<number> {
   const isHeard = await new Promise<boolean>((resolve) =>
@@ -174,7 +174,7 @@ async function lastWord(): Promise<number> {
   return isHeard || last === undefined ? 0 : statusOfStep(last.step)
 }
 
-/** An exception that no handler owns leaves the app in a state that nobody knows. */
+/** An exception outside every handler leaves the app in an unknown state. */
 function die(what: string, error: unknown): void {
   log?.fatal({ error }, what)
   const { message } = appError(what, error)

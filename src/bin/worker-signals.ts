@@ -1,6 +1,6 @@
 /**
- * Signals that reach a worker because they were sent to its group (a terminal's Ctrl-C, `kill -HUP -PGID`)
- * are the primary's business: it acts on them or ignores them. Imported before anything else.
+ * Signals that reach a worker because they were sent to its group (a terminal's Ctrl-C, `kill -HUP -PGID`) are
+ * left to the primary, which acts on them or ignores them. Imported before anything else.
  */
 import { closeDebugger } from '../debugger.ts'
 import { signalsWith } from '../lifecycle/signal-table.ts'

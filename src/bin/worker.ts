@@ -1,4 +1,4 @@
-/** A worker process, started by the primary through node:cluster; what it needs is loaded when signals have listeners. */
+/** A worker process, started by the primary through node:cluster; the rest is loaded once signals have listeners. */
 import './worker-signals.ts'
 
 await import('./work.ts')
