@@ -4,10 +4,10 @@ import type { PendingConnection } from './pending-connection.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * A line in the log for each connection, when it has ended, however it did.
+ * Logs a line for each connection when it has ended, however it ended.
  *
- * The primary writes it, which alone knows of every connection and its one end: a worker can die of it, or
- * never see it.
+ * The primary writes it, since it alone knows every connection and its single end: a worker may die of a
+ * connection, or never see it.
  */
 export class AccessLog {
   readonly #log: Logger
@@ -19,8 +19,8 @@ export class AccessLog {
   }
 
   /**
-   * @param slot - the worker that had it in hand, if one did
-   * @param report - what that worker said of its end; undefined when it died
+   * @param slot - the worker that had the connection in hand, if any
+   * @param report - that worker's report on its end; undefined when the worker died
    */
   write(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void {
     if (!this.isOn) return
@@ -50,12 +50,12 @@ function reasonOf(slot: WorkerSlot | undefined, report: Progress | undefined): s
   return slot === undefined ? 'dropped' : 'worker-died'
 }
 
-/** A worker's count, or null: an app can write to the pipe too. */
+/** A worker's count; null when it is invalid, since an app can write to the pipe too. */
 function countOf(bytes: number | undefined): number | null {
   return bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : null
 }
 
-/** Thousandths of a millisecond are as fine as the clock. */
+/** Rounds to thousandths of a millisecond, which is as fine as the clock. */
 function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000
 }

@@ -27,31 +27,31 @@ export class Accounts {
     gone: 0,
   }
 
-  /** Counts a connection that was just accepted: it starts out queued. */
+  /** Counts a connection that was just accepted, as queued. */
   open(): ConnectionState {
     this.#accepted += 1
     this.#in.queued += 1
     return 'queued'
   }
 
-  /** Stops counting a connection that waits: from now on another process counts it. */
+  /** Stops counting a queued connection: another process counts it from now on. */
   forget(connection: PendingConnection): void {
     this.#accepted -= 1
     this.#in[connection.state] -= 1
   }
 
-  /** Counts what another process has accepted, too; replaces what was inherited before. */
+  /** Includes what another process has counted; replaces what was inherited before. */
   inherit(counts: ConnectionCounts): void {
     this.#inherited = counts
   }
 
-  /** One of those that waited in the other process waits in this one, which has opened it. */
+  /** A connection that was queued in the other process is queued in this one, which has counted it by `open`. */
   takeFromInherited(): void {
     const { accepted, queued } = this.#inherited
     this.#inherited = { ...this.#inherited, accepted: accepted - 1, queued: queued - 1 }
   }
 
-  /** The other process is gone, and with it what it had not settled. */
+  /** The other process has ended: connections that it had not settled count as failed. */
   writeOff(): void {
     const { queued, active, failed } = this.#inherited
     this.#inherited = {
@@ -62,7 +62,7 @@ export class Accounts {
     }
   }
 
-  /** Moves a connection on. Throws `ILLEGAL_MOVE` for a step that its state does not have. */
+  /** Moves a connection on. Throws `ILLEGAL_MOVE` for an event that its state does not accept. */
   apply(connection: PendingConnection, event: ConnectionEvent): void {
     const to = nextState(connectionTransitions, connection.state, event)
     this.#in[connection.state] -= 1
@@ -70,7 +70,7 @@ export class Accounts {
     connection.state = to
   }
 
-  /** Connections that are neither served nor given up, here or where some were inherited from. */
+  /** Connections that are queued or active, here or in the process from which some were inherited. */
   get unsettled(): number {
     const { queued, active } = this.#inherited
     return this.#in.queued + this.active + queued + active

@@ -2,8 +2,8 @@ import type { HelloserverError } from '../errors.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * Workers that are brought up together. `ready` settles once: when each of them has been ready, or when
- * one of them cannot get there.
+ * Workers that are brought up together. `ready` settles once: when all of them have become ready, or when one
+ * of them cannot.
  */
 export class Boot {
   readonly ready: Promise<void>
@@ -16,13 +16,13 @@ export class Boot {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Nobody may be waiting any more, or not yet, when it fails; whoever does is told all the same.
+    // It may fail when nobody awaits it yet, or any more; callers that do await it still get the failure.
     this.ready.catch(() => {})
     for (const slot of slots) this.#waiting.add(slot)
     if (this.#waiting.size === 0) this.#resolve()
   }
 
-  /** Whether this slot has yet to get ready for the first time. */
+  /** Whether this slot has yet to become ready for the first time. */
   awaits(slot: WorkerSlot): boolean {
     return this.#waiting.has(slot)
   }

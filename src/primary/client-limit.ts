@@ -1,24 +1,24 @@
 import { remoteOf } from '../ipc/socket-handle.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
-/** How many open connections each client's address has, and may have. */
+/** How many open connections each client's address has, and how many it may have. */
 export class ClientLimit {
   readonly #open = new Map<string, number>()
   #max: number
 
-  /** @param max - 0 is no limit */
+  /** @param max - 0 means no limit */
   constructor(max: number) {
     this.#max = max
   }
 
-  /** Connections that were counted before keep counting. */
+  /** Connections that are already counted remain counted. */
   set max(max: number) {
     this.#max = max
   }
 
-  /** Counts a connection for its client; whether that has more of them now than it may. */
+  /** Counts a connection for its client; returns whether the client has more of them now than it may. */
   isExceededBy(connection: PendingConnection): boolean {
-    // Asking the system for the address costs, and nobody counts.
+    // Asking the system for the address has a cost, and without a limit nobody counts.
     if (this.#max === 0) return false
     const address = remoteOf(connection.handle)?.address ?? ''
     const count = (this.#open.get(address) ?? 0) + 1
@@ -27,7 +27,7 @@ export class ClientLimit {
     return count > this.#max
   }
 
-  /** A connection has ended, or is another process's now. */
+  /** A connection has ended, or belongs to another process now. */
   forget({ countedAs: address }: PendingConnection): void {
     if (address === undefined) return
     const count = (this.#open.get(address) ?? 0) - 1

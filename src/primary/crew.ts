@@ -15,29 +15,30 @@ import { Watchdog } from './watchdog.ts'
 import { describeEnd, restartCause, type WorkerEnd } from './worker-end.ts'
 import { WorkerSlot } from './worker-slot.ts'
 
-/** A worker that dies without a word before it is ready is tried this often; then its start has failed. */
+/** How often to start a worker that dies before it is ready without giving a reason; then its start has failed. */
 const maxBootTries = 3
 
 export interface CrewOptions {
   readonly service: string
   readonly runDir: string
-  /** The worker program, an absolute path. */
+  /** Absolute path of the worker program. */
   readonly workerModule: string
   readonly dispatcher: Dispatcher
   readonly log: Logger
   readonly events: Events
   readonly figures: Figures
-  /** Throws a `CANNOT_SPAWN` when so many more workers cannot be had. */
+  /** Throws `CANNOT_SPAWN` when there is no room for this many more workers. */
   readonly admit: (workers: number) => void
-  /** Makes what takes the output of a worker's process. */
+  /** Creates the sink for the output of a worker's process. */
   readonly openOutput: SlotListener['openOutput']
 }
 
 /**
- * Every worker that there is, of whatever generation: starts them, starts again what dies, ends them.
+ * All workers, of every generation: starts them, restarts those that die, and ends them.
  *
- * What is wanted (`#wanted`) is kept apart from what there is (`#slots`), so that the end of a process needs
- * no flag to say what to do about it; and those that take connections (`#serving`) from those that only are.
+ * The wanted workers (`#wanted`) are kept apart from the existing ones (`#slots`), so that the end of a
+ * process needs no flag to say what to do about it; and those that take connections (`#serving`) from those
+ * that merely exist.
  */
 export class Crew {
   readonly #options: CrewOptions
@@ -50,7 +51,7 @@ export class Crew {
   #boot: Boot | undefined
   #isClosed = false
   #lease: WorkerLease = { grant: null, abortAtMs: null }
-  /** What workers log at, whatever their configuration has. */
+  /** Overrides the log level in the workers' configurations. */
   #logLevel: LogLevel | undefined
 
   constructor(options: CrewOptions) {
@@ -74,16 +75,16 @@ export class Crew {
     return [...this.#slots].toSorted((a, b) => a.generation - b.generation || a.number - b.number)
   }
 
-  /** Whether no more workers are taken on: the service ends. */
+  /** Whether the crew takes on no more workers, because the service ends. */
   get isClosed(): boolean {
     return this.#isClosed
   }
 
   /**
-   * Brings up so many workers of a generation, numbered from `first`; they take no connections yet. When
-   * one of them cannot get ready, all of them are ended again. One call at a time.
+   * Brings up `count` workers of a generation, numbered from `first`; they take no connections yet. If one of
+   * them cannot become ready, all of them are ended again. One call at a time.
    *
-   * @throws HelloserverError `BOOT_FAILED` with what the worker said, or how it died; `CANNOT_SPAWN`; `STOPPING`
+   * @throws HelloserverError `BOOT_FAILED` with what the worker reported, or how it died; `CANNOT_SPAWN`; `STOPPING`
    */
   async add(generation: Generation, first: number, count: number): Promise<WorkerSlot[]> {
     if (this.#isClosed) throw stopping()
@@ -104,31 +105,31 @@ export class Crew {
     }
   }
 
-  /** From now on this slot's workers take connections. */
+  /** Lets this slot's workers take connections from now on. */
   serve(slot: WorkerSlot): void {
     this.#serving.add(slot)
     this.#offerable(slot)
   }
 
-  /** The next process in this slot is one of `generation`. */
+  /** Assigns this slot's next process to `generation`. */
   adopt(slot: WorkerSlot, generation: Generation): void {
     this.#wanted.set(slot, generation)
   }
 
-  /** Takes no more connections to this slot, and ends its worker after what it has in hand. */
+  /** Gives this slot no more connections, and ends its worker after its active one. */
   retire(slot: WorkerSlot, cause: string): void {
     this.#wanted.delete(slot)
     this.#serving.delete(slot)
     this.#options.dispatcher.removeIdle(slot)
     clearTimeout(this.#respawns.get(slot))
     if (this.#respawns.delete(slot)) slot.cancel()
-    // What is not ready yet has nothing to finish.
+    // A worker that is not ready yet has nothing to finish.
     if (slot.state === 'starting') slot.kill(cause)
     else slot.retire(cause)
     if (slot.state === 'empty') this.#remove(slot)
   }
 
-  /** Resolves when the processes of these slots, which were retired, have ended. */
+  /** Resolves when the processes of these retired slots have ended. */
   async gone(slots: readonly WorkerSlot[]): Promise<void> {
     const areGone = () => !slots.some((slot) => this.#slots.has(slot))
     if (areGone()) return
@@ -142,30 +143,30 @@ export class Crew {
     })
   }
 
-  /** Tells every worker by what leave it serves what it is offered from now on. */
+  /** Tells every worker under which lease it serves the connections that it is offered from now on. */
   tellLease(lease: WorkerLease): void {
     this.#lease = lease
     for (const slot of this.#slots) slot.tell({ kind: 'lease', ...lease })
   }
 
-  /** Has every worker, and those to come, log what is as severe as that. */
+  /** Sets the log level of all workers, present and future. */
   logAt(level: LogLevel): void {
     this.#logLevel = level
     for (const slot of this.#slots) slot.tell({ kind: 'log-level', level })
   }
 
-  /** This process was paused: the workers' silence meanwhile says nothing about them. */
+  /** This process was paused: the workers' silence during the pause proves nothing. */
   forgive(): void {
     this.#watchdog.forgive()
   }
 
-  /** Takes on no more workers, and gives up those that are not ready; what dies is still started again. */
+  /** Takes on no more workers and gives up those that are not ready; workers that die are still restarted. */
   seal(): void {
     this.#isClosed = true
     this.#boot?.fail(stopping())
   }
 
-  /** Ends every worker after what it has in hand. Resolves when all are gone. */
+  /** Ends every worker after its active connection. Resolves when all are gone. */
   async close(): Promise<void> {
     this.seal()
     for (const slot of this.#slots) this.retire(slot, 'the service is stopping')
@@ -173,7 +174,7 @@ export class Crew {
     this.#watchdog.stop()
   }
 
-  /** Has every worker drop what it has in hand; what is still there after `graceMs` is killed. */
+  /** Has every worker drop its connection; kills those that are left after `graceMs`. */
   async terminate(graceMs: number): Promise<void> {
     for (const slot of this.#slots) slot.terminate()
     const killing = setTimeout(() => {
@@ -212,29 +213,29 @@ export class Crew {
 
   #ready(slot: WorkerSlot): void {
     slot.tell({ kind: 'lease', ...this.#lease })
-    // It was started before the level was changed, perhaps.
+    // It may have been started before the level was changed.
     if (this.#logLevel !== undefined) slot.tell({ kind: 'log-level', level: this.#logLevel })
     if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
     this.#offerable(slot)
   }
 
-  /** Lets the dispatcher have a worker that is idle and takes connections. */
+  /** Makes a worker available to the dispatcher if it is idle and takes connections. */
   #offerable(slot: WorkerSlot): void {
     if (slot.state !== 'idle' || !this.#serving.has(slot)) return
     this.#options.dispatcher.addIdle(slot)
   }
 
-  /** It was told to end by others than this crew: it is offered nothing more, and another takes its place. */
+  /** Something other than this crew told the worker to end: it is offered nothing more, and is replaced. */
   #leaving(slot: WorkerSlot, cause: string): void {
     this.#options.dispatcher.removeIdle(slot)
     slot.expectEnd(cause)
   }
 
-  /** It lives and cannot do its part: others take what it would be offered, and another takes its place. */
+  /** The worker is alive but cannot do its job: it is offered nothing more, and is replaced. */
   #unfit(slot: WorkerSlot, reason: string, how: 'retire' | 'kill'): void {
     const { dispatcher, events } = this.#options
     dispatcher.removeIdle(slot)
-    // What is not ready yet has nothing to finish.
+    // A worker that is not ready yet has nothing to finish.
     const mustDie = how === 'kill' || slot.state === 'starting'
     const { number, generation, pid: workerPid = 0 } = slot
     if (slot.condemn(reason)) {
@@ -243,7 +244,7 @@ export class Crew {
     if (mustDie) slot.kill(reason)
   }
 
-  /** Its end takes the system a while; it is offered nothing meanwhile. */
+  /** The system takes a while to end the process; until then it is offered nothing. */
   #kill(slot: WorkerSlot, cause: string): void {
     this.#options.dispatcher.removeIdle(slot)
     slot.kill(cause)
@@ -301,7 +302,7 @@ export class Crew {
   }
 }
 
-/** The event that a death is; none when all was said as the worker was taken out. */
+/** The event to record for a death; none if everything was reported when the worker was taken out of service. */
 function deathKind({ failure, unfit }: WorkerEnd, delayMs: number) {
   if (failure !== undefined) return 'worker-not-started'
   if (unfit !== undefined && delayMs === 0) return undefined
@@ -309,8 +310,8 @@ function deathKind({ failure, unfit }: WorkerEnd, delayMs: number) {
 }
 
 /**
- * The failures in a row, this end included. A worker that ran well for a while begins anew; one that leaves in good
- * order before that may do so again and again, so for as long it counts as a failure like any other.
+ * The failures in a row, this end included. A worker that ran well for a while starts the count anew; one that
+ * exits in good order before that may do so again and again, so that too counts as a failure.
  */
 function failuresAfter(failures: number, { code, unfit, readyForMs }: WorkerEnd): number {
   if (readyForMs < policy.stableAfterMs) return failures + 1

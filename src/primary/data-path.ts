@@ -13,10 +13,13 @@ import { QueueRoom } from './queue-room.ts'
 import { Shedding } from './shedding.ts'
 import { WorkerPool } from './worker-pool.ts'
 
-/** How often clients that left the queue are looked for, and how long one has waited by then; milliseconds. */
+/**
+ * How often to look for clients that left the queue, and how long a connection waits before it is checked;
+ * milliseconds.
+ */
 const probeEveryMs = 1_000
 
-/** What the way of a connection depends on. */
+/** What the path of a connection depends on. */
 export interface DataPathListener {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean
@@ -24,7 +27,9 @@ export interface DataPathListener {
   onSettled(): void
 }
 
-/** The way of a connection: accepted, queued, handed to a worker, ended; and all that is counted on the way. */
+/**
+ * The path of a connection: accepted, queued, handed to a worker, ended; and everything that is counted on the way.
+ */
 export class DataPath {
   readonly accounts = new Accounts()
   readonly figures = new Figures()
@@ -80,7 +85,7 @@ export class DataPath {
     this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
   }
 
-  /** Begins to look after those who wait. */
+  /** Starts the regular checks of the queue, the figures and the descriptors. */
   watch(): void {
     this.#probe = setInterval(() => {
       this.dispatcher.probe(probeEveryMs)
@@ -93,7 +98,7 @@ export class DataPath {
     clearInterval(this.#probe)
   }
 
-  /** What a predecessor tells while it finishes what it has in hand. */
+  /** Receives what a predecessor sends while it finishes its active connections. */
   get heritage(): PredecessorListener {
     return {
       onConnection: (handle, id, ageMs) => {

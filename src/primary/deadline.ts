@@ -6,17 +6,17 @@ export class Deadline {
   #timer: NodeJS.Timeout | undefined
   #atMs = 0
 
-  /** @param onPassed - told when the moment has come */
+  /** @param onPassed - called when the moment has come */
   constructor(onPassed: () => void) {
     this.#onPassed = onPassed
   }
 
-  /** How long it is until then, in milliseconds; 0 when there is no deadline, or it has passed. */
+  /** The time until then, in milliseconds; 0 when there is no deadline, or it has passed. */
   get remainingMs(): number {
     return Math.max(0, this.#atMs - performance.now())
   }
 
-  /** Sets it to so many milliseconds from now, in place of the one before. */
+  /** Sets it to `inMs` milliseconds from now, in place of the previous one. */
   set(inMs: number): void {
     clearTimeout(this.#timer)
     this.#atMs = performance.now() + inMs

@@ -22,13 +22,13 @@ import { Reloader, type ReloadStep } from './reloader.ts'
 import type { Turns } from './turns.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** What a reload is to apply; what is left out stays as it is. */
+/** What a reload applies; omitted parts stay as they are. */
 export interface ReloadRequest {
   /** Replaces the environment that the service was started with. */
   readonly environment: Environment
-  /** The program that is to run in this one's place: the primary is replaced, not its workers alone. */
+  /** The program that is to replace this one: the primary is replaced, not only its workers. */
   readonly program: string
-  /** Does it even when that takes down more hosts than may be down at a time. */
+  /** Proceeds even when that takes down more hosts than may be down at a time. */
   readonly force: boolean
 }
 
@@ -41,30 +41,30 @@ export interface DeployerOptions {
   readonly room: QueueRoom
   readonly dispatcher: Dispatcher
   readonly accessLog: AccessLog
-  /** What changes the workers has its turn here. */
+  /** Serializes the operations that change the workers. */
   readonly turns: Turns
   readonly events: Events
   readonly figures: Figures
   readonly log: Logger
-  /** Has the log be as a configuration has it. */
+  /** Adapts the log to a configuration. */
   readonly applyLog: (config: Config) => void
-  /** Throws when the service is starting or ending; `what` is what somebody wants of it. */
+  /** Throws when the service is starting or ending; `what` names the operation that was requested. */
   readonly mustRun: (what: string) => void
-  /** The hosts that have a say in it. */
+  /** The hosts that have a say in a reload. */
   readonly fleet: Fleet
-  /** Has another process take the service over; nothing changes when that cannot. */
+  /** Has another process take over the service; nothing changes when it cannot. */
   readonly upgrade: (
     program: string,
     environment: Environment,
     readyTimeoutMs: number,
   ) => Promise<void>
-  /** Told of each reload that begins; its outcome never rejects. */
+  /** Called for each reload that begins; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
-  /** Binds what else listens at an address of its own, when the configuration has another one for it. */
+  /** Binds the address of the admin page, when the configuration has another one for it. */
   readonly moveAdmin: (config: Config) => Promise<Move>
 }
 
-/** What runs (configuration, environment, build), and how it is exchanged for what is on disk. */
+/** What runs (configuration, environment, build), and its replacement by what is on disk. */
 export class Deployer {
   readonly #options: DeployerOptions
   readonly #reloader: Reloader<ReloadRequest>
@@ -72,7 +72,7 @@ export class Deployer {
   #config: Config
   #environment: Environment
   #build: string
-  /** Which settings the environment overrides, in words. */
+  /** The settings that the environment overrides, in words. */
   #overrides: readonly string[]
 
   constructor(options: DeployerOptions) {
@@ -105,14 +105,14 @@ export class Deployer {
     return this.#reloader.last
   }
 
-  /** What cannot change while the service goes on. */
+  /** The settings that cannot change while the service runs. */
   get restartOnly(): RestartOnly {
     return restartOnly(this.#options.name, this.#environment, this.#config)
   }
 
   /**
-   * What an upgrade to another environment would have to change and cannot, in a sentence; null when there is nothing, or
-   * the configuration is bad, for which the upgrade fails.
+   * What an upgrade to another environment would have to change but cannot, in a sentence; null when there is
+   * nothing, or when the configuration is bad, which makes the upgrade fail.
    */
   restartObstacle(environment: Environment = this.#environment): string | null {
     const { name, listeners } = this.#options
@@ -122,21 +122,21 @@ export class Deployer {
       config = loadConfig(name, environment)
       wanted = restartOnly(name, environment, config)
     } catch {
-      // The successor finds the same, and says it.
+      // The successor finds the same error, and reports it.
       return null
     }
     return restartOnlyChange(this.restartOnly, wanted) ?? listeners.conflictWith(config) ?? null
   }
 
-  /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */
+  /** Whether a reload for which nobody waits, requested by a signal, is due after the running one. */
   get isReloadOwed(): boolean {
     return this.#reloader.isOwed
   }
 
   /**
-   * The service has started: what asked for a reload meanwhile has its turn now.
+   * The service has started: reloads that were requested in the meantime may run now.
    *
-   * @param upgradeBeganAtMs - when the upgrade was begun that has come to its end in this process
+   * @param upgradeBeganAtMs - when the upgrade that ends in this process began; undefined without one
    */
   open(upgradeBeganAtMs: number | undefined): void {
     if (upgradeBeganAtMs !== undefined) this.#reloader.conclude(upgradeBeganAtMs)
@@ -145,13 +145,13 @@ export class Deployer {
 
   /** Applies what is on disk: new workers, or with a `program` a whole new primary. */
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
-    // A start has read its configuration already: what asks meanwhile has its turn after it.
+    // The start has read its configuration already: reloads that are requested meanwhile run after it.
     await this.#started.promise
     if (request.force === true) this.#options.fleet.insist('reloading', cause)
     return this.#reloader.request(request, cause)
   }
 
-  /** A signal asks for a reload; nobody waits for what comes of it. */
+  /** Reloads on a signal; nobody waits for the outcome. */
   async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
     await this.#started.promise
     this.#reloader.signal(signal)
@@ -160,7 +160,7 @@ export class Deployer {
   /**
    * Sets the number of workers until the next reload.
    *
-   * @throws HelloserverError `BOOT_FAILED` when a new one cannot get ready
+   * @throws HelloserverError `BOOT_FAILED` when a new one cannot become ready
    */
   async scale(workers: number): Promise<void> {
     const { turns, mustRun, pool, events } = this.#options
@@ -171,13 +171,13 @@ export class Deployer {
     events.record('scaled', { workers })
   }
 
-  /** Sets what the primary and its workers log, until the next reload. */
+  /** Sets the log level of the primary and its workers until the next reload. */
   logAt(level: LogLevel): void {
     this.#options.log.level = level
     this.#options.pool.logAt(level)
   }
 
-  /** Whatever throws here, before the last step is done, leaves everything as it was. */
+  /** An error here, before the last step is done, leaves everything as it was. */
   async #perform(
     { environment = this.#environment, program, force = false }: Partial<ReloadRequest>,
     enter: (step: ReloadStep) => void,
@@ -186,7 +186,7 @@ export class Deployer {
     mustRun('reload')
     const runs = this.restartOnly
     if (program !== undefined) {
-      // What else cannot change, the successor sees, which reads the configuration.
+      // The successor reads the configuration, and finds what else cannot change.
       refuseRestartOnly(runs, restartOnly(name, environment, this.#config))
       enter('fleet')
       const { readyTimeoutMs, ...foreseen } = this.#foresee(environment, program)
@@ -201,7 +201,7 @@ export class Deployer {
     refuseRestartOnly(runs, restartOnly(name, environment, config))
     const onDisk = programId()
     const build = buildId(config.appModule, onDisk)
-    // What workers of another release cannot do under this primary, they may do under one of their own.
+    // Workers of another release may fail under this primary but not under their own: their build is not judged.
     const judged = onDisk === ownProgramId() ? build : undefined
     enter('fleet')
     await fleet.deploy({ build: judged, isReduction: this.#reduces(config), force }, () =>
@@ -209,7 +209,7 @@ export class Deployer {
     )
   }
 
-  /** Those that are news since the last time. */
+  /** Logs the overrides that are new since the last time. */
   #tellOverrides(config: Config, environment: Environment): void {
     const overrides = overridesOf(config, environment)
     for (const one of overrides) if (!this.#overrides.includes(one)) this.#options.log.info(one)
@@ -239,7 +239,7 @@ export class Deployer {
     this.#build = build
   }
 
-  /** What an upgrade comes to, as far as this release can read the configuration of the next. */
+  /** Predicts what an upgrade changes, as far as this release can read the configuration of the next. */
   #foresee(
     environment: Environment,
     program: string,
@@ -250,11 +250,11 @@ export class Deployer {
       return {
         build: buildId(config.appModule, programId(program)),
         isReduction: this.#reduces(config),
-        // A slower app comes with more time to get ready.
+        // A slower app may bring a longer timeout.
         readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
       }
     } catch {
-      // The successor reads it for itself, and says what is wrong with it.
+      // The successor reads the configuration itself, and reports what is wrong with it.
       return { build: undefined, isReduction: false, readyTimeoutMs }
     }
   }

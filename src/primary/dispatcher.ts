@@ -9,49 +9,49 @@ import type { ConnectionQueue } from './queue.ts'
 import type { WorkerEnd } from './worker-end.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
-/** Asked whether, and told what becomes of connections. */
+/** Answers the dispatcher's questions, and is told what becomes of connections. */
 export interface DispatcherListener {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean
-  /** Whether there is a descriptor to spare for one that was just accepted. */
+  /** Whether there is a descriptor to spare for a connection that was just accepted. */
   hasRoomFor(handle: SocketHandle): boolean
-  /** The queue has no room for one: it is turned away. */
+  /** The queue has no room for a connection, which is turned away. */
   onFull(): void
-  /** A worker has ended one, well or badly, and says so. */
+  /** A worker has reported the end of a connection, good or bad. */
   onHandled(waitMs: number, handlingMs: number): void
   /**
-   * One has left the accounts' open states.
+   * A connection has left the accounts' open states.
    *
-   * @param slot - the worker that had it in hand, if one did
-   * @param report - what that worker said of its end; undefined when it died
+   * @param slot - the worker that had the connection in hand, if any
+   * @param report - that worker's report on its end; undefined when the worker died
    */
   onSettled(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void
 }
 
-/** A connection that bounced so often is given up: by then three workers or more were taken out for it. */
+/** A connection that has bounced this often is given up: by then at least three workers have failed to take it. */
 const maxMissed = 9
 
 /**
- * Hands connections to workers: first in line to the worker that has been idle longest.
+ * Hands connections to workers: the first in line to the worker that has been idle longest.
  *
- * Hand-off has two phases. The worker is sent the socket while the primary keeps its copy, and writes its
- * claim into the claim register before it reads the first byte. A worker that dies before that costs
- * nothing: the connection goes back to the head of the queue.
+ * The hand-over has two phases. The worker is sent the socket while the primary keeps its copy, and writes its
+ * claim into the claim register before it reads the first byte. A worker that dies before that costs nothing:
+ * the connection goes back to the head of the queue.
  */
 export class Dispatcher {
   readonly #queue: ConnectionQueue
   readonly #accounts: Accounts
   readonly #log: Logger
   readonly #failures: Failures
-  /** Longest idle first; few enough that a plain list is the fastest. */
+  /** Longest idle first; so few that a plain list is fastest. */
   readonly #idle: WorkerSlot[] = []
   readonly #listener: DispatcherListener
-  /** How many connections each client may have. */
+  /** Limits how many connections each client may have. */
   readonly clients: ClientLimit
   #notesPeers = false
   #lastId: number
 
-  /** @param lastId - the connections' numbers begin after this one */
+  /** @param lastId - connections are numbered from the next one on */
   constructor(
     queue: ConnectionQueue,
     accounts: Accounts,
@@ -69,12 +69,12 @@ export class Dispatcher {
     this.#failures = new Failures(log)
   }
 
-  /** Whether connections are to keep who their client is, which costs a question to the system each. */
+  /** Sets whether connections record their client, which costs a question to the system for each. */
   notePeers(isWanted: boolean): void {
     this.#notesPeers = isWanted
   }
 
-  /** The number of the last connection that was accepted. */
+  /** The number of the connection that was accepted last. */
   get lastId(): number {
     return this.#lastId
   }
@@ -91,54 +91,54 @@ export class Dispatcher {
     else if (!this.#queue.push(connection)) this.#turnAway(connection)
   }
 
-  /** Takes charge of one that waited in another process: it keeps its number, its place and its patience. */
+  /** Takes charge of a connection that was queued in another process: its number, place and age stay the same. */
   adopt(id: number, handle: SocketHandle, ageMs: number): void {
     const connection = this.#open(id, handle, performance.now() - ageMs)
-    // It is counted for its client, but it was let in already.
+    // It counts for its client, but is not refused: it was let in already.
     this.clients.isExceededBy(connection)
     this.#queue.putBack(connection)
     this.#pump()
   }
 
-  /** Connections may be handed out, perhaps again: those who wait have their turn. */
+  /** Connections may be handed out (again): begins with those in the queue. */
   resume(): void {
     this.#pump()
   }
 
-  /** Takes the first in line out of turn, to be passed to another process; undefined when nobody waits. */
+  /** Removes the first in line, to be passed to another process; undefined when the queue is empty. */
   withdraw(): PendingConnection | undefined {
     return this.#queue.shift()
   }
 
-  /** A connection that was withdrawn is another process's now. */
+  /** A withdrawn connection belongs to another process now. */
   passed(connection: PendingConnection): void {
     this.#accounts.forget(connection)
     this.clients.forget(connection)
     connection.handle.close()
   }
 
-  /** A connection that was withdrawn waits on here. */
+  /** A withdrawn connection returns to the queue. */
   keep(connection: PendingConnection): void {
     this.#queue.putBack(connection)
   }
 
-  /** A worker has nothing in hand. */
+  /** A worker is idle. */
   addIdle(slot: WorkerSlot): void {
     this.#idle.push(slot)
     this.#pump()
   }
 
-  /** A worker is not to be offered anything more. */
+  /** A worker must not be offered anything more. */
   removeIdle(slot: WorkerSlot): void {
     const at = this.#idle.indexOf(slot)
     if (at >= 0) this.#idle.splice(at, 1)
   }
 
-  /** A worker said what became of the connection that it was offered. */
+  /** A worker reports on the connection that it was offered. */
   progress(slot: WorkerSlot, report: Progress): void {
     const { step, reason, id } = report
     const connection = slot.inHand
-    // Only the worker's own connection is its to report on; an app that writes to the pipe gets nowhere.
+    // A worker may report only on its own connection, so an app that writes to the pipe achieves nothing.
     if (connection === undefined || connection.id >>> 0 !== id) return
     switch (step) {
       case 'served':
@@ -150,7 +150,7 @@ export class Dispatcher {
         return
       case 'failed':
         this.#log.debug({ connection: id, reason }, 'Connection failed')
-        // Of a stop that drops what is left, the drain tells.
+        // When a stop drops the remaining connections, the drain reports it.
         if (reason !== 'terminated') this.#noteFailure(reason, connection)
         this.#handled(connection)
         this.#release(slot)
@@ -162,10 +162,10 @@ export class Dispatcher {
         this.#settle(connection, 'leave', slot, report)
         return
       case 'missing':
-        // An app can write to the pipe too; what it has begun to read is not offered again.
+        // An app can write to the pipe too; a connection that its worker has begun to read is not offered again.
         if (slot.hasClaimed(connection)) return
         slot.free()
-        // Before this worker has its next chance: others may be idle.
+        // Before this worker gets its next chance: others may be idle.
         this.#missed(connection)
         if (slot.state === 'idle') this.addIdle(slot)
         return
@@ -173,9 +173,10 @@ export class Dispatcher {
   }
 
   /**
-   * A worker is gone; what it had in hand goes back to the queue, or is lost with it.
+   * A worker is gone; its connection in hand goes back to the queue, or is lost with it.
    *
-   * @param end - the id of the last connection that it claimed, 0 for none, and how that one ended if it could say so
+   * @param end - the id of the last connection that it claimed, 0 for none, and how that one ended if the
+   * worker could tell
    */
   lost(
     slot: WorkerSlot,
@@ -210,14 +211,14 @@ export class Dispatcher {
     this.#settle(connection, 'fail', slot)
   }
 
-  /** Gives up a connection that the queue let wait for too long. */
+  /** Gives up a connection that has waited too long in the queue. */
   expire(connection: PendingConnection): void {
     this.#noteFailure('expired', connection)
     this.#settle(connection, 'expire')
   }
 
   /**
-   * Finds clients that left while they waited. Nothing reads a queued socket, since its bytes belong to
+   * Finds clients that left while they were queued. Nothing reads a queued socket, since its bytes belong to
    * the worker; but the system forgets the peer of a connection that was reset.
    */
   probe(minWaitMs: number): void {
@@ -231,8 +232,8 @@ export class Dispatcher {
   }
 
   /**
-   * Drops everything that waits, and counts it as failed (the service is stopping and time is up) or as shed (another
-   * host is to serve it). Returns how many there were.
+   * Drops all queued connections, and counts them as failed (the service is stopping and time is up) or as
+   * shed (another host is to serve them). Returns how many there were.
    */
   abandon(as: 'fail' | 'shed' = 'fail'): number {
     for (let dropped = 0; ; dropped += 1) {
@@ -242,7 +243,7 @@ export class Dispatcher {
     }
   }
 
-  /** Turns away so many of those who wait, the last ones first. Returns how many there were. */
+  /** Turns away up to `count` queued connections, the newest first. Returns how many there were. */
   shedLast(count: number): number {
     for (let shed = 0; ; shed += 1) {
       const connection = shed < count ? this.#queue.pop() : undefined
@@ -272,7 +273,7 @@ export class Dispatcher {
     }
   }
 
-  /** As long as somebody waits and somebody is idle. */
+  /** Hands out connections as long as one is queued and a worker is idle. */
   #pump(): void {
     while (this.#idle.length > 0 && this.#queue.length > 0 && this.#listener.mayHandOut()) {
       const connection = this.#queue.shift()
@@ -292,7 +293,7 @@ export class Dispatcher {
     this.#listener.onHandled(offeredAtMs - acceptedAtMs, performance.now() - offeredAtMs)
   }
 
-  /** The worker is free again, and the next in line goes to it before anything else is done. */
+  /** Frees the worker, and offers it the next in line before anything else is done. */
   #release(slot: WorkerSlot): void {
     slot.free()
     if (slot.state === 'idle') this.addIdle(slot)
@@ -308,7 +309,7 @@ export class Dispatcher {
     this.#pump()
   }
 
-  /** The offer came without its socket, or the worker could not claim it. */
+  /** The offer arrived without its socket, or the worker could not claim it. */
   #missed(connection: PendingConnection): void {
     connection.missed += 1
     if (connection.missed < maxMissed) {
@@ -322,7 +323,7 @@ export class Dispatcher {
     this.#settle(connection, 'fail')
   }
 
-  /** While its socket is still open, and its client known to the system. */
+  /** Called while the socket is still open, and the system still knows the client. */
   #noteFailure(reason: string, connection: PendingConnection): void {
     this.#failures.note(reason, () => peerOf(connection))
   }

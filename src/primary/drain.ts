@@ -9,10 +9,10 @@ import type { Dispatcher } from './dispatcher.ts'
 import { Deadline } from './deadline.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** How long a worker that was told to drop everything may take; then it is killed. Milliseconds. */
+/** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
 const terminateGraceMs = 1_000
 
-/** How a stop went. */
+/** The result of a stop. */
 export interface StopResult {
   /** Connections that were dropped because time was up, or because somebody insisted. */
   readonly dropped: number
@@ -23,17 +23,17 @@ export interface DrainOptions {
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
   readonly log: Logger
-  /** Closes the listening socket once nobody waits there to be accepted. */
+  /** Closes the listening socket once no connection waits there to be accepted. */
   readonly finishAccepting: () => Promise<void>
-  /** Closes it now; what was accepted is not touched. */
+  /** Closes the listening socket now; accepted connections are not affected. */
   readonly stopAccepting: () => void
-  /** Told of each move, before anything that it brings about; `cause` is the drain's. */
+  /** Called on each move, before any of its effects; `cause` is the drain's. */
   readonly onMove: (event: DrainEvent, cause: string) => void
 }
 
 /**
- * The way to a service's end: one cause, one deadline, and the phases of `drainTransitions`. Whatever asks
- * for the end later finds it under way, and can only shorten it.
+ * The end of a service: one cause, one deadline, and the phases of `drainTransitions`. Later requests to end
+ * find it under way, and can only shorten it.
  */
 export class Drain {
   readonly #options: DrainOptions
@@ -44,7 +44,7 @@ export class Drain {
   #cause = ''
   #dropped = 0
 
-  /** @param config - the one that the service starts with, for an end that comes before it serves */
+  /** @param config - the initial configuration, for an end that comes before the service serves */
   constructor(config: Config, options: DrainOptions) {
     this.#config = config
     this.#options = options
@@ -56,7 +56,7 @@ export class Drain {
     )
   }
 
-  /** How it stands; null while nobody has asked for the end. */
+  /** The state of the drain; null until somebody asks for the end. */
   get status(): DrainStatus | null {
     const { state: phase } = this.#machine
     if (phase === 'accepting') return null
@@ -73,9 +73,9 @@ export class Drain {
   }
 
   /**
-   * Serves what is queued and in hand within `drain.timeoutMs`, and ends the workers. The first cause wins.
+   * Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins.
    *
-   * @param config - the one that the service runs with by now
+   * @param config - the current configuration
    */
   begin(cause: string, config: Config): Promise<StopResult> {
     if (this.#machine.state === 'accepting') this.#config = config
@@ -83,9 +83,9 @@ export class Drain {
     return this.#ended.promise
   }
 
-  /** Gives up what the phase waits for: the announcement, the queue, what is in hand, the workers. */
+  /** Gives up what the current phase waits for: the announcement, the queue, active connections, the workers. */
   insist(cause: string): void {
-    // A worker that has just got ready may have taken the last of the queue.
+    // A worker that has just become ready may have taken the last queued connection.
     this.advance()
     this.#move('insist', cause)
   }
@@ -96,7 +96,7 @@ export class Drain {
     return this.#ended.promise
   }
 
-  /** To be told of every connection that has ended. */
+  /** Must be called for every connection that has ended. */
   advance(): void {
     const { accounts } = this.#options
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
@@ -132,12 +132,12 @@ export class Drain {
         this.advance()
         return
       case 'waiting-for-workers':
-        // Somebody waits here only when the queue was given up.
+        // Connections are still queued here only when the queue was given up.
         this.#dropped += this.#options.dispatcher.abandon()
         this.advance()
         return
       case 'ending':
-        // The last answers are with the system, and closing in good order may take that much longer.
+        // The last answers are with the system, and the closing handshakes may take that much longer.
         this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
         void this.#options.pool.close().then(() => this.#move('workers-gone'))
         return
@@ -171,7 +171,7 @@ export class Drain {
     this.#dropped += accounts.unsettled
     dispatcher.abandon()
     await pool.terminate(terminateGraceMs)
-    // What a worker had not claimed when it ended is in the queue again.
+    // Connections that a worker had not claimed when it ended are back in the queue.
     dispatcher.abandon()
     this.#move('workers-gone')
   }

@@ -1,9 +1,9 @@
 import type { Logger } from '../telemetry/logger.ts'
 
-/** How often connections that fail for the same reason are summed up, in milliseconds. */
+/** How often failures for the same reason are summed up, in milliseconds. */
 const everyMs = 60_000
 
-/** What has failed for one reason since that was last said. */
+/** The failures for one reason since they were last logged. */
 interface Sum {
   count: number
   /** One of the clients, as an example. */
@@ -11,8 +11,8 @@ interface Sum {
 }
 
 /**
- * Says in the log why connections fail, however many do: the first one of a reason at once, all that follow in one
- * line a minute. A connection costs no more than a counter.
+ * Logs why connections fail, however many do: the first failure for each reason at once, all later ones in one
+ * line a minute. A failure costs no more than incrementing a counter.
  */
 export class Failures {
   readonly #log: Logger
@@ -26,7 +26,7 @@ export class Failures {
 
   /**
    * @param reason - one of a few: each has a line of its own
-   * @param peer - asked for the client, once for each line
+   * @param peer - returns the client; called once for each line
    */
   note(reason: string, peer: () => string): void {
     const sum = this.#sums.get(reason)
@@ -43,7 +43,7 @@ export class Failures {
     sum.count += 1
   }
 
-  /** After a minute without one, the next is a first one again. */
+  /** After a minute without a failure, the next one counts as the first again. */
   #sumUp(reason: string): void {
     const { count, peer } = this.#sums.get(reason) ?? { count: 0, peer: '' }
     if (count === 0) {

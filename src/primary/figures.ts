@@ -1,11 +1,11 @@
 import type { FigureTotals, Rates, RestartCause } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
-/** The rate is that of so many looks back, percentiles are of so many. */
+/** How many looks the rate covers, and how many the percentiles. */
 const rateLooks = 5
 const recentLooks = 30
 
-/** How the figures were at one look. */
+/** The figures at one look. */
 interface Look {
   readonly atMs: number
   readonly handled: number
@@ -14,10 +14,10 @@ interface Look {
 }
 
 /**
- * How fast the service is, and how often what went wrong: counted from its start, and for the last seconds.
+ * How fast the service is, and how often something went wrong: since its start, and in the last seconds.
  *
- * A connection costs an increment in each histogram. What is recent is the difference to a look at the same
- * numbers a while ago.
+ * A connection costs an increment in each histogram. Recent figures are the difference from an earlier look at
+ * the same counts.
  */
 export class Figures {
   readonly #wait = new Histogram()
@@ -35,14 +35,14 @@ export class Figures {
   readonly #reloads = { done: 0, failed: 0 }
   #handled = 0
   #inherited: FigureTotals | undefined
-  /** Oldest first, the first one from the start. */
+  /** Oldest first; begins with a look at the start. */
   #looks: Look[]
 
   constructor() {
     this.#looks = [this.#now()]
   }
 
-  /** A worker has had a connection: how long that one waited for it, and how long it took. */
+  /** Records that a worker has handled a connection: how long the connection had waited, and how long it took. */
   handled(waitMs: number, handlingMs: number): void {
     this.#handled += 1
     this.#wait.add(waitMs)
@@ -58,18 +58,18 @@ export class Figures {
     this.#reloads[outcome] += 1
   }
 
-  /** What another process of this service has counted, too; replaces what was inherited before. */
+  /** Includes what another process of this service has counted; replaces what was inherited before. */
   inherit(totals: FigureTotals): void {
     this.#inherited = totals
   }
 
-  /** To be called once a second: what is recent moves on. */
+  /** Must be called once a second, so that recent figures advance. */
   look(): void {
     this.#looks.push(this.#now())
     if (this.#looks.length > recentLooks) this.#looks.shift()
   }
 
-  /** Those of the last seconds. */
+  /** The figures for the last seconds. */
   get rates(): Rates {
     const nowMs = performance.now()
     const rateFrom = this.#looks.at(-rateLooks) ?? this.#looks[0]
@@ -83,7 +83,7 @@ export class Figures {
     }
   }
 
-  /** From the service's start on, upgrades included. */
+  /** The figures since the service's start, upgrades included. */
   get totals(): FigureTotals {
     const before = this.#inherited
     return {

@@ -1,29 +1,32 @@
-/** So many failures in a row to take a connection, or to report on one, and a worker is taken out. */
+/** A worker that fails this often in a row to take a connection, or to report on one, is taken out of service. */
 const maxStrikes = 3
-/** So many heartbeats in a row without the connection that was offered: the first may have been under way. */
+/**
+ * How many heartbeats in a row may not know the offered connection, until the worker is taken out of service,
+ * too: the first may have been under way.
+ */
 const maxBeats = 3
 
-/** Whether a worker can do its part, as its process shows it; times and reasons are its owner's. */
+/** Whether a worker can do its job, as its process shows it; its owner supplies times and reasons. */
 export class Fitness {
   #strikes = 0
   #beats = 0
-  /** When the last beat counted; monotonic milliseconds. */
+  /** When a beat was last counted; monotonic milliseconds. */
   #beatMs = 0
-  /** Why it cannot; undefined while it can. The first reason is the one that counts. */
+  /** Why it cannot do its job; undefined while it can. Only the first reason is kept. */
   reason: string | undefined
-  /** The connection that it has said it holds; 0 for none. */
+  /** The connection that it reports to hold; 0 for none. */
   heldId = 0
-  /** The connection that it was offered last. */
+  /** The last connection that it was offered. */
   lastId = 0
 
-  /** Another process begins. */
+  /** Another process starts. */
   begin(): void {
     this.#strikes = 0
     this.reason = undefined
     this.offered(0)
   }
 
-  /** It was offered a connection. */
+  /** The worker was offered a connection. */
   offered(id: number): void {
     this.#beats = 0
     this.#beatMs = performance.now()
@@ -31,27 +34,27 @@ export class Fitness {
     this.lastId = id
   }
 
-  /** It says that it holds a connection. */
+  /** The worker reports that it holds a connection. */
   holds(id: number): void {
     this.heldId = id
   }
 
-  /** It has done its part. */
+  /** The worker has done its job. */
   clear(): void {
     this.#strikes = 0
   }
 
-  /** It has failed; returns whether that was once too often. */
+  /** The worker has failed; returns whether that was once too often. */
   strike(): boolean {
     this.#strikes += 1
     return this.#strikes >= maxStrikes
   }
 
   /**
-   * A heartbeat came that does not know what was offered; returns whether that was once too often. Heartbeats that
+   * A heartbeat does not know the offered connection; returns whether that was once too often. Heartbeats that
    * piled up while this process was paused are older than the offer and arrive together: they do not count.
    *
-   * @param apartMs - how far apart two heartbeats are at least, in milliseconds
+   * @param apartMs - the shortest time between two heartbeats, in milliseconds
    */
   ignores(apartMs: number): boolean {
     const nowMs = performance.now()
@@ -61,7 +64,7 @@ export class Fitness {
     return this.#beats >= maxBeats
   }
 
-  /** Returns whether that is news. */
+  /** Returns whether this is the first reason. */
   condemn(reason: string): boolean {
     const isNews = this.reason === undefined
     this.reason ??= reason

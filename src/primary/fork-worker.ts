@@ -5,8 +5,8 @@ import { startProcess } from '../start-process.ts'
 /**
  * Forks a worker process through node:cluster.
  *
- * @param what - the worker, for messages
- * @param stdio - makes the descriptors that it gets; what that throws is a failure to start it, too
+ * @param what - the worker's name in messages
+ * @param stdio - creates its descriptors; an error here is a failure to start it, too
  * @param onFailure - called once, in a later turn, when there is no process
  */
 export function forkWorker(
@@ -18,9 +18,9 @@ export function forkWorker(
   const fork = () => {
     cluster.setupPrimary({ stdio: stdio() })
     const forked = cluster.fork()
-    // It repeats the errors of its process, which is listened to itself.
+    // It repeats the errors of its process, which has a listener of its own.
     forked.on('error', () => {})
-    // node:cluster forgets a worker when its process exits, and without descriptors there was none.
+    // node:cluster forgets a worker when its process exits, but without descriptors there was no process.
     if (forked.process.pid === undefined) delete cluster.workers?.[forked.id]
     worker = forked
     return forked.process

@@ -4,8 +4,8 @@ import type { WorkerSlot } from './worker-slot.ts'
 /**
  * The workers of one configuration.
  *
- * After a failed reload, one of them may for a while belong to the generation that failed, and stand in
- * for one of this generation that it had taken over from: then the slot's own generation is another.
+ * After a failed reload, a worker of the failed generation may for a while stand in for one of this generation
+ * that it had replaced: then the slot's own generation is that other one.
  */
 export interface Generation {
   readonly number: number

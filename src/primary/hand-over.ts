@@ -10,15 +10,17 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Figures } from './figures.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** Between the connections that a predecessor still accepts and those of its successor, which come after them. */
+/**
+ * The gap between the connection numbers of a predecessor, which still accepts, and the later ones of its successor.
+ */
 const idGap = 1_000_000
 
-/** How often a connection is offered again that the successor had no descriptor for, in milliseconds. */
+/** How often to retry a connection for which the successor had no descriptor, in milliseconds. */
 const retryEveryMs = 100
 
 const successorHangs = 'The successor hangs, and takes nobody over; closing who waits here'
 
-/** What a successor takes over from. */
+/** The parts of the service that a hand-over needs. */
 export interface HandOverOptions {
   readonly accounts: Accounts
   readonly dispatcher: Dispatcher
@@ -28,15 +30,15 @@ export interface HandOverOptions {
   readonly log: Logger
 }
 
-/** Passes the service on: first what makes a process the service, then, once the successor serves, who waits. */
+/** Hands over the service: first what makes a process the service, then, once the successor serves, the queue. */
 export class HandOver {
   readonly #options: HandOverOptions
   /** The process that is to take over, until that is decided. */
   #candidate: Successor | undefined
   #successor: Successor | undefined
-  /** Whom the counters are reported to, once everybody who waited was passed on. */
+  /** Receives the counters, once the whole queue was passed on. */
   #reportsTo: Successor | undefined
-  /** The last event that the successor was told of. */
+  /** Number of the last event that was reported to the successor. */
   #toldSeq = 0
   #decided: Promise<void> = Promise.resolve()
   #cancelled: Promise<void> | undefined
@@ -46,11 +48,11 @@ export class HandOver {
   }
 
   /**
-   * Has a process take over; resolves when it has. When it cannot, it is killed and nothing has changed.
+   * Has a process take over; resolves when it has. If it cannot, it is killed and nothing has changed.
    *
    * @param identity - what makes it this service in its fleet, and cannot change
-   * @param estate - what is passed on, asked for at that moment
-   * @param mustRun - throws when this service has come to its end meanwhile
+   * @param estate - returns what is passed on, as it is at that moment
+   * @param mustRun - throws when this service has ended in the meantime
    * @param onTaken - called in the turn in which the successor is known to serve
    * @throws HelloserverError `RELOAD_FAILED` with the reason
    */
@@ -88,43 +90,45 @@ export class HandOver {
       }
     } catch (error) {
       await successor.kill()
-      // Nothing is wrong with what was killed because this service ends.
+      // The successor is not at fault when it was killed because this service ends.
       throw this.#candidate === undefined ? stopping() : error
     } finally {
       this.#candidate = undefined
     }
   }
 
-  /** Pending while the successor has the word to serve, and may: a stop waits for that, no longer than its deadline. */
+  /**
+   * Pending from `go` until the successor serves or has failed: a stop waits for that, no longer than its deadline.
+   */
   get decided(): Promise<void> {
     return this.#decided
   }
 
-  /** The process that is the service now, if another one is. */
+  /** The PID of the process that is the service now, if it is another one. */
   get successorPid(): number | undefined {
     return this.#successor?.pid
   }
 
-  /** Sends a signal to the process that is the service now; false when that has died. */
+  /** Sends a signal to the process that is the service now; false when it has died. */
   signalSuccessor(signal: NodeJS.Signals): boolean {
     return this.#successor?.signal(signal) ?? false
   }
 
-  /** This service ends: nobody is to take it over. */
+  /** This service ends: kills the process that was to take it over. */
   cancel(): void {
     this.#cancelled ??= this.#candidate?.kill()
     this.#candidate = undefined
   }
 
-  /** Resolves when nobody has the listening socket and the lock because of an upgrade that was given up. */
+  /** Resolves when no process holds the listening socket and the lock because of an abandoned upgrade. */
   async cancelled(): Promise<void> {
     await this.#cancelled
   }
 
   /**
-   * Ends the workers after what they have in hand; who waits goes to the successor.
+   * Ends the workers after their active connections; the queue goes to the successor.
    *
-   * @param predecessorGone - until then this process passes on what its own predecessor reports
+   * @param predecessorGone - until it resolves, this process passes on what its own predecessor reports
    */
   async bowOut(predecessorGone: Promise<void> | undefined): Promise<void> {
     const successor = this.#successor
@@ -135,13 +139,13 @@ export class HandOver {
     this.#reportsTo = successor
     this.settled()
     await closed
-    // What a worker had not claimed when it ended is in the queue again.
+    // Connections that a worker had not claimed when it ended are back in the queue.
     await this.#passOn(successor)
     await predecessorGone
     await successor.report(this.#tally())
   }
 
-  /** All that is counted, and what has happened since it was told last. */
+  /** All counts, and the events since the last report. */
   #tally(): Tally {
     const { accounts, figures, events } = this.#options
     const news = events.since(this.#toldSeq)
@@ -149,12 +153,12 @@ export class HandOver {
     return { counts: accounts.counts, figures: figures.totals, events: news }
   }
 
-  /** To be told of every connection that has ended. */
+  /** Must be called for every connection that has ended. */
   settled(): void {
     void this.#reportsTo?.report(this.#tally())
   }
 
-  /** One after the other, so that those who still wait here are looked after as ever. */
+  /** Passes on connections one by one, so that those that still wait here are looked after as usual. */
   async #passOn(successor: Successor): Promise<void> {
     const { dispatcher, log } = this.#options
     for (;;) {
@@ -176,7 +180,7 @@ export class HandOver {
         case 'lost':
         case 'hung':
           if (passed === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
-          // The service died in its new process: as when a primary does, who waits is lost with it.
+          // The service died in its new process: as with any primary that dies, its queue is lost with it.
           dispatcher.keep(next)
           dispatcher.abandon()
           return

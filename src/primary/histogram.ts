@@ -1,35 +1,35 @@
 import type { HistogramTotals, Percentiles } from '../status.ts'
 
-/** The first bucket's upper bound; each further one is twice the one before. Milliseconds. */
+/** Upper bound of the first bucket; each further bound is twice the previous one. Milliseconds. */
 const firstBoundMs = 0.125
-/** The last bound is about 65 s, past the longest that a connection may take by default. */
+/** The last bound is about 65 s, longer than a connection may take by default. */
 const boundCount = 20
 
-/** The buckets' upper bounds, in milliseconds; what is longer is in one bucket more. */
+/** Upper bounds of the buckets, in milliseconds; one more bucket holds longer durations. */
 const boundsMs = Array.from({ length: boundCount }, (_, at) => firstBoundMs * 2 ** at)
 const boundsSeconds: readonly number[] = boundsMs.map((ms) => ms / 1_000)
 
-/** How often something took how long: one increment for each, whatever its duration. */
+/** Counts durations by length, at the cost of one increment for each, however long it is. */
 export class Histogram {
   readonly #counts = Array.from({ length: boundCount + 1 }, () => 0)
   #sumMs = 0
 
   add(ms: number): void {
     const units = Math.ceil(ms / firstBoundMs)
-    // The bound's power of two: so many bits as it takes to write the units before it.
+    // The bound's exponent of two: the number of bits of `units - 1`.
     const at = units <= 1 ? 0 : Math.min(32 - Math.clz32(units - 1), boundCount)
     this.#counts[at] = (this.#counts[at] ?? 0) + 1
     this.#sumMs += ms
   }
 
-  /** How many there were in each bucket so far. */
+  /** The count of each bucket so far. */
   get counts(): number[] {
     return this.#counts.slice()
   }
 
-  /** All so far, and what `others` had before. */
+  /** All counts so far, added to those from `before`. */
   totals(before: HistogramTotals | undefined): HistogramTotals {
-    // Another release may have cut its buckets otherwise.
+    // Another release may have other buckets.
     const base = before?.counts.length === this.#counts.length ? before : undefined
     return {
       buckets: boundsSeconds,
@@ -38,7 +38,7 @@ export class Histogram {
     }
   }
 
-  /** Of those since the counts were `then`; null when there were none. */
+  /** Percentiles of the durations since the counts were `then`; null when there were none. */
   since(then: readonly number[]): Percentiles | null {
     const counts = this.#counts.map((count, at) => count - (then[at] ?? 0))
     const all = counts.reduce((sum, count) => sum + count, 0)
@@ -47,7 +47,7 @@ export class Histogram {
   }
 }
 
-/** Within a bucket, durations are taken to be spread evenly: Prometheus's `histogram_quantile` does the same. */
+/** Assumes that durations are spread evenly within a bucket, as Prometheus's `histogram_quantile` does. */
 function percentile(counts: readonly number[], all: number, share: number): number {
   let left = share * all
   for (const [at, count] of counts.entries()) {

@@ -1,10 +1,10 @@
-/** What an element carries so that a list can hold it; written by the list alone. */
+/** The links of an element in a list; only the list writes them. */
 export interface Links<T> {
   next: T | undefined
   previous: T | undefined
 }
 
-/** A list whose elements can be added and taken out anywhere in constant time. */
+/** A list whose elements can be inserted and removed anywhere in constant time. */
 export class LinkedList<T extends Links<T>> {
   #head: T | undefined
   #tail: T | undefined
@@ -26,7 +26,7 @@ export class LinkedList<T extends Links<T>> {
     this.insertBefore(undefined, element)
   }
 
-  /** Adds `element` in front of `next`, an element of this list; at the end when that is undefined. */
+  /** Inserts `element` before `next`, an element of this list, or at the end when `next` is undefined. */
   insertBefore(next: T | undefined, element: T): void {
     const previous = next === undefined ? this.#tail : next.previous
     element.next = next
@@ -38,7 +38,7 @@ export class LinkedList<T extends Links<T>> {
     this.#length += 1
   }
 
-  /** Takes an element out; false when no list holds it. */
+  /** Removes an element; false when no list holds it. */
   remove(element: T): boolean {
     const { next, previous } = element
     if (previous === undefined && this.#head !== element) return false
@@ -54,7 +54,7 @@ export class LinkedList<T extends Links<T>> {
 
   *[Symbol.iterator](): Generator<T> {
     for (let element = this.#head; element !== undefined; ) {
-      // The one at hand may be taken out meanwhile.
+      // The caller may remove the current element.
       const { next } = element
       yield element
       element = next

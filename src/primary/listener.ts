@@ -14,13 +14,16 @@ import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** The kernel's own queue in front of ours; it is short-lived, since Node accepts eagerly. Capped by somaxconn. */
+/**
+ * Size of the kernel's own queue in front of ours, which empties fast, since Node accepts eagerly. Capped by
+ * somaxconn.
+ */
 const backlog = 4_096
 
-/** Under a flood that never lets up, nobody waits longer for its end; in milliseconds. */
+/** How long to wait at most for the end of a flood, in milliseconds. */
 const longestDrainMs = 250
 
-/** The listening socket. Every connection arrives unread, so that its bytes stay the worker's. */
+/** The listening socket. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
   readonly #server: Server = createServer()
   readonly #onConnection: (handle: SocketHandle) => void
@@ -42,7 +45,7 @@ export class Listener {
   /**
    * Binds and listens.
    *
-   * @throws HelloserverError as `listenFailure` says, or `STOPPING` when it is closed before it has bound
+   * @throws HelloserverError as `listenFailure` states, or `STOPPING` when it is closed before it has bound
    */
   async listen(host: string, port: number): Promise<void> {
     let address: string | undefined
@@ -66,7 +69,7 @@ export class Listener {
     })
   }
 
-  /** Goes on listening on a socket that another process has passed on. */
+  /** Listens on a socket that another process has passed on. */
   async adopt(handle: ListeningHandle): Promise<void> {
     await listenOn(this.#server, handle, backlog)
     this.#accept()
@@ -75,7 +78,7 @@ export class Listener {
   /**
    * Listens on a socket that this process was given, bound and perhaps listening already.
    *
-   * @throws HelloserverError `BAD_CONFIG` for a descriptor that is no TCP socket to listen on
+   * @throws HelloserverError `BAD_CONFIG` when the descriptor is not a TCP socket that can listen
    */
   async adoptFd(fd: number): Promise<void> {
     try {
@@ -102,18 +105,18 @@ export class Listener {
     this.#accept()
   }
 
-  /** What passes the socket on to another process: it is open as long as one of them has it. */
+  /** The handle for passing the socket to another process: it stays open as long as one of them has it. */
   get handle(): ListeningHandle {
     return listeningHandle(this.#server)
   }
 
   /**
-   * Resolves when nobody waits to be accepted: closing a listening socket resets those who do. Node accepts
-   * one connection in each turn of its event loop, so that a turn without one has found none.
+   * Resolves when no connection waits to be accepted, since closing a listening socket resets those. Node
+   * accepts one connection in each turn of its event loop, so a turn without one has found none.
    */
   async drained(): Promise<void> {
     const untilMs = performance.now() + longestDrainMs
-    // The turn that is under way may have looked already.
+    // The current turn may have looked already.
     await nextTurn()
     for (let before = -1; before !== this.#accepted && performance.now() < untilMs; ) {
       before = this.#accepted
@@ -121,7 +124,7 @@ export class Listener {
     }
   }
 
-  /** Stops to accept; what was accepted is not touched. */
+  /** Stops accepting; accepted connections are not affected. */
   close(): void {
     this.#closed.abort()
     this.#server.close()

@@ -6,24 +6,24 @@ import { namingPortHolder } from '../lock/port-taken.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Listener } from './listener.ts'
 
-/** A change of the address that is under way; it ends in one of the two. */
+/** A change of address that is under way; it ends with one of the two calls. */
 export interface Move {
-  /** Lets go of the old address, once who has connected there by now is accepted. */
+  /** Closes the old address once the clients that have connected there by now are accepted. */
   finish(): Promise<void>
-  /** Lets go of the new one, as politely. */
+  /** Closes the new address in the same way. */
   cancel(): Promise<void>
 }
 
-/** The addresses that stand for all of a host's. */
+/** The wildcard addresses, which stand for all of a host's. */
 const everyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
-/** The listening socket: one, and while a reload moves the service to another address, two. */
+/** The listening socket; two while a reload moves the service to another address. */
 export class Listeners {
   readonly #onConnection: (handle: SocketHandle) => void
   readonly #log: Logger
   readonly #listeners = new Set<Listener>()
   #current: Listener | undefined
-  /** The socket is a service manager's, which holds it while this process does not run. */
+  /** The socket belongs to a service manager, which keeps it open while this process does not run. */
   #isGiven = false
   #endpoint: Endpoint | undefined
 
@@ -50,13 +50,15 @@ export class Listeners {
     this.#endpoint = endpoint
   }
 
-  /** Goes on listening on a socket that another process has bound for `endpoint`. */
+  /** Listens on a socket that another process has bound for `endpoint`. */
   async adopt(handle: ListeningHandle, endpoint: Endpoint): Promise<void> {
     this.#current = await this.#open((listener) => listener.adopt(handle))
     this.#endpoint = endpoint
   }
 
-  /** What passes the listening socket on to another process, and what it was bound for; undefined when there is none. */
+  /**
+   * The listening socket for another process, and the endpoint that it was bound for; undefined when there is none.
+   */
   get bound(): BoundListener | undefined {
     const boundPort = this.address?.port
     if (this.#current === undefined || this.#endpoint === undefined || boundPort === undefined) {
@@ -67,14 +69,14 @@ export class Listeners {
   }
 
   /**
-   * Binds another address, when `endpoint` is one; what either accepts from now on is served.
+   * Binds `endpoint` if that is another address; connections to either are then served.
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
   async move(endpoint: Endpoint): Promise<Move> {
     if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
-    // It may begin to listen, at the old address, before the new one is to be had.
+    // The service may begin to listen at the old address before it has the new configuration.
     if (old === undefined)
       return {
         finish: async () => {
@@ -100,8 +102,8 @@ export class Listeners {
   }
 
   /**
-   * Why no process can listen at `endpoint` as long as this one listens, in a sentence; undefined when one can, or when it is
-   * the same place.
+   * Why no process can listen at `endpoint` while this one listens, in a sentence; undefined when one can, or
+   * when it is the same place.
    */
   conflictWith(endpoint: Endpoint): string | undefined {
     const own = this.address
@@ -111,12 +113,12 @@ export class Listeners {
     return `nobody can listen on ${endpointText(endpoint)} while this service listens on ${here}`
   }
 
-  /** Accepts who has connected by now, and stops. */
+  /** Accepts the clients that have connected by now, then stops. */
   async finish(): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => this.#finish(listener)))
   }
 
-  /** Stops to accept, wherever it does; what was accepted is not touched. */
+  /** Stops accepting at every address; accepted connections are not affected. */
   close(): void {
     for (const listener of this.#listeners) this.#close(listener)
   }
@@ -147,7 +149,7 @@ export class Listeners {
     this.#endpoint = endpoint
   }
 
-  /** Port 0 stays the free port that it took; naming that one is no change either. */
+  /** With port 0, the service keeps the free port that it got; naming that port is no change either. */
   #isHere({ host, port }: Endpoint): boolean {
     if (host !== this.#endpoint?.host) return false
     return port === this.#endpoint.port || port === this.address?.port
@@ -164,7 +166,7 @@ export class Listeners {
     }
   }
 
-  /** The system lets nobody listen on one port of an address and of all addresses, not even the same process. */
+  /** The system lets no process, not even the same one, listen on a port both for one address and for all of them. */
   #explain(error: unknown, endpoint: Endpoint): unknown {
     const own = this.address
     if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== endpoint.port) return error

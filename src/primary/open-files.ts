@@ -1,15 +1,15 @@
 import { openSync, readdirSync, readSync } from 'node:fs'
 import { openFilesLimitIn } from '../open-files-limit.ts'
 
-/** Long enough for what the kernel writes into `/proc/self/limits`. */
+/** Large enough for what the kernel writes into `/proc/self/limits`. */
 const limitsBytes = 4_096
 
 /** The file descriptors of this process: how many it may have at this moment, and how many are open. */
 export class OpenFiles {
-  /** Held open, since it is to be read when no descriptor is left to open it with. */
+  /** Kept open, since it must be readable when no descriptor is left to open it. */
   readonly #limits = openLimits()
 
-  /** RLIMIT_NOFILE, which others can change as this process runs (prlimit(1)); infinite where it cannot be read. */
+  /** RLIMIT_NOFILE, which others can change while this process runs (prlimit(1)); infinite when it cannot be read. */
   get limit(): number {
     if (this.#limits === undefined) return Number.POSITIVE_INFINITY
     const bytes = Buffer.alloc(limitsBytes)
@@ -17,7 +17,7 @@ export class OpenFiles {
     return openFilesLimitIn(bytes.toString('latin1', 0, length))
   }
 
-  /** How many more can be opened; infinite where that cannot be known. */
+  /** How many more can be opened; infinite when the limit is unknown. */
   get free(): number {
     const { limit } = this
     return Number.isFinite(limit) ? Math.max(0, limit - countOpen(limit)) : limit
@@ -37,7 +37,7 @@ function countOpen(limit: number): number {
   try {
     return readdirSync('/proc/self/fd').length
   } catch {
-    // Not even that one could be opened.
+    // No descriptor was left for the directory itself.
     return limit
   }
 }

@@ -3,7 +3,7 @@ import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { Links } from './linked-list.ts'
 
-/** A connection that the primary still accounts for: its own copy of the socket, and where it stands. */
+/** A connection that the primary still accounts for: its own copy of the socket, and its state. */
 export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
   readonly handle: SocketHandle
@@ -13,17 +13,17 @@ export interface PendingConnection extends Links<PendingConnection> {
   offeredAtMs: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
-  /** Offers that came to nothing because the socket did not arrive with them. */
+  /** Offers that bounced: the socket did not arrive, or the worker could not claim it. */
   missed: number
-  /** The client, while each connection gets a line in the log. */
+  /** The client, if each connection gets a line in the log. */
   readonly peer: string | undefined
-  /** The address that it is counted under, while there is a limit for each client. */
+  /** The address that it counts for, if there is a limit for each client. */
   countedAs: string | undefined
 }
 
 /**
- * The client as a person writes it, for logs and `status`. Asked of the system only when somebody wants to
- * know; it has forgotten a client that has reset its connection.
+ * The client in readable form, for logs and `status`. The system is asked only when somebody wants to know; it
+ * has forgotten a client that has reset its connection.
  */
 export function peerOf({ handle }: Pick<PendingConnection, 'handle'>): string {
   const remote = remoteOf(handle)

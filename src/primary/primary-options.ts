@@ -11,7 +11,7 @@ import type { StopResult } from './drain.ts'
 import type { Move } from './listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 
-/** What a primary is, and whom it tells of what. */
+/** What a primary needs, and what it reports. */
 export interface PrimaryOptions {
   readonly name: string
   readonly environment: Environment
@@ -20,42 +20,45 @@ export interface PrimaryOptions {
   readonly workerModule: string
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd?: number | undefined
-  /** Who the service is in its fleet; undefined where it is alone. */
+  /** Identity of the service in its fleet; undefined for a single host. */
   readonly instance: string | undefined
-  /** What decides whether this host may serve. */
+  /** Opens the lease that decides whether this host may serve. */
   readonly openLease: OpenLease
-  /** The hosts that it shares a Redis with. */
+  /** The hosts that share a Redis with this one. */
   readonly fleet: Fleet
   readonly log: Logger
-  /** Has the log be as a configuration has it. */
+  /** Adapts the log to a configuration. */
   readonly applyLog: (config: Config) => void
   readonly openOutput: CrewOptions['openOutput']
-  /** What a predecessor leaves; undefined for a service that starts afresh. */
+  /** The state that a predecessor passes on; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined
-  /** Resolves when the predecessor has finished what it had in hand. */
+  /** Resolves when the predecessor has finished its active connections. */
   readonly predecessorGone?: Promise<void> | undefined
-  /** Starts a process that is to take the service over. */
+  /** Starts a process that is to take over the service. */
   readonly startSuccessor: (
     program: string,
     environment: Environment,
     readyTimeoutMs: number,
   ) => Successor
-  /** Binds the page's address, when the configuration has another one. */
+  /** Binds the page's address when the configuration has another one. */
   readonly moveAdmin: (config: Config) => Promise<Move>
-  /** What keeps others from being this service. */
+  /** The lock that keeps other processes from being this service. */
   readonly lock: () => PidLock
-  /** Told when this host begins to serve: once where it is alone, perhaps again and again with others. */
+  /** Called when this host begins to serve: once for a single host, possibly several times in a fleet. */
   readonly onServing: () => void
-  /** Told of each reload that was asked for; its outcome never rejects. */
+  /** Called for each reload that was requested; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
-  /** Told when the service begins to end, with the cause. */
+  /** Called when the service begins to end, with the cause. */
   readonly onDraining: (cause: string) => void
-  /** Told when what is left is dropped. */
+  /** Called when the remaining connections are dropped. */
   readonly onCut: () => void
-  /** Told when another process may become the service: it puts itself where this one is found. */
+  /** Called when another process may become the service and take over the paths by which it is found. */
   readonly onHandingOver: () => void
-  /** Told when another process has become the service; `leaving` settles when what is in hand here has ended. */
+  /**
+   * Called when another process has become the service; `leaving` settles when the connections in hand here
+   * have ended.
+   */
   readonly onHandedOver: (pid: number, leaving: Promise<StopResult>) => void
-  /** Told when another process did not become the service after all: it may have begun to be found as such. */
+  /** Called when another process did not become the service after all, but may have taken over those paths. */
   readonly onNotHandedOver: () => Promise<void>
 }

@@ -21,20 +21,20 @@ import { Recycler } from './recycler.ts'
 import { Tenure } from './tenure.ts'
 import { Turns } from './turns.ts'
 
-/** So many of the last events are in the status. */
+/** How many of the last events the status has. */
 const eventsShown = 20
 
 /** The service on this host: one listening socket, one queue, a pool of workers, and their life cycle. */
 export class Primary {
   readonly #options: PrimaryOptions
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
-  /** What happens to the service. */
+  /** The events of the service. */
   readonly events: Events
   readonly #path: DataPath
   readonly #drain: Drain
   readonly #handOver: HandOver
   readonly #tenure: Tenure
-  /** What runs, and reloads of it. */
+  /** What runs, and its reloads. */
   readonly deployer: Deployer
   readonly #recycler: Recycler
   readonly #startedMs = performance.now()
@@ -76,7 +76,7 @@ export class Primary {
       events: this.events,
       onServing: options.onServing,
     })
-    // Reloads, scalings and recyclings change the same workers.
+    // Reloads, scaling and recycling change the same workers.
     const turns = new Turns()
     this.#recycler = new Recycler(pool, turns, figures, log)
     this.deployer = new Deployer({
@@ -106,15 +106,16 @@ export class Primary {
   }
 
   /**
-   * Brings the workers up, then binds: nobody can connect before somebody can answer. Resolves when the service
-   * serves, or stands by: another host does, or this one does not have its address yet.
+   * Brings the workers up, then binds: no client can connect before a worker can answer. Resolves when the
+   * service serves or stands by, because another host serves or this one does not have its address yet.
    *
    * @param takeOver - gets what a predecessor passes on, once the workers are ready
    * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN` or `BAD_CONFIG`; everything is undone by then.
    */
   async start(takeOver?: () => Promise<Offer>): Promise<void> {
     try {
-      // Node.js aborts when it cannot create its pool of threads, at their first use: not later, under a limit of processes.
+      // Node.js aborts when it cannot create its thread pool at the first use: under a limit of processes,
+      // better now than later.
       await stat('/')
       await this.#path.pool.boot(this.deployer.config)
       this.#machine.apply('workers-ready')
@@ -122,7 +123,7 @@ export class Primary {
       this.#path.pool.open()
       await this.#tenure.begin(offer)
     } catch (error) {
-      // A stop that came while it bound has closed it too early.
+      // A stop during the binding has closed the listeners too early.
       this.#path.listeners.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
       await this.terminate('the start failed')
@@ -133,17 +134,17 @@ export class Primary {
     this.#recycler.start()
   }
 
-  /** What a predecessor tells while it finishes what it has in hand. */
+  /** Receives what a predecessor sends while it finishes its active connections. */
   get heritage(): PredecessorListener {
     return this.#path.heritage
   }
 
-  /** The process that is the service now, if another one is. */
+  /** The PID of the process that is the service now, if it is another one. */
   get successorPid(): number | undefined {
     return this.#handOver.successorPid
   }
 
-  /** Sends a signal to the process that is the service now; false when that has died. */
+  /** Sends a signal to the process that is the service now; false when it has died. */
   signalSuccessor(signal: NodeJS.Signals): boolean {
     return this.#handOver.signalSuccessor(signal)
   }
@@ -153,14 +154,14 @@ export class Primary {
     return this.#handOver.decided
   }
 
-  /** Serves what is queued and in hand, and ends the workers. The first cause wins. */
+  /** Serves queued and active connections, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
     const isStarting = this.#is('starting') || this.#is('binding')
     if (isStarting && this.#path.accounts.unsettled === 0) return this.terminate(cause)
     return this.#afterRelease(this.#drain.begin(cause, this.deployer.config))
   }
 
-  /** Accepts nobody from now on; connections that were accepted are not touched. */
+  /** Stops accepting; accepted connections are not affected. */
   refuse(): void {
     this.#path.listeners.close()
   }
@@ -175,7 +176,7 @@ export class Primary {
     return this.#afterRelease(this.#drain.cut(cause))
   }
 
-  /** This process was paused and goes on. */
+  /** This process was paused and continues. */
   resume(): void {
     this.#tenure.check()
     this.#path.pool.forgive()
@@ -207,7 +208,7 @@ export class Primary {
     }
   }
 
-  /** What was counted from the service's start on. */
+  /** The figures since the service's start. */
   get totals(): FigureTotals {
     return this.#path.figures.totals
   }
@@ -216,7 +217,7 @@ export class Primary {
     return this.#machine.state === state
   }
 
-  /** The lease is another host's before this process is gone. */
+  /** Releases the lease for other hosts before this process is gone. */
   async #afterRelease(ending: Promise<StopResult>): Promise<StopResult> {
     const result = await ending
     await this.#handOver.cancelled()
@@ -225,7 +226,7 @@ export class Primary {
     return result
   }
 
-  /** Has another process take the service over; nothing changes when that cannot. */
+  /** Has another process take over the service; nothing changes when it cannot. */
   async #upgrade(program: string, environment: Environment, readyTimeoutMs: number): Promise<void> {
     const { startSuccessor, lock, onHandingOver, onHandedOver, onNotHandedOver } = this.#options
     const successor = startSuccessor(program, environment, readyTimeoutMs)
@@ -266,7 +267,7 @@ export class Primary {
 
   #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
     this.#options.fleet.changed()
-    // After an upgrade it is this process that ends, and not the service.
+    // After an upgrade, this process ends, not the service.
     if (to === 'draining' && this.successorPid === undefined) {
       this.events.record('draining', { cause: cause ?? event })
     } else {
@@ -292,10 +293,10 @@ export class Primary {
     if (event === 'workers-gone') this.#path.unwatch()
     const { phase } = this.#drain.status ?? {}
     this.#tenure.end()
-    // The hand-out has ended; what is in hand another host need not wait for.
+    // No more connections are handed out; another host need not wait for the active ones.
     if (phase === 'waiting-for-workers' || phase === 'cutting')
       this.#released ??= this.#tenure.release()
-    // What would change the workers is given up.
+    // Any change of the workers that is under way is given up.
     this.#recycler.stop()
     this.#path.pool.settle()
     this.#handOver.cancel()

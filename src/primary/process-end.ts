@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
 /**
- * So many turns of the event loop are left to what a process had written when it exited: the first may have been under
- * way, and each of the others reads all that the system has.
+ * How many turns of the event loop may pass to read what a process had written when it exited: the first may
+ * have been under way, and each of the others reads everything that the system has.
  */
 const readingTurns = 4
 
 /**
- * Calls `onEnd` when a worker's process has exited, and what it wrote just before to its channel and its progress pipe is
- * read. The end of these two is not waited for: a child of the app may hold them for as long as it likes.
+ * Calls `onEnd` when a worker's process has exited, and what it wrote just before to its channel and its progress
+ * pipe has been read. It does not wait for these two to end: a child of the app may hold them as long as it likes.
  */
 export function onProcessEnd(
   child: ChildProcess,

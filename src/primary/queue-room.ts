@@ -9,12 +9,15 @@ import { OpenFiles } from './open-files.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** Descriptors that are kept for the primary itself, and for each worker that there may be. */
+/** Descriptors reserved for the primary itself, and for each worker that there may be. */
 const ownFiles = 64
 const filesPerWorker = 8
-/** A worker takes so many: its outputs, Node's channel, the progress pipe, its register, the connection in hand. */
+/**
+ * Descriptors that a worker takes: its outputs, Node's channel, the progress pipe, its register, the
+ * connection in hand.
+ */
 const filesOfWorker = 6
-/** Never taken by connections: a worker is started again with these, a command answered, a log opened. */
+/** Never taken by connections, so that a worker can be restarted, a command answered, a log opened. */
 const spareFiles = 16
 
 export interface QueueRoomOptions {
@@ -27,10 +30,10 @@ export interface QueueRoomOptions {
 }
 
 /**
- * How many connections may wait: as many as configured, as far as there are descriptors for them. Each takes one, so does
- * much else, and once there is none left the runtime drops connections that nobody has counted.
+ * How many connections may wait: as many as configured, as far as there are descriptors for them. Each takes
+ * one, as do many other things, and once none is left the runtime drops connections that nobody has counted.
  *
- * The share of the queue follows the number of workers, and the limit of this process, as they change.
+ * The queue's share follows the number of workers, and the limit of this process, as they change.
  */
 export class QueueRoom {
   readonly #options: QueueRoomOptions
@@ -48,19 +51,22 @@ export class QueueRoom {
     this.apply(config)
   }
 
-  /** The limits are those of this configuration from now on. */
+  /** Applies the limits of this configuration. */
   apply(config: Pick<Config, 'queue' | 'workers' | 'admin'>): void {
     this.#config = config
     this.#share(0)
   }
 
-  /** To be called once a second: looks for changes of the system's limit and of the number of workers. */
+  /** Must be called once a second: detects changes of the system's limit and of the number of workers. */
   look(): void {
     this.#share(0)
     this.#relieve()
   }
 
-  /** Whether a connection that was just accepted leaves enough descriptors to others: the system gives out the lowest number. */
+  /**
+   * Whether a connection that was just accepted leaves enough descriptors free: the system assigns the lowest
+   * free number.
+   */
   has({ fd = 0 }: SocketHandle): boolean {
     return fd < this.#ceiling
   }
@@ -68,7 +74,8 @@ export class QueueRoom {
   /**
    * Makes room for more workers.
    *
-   * @throws HelloserverError `CANNOT_SPAWN` when they and those who wait cannot both be had
+   * @throws HelloserverError `CANNOT_SPAWN` when there are not enough descriptors for them beside the queued
+   * connections
    */
   admit(workers: number): void {
     const needed = workers * filesOfWorker + spareFiles
@@ -88,7 +95,7 @@ export class QueueRoom {
     const { queue, pool, log } = this.#options
     const wanted = this.#config.queue
     const { limit } = this.#files
-    // A reload has two generations.
+    // During a reload there are two generations.
     const workers = Math.max(
       pool.slots.length + coming,
       2 * (pool.current?.slots.length ?? this.#config.workers),
@@ -106,7 +113,9 @@ export class QueueRoom {
     this.#toldMax = max
   }
 
-  /** The limit was lowered, or something leaks: who came last is turned away, so that the rest can go on. */
+  /**
+   * If the limit was lowered or something leaks, turns away the newest connections so that the others can continue.
+   */
   #relieve(): void {
     const { queue, dispatcher, pool, events } = this.#options
     const { limit } = this.#files
@@ -126,11 +135,11 @@ export class QueueRoom {
 }
 
 /**
- * How many connections can wait at the most.
+ * How many connections can wait at most.
  *
  * @param wanted - `queue.max`
  * @param workers - how many there may be, all generations together
- * @param limit - how many files this process may have open for them
+ * @param limit - how many files this process may have open for the connections, the workers and itself
  */
 export function affordableQueue(wanted: number, workers: number, limit: number): number {
   return Math.max(0, Math.min(wanted, limit - ownFiles - workers * filesPerWorker))

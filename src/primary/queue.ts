@@ -3,13 +3,13 @@ import type { PendingConnection } from './pending-connection.ts'
 
 /** Limits of the queue, from the configuration. */
 export interface QueueLimits {
-  /** How many may wait. */
+  /** How many connections may wait. */
   readonly max: number
-  /** How long one may wait, in milliseconds. */
+  /** How long a connection may wait, in milliseconds. */
   readonly maxWaitMs: number
 }
 
-/** The connections that wait for a worker: first in first out, so many at the most, each for so long. */
+/** The connections that wait for a worker: first in, first out, limited in number and in waiting time. */
 export class ConnectionQueue {
   readonly #waiting = new LinkedList<PendingConnection>()
   readonly #onExpire: (connection: PendingConnection) => void
@@ -17,7 +17,7 @@ export class ConnectionQueue {
   #limits: QueueLimits
   #timer: NodeJS.Timeout | undefined
 
-  /** @param onExpire - told of each connection that waited too long, already out of the queue */
+  /** @param onExpire - called with each connection that waited too long, already removed from the queue */
   constructor(
     limits: QueueLimits,
     onExpire: (connection: PendingConnection) => void,
@@ -40,20 +40,20 @@ export class ConnectionQueue {
     return this.#limits.maxWaitMs
   }
 
-  /** How long the first in line has waited, in milliseconds; 0 when nobody waits. */
+  /** How long the first in line has waited, in milliseconds; 0 when the queue is empty. */
   get oldestMs(): number {
     const { head } = this.#waiting
     return head === undefined ? 0 : this.#now() - head.acceptedAtMs
   }
 
-  /** New limits; what waits already is held to them from now on. */
+  /** Sets new limits, which also apply to connections that wait already. */
   limit(limits: QueueLimits): void {
     this.#limits = limits
     this.#disarm()
     this.#arm()
   }
 
-  /** Puts a connection at the end. Returns false when the queue is full: the connection is to be shed. */
+  /** Appends a connection. Returns false when the queue is full and the connection must be shed. */
   push(connection: PendingConnection): boolean {
     if (this.length >= this.#limits.max) return false
     this.#waiting.append(connection)
@@ -61,7 +61,7 @@ export class ConnectionQueue {
     return true
   }
 
-  /** Puts one back where it was, among the first in line. The bound does not apply to it. */
+  /** Puts a connection back where it was, among the first in line. The limit does not apply to it. */
   putBack(connection: PendingConnection): void {
     let next = this.#waiting.head
     while (next !== undefined && next.id < connection.id) next = next.next
@@ -70,21 +70,21 @@ export class ConnectionQueue {
     this.#arm()
   }
 
-  /** Takes the first in line. */
+  /** Removes and returns the first in line. */
   shift(): PendingConnection | undefined {
     const { head } = this.#waiting
     if (head !== undefined) this.#waiting.remove(head)
     return head
   }
 
-  /** Takes the last in line. */
+  /** Removes and returns the last in line. */
   pop(): PendingConnection | undefined {
     const { tail } = this.#waiting
     if (tail !== undefined) this.#waiting.remove(tail)
     return tail
   }
 
-  /** Takes one out of turn; false when it was not waiting. */
+  /** Removes a connection out of turn; false when it was not queued. */
   remove(connection: PendingConnection): boolean {
     return this.#waiting.remove(connection)
   }
@@ -93,12 +93,12 @@ export class ConnectionQueue {
     return this.#waiting[Symbol.iterator]()
   }
 
-  /** Ends the timer; the queue can still be emptied. */
+  /** Stops the timer; the queue can still be emptied. */
   close(): void {
     this.#disarm()
   }
 
-  /** One timer, for the first in line: whoever is behind it has waited for less. */
+  /** Sets one timer, for the first in line: all others have waited for less. */
   #arm(): void {
     if (this.#timer !== undefined) return
     const { head } = this.#waiting

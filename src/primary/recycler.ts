@@ -7,8 +7,8 @@ import type { WorkerPool } from './worker-pool.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * How often workers are looked at, in milliseconds. Rarely enough that nobody pays for it with each
- * connection, at the price that a busy worker goes somewhat past its limit.
+ * How often workers are checked, in milliseconds. Rarely enough that connections do not pay for it, at the
+ * price that a busy worker somewhat exceeds its limit.
  */
 const lookEveryMs = 250
 
@@ -18,9 +18,9 @@ interface Due {
 }
 
 /**
- * Has workers that are past their limits replaced, one at a time: the next one waits until the process of the
- * one before it has ended. Takes turns with reloads and scalings. A replacement that cannot get ready costs
- * nobody anything, and is tried again after a delay that grows.
+ * Has workers that exceed their limits replaced, one at a time: the next replacement waits until the previous
+ * worker's process has ended. Takes turns with reloads and scaling. A replacement that cannot become ready
+ * costs nothing, and is tried again after a growing delay.
  */
 export class Recycler {
   readonly #pool: WorkerPool
@@ -38,7 +38,7 @@ export class Recycler {
     this.#log = log
   }
 
-  /** Looks after the workers until `stop`. */
+  /** Checks the workers until `stop`. */
   start(): void {
     this.#lookIn(lookEveryMs)
   }
@@ -74,7 +74,7 @@ export class Recycler {
   }
 
   async #renew(): Promise<WorkerSlot | undefined> {
-    // Others may have had their turn since.
+    // Other changes may have had their turn since.
     const due = this.#due()
     if (due === undefined) return undefined
     const { slot, cause } = due

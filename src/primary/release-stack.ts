@@ -1,21 +1,21 @@
 import { messageOf } from '../errors.ts'
 
-/** What was taken and must be given back, last taken first; each is given back once. */
+/** Resources to release, the last one taken first; each is released once. */
 export class ReleaseStack {
   readonly #releases: { readonly name: string; readonly release: () => void }[] = []
   readonly #onFailure: (name: string, message: string) => void
 
-  /** @param onFailure - told of a release that threw; the others go on */
+  /** @param onFailure - called for a release that threw; the others go on */
   constructor(onFailure: (name: string, message: string) => void) {
     this.#onFailure = onFailure
   }
 
-  /** Remembers how to give something back. Synchronous, so that a fatal signal's handler can still do it. */
+  /** Remembers how to release a resource. Synchronous, so that the handler of a fatal signal can still do it. */
   push(name: string, release: () => void): void {
     this.#releases.push({ name, release })
   }
 
-  /** Somebody else releases all of it. */
+  /** Forgets everything, since another process releases it. */
   forgetAll(): void {
     this.#releases.length = 0
   }

@@ -6,27 +6,27 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Figures } from './figures.ts'
 
 /**
- * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed address, bring up
- * one new worker, bring up the others. An upgrade has a successor do all of it.
+ * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed
+ * address, bring up one new worker, bring up the others. In an upgrade, a successor does all of it.
  */
 export type ReloadStep = 'configuration' | 'fleet' | 'successor' | 'address' | 'canary' | 'workers'
 
-/** Does one reload; says which step it enters. Its rejection is the reason that the reload failed for. */
+/** Performs one reload and reports each step that it enters. Rejects with the reason for a failure. */
 export type PerformReload<Request> = (
   request: Partial<Request>,
   enter: (step: ReloadStep) => void,
 ) => Promise<void>
 
-/** A signal that comes so soon after another one belongs to the same storm; in milliseconds. */
+/** A signal that follows another one within this time belongs to the same storm; in milliseconds. */
 const quietMs = 500
-/** What an app says as it fails is as long as it likes; of that, so much is a result's reason. The log has all of it. */
+/** Limits the reason in a result, since an app may print any amount of text as it fails. The log has all of it. */
 const maxReasonLength = 2_000
-/** A storm that does not end is served all the same after this long, in milliseconds. */
+/** A storm that does not end is served after this long all the same, in milliseconds. */
 const stormMs = 10_000
 
 export interface ReloaderOptions<Request> {
   readonly perform: PerformReload<Request>
-  /** Told of each reload that begins; its outcome never rejects. */
+  /** Called for each reload that begins; its outcome never rejects. */
   readonly onReload: (outcome: Promise<ReloadResult>) => void
   readonly events: Events
   readonly figures: Figures
@@ -36,17 +36,17 @@ export interface ReloaderOptions<Request> {
 interface Due<Request> {
   request: Partial<Request>
   readonly result: Promise<ReloadResult>
-  /** Whether somebody waits for the outcome; then it waits for no silence any more. */
+  /** Whether somebody waits for the outcome; then the reload does not wait for silence. */
   isAwaited: boolean
   readonly hurry: () => void
 }
 
 /**
- * Runs reloads one at a time. Requests that arrive while one runs become one more after it, however many
- * they are: what they ask for was not on disk yet when the first one read it.
+ * Runs reloads one at a time. Requests that arrive while one runs become one more after it, however many there
+ * are: what they ask for was not on disk yet when the running one read it.
  *
- * Signals say nothing but that something has changed, and nobody waits for what comes of them. So of a storm
- * of them the first one is served at once, and all the others together when it is over.
+ * A signal says only that something has changed, and nobody waits for its outcome. So the first signal of a
+ * storm is served at once, and all the others together when it is over.
  */
 export class Reloader<Request extends object> {
   readonly #options: ReloaderOptions<Request>
@@ -64,23 +64,23 @@ export class Reloader<Request extends object> {
     return this.#last
   }
 
-  /** Whether a signal has asked for a reload after the one that runs, and nobody waits for what comes of it. */
+  /** Whether a reload for which nobody waits, requested by a signal, is due after the running one. */
   get isOwed(): boolean {
     return this.#next !== undefined && !this.#next.isAwaited
   }
 
-  /** A reload that another process began has come to its good end in this one. */
+  /** A reload that another process began has succeeded in this one. */
   conclude(beganAtMs: number): void {
     this.#last = resultOf(Date.now() - beganAtMs, null)
     this.#options.figures.reloaded('done')
   }
 
   /**
-   * Asks for a reload; resolves with the outcome of the one that serves this request, and never rejects.
-   * Of requests that become one, the last to name something has its way.
+   * Requests a reload; resolves with the outcome of the one that serves this request, and never rejects. When
+   * requests become one, the last one to set something wins.
    */
   request(request: Partial<Request>, cause: string): Promise<ReloadResult> {
-    // Looked at first: between two reloads, the next one is due and none is running.
+    // Checked first: between two reloads, the next one is due and none is running.
     if (this.#next !== undefined) {
       this.#next.request = { ...this.#next.request, ...request }
       this.#next.isAwaited = true
@@ -91,7 +91,7 @@ export class Reloader<Request extends object> {
     return this.#plan(request, cause, true)
   }
 
-  /** A signal asks for a reload. */
+  /** A signal requests a reload. */
   signal(cause: string): void {
     const sinceMs = performance.now() - this.#signalledMs
     this.#signalledMs = performance.now()
@@ -114,14 +114,14 @@ export class Reloader<Request extends object> {
     return result
   }
 
-  /** Resolves when no signal has come for a while. */
+  /** Resolves when no signal has arrived for a while. */
   async #silence(): Promise<void> {
     const untilMs = performance.now() + stormMs
     for (;;) {
       const nowMs = performance.now()
       const leftMs = Math.min(this.#signalledMs + quietMs, untilMs) - nowMs
       if (leftMs <= 0) return
-      // Nobody waits for it when the service ends.
+      // The timer must not keep the process alive when the service ends.
       await new Promise<void>((resolve) => setTimeout(resolve, Math.ceil(leftMs)).unref())
     }
   }
@@ -161,7 +161,7 @@ export class Reloader<Request extends object> {
 
   #record(cause: string, step: ReloadStep, { reason, durationMs }: ReloadResult): void {
     const { events, figures } = this.#options
-    // That a successor serves is for that one to say, and to count.
+    // A successor reports and counts its own success.
     if (reason === null && step === 'successor') return
     figures.reloaded(reason === null ? 'done' : 'failed')
     if (reason === null) events.record('reload-done', { cause, durationMs })
@@ -169,7 +169,7 @@ export class Reloader<Request extends object> {
   }
 }
 
-/** Nothing is wrong then: another process is the service, or it ends. */
+/** Not failures: another process is the service, or it ends. */
 const givenUp: ReadonlySet<string> = new Set(['HANDED_OVER', 'STOPPING'])
 
 function cut(message: string): string {

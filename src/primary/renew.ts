@@ -3,10 +3,10 @@ import type { Generation } from './generation.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * Puts a fresh worker in the place of one of a generation's: ready first, then the old one retires after
- * what it has in hand. Resolves when the fresh one serves.
+ * Replaces a worker of a generation with a fresh one: that one becomes ready first, then the old one retires
+ * after its active connection. Resolves when the fresh one serves.
  *
- * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot get ready: the old one serves on.
+ * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot become ready: the old one keeps serving.
  */
 export async function renew(
   crew: Crew,

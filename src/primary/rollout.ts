@@ -6,9 +6,9 @@ import { renew } from './renew.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * The change from one generation of workers to the next, in batches. The first new worker comes up alone, as
- * a canary. When a batch is ready it serves, and as many old workers retire; the next batch begins when their
- * processes have ended, so that there are never more than the number of workers and one batch.
+ * The change from one generation of workers to the next, in batches. The first new worker comes up alone, as a
+ * canary. When a batch is ready it serves, and as many old workers retire; the next batch begins when their
+ * processes have ended, so that the processes never exceed the number of workers plus one batch.
  *
  * A failure anywhere gives the places back: see `#undo`.
  */
@@ -18,7 +18,7 @@ export class Rollout {
   readonly #next: Generation
   /** How many workers the old generation had. */
   readonly #had: number
-  /** New workers that are ready, but not serving yet, each with its process then. */
+  /** New workers that are ready but not serving yet, each with the PID that it had when it became ready. */
   readonly #waiting = new Map<WorkerSlot, number | undefined>()
 
   constructor(crew: Crew, old: Generation, next: Generation) {
@@ -70,22 +70,22 @@ export class Rollout {
     }
     this.#waiting.clear()
     const kept = oldWorkersKept(slots.length, config.workers, this.#had)
-    // From the front, as the new ones come: those of a number take over from each other.
+    // From the front, as the new ones are added: workers of the same number replace each other.
     const leaving = this.#old.slots.splice(0, this.#old.slots.length - kept)
     for (const slot of leaving) this.#crew.retire(slot, 'replaced by a newer generation')
     return leaving
   }
 
   /**
-   * Gives the old generation its places back. Those that have retired by now are started again, one by one,
-   * and until each is ready, the new worker that took over from it goes on: the failure must not cost
-   * capacity, least of all when the code on disk is what is broken and the old workers cannot start either.
+   * Gives the old generation its places back. Workers that have retired by now are started again, one by one,
+   * and until each is ready, the new worker that replaced it keeps serving: the failure must not cost
+   * capacity, least of all when the code on disk is broken and the old workers cannot start either.
    *
-   * @returns the failure, as it is to be told
+   * @returns the failure, as it is to be reported
    */
   async #undo(failure: unknown): Promise<unknown> {
     for (const slot of this.#waiting.keys()) this.#crew.retire(slot, 'its generation failed')
-    // Old and new go on together for as long as the service has something to serve.
+    // A service that ends keeps both old and new workers as long as it has something to serve.
     if (this.#crew.isClosed) return failure
     const standIns = this.#next.slots.splice(0, this.#had - this.#old.slots.length)
     for (const slot of this.#next.slots) this.#crew.retire(slot, 'its generation failed')
@@ -104,7 +104,7 @@ export class Rollout {
   }
 
   async #giveBack(slot: WorkerSlot): Promise<void> {
-    // It died meanwhile, and what was started in its place is an old one already.
+    // It has died since, and its replacement is an old one already.
     if (slot.generation === this.#old.number) return
     await renew(this.#crew, this.#old, slot, 'its generation failed')
     await this.#crew.gone([slot])

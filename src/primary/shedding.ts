@@ -1,11 +1,11 @@
 import type { Events } from '../telemetry/events.ts'
 
-/** Shedding is over when nobody has been turned away for so long, in milliseconds. */
+/** Shedding is over when no connection has been turned away for this long, in milliseconds. */
 const quietMs = 5_000
 
 /**
- * Makes two events of the many connections that a full queue turns away. A queue that is full has room after
- * each connection that is served, so it is not its length that says when that is over.
+ * Reports the many connections that a full queue turns away as two events. A full queue has room after each
+ * connection that is served, so its length does not show when shedding is over.
  */
 export class Shedding {
   readonly #events: Events
@@ -17,7 +17,7 @@ export class Shedding {
     this.#events = events
   }
 
-  /** The queue had no room for a connection; so many wait in it. */
+  /** The queue had no room for a connection; `queued` others wait in it. */
   shed(queued: number): void {
     this.#lastMs = performance.now()
     this.#shed += 1

@@ -10,9 +10,7 @@ type Handler = (action: SignalAction, signal: NodeJS.Signals) => void
 const early: Caught[] = []
 let handler: Handler | undefined
 
-/**
- * Installs every listener, before anything else is loaded; what arrives before `onSignal` is kept for it.
- */
+/** Installs every listener, before anything else is loaded; signals that arrive before `onSignal` are kept for it. */
 export function catchSignals(): void {
   for (const [signal, { action }] of Object.entries(signalTable) as [NodeJS.Signals, SignalRow][]) {
     process.on(signal, () => {
@@ -23,7 +21,7 @@ export function catchSignals(): void {
   }
 }
 
-/** Says who acts on signals from now on, and gives it what has arrived already. */
+/** Sets who acts on signals from now on, and delivers those that have arrived already. */
 export function onSignal(act: Handler): void {
   handler = act
   for (const { action, signal } of early.splice(0)) act(action, signal)

@@ -20,15 +20,15 @@ import type { Listeners } from './listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** How often it is looked for an address that this host does not have yet: nobody sees anything of that. */
+/** How often to look for an address that this host does not have yet: nobody notices that. */
 const lookPace: Pace = { baseMs: 100, capMs: 2_000 }
-/** How soon it is tried again to listen where that failed otherwise: until then the lease is left to other hosts. */
+/** How soon to listen again after any other failure: until then the lease is left to other hosts. */
 const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
-/** How often it is looked whether the last offer is claimed, and for how long; milliseconds. */
+/** How often to check whether the last offer is claimed, and for how long; milliseconds. */
 const lookEveryMs = 1
 const claimWithinMs = 100
 
-/** Waiting does not help against these: at the start, somebody is there to be told. */
+/** Failures that waiting does not cure: at the start, somebody is there to be told. */
 const refusals = new Set<string>(['LEASE_REFUSED', 'REDIS_REFUSED'])
 
 export interface TenureOptions {
@@ -37,33 +37,34 @@ export interface TenureOptions {
   readonly listeners: Listeners
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
-  /** The configuration that runs. */
+  /** The current configuration. */
   readonly config: () => Config
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd: number | undefined
   readonly events: Events
-  /** Told when this host begins to serve, each time. */
+  /** Called each time this host begins to serve. */
   readonly onServing: () => void
 }
 
 /**
- * When this host may serve, and what that changes: with the lease it listens and hands out; without it, it does not
- * listen, so that a load balancer or a client goes on to the next host. The workers stay, and finish what they have.
+ * When this host may serve, and what follows from it: with the lease, it listens and hands out connections;
+ * without it, it does not listen, so that a load balancer or a client goes on to the next host. The workers
+ * stay, and finish their active connections.
  */
 export class Tenure {
   readonly lease: Lease
   readonly #options: TenureOptions
-  /** How the start went: the host serves, or stands by. */
+  /** Settles when the start is decided: the host serves, or stands by. */
   readonly #begun = deferred<void>()
   #hasBegun = false
   /** A socket that a predecessor has passed on, until it is used. */
   #offered: BoundListener | undefined
-  /** A predecessor listens: what cannot listen in its place must not take it. */
+  /** A predecessor listens: a process that cannot listen in its place must not take over. */
   #succeedsListener = false
-  /** What keeps this host from listening where it may. */
+  /** What keeps this host from listening although it may. */
   #waiting: Waiting | null = null
   readonly #attempts = new Attempts()
-  /** Another process of this host has the lease to seek, until it takes it back. */
+  /** Another process of this host seeks the lease, until this one takes it back. */
   #isResting = false
   #hasEnded = false
 
@@ -81,10 +82,10 @@ export class Tenure {
   }
 
   /**
-   * Asks for leave to serve, or goes on with what a predecessor had. Resolves when this host serves, or knows that it
-   * has to stand by: for another host, or for an address that it does not have yet.
+   * Seeks the lease, or continues the one that a predecessor had. Resolves when this host serves, or knows
+   * that it must stand by: for another host, or for an address that it does not have yet.
    *
-   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` or `BOOT_FAILED` when it had leave and cannot listen;
+   * @throws HelloserverError `ADDRESS_TAKEN`, `BAD_CONFIG` or `BOOT_FAILED` when it had the lease and cannot listen;
    * `ADDRESS_ABSENT` only when a predecessor could
    */
   async begin(offer: Offer | undefined): Promise<void> {
@@ -96,37 +97,37 @@ export class Tenure {
     this.#hasBegun = true
   }
 
-  /** This process was paused, and goes on: whether it may still serve comes before anything else. */
+  /** This process was paused and continues: whether it may still serve comes before anything else. */
   check(): void {
     this.lease.check()
   }
 
-  /** Why this host does not listen although it may; null when it does, or may not. */
+  /** Why this host does not listen although it may; null when it listens, or may not. */
   get waiting(): Waiting | null {
     return this.#waiting
   }
 
-  /** What is waited for may have changed: tries at once. */
+  /** The reason for waiting may be gone: tries again at once. */
   lookAgain(): void {
     if (this.#waiting !== null) this.#attempts.hurry()
   }
 
-  /** What makes a process the service, at the moment at which another is to be. */
+  /** What makes a process the service, at the moment at which another one is to become it. */
   estate(lock: PidLock): Estate {
     const { machine, listeners } = this.#options
-    // While it changes hands nobody asks for it.
+    // During the hand-over, nobody seeks the lease.
     if (machine.state === 'standby') this.passOn()
     return { lock: lock.abstractHandle, listener: listeners.bound, hold: () => this.lease.hold }
   }
 
-  /** Another process of this host goes on with the lease. */
+  /** Another process of this host continues the lease. */
   passOn(): void {
     this.#isResting = true
     this.#attempts.stop()
     this.lease.rest()
   }
 
-  /** It did not: this one does. */
+  /** The other process did not: this one continues it. */
   takeBack(): void {
     this.#isResting = false
     if (this.#options.machine.state !== 'standby') return
@@ -134,7 +135,7 @@ export class Tenure {
     else this.#tryAgain(lookPace)
   }
 
-  /** The service ends: nothing is begun any more. */
+  /** The service ends: nothing new is begun. */
   end(): void {
     this.#hasEnded = true
     this.#attempts.stop()
@@ -142,20 +143,20 @@ export class Tenure {
   }
 
   /**
-   * Nothing is handed out any more: another host may serve while this one finishes what it has in hand. Good to call
-   * twice; resolves when Redis knows.
+   * No more connections are handed out, so another host may serve while this one finishes its active ones. May
+   * be called twice; resolves when Redis knows.
    */
   async release(): Promise<void> {
     const { pool, config } = this.#options
     const { grant } = this.lease
-    // What is in hand is finished now, not lost.
+    // Connections in hand are finished now, not lost.
     if (grant !== null && config().lease.onLoss === 'abort')
       pool.tellLease({ grant, abortAtMs: null })
     if (grant !== null) await this.#claimed()
     await this.lease.release()
   }
 
-  /** A worker that dies before its claim gives the connection back, for another worker of this host. */
+  /** A worker that dies before its claim returns the connection, for another worker of this host. */
   async #claimed(): Promise<void> {
     const untilMs = performance.now() + claimWithinMs
     while (this.#options.pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
@@ -182,7 +183,7 @@ export class Tenure {
     const isCurrent = () => machine.state === 'binding' && this.#holds(grant)
     try {
       await this.#listen()
-      // It was lost, or the service was told to stop, while a name was looked up.
+      // The lease was lost, or the service was told to stop, while a name was looked up.
       if (!isCurrent()) {
         listeners.close()
         return
@@ -196,7 +197,7 @@ export class Tenure {
     } catch (error) {
       if (!isCurrent()) return
       const isAbsent = codeOf(error) === 'ADDRESS_ABSENT'
-      // At the start, somebody is there to be told what waiting does not help against.
+      // At the start, somebody is there to be told of a failure that waiting does not cure.
       const mayWait = this.#hasBegun || (isAbsent && !this.#succeedsListener)
       if (mayWait) await this.#stepBack(messageOf(error), isAbsent ? lookPace : bindPace)
       else this.#begun.reject(error as Error)
@@ -226,7 +227,7 @@ export class Tenure {
     )
   }
 
-  /** Without the lease nobody is to connect, so that the address is only looked for. */
+  /** Without the lease no client may connect, so this only looks for the address. */
   async #isPresent(signal: AbortSignal): Promise<boolean> {
     const { host, port } = this.#options.config()
     let address: string | undefined
@@ -236,7 +237,7 @@ export class Tenure {
       return true
     } catch (error) {
       const failure = listenFailure(error, { host, port }, address)
-      // What else there is against it, listening will say.
+      // Any other obstacle will show when the host listens.
       if (failure.code !== 'ADDRESS_ABSENT') return true
       if (!signal.aborted) this.#wait(failure.message)
       return false
@@ -256,7 +257,7 @@ export class Tenure {
     else if (offered?.host === host && [offered.port, offered.boundPort].includes(port)) {
       await listeners.adopt(offered.handle, config())
     } else {
-      // The configuration of a successor may have another address by now.
+      // The configuration of a successor may name another address.
       await listeners.listen(config())
       offered?.handle.close()
     }
@@ -271,7 +272,7 @@ export class Tenure {
     this.#begun.resolve()
   }
 
-  /** Redis may be back in a moment; settings that the fleet does not have are for a person to change. */
+  /** Redis may be back in a moment; settings that differ from the fleet's need a person to change them. */
   #endure(failure: HelloserverError): void {
     const { machine, events } = this.#options
     const { message: reason } = failure
@@ -280,7 +281,7 @@ export class Tenure {
     else this.#standBy(reason)
   }
 
-  /** Who was accepted while it was in doubt has a turn now. */
+  /** Connections that were accepted while the lease was in doubt have their turn now. */
   #extend(deadlineMs: number): void {
     const { pool, dispatcher, config } = this.#options
     const { grant } = this.lease
@@ -292,7 +293,7 @@ export class Tenure {
 
   #standDown(cause: string): void {
     const { machine, listeners, dispatcher, pool, config, events } = this.#options
-    // Nobody may be handed out, so nobody is to wait here.
+    // No connection may be handed out, so none may wait here.
     listeners.close()
     const shed = dispatcher.abandon('shed')
     events.record('lease-lost', { reason: cause, shed })

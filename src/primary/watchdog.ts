@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { peerOf } from './pending-connection.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
-/** What the watchdog sees of a worker; times are monotonic, in milliseconds. */
+/** What the watchdog knows about a worker; times are monotonic, in milliseconds. */
 export interface Watched {
   readonly state: SlotState
   readonly lastSeenMs: number
@@ -13,7 +13,7 @@ export interface Watched {
   readonly inHand: unknown
 }
 
-/** How long a worker may take for what; all in milliseconds. */
+/** How long a worker may take for each kind of work; all in milliseconds. */
 export interface Patience {
   readonly hungAfterMs: number
   readonly readyTimeoutMs: number
@@ -50,8 +50,8 @@ export function verdict(worker: Watched, patience: Patience, nowMs: number): str
 }
 
 /**
- * Whether this process itself was paused since the last look: stopped by a signal, or kept from running.
- * The workers' silence then says nothing about them.
+ * Whether this process itself was paused since the last look: stopped by a signal, or kept from running. The
+ * workers' silence then proves nothing.
  *
  * @returns how long the pause was, in milliseconds; 0 for none
  */
@@ -63,7 +63,7 @@ export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number
 /** How often the watchdog looks while no worker has a shorter heartbeat, in milliseconds. */
 const idleLookMs = 1_000
 
-/** A worker is held to what it was told itself, which a reload does not change. */
+/** A worker is judged by the configuration that it was given itself, which a reload does not change. */
 function patienceOf({ watchdog, reload, connection }: Config): Patience {
   return {
     hungAfterMs: watchdog.hungAfterMs,
@@ -73,7 +73,7 @@ function patienceOf({ watchdog, reload, connection }: Config): Patience {
   }
 }
 
-/** Looks after every worker once a heartbeat, and kills those that cannot go on. */
+/** Checks every worker once a heartbeat, and kills those that cannot continue. */
 export class Watchdog {
   readonly #workers: () => Iterable<WorkerSlot>
   readonly #kill: (slot: WorkerSlot, cause: string) => void
@@ -91,7 +91,7 @@ export class Watchdog {
     this.#log = log
   }
 
-  /** Watches from now on. */
+  /** Starts watching. */
   start(): void {
     if (this.#timer !== undefined) return
     const intervalMs = this.#heartbeatMs()
@@ -108,14 +108,14 @@ export class Watchdog {
     this.#timer = undefined
   }
 
-  /** Starts every worker's clock again. */
+  /** Restarts every worker's clocks. */
   forgive(): void {
     const nowMs = performance.now()
     this.#lastLookMs = nowMs
     for (const slot of this.#workers()) slot.excuse(nowMs)
   }
 
-  /** The shortest heartbeat that a worker of any generation was told to have. */
+  /** The shortest heartbeat that a worker of any generation was given. */
   #heartbeatMs(): number {
     let shortestMs = idleLookMs
     for (const { config } of this.#workers()) {
@@ -136,7 +136,7 @@ export class Watchdog {
       this.forgive()
       return
     }
-    // Heartbeats may have arrived and not been read yet: read first, judge after.
+    // Heartbeats may have arrived without being read yet: read first, judge after.
     setImmediate(() => this.#judge())
   }
 

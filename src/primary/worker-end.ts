@@ -8,16 +8,16 @@ export interface WorkerEnd {
   readonly signal: NodeJS.Signals | null
   /** Why there was no process at all; undefined when there was one. */
   readonly failure: HelloserverError | undefined
-  /** What the worker itself said went wrong, or why the primary killed it. */
+  /** What the worker itself reported, or why the primary killed it. */
   readonly reason: string | undefined
   readonly wasReady: boolean
-  /** The primary has killed it. */
+  /** Whether the primary killed it. */
   readonly wasKilled: boolean
-  /** The runtime said that it had no heap left. */
+  /** Whether the runtime reported that it had no heap left. */
   readonly hadNoHeap: boolean
-  /** Why it was taken out before it ended; undefined when it was not. */
+  /** Why it was taken out of service before it ended; undefined when it was not. */
   readonly unfit: string | undefined
-  /** How its last connection ended, when that could be told in no other way. */
+  /** How its last connection ended, when only the exit status could tell. */
   readonly lastStep: Step | undefined
   /** The id of the last connection that it claimed; 0 for none. */
   readonly claimed: number
@@ -34,7 +34,7 @@ export function describeEnd({ code, signal, failure, reason, unfit }: WorkerEnd)
   return `exited with status ${code}`
 }
 
-/** Why another worker takes its place, as it is counted. */
+/** The category under which its replacement is counted. */
 export function restartCause(end: WorkerEnd): RestartCause {
   if (end.hadNoHeap) return 'out-of-memory'
   if (!end.wasReady) return 'not-ready'

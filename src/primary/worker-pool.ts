@@ -10,17 +10,17 @@ import { Rollout } from './rollout.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
 /**
- * The workers that take connections: those of the current generation, and how they are exchanged for those
- * of the next, become more or fewer, or are renewed one by one.
+ * The workers that take connections: those of the current generation, and how they are replaced by those of
+ * the next, scaled, or renewed one by one.
  *
- * `boot`, `reload`, `scale` and `renew` change the same workers: one at a time, which the caller sees to.
+ * `boot`, `reload`, `scale` and `renew` change the same workers: the caller ensures that they run one at a time.
  */
 export class WorkerPool {
   readonly #crew: Crew
   #current: Generation | undefined
   #lastGeneration: number
 
-  /** @param lastGeneration - generations are numbered on from this one */
+  /** @param lastGeneration - generations are numbered from the next one on */
   constructor(options: CrewOptions, lastGeneration = 0) {
     this.#lastGeneration = lastGeneration
     this.#crew = new Crew(options)
@@ -31,7 +31,7 @@ export class WorkerPool {
     return this.#current
   }
 
-  /** The number of the last generation that was brought up, or tried to be. */
+  /** The number of the last generation that was brought up, successfully or not. */
   get lastGeneration(): number {
     return this.#lastGeneration
   }
@@ -41,7 +41,7 @@ export class WorkerPool {
     return this.#crew.slots
   }
 
-  /** Whether a worker of the current generation dies again and again. */
+  /** Whether a worker of the current generation is in a crash loop. */
   get isDegraded(): boolean {
     const loops = (slot: WorkerSlot) =>
       slot.failures >= policy.loopAfter && slot.readyForMs < policy.stableAfterMs
@@ -51,7 +51,7 @@ export class WorkerPool {
   /**
    * Brings up the first generation; it takes no connections before `open`.
    *
-   * @throws HelloserverError `BOOT_FAILED` with what a worker said, or how it died; none is left by then
+   * @throws HelloserverError `BOOT_FAILED` with what a worker reported, or how it died; none is left by then
    */
   async boot(config: Config): Promise<void> {
     const first = this.#generation(config)
@@ -67,8 +67,8 @@ export class WorkerPool {
   /**
    * Brings up a generation and lets it take over.
    *
-   * @param onCanaryReady - told when the first new worker is ready
-   * @throws HelloserverError `BOOT_FAILED`: the generation before it serves on, with as many workers
+   * @param onCanaryReady - called when the first new worker is ready
+   * @throws HelloserverError `BOOT_FAILED`: the previous generation keeps serving, with as many workers
    */
   async reload(config: Config, onCanaryReady: () => void): Promise<void> {
     const next = this.#generation(config)
@@ -79,7 +79,7 @@ export class WorkerPool {
   /**
    * Sets the number of workers of the current generation; resolves when the new ones are ready.
    *
-   * @throws HelloserverError `BOOT_FAILED` when one cannot get ready: the number stays what it was.
+   * @throws HelloserverError `BOOT_FAILED` when one cannot become ready: the number stays what it was.
    */
   async scale(workers: number): Promise<void> {
     const current = this.#mustHave()
@@ -92,20 +92,20 @@ export class WorkerPool {
   }
 
   /**
-   * Replaces a worker of the current generation by a fresh one, which is ready before the old one retires.
+   * Replaces a worker of the current generation with a fresh one, which is ready before the old one retires.
    *
-   * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot get ready: the old one serves on.
+   * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot become ready: the old one keeps serving.
    */
   async renew(slot: WorkerSlot, cause: string): Promise<void> {
     await renew(this.#crew, this.#mustHave(), slot, cause)
   }
 
-  /** Resolves when the process of a slot that was retired has ended. */
+  /** Resolves when the process of a retired slot has ended. */
   gone(slot: WorkerSlot): Promise<void> {
     return this.#crew.gone([slot])
   }
 
-  /** Tells every worker by what leave it serves what it is offered from now on. */
+  /** Tells every worker under which lease it serves the connections that it is offered from now on. */
   tellLease(lease: WorkerLease): void {
     this.#crew.tellLease(lease)
   }
@@ -115,27 +115,27 @@ export class WorkerPool {
     return this.slots.some((slot) => slot.inHand !== undefined && !slot.hasClaimed(slot.inHand))
   }
 
-  /** Has every worker, and those to come, log what is as severe as that. */
+  /** Sets the log level of all workers, present and future. */
   logAt(level: LogLevel): void {
     this.#crew.logAt(level)
   }
 
-  /** This process was paused: the workers' silence meanwhile says nothing about them. */
+  /** This process was paused: the workers' silence during the pause proves nothing. */
   forgive(): void {
     this.#crew.forgive()
   }
 
-  /** Gives up whatever change is under way: the service is stopping. Those who serve go on. */
+  /** The service is stopping: gives up any change that is under way. Workers that serve continue. */
   settle(): void {
     this.#crew.seal()
   }
 
-  /** Ends every worker after what it has in hand. Resolves when all are gone. */
+  /** Ends every worker after its active connection. Resolves when all are gone. */
   close(): Promise<void> {
     return this.#crew.close()
   }
 
-  /** Has every worker drop what it has in hand; what is still there after `graceMs` is killed. */
+  /** Has every worker drop its connection; kills those that are left after `graceMs`. */
   terminate(graceMs: number): Promise<void> {
     return this.#crew.terminate(graceMs)
   }

@@ -32,7 +32,7 @@ import { type PendingConnection, peerOf } from './pending-connection.ts'
 import { onProcessEnd } from './process-end.ts'
 import type { SlotListener } from './slot-listener.ts'
 
-/** A place for one worker process; the processes in it come and go. */
+/** A place for one worker process, which outlives the processes in it. */
 export class WorkerSlot {
   readonly number: number
   readonly #listener: SlotListener
@@ -51,7 +51,7 @@ export class WorkerSlot {
   #isTold = false
   #ending: NodeJS.Timeout | undefined
   #hadNoThread = false
-  /** What the worker was offered or has claimed. */
+  /** The connection that the worker was offered or has claimed. */
   inHand: PendingConnection | undefined
   inHandSinceMs = 0
   /** When the worker last gave a sign of life, and when its state last changed; monotonic milliseconds. */
@@ -92,12 +92,12 @@ export class WorkerSlot {
     return this.#boot?.config
   }
 
-  /** The generation of its process; a slot may be handed from one to another. */
+  /** The generation of its process; a slot may pass from one generation to another. */
   get generation(): number {
     return this.#generation
   }
 
-  /** What its process has behind it, for the recycling policy. */
+  /** How much its process has been used, for the recycling policy. */
   get wear(): Wear {
     const { readyForMs, rssBytes } = this
     return { served: this.served - this.#servedBefore, readyForMs, rssBytes, luck: this.#luck }
@@ -127,8 +127,8 @@ export class WorkerSlot {
   }
 
   /**
-   * Starts a process in this slot and tells it what to be; `runDir` is where its claim register is made.
-   * When that cannot be done, the slot ends as if its process had died, so that there is one way to deal with it.
+   * Starts a process in this slot and tells it what to run; its claim register is created in `runDir`. If that
+   * fails, the slot ends as if its process had died, so that both cases are handled in one way.
    */
   spawn(boot: WorkerBoot, runDir: string): void {
     this.#machine.apply('spawn')
@@ -160,7 +160,7 @@ export class WorkerSlot {
     sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
   }
 
-  /** Whether the worker has written down that it reads this connection, or has said so. */
+  /** Whether the worker has recorded that it reads this connection, or has reported it. */
   hasClaimed({ id }: PendingConnection): boolean {
     return this.#claimedId === id
   }
@@ -173,10 +173,10 @@ export class WorkerSlot {
   }
 
   /**
-   * Takes out a worker that cannot do its part: it is offered nothing more, and ends after what it has in hand, by
-   * force when it does not by itself.
+   * Takes out of service a worker that cannot do its job: it is offered nothing more, and ends after its
+   * active connection, by force if need be.
    *
-   * @returns whether that is news
+   * @returns whether this is the first reason
    */
   condemn(reason: string): boolean {
     const isNews = this.#fitness.condemn(reason)
@@ -186,29 +186,29 @@ export class WorkerSlot {
     return isNews
   }
 
-  /** Ends the process once it has nothing in hand. */
+  /** Ends the process once it has no connection in hand. */
   retire(cause: string): void {
     if (!this.#machine.accepts('retire')) return
     this.expectEnd(cause)
     this.#worker?.send({ kind: 'retire' }, ignore)
   }
 
-  /** It ends by itself, or may be ending: it is offered nothing more. */
+  /** The process ends by itself, or may be ending: it is offered nothing more. */
   expectEnd(cause: string): void {
     if (this.#machine.accepts('retire')) this.#machine.apply('retire', cause)
   }
 
-  /** Tells its process something; one that is not ready yet hears nothing. */
+  /** Sends a message to the process, unless it is not ready yet. */
   tell(message: ToWorker): void {
     if (this.#readyAtMs !== undefined) this.#worker?.send(message, ignore)
   }
 
-  /** Asks the process to drop what it has in hand and end. */
+  /** Asks the process to drop its connection and exit. */
   terminate(): void {
     this.#worker?.send({ kind: 'terminate' }, ignore)
   }
 
-  /** Ends the process now; `reason` is what the log and a failed start give. */
+  /** Kills the process now; `reason` is what the log and a failed start report. */
   kill(reason: string): void {
     if (!this.#machine.accepts('kill')) return
     this.#machine.apply('kill', reason)
@@ -216,7 +216,7 @@ export class WorkerSlot {
     this.#worker?.process.kill('SIGKILL')
   }
 
-  /** Starts the clocks that the watchdog looks at again. */
+  /** Restarts the clocks that the watchdog reads. */
   excuse(nowMs: number): void {
     this.lastSeenMs = nowMs
     this.movedAtMs = nowMs
@@ -251,7 +251,7 @@ export class WorkerSlot {
     this.#listen(worker)
   }
 
-  /** Ends a worker that is unfit and reads no connection, once its closing handshakes may be over. */
+  /** Kills a worker that is unfit and reads no connection, once its closing handshakes may be over. */
   #hasten(): void {
     const { reason } = this.#fitness
     if (reason === undefined || this.#isReading) return
@@ -262,7 +262,7 @@ export class WorkerSlot {
     }, graceMs)
   }
 
-  /** Whether it has claimed what it has in hand: only this worker can end that well. */
+  /** Whether it has claimed its connection in hand: then only this worker can end that well. */
   get #isReading(): boolean {
     return this.inHand !== undefined && this.hasClaimed(this.inHand)
   }
@@ -275,7 +275,7 @@ export class WorkerSlot {
     const output = this.#listener.openOutput({ number, generation, pid: child.pid })
     child.stdout?.on('data', output.stdout)
     child.stderr?.on('data', (chunk: Buffer) => {
-      // Said just before the runtime aborts itself, and read before the end of the process is heard of.
+      // The runtime prints this just before it aborts, and it is read before the end of the process is noticed.
       if (chunk.includes(noHeap)) this.#hadNoHeap = true
       if (chunk.includes(noThread)) this.#hadNoThread = true
       output.stderr(chunk)
@@ -294,7 +294,8 @@ export class WorkerSlot {
   #guardChannel(worker: Worker): void {
     try {
       this.#guard = new ChannelGuard(worker.process, {
-        // It may go on saying it and hear nothing: what it has not begun to read, others take at once.
+        // Such a worker may keep writing and never read: a connection that it has not claimed goes to others
+        // at once.
         onFault: (reason) =>
           this.#listener.onUnfit(
             this,
@@ -320,7 +321,10 @@ export class WorkerSlot {
     this.#progress = progress
   }
 
-  /** One of its ways to the primary has ended. That is so when a process ends, too: only one that lives on is unfit. */
+  /**
+   * One of the worker's channels to the primary has ended. That also happens when a process ends: only one
+   * that lives on is unfit.
+   */
   #outlives(worker: Worker, reason: string): void {
     if (this.#worker !== worker) return
     this.#listener.onLeaving(this, reason)
@@ -329,11 +333,11 @@ export class WorkerSlot {
     }, exitGraceMs).unref()
   }
 
-  /** Returns whether the worker's report is one that was to be expected. */
+  /** Returns whether the report was to be expected. */
   #reported(report: Progress): boolean {
     const { inHand } = this
     if (inHand === undefined || inHand.id >>> 0 !== report.id) {
-      // Settled already, by what the worker said in the meantime.
+      // Settled already, by another message of the worker.
       return this.#fitness.lastId >>> 0 === report.id
     }
     if (report.step === 'missing') this.#strike('it cannot take what it is offered')
@@ -342,7 +346,7 @@ export class WorkerSlot {
     return true
   }
 
-  /** What was offered has not arrived. */
+  /** The offered socket has not arrived. */
   #bounce(): void {
     const { inHand } = this
     if (inHand === undefined) return
@@ -353,7 +357,7 @@ export class WorkerSlot {
     if (this.#fitness.strike()) this.#listener.onUnfit(this, reason, 'retire')
   }
 
-  /** Compares what the worker sees with what is known here: its reports may have been lost. */
+  /** Compares the worker's view with what is known here: its reports may have been lost. */
   #compare({ inHand: held, last }: WorkerView): void {
     const connection = this.inHand
     if (connection === undefined || held === undefined) return
@@ -375,7 +379,10 @@ export class WorkerSlot {
     }
   }
 
-  /** Acts if a connection is still in hand when what was written before now is read: the pipe is read in the next turn. */
+  /**
+   * Acts if a connection is still in hand once everything written before now has been read: the pipe is read
+   * in the next turn.
+   */
   #afterReading(connection: PendingConnection, act: () => void): void {
     const look = () => {
       if (this.inHand === connection) act()
@@ -384,8 +391,8 @@ export class WorkerSlot {
   }
 
   /**
-   * The connection that its register or itself says it has claimed last. A register that has no number in it was
-   * overwritten by the app: the connection in hand may have been read, and is not to be served twice.
+   * The last connection that it has claimed, according to its register or itself. If the register has no number
+   * in it, the app has overwritten it: the connection in hand may have been read, and must not be served twice.
    */
   get #claimedId(): number {
     const { heldId } = this.#fitness
@@ -464,7 +471,7 @@ export class WorkerSlot {
     this.#listener.onEnd(this, end)
   }
 
-  /** Near the limit there may be a process, and no threads for its runtime: that is no fault of the code's. */
+  /** Near the limit there may be a process but no threads for its runtime: that is not the code's fault. */
   #threadFailure(): HelloserverError | undefined {
     if (!this.#hadNoThread || this.#readyAtMs !== undefined) return undefined
     return new HelloserverError(
@@ -476,16 +483,19 @@ export class WorkerSlot {
 
 /** The app has closed descriptor 3, or has disconnected. */
 const channelClosed = 'its channel to the primary is closed'
-/** A process that ends closes its pipes a moment before it is gone; in milliseconds. */
+/** How long a process may live on after its pipes have closed because it ends; in milliseconds. */
 const exitGraceMs = 250
-/** A worker that is unfit may take so much longer to end than its closing handshakes, in milliseconds. */
+/** How much longer than its closing handshakes an unfit worker may take to end, in milliseconds. */
 const endGraceMs = 1_000
 
-/** What the runtime says before it aborts itself because the system gives it no thread; pthread_create(3), uv_thread_create. */
+/**
+ * What the runtime prints before it aborts because the system gives it no thread; pthread_create(3),
+ * uv_thread_create.
+ */
 const noThread = 'thread_create'
 
-/** A line of V8's that has this in it is its last (v8::internal::V8::FatalProcessOutOfMemory). */
+/** Part of the last line that V8 prints (v8::internal::V8::FatalProcessOutOfMemory). */
 const noHeap = 'JavaScript heap out of memory'
 
-/** A failed send means a dying worker, whose end is heard of anyway, with what it had in hand. */
+/** A failed send means a dying worker; its end is noticed anyway, with its connection in hand. */
 const ignore = () => {}
