@@ -9,7 +9,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** What to keep, and where to report. */
+/** The files to keep, and the recipients of reports on them. */
 export interface KeptFilesOptions {
   readonly files: RunFiles
   readonly lock: () => PidLock

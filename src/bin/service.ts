@@ -231,7 +231,9 @@ export class Service {
     return result
   }
 
-  /** In the foreground, the parent waits for the end of this very process; a successor would have no parent. */
+  /**
+   * In the foreground, the parent waits for the end of this very process, and nobody would wait for a successor's.
+   */
   async #upgrade(cause: string, request: Partial<ReloadRequest>): Promise<ReloadResult> {
     if (this.#options.mode === 'foreground') {
       throw new HelloserverError(
@@ -258,7 +260,7 @@ export class Service {
   }
 
   /**
-   * Another process was the service: limits how long this one's active connections may still take, in milliseconds.
+   * Another process has been the service: limits how long active connections here may still take, in milliseconds.
    */
   #endWithin(withinMs: number): void {
     setTimeout(() => void this.end('terminate', 'the service ends'), withinMs).unref()

@@ -70,8 +70,8 @@ export async function succeed(name: string): Promise<number> {
         await service.openControl()
         return { listener: offered.listener, hold: await predecessor.hold() }
       }
-      // Everything after adopting the listening socket happens in the same turn: no connection is accepted
-      // before it is done.
+      // Everything from the adoption of the listening socket on happens in one turn: no connection is accepted
+      // before the end of it.
       const running = service.run(
         () => service.primary.start(takeOver),
         () => {

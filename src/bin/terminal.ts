@@ -4,7 +4,7 @@ import { codeOf } from '../errors.ts'
 
 /**
  * Whether a person at a terminal started this process: it has a controlling terminal, and one of its standard
- * streams is a terminal. None of them is when nohup(1) started it, and then it is to survive the terminal.
+ * streams is a terminal. Under nohup(1) none of them is, since the process is to survive its terminal.
  */
 const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor)) && isThere()
 

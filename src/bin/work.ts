@@ -1,4 +1,4 @@
-/** The worker process: its first message tells it what to run; then it handles one connection at a time. */
+/** The worker process: its first message brings its configuration; then it handles one connection at a time. */
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { messageOf } from '../errors.ts'
@@ -164,7 +164,7 @@ async function leave(cause: string): Promise<void> {
 
 /**
  * Repeats how the last connection ended, in case its report has not arrived. If the primary cannot be told,
- * the exit status that this resolves with tells it.
+ * resolves with the exit status that tells it; otherwise with 0.
  */
 async function lastWord(): Promise<number> {
   const isHeard = await new Promise<boolean>((resolve) =>

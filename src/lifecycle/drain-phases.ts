@@ -58,7 +58,7 @@ export const drainTransitions: Transitions<DrainPhase, DrainEvent> = {
   ended: {},
 }
 
-/** The event that a move of the drain is for the primary as a whole, where the primary's state has a move for it. */
+/** The event of the primary that follows from an event of the drain, where the primary's state has a move for it. */
 export const primaryEvents: Readonly<Partial<Record<DrainEvent, PrimaryEvent>>> = {
   announce: 'drain',
   close: 'drain',

@@ -21,7 +21,7 @@ interface WorkerDeath {
   readonly delayMs: number
 }
 
-/** A file by which others find the service, and which is not in its place. */
+/** A file by which the service is found, and which is not in its place. */
 interface LostFile {
   /** For example "control socket". */
   readonly file: string

@@ -1,9 +1,9 @@
 import type { Transitions } from './machine.ts'
 
 /**
- * What a host does about the lease.
+ * Whether a host seeks or holds the lease.
  *
- * - `idle`: nothing.
+ * - `idle`: neither.
  * - `seeking`: it tries repeatedly to acquire the lease.
  * - `held`: it holds the lease and renews it.
  */

@@ -26,9 +26,9 @@ const bytesPerMb = 1_048_576
 /**
  * Why a worker must be replaced, or undefined while it may continue.
  *
- * The number of connections varies, since workers that share a load evenly would all reach it together. Memory
- * counts only once the process has served a connection: memory that it needs to become ready, its replacement
- * needs too.
+ * The connection limit varies, since workers that share a load evenly would all reach the same limit together.
+ * Memory counts only once the process has served a connection: memory that it needs to become ready, its
+ * replacement needs too.
  */
 export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefined {
   const { served, readyForMs, rssBytes, luck } = wear

@@ -14,8 +14,8 @@ export function batchSize(ready: number, wanted: number, surge: Surge): number {
 
 /**
  * How many old workers keep serving beside `ready` new ones. As few as possible retire before the new
- * generation is complete, since they must be started again when a later batch fails: only as many as keep the
- * total at the larger of the two numbers.
+ * generation is complete, since retired ones must be started again when a later batch fails: only as many as
+ * keep the total at the larger of the two numbers.
  *
  * @param old - workers that the old generation had
  * @param wanted - workers that the new one is to have

@@ -1,4 +1,4 @@
-/** What a signal asks of the primary. */
+/** The action that a signal requests of the primary. */
 export type SignalAction =
   | 'reload'
   | 'upgrade'
@@ -8,7 +8,7 @@ export type SignalAction =
   | 'resume'
   | 'fatal'
 
-/** What a signal does in each kind of process that may receive it. */
+/** The effect of a signal in each kind of process that may receive it. */
 export interface SignalRow {
   /** In the primary. */
   readonly action: SignalAction | 'ignore'
@@ -18,8 +18,8 @@ export interface SignalRow {
    */
   readonly meantFor: 'service' | 'process'
   /**
-   * In a worker, which receives signals that are sent to the process group (a terminal's Ctrl-C, `kill -HUP
-   * -PGID`): a signal that the primary acts on or ignores must not end a worker.
+   * In a worker, which also receives signals to its process group (a terminal's Ctrl-C, `kill -HUP -PGID`): a
+   * signal that the primary acts on or ignores must not end a worker.
    */
   readonly inWorker: 'ignore' | 'default'
   /** In the bridge: `forward` passes it on to the primary. */

@@ -27,7 +27,7 @@ export class Accounts {
     gone: 0,
   }
 
-  /** Counts a connection that was just accepted, as queued. */
+  /** Counts a connection that was just accepted; it begins as queued. */
   open(): ConnectionState {
     this.#accepted += 1
     this.#in.queued += 1

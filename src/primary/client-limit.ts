@@ -18,7 +18,7 @@ export class ClientLimit {
 
   /** Counts a connection for its client; returns whether the client has more of them now than it may. */
   isExceededBy(connection: PendingConnection): boolean {
-    // Asking the system for the address has a cost, and without a limit nobody counts.
+    // Without a limit no count is needed, and asking the system for the address has a cost.
     if (this.#max === 0) return false
     const address = remoteOf(connection.handle)?.address ?? ''
     const count = (this.#open.get(address) ?? 0) + 1

@@ -310,8 +310,8 @@ function deathKind({ failure, unfit }: WorkerEnd, delayMs: number) {
 }
 
 /**
- * The failures in a row, this end included. A worker that ran well for a while starts the count anew; one that
- * exits in good order before that may do so again and again, so that too counts as a failure.
+ * The failures in a row, this end included. A worker that ran well for a while starts the count over; one that
+ * leaves in good order sooner may do so again and again, so that counts as a failure too.
  */
 function failuresAfter(failures: number, { code, unfit, readyForMs }: WorkerEnd): number {
   if (readyForMs < policy.stableAfterMs) return failures + 1

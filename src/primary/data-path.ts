@@ -19,7 +19,7 @@ import { WorkerPool } from './worker-pool.ts'
  */
 const probeEveryMs = 1_000
 
-/** What the path of a connection depends on. */
+/** The owner of a data path, which decides on hand-overs and is told of ends. */
 export interface DataPathListener {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean

@@ -22,7 +22,7 @@ import { Reloader, type ReloadStep } from './reloader.ts'
 import type { Turns } from './turns.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** What a reload applies; omitted parts stay as they are. */
+/** The changes that a reload applies; omitted ones stay as they are. */
 export interface ReloadRequest {
   /** Replaces the environment that the service was started with. */
   readonly environment: Environment
@@ -64,7 +64,7 @@ export interface DeployerOptions {
   readonly moveAdmin: (config: Config) => Promise<Move>
 }
 
-/** What runs (configuration, environment, build), and its replacement by what is on disk. */
+/** The configuration, environment and build that run, and their replacement by those on disk. */
 export class Deployer {
   readonly #options: DeployerOptions
   readonly #reloader: Reloader<ReloadRequest>
@@ -111,8 +111,8 @@ export class Deployer {
   }
 
   /**
-   * What an upgrade to another environment would have to change but cannot, in a sentence; null when there is
-   * nothing, or when the configuration is bad, which makes the upgrade fail.
+   * Why an upgrade cannot apply everything in `environment`, in a sentence; null when it can, or when the
+   * configuration is bad, which makes the upgrade fail.
    */
   restartObstacle(environment: Environment = this.#environment): string | null {
     const { name, listeners } = this.#options
@@ -128,7 +128,7 @@ export class Deployer {
     return restartOnlyChange(this.restartOnly, wanted) ?? listeners.conflictWith(config) ?? null
   }
 
-  /** Whether a reload for which nobody waits, requested by a signal, is due after the running one. */
+  /** Whether signals alone have requested another reload, which is due after the running one. */
   get isReloadOwed(): boolean {
     return this.#reloader.isOwed
   }
@@ -186,7 +186,7 @@ export class Deployer {
     mustRun('reload')
     const runs = this.restartOnly
     if (program !== undefined) {
-      // The successor reads the configuration, and finds what else cannot change.
+      // The successor reads the configuration, and finds any other setting that cannot change.
       refuseRestartOnly(runs, restartOnly(name, environment, this.#config))
       enter('fleet')
       const { readyTimeoutMs, ...foreseen } = this.#foresee(environment, program)
@@ -254,7 +254,7 @@ export class Deployer {
         readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
       }
     } catch {
-      // The successor reads the configuration itself, and reports what is wrong with it.
+      // The successor reads the configuration itself, and reports its errors.
       return { build: undefined, isReduction: false, readyTimeoutMs }
     }
   }

@@ -69,7 +69,7 @@ export class Dispatcher {
     this.#failures = new Failures(log)
   }
 
-  /** Sets whether connections record their client, which costs a question to the system for each. */
+  /** Sets whether connections record their client, which takes one question to the system for each. */
   notePeers(isWanted: boolean): void {
     this.#notesPeers = isWanted
   }

@@ -1,12 +1,12 @@
 /** A worker that fails this often in a row to take a connection, or to report on one, is taken out of service. */
 const maxStrikes = 3
 /**
- * How many heartbeats in a row may not know the offered connection, until the worker is taken out of service,
- * too: the first may have been under way.
+ * The same after this many heartbeats in a row that do not know the offered connection: the first may have
+ * been under way.
  */
 const maxBeats = 3
 
-/** Whether a worker can do its job, as its process shows it; its owner supplies times and reasons. */
+/** Tracks whether a worker can do its job; its owner supplies times and reasons. */
 export class Fitness {
   #strikes = 0
   #beats = 0

@@ -90,7 +90,7 @@ export class HandOver {
       }
     } catch (error) {
       await successor.kill()
-      // The successor is not at fault when it was killed because this service ends.
+      // A successor that was killed because this service ends is not at fault.
       throw this.#candidate === undefined ? stopping() : error
     } finally {
       this.#candidate = undefined
@@ -158,7 +158,7 @@ export class HandOver {
     void this.#reportsTo?.report(this.#tally())
   }
 
-  /** Passes on connections one by one, so that those that still wait here are looked after as usual. */
+  /** Passes on one connection at a time, so that those that still wait here are looked after as usual. */
   async #passOn(successor: Successor): Promise<void> {
     const { dispatcher, log } = this.#options
     for (;;) {

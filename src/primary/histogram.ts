@@ -9,7 +9,7 @@ const boundCount = 20
 const boundsMs = Array.from({ length: boundCount }, (_, at) => firstBoundMs * 2 ** at)
 const boundsSeconds: readonly number[] = boundsMs.map((ms) => ms / 1_000)
 
-/** Counts durations by length, at the cost of one increment for each, however long it is. */
+/** Counts durations in buckets: one increment for each, however long it is. */
 export class Histogram {
   readonly #counts = Array.from({ length: boundCount + 1 }, () => 0)
   #sumMs = 0

@@ -54,7 +54,7 @@ export class LinkedList<T extends Links<T>> {
 
   *[Symbol.iterator](): Generator<T> {
     for (let element = this.#head; element !== undefined; ) {
-      // The caller may remove the current element.
+      // The loop's body may remove the current element.
       const { next } = element
       yield element
       element = next

@@ -15,8 +15,7 @@ import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * Size of the kernel's own queue in front of ours, which empties fast, since Node accepts eagerly. Capped by
- * somaxconn.
+ * Size of the kernel's own queue in front of ours; it empties fast, since Node accepts eagerly. Capped by somaxconn.
  */
 const backlog = 4_096
 

@@ -11,7 +11,7 @@ import type { StopResult } from './drain.ts'
 import type { Move } from './listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 
-/** What a primary needs, and what it reports. */
+/** The parts of a primary that its process supplies, and the events that it reports. */
 export interface PrimaryOptions {
   readonly name: string
   readonly environment: Environment

@@ -34,7 +34,7 @@ export class Primary {
   readonly #drain: Drain
   readonly #handOver: HandOver
   readonly #tenure: Tenure
-  /** What runs, and its reloads. */
+  /** The code and configuration that run, and their reloads. */
   readonly deployer: Deployer
   readonly #recycler: Recycler
   readonly #startedMs = performance.now()
@@ -255,7 +255,7 @@ export class Primary {
   }
 
   async #bowOut(): Promise<StopResult> {
-    // The successor may listen elsewhere.
+    // The successor may listen elsewhere, so the clients that have connected here by now are accepted.
     await this.#path.listeners.finish()
     await this.#handOver.bowOut(this.#options.predecessorGone)
     this.#tenure.lease.close()

@@ -57,7 +57,7 @@ export class QueueRoom {
     this.#share(0)
   }
 
-  /** Must be called once a second: detects changes of the system's limit and of the number of workers. */
+  /** Must be called once a second: follows changes of the system's limit and of the number of workers. */
   look(): void {
     this.#share(0)
     this.#relieve()

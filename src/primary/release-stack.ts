@@ -5,7 +5,7 @@ export class ReleaseStack {
   readonly #releases: { readonly name: string; readonly release: () => void }[] = []
   readonly #onFailure: (name: string, message: string) => void
 
-  /** @param onFailure - called for a release that threw; the others go on */
+  /** @param onFailure - called for a release that threw; the others are still performed */
   constructor(onFailure: (name: string, message: string) => void) {
     this.#onFailure = onFailure
   }

@@ -64,7 +64,7 @@ export class Reloader<Request extends object> {
     return this.#last
   }
 
-  /** Whether a reload for which nobody waits, requested by a signal, is due after the running one. */
+  /** Whether signals alone have requested another reload, which is due after the running one. */
   get isOwed(): boolean {
     return this.#next !== undefined && !this.#next.isAwaited
   }
@@ -77,7 +77,7 @@ export class Reloader<Request extends object> {
 
   /**
    * Requests a reload; resolves with the outcome of the one that serves this request, and never rejects. When
-   * requests become one, the last one to set something wins.
+   * requests are merged, the last one to set a property wins.
    */
   request(request: Partial<Request>, cause: string): Promise<ReloadResult> {
     // Checked first: between two reloads, the next one is due and none is running.

@@ -3,7 +3,7 @@ import type { OutputSink, Printer } from '../telemetry/worker-output.ts'
 import type { WorkerEnd } from './worker-end.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
-/** What a slot reports to its crew. */
+/** Receives the reports of a slot. */
 export interface SlotListener {
   onReady(slot: WorkerSlot): void
   /** The process ends by itself, after its active connection. */

@@ -20,7 +20,7 @@ import type { Listeners } from './listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** How often to look for an address that this host does not have yet: nobody notices that. */
+/** How often to look for an address that this host does not have yet; nobody else notices. */
 const lookPace: Pace = { baseMs: 100, capMs: 2_000 }
 /** How soon to listen again after any other failure: until then the lease is left to other hosts. */
 const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
@@ -47,9 +47,9 @@ export interface TenureOptions {
 }
 
 /**
- * When this host may serve, and what follows from it: with the lease, it listens and hands out connections;
- * without it, it does not listen, so that a load balancer or a client goes on to the next host. The workers
- * stay, and finish their active connections.
+ * Decides when this host serves: with the lease, it listens and hands out connections; without it, it does not
+ * listen, so that a load balancer or a client goes on to the next host. The workers stay, and finish their
+ * active connections.
  */
 export class Tenure {
   readonly lease: Lease
@@ -61,7 +61,7 @@ export class Tenure {
   #offered: BoundListener | undefined
   /** A predecessor listens: a process that cannot listen in its place must not take over. */
   #succeedsListener = false
-  /** What keeps this host from listening although it may. */
+  /** The reason why this host does not listen although it may. */
   #waiting: Waiting | null = null
   readonly #attempts = new Attempts()
   /** Another process of this host seeks the lease, until this one takes it back. */
@@ -112,7 +112,7 @@ export class Tenure {
     if (this.#waiting !== null) this.#attempts.hurry()
   }
 
-  /** What makes a process the service, at the moment at which another one is to become it. */
+  /** Everything that makes a process the service, at the moment at which another one is to become it. */
   estate(lock: PidLock): Estate {
     const { machine, listeners } = this.#options
     // During the hand-over, nobody seeks the lease.
@@ -127,7 +127,7 @@ export class Tenure {
     this.lease.rest()
   }
 
-  /** The other process did not: this one continues it. */
+  /** The other process has failed to continue it, so this one does. */
   takeBack(): void {
     this.#isResting = false
     if (this.#options.machine.state !== 'standby') return
@@ -237,7 +237,7 @@ export class Tenure {
       return true
     } catch (error) {
       const failure = listenFailure(error, { host, port }, address)
-      // Any other obstacle will show when the host listens.
+      // Any other obstacle shows when the host listens.
       if (failure.code !== 'ADDRESS_ABSENT') return true
       if (!signal.aborted) this.#wait(failure.message)
       return false

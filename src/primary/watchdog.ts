@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { peerOf } from './pending-connection.ts'
 import type { WorkerSlot } from './worker-slot.ts'
 
-/** What the watchdog knows about a worker; times are monotonic, in milliseconds. */
+/** The properties of a worker that the watchdog judges; times are monotonic, in milliseconds. */
 export interface Watched {
   readonly state: SlotState
   readonly lastSeenMs: number

@@ -8,7 +8,7 @@ export interface WorkerEnd {
   readonly signal: NodeJS.Signals | null
   /** Why there was no process at all; undefined when there was one. */
   readonly failure: HelloserverError | undefined
-  /** What the worker itself reported, or why the primary killed it. */
+  /** The worker's own report of what went wrong, or the primary's reason for killing it. */
   readonly reason: string | undefined
   readonly wasReady: boolean
   /** Whether the primary killed it. */

@@ -160,7 +160,7 @@ export class WorkerSlot {
     sendHandle(this.#worker.process, connection.id, connection.handle, ignore)
   }
 
-  /** Whether the worker has recorded that it reads this connection, or has reported it. */
+  /** Whether the worker has recorded, or reported, that it reads this connection. */
   hasClaimed({ id }: PendingConnection): boolean {
     return this.#claimedId === id
   }
@@ -208,7 +208,7 @@ export class WorkerSlot {
     this.#worker?.send({ kind: 'terminate' }, ignore)
   }
 
-  /** Kills the process now; `reason` is what the log and a failed start report. */
+  /** Kills the process; `reason` is what the log and a failed start report. */
   kill(reason: string): void {
     if (!this.#machine.accepts('kill')) return
     this.#machine.apply('kill', reason)
@@ -275,7 +275,7 @@ export class WorkerSlot {
     const output = this.#listener.openOutput({ number, generation, pid: child.pid })
     child.stdout?.on('data', output.stdout)
     child.stderr?.on('data', (chunk: Buffer) => {
-      // The runtime prints this just before it aborts, and it is read before the end of the process is noticed.
+      // The runtime prints this just before it aborts; it is read before the end of the process is noticed.
       if (chunk.includes(noHeap)) this.#hadNoHeap = true
       if (chunk.includes(noThread)) this.#hadNoThread = true
       output.stderr(chunk)
@@ -333,7 +333,7 @@ export class WorkerSlot {
     }, exitGraceMs).unref()
   }
 
-  /** Returns whether the report was to be expected. */
+  /** Handles a report of the worker; returns whether it was to be expected. */
   #reported(report: Progress): boolean {
     const { inHand } = this
     if (inHand === undefined || inHand.id >>> 0 !== report.id) {
@@ -489,7 +489,7 @@ const exitGraceMs = 250
 const endGraceMs = 1_000
 
 /**
- * What the runtime prints before it aborts because the system gives it no thread; pthread_create(3),
+ * Printed by the runtime before it aborts because the system gives it no thread; pthread_create(3),
  * uv_thread_create.
  */
 const noThread = 'thread_create'

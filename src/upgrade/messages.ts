@@ -11,7 +11,7 @@ import type { ConnectionCounts, FigureTotals } from '../status.ts'
  */
 export const upgradeProtocol = 2
 
-/** What a predecessor has counted, and the events that it has recorded. */
+/** A predecessor's counts and figures, and the events that it has recorded. */
 export interface Tally {
   readonly counts: ConnectionCounts
   readonly figures: FigureTotals
@@ -68,5 +68,5 @@ export type FromSuccessor =
   | { readonly kind: 'adopted'; readonly id: number }
   /** A connection arrived without its socket, for example because no descriptor is left. */
   | { readonly kind: 'missing'; readonly id: number }
-  /** The service ends: how long the predecessor's active connections may take. */
+  /** The service ends; `withinMs` is how long the predecessor's active connections may take. */
   | { readonly kind: 'end'; readonly withinMs: number }

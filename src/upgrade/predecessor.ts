@@ -22,7 +22,7 @@ export interface PredecessorListener {
   onGone(): void
 }
 
-/** What this process takes over: the listening socket unless the service stands by, and the lease if it has one. */
+/** The listening socket that this process takes over unless the service stands by, and the lease if it has one. */
 export interface Offer {
   readonly listener: BoundListener | undefined
   readonly hold: Hold | null

@@ -23,7 +23,7 @@ import {
   upgradeProtocol,
 } from './messages.ts'
 
-/** The program to run as the successor, and its surroundings. */
+/** The successor's program and environment, and how it is started. */
 export interface SuccessorOptions {
   readonly files: RunFiles
   /** Descriptor of the locked lock file, if this process holds it. */
@@ -43,7 +43,7 @@ const patience = 2
 /** How long to wait for the end of a killed process, in milliseconds: one that waits for a disk ends later. */
 const killWithinMs = 2_000
 
-/** What the successor takes over when it is ready. */
+/** Everything that the successor takes over when it is ready. */
 export interface Estate {
   /** The lock of releases up to 0.1; undefined when a stranger has its name. */
   readonly lock: ListeningHandle | undefined
