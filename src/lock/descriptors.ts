@@ -9,12 +9,12 @@ export function hasExclusiveLock(pid: number, fd: string): boolean {
       readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'),
     )
   } catch {
-    // It was closed at this moment.
+    // It has just been closed.
     return false
   }
 }
 
-/** Every process of this user's; for root, every process. */
+/** All processes of this user; for root, all processes. */
 export function ownProcesses(): number[] {
   const uid = ownUid()
   return readdirSync('/proc')
@@ -32,17 +32,17 @@ export function descriptorsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`)
   } catch {
-    // It has ended, or is another user's.
+    // It has ended, or belongs to another user.
     return []
   }
 }
 
-/** What a descriptor of a process is open on. */
+/** The file that a descriptor of a process is open on. */
 export function linkOf(pid: number, fd: string): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`)
   } catch {
-    // It was closed at this moment.
+    // It has just been closed.
     return undefined
   }
 }
