@@ -27,7 +27,7 @@ export function uidOf(pid: number): number | undefined {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
 }
 
-/** In the order of their numbers: the lock is one of the first that a process opens. */
+/** The descriptors of a process; none when it cannot be examined. */
 export function descriptorsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`)
