@@ -1,9 +1,6 @@
 /** A connection that competes with others for a limited number of places. */
 export interface Member {
-  /**
-   * Since when nobody has waited for anything on it, by the monotonic clock in milliseconds; undefined while
-   * somebody does.
-   */
+  /** Since when nothing is pending on it, in monotonic milliseconds; undefined while something is. */
   readonly idleSinceMs: number | undefined
   /** Whether it has been of use. */
   readonly isKnown: boolean
@@ -33,10 +30,7 @@ export class Crowd<M extends Member> {
     return this.#members.size
   }
 
-  /**
-   * Admits a newcomer, and disconnects another member for it if need be; false when each has a better claim to
-   * its place.
-   */
+  /** Admits a newcomer, if need be in another member's place; false when each has a better claim to it. */
   admit(newcomer: M, nowMs = performance.now()): boolean {
     if (this.#members.size >= this.#max && !this.#makeRoom(nowMs)) return false
     this.#members.add(newcomer)

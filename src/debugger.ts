@@ -16,10 +16,7 @@ import { HelloserverError } from './errors.ts'
  */
 export const debuggerArguments = ['--inspect-port=0', '--inspect-publish-uid=stderr'] as const
 
-/**
- * How long to look for a debugger, in milliseconds: Node opens it some time after the signal, in a separate
- * thread.
- */
+/** How long to look for it, in milliseconds: Node opens it in a separate thread, some time after the signal. */
 const lookForMs = 15_000
 
 const inspector = process.features.inspector
@@ -58,7 +55,7 @@ export function refuseWaitingDebugger(): void {
   )
 }
 
-/** A warning for somebody who has asked for a debugger; undefined for everybody else. */
+/** A warning if a debugger was asked for; undefined otherwise. */
 export function debuggerWarning(): string | undefined {
   const url = inspector?.url()
   // The rest of the URL is what lets a debugger in.
@@ -67,10 +64,7 @@ export function debuggerWarning(): string | undefined {
     : `A debugger listens on ${new URL(url).host}, through which anybody on this host can run code as this user; leave --inspect out where that matters`
 }
 
-/**
- * Whether somebody wants to debug this process: by a flag, or by an editor that attaches to processes it
- * starts.
- */
+/** Whether this process is to be debugged: by a flag, or by an editor that attaches to what it starts. */
 function isDebugged(): boolean {
   return (
     nodeOptions().some((flag) => asksForDebugger.test(flag)) ||

@@ -5,7 +5,7 @@ export interface Deferred<T> {
   reject(reason: Error): void
 }
 
-/** Creates a promise that somebody else settles (Promise.withResolvers, which Node 20 does not have). */
+/** Creates a promise that is settled from outside (Promise.withResolvers, which Node 20 does not have). */
 export function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void
   let reject!: (reason: Error) => void

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { codeOf } from './errors.ts'
 
 /**
- * Whether a process is running. One that has ended but was not waited for is not: where the first process of a
+ * Whether a process is running. A zombie, which has ended but was not waited for, is not: where the first process of a
  * container does not reap orphans, as pm2-runtime does not, a daemon stays such a zombie.
  */
 export function isRunning(pid: number): boolean {

@@ -35,10 +35,7 @@ export function cannotSpawn(what: string, error: unknown): HelloserverError {
   return new HelloserverError('CANNOT_SPAWN', `Cannot start ${what}: ${reason}`, { cause: error })
 }
 
-/**
- * The limit of processes and threads, and the settings behind it: setrlimit(2), systemd.resource-control(5), a
- * container.
- */
+/** The settings of the limit of processes: setrlimit(2), systemd.resource-control(5), a container. */
 export const processLimitHint =
   'the limit of processes and threads is reached; raise "ulimit -u", TasksMax or pids.max'
 

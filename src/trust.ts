@@ -63,7 +63,7 @@ export function readOwned(what: string, path: string): string {
 /**
  * Refuses a directory that another user owns, may write to, or may replace.
  *
- * @param isNamed - whether somebody named it as this service's: root may then use another user's, too
+ * @param isNamed - whether it was named as this service's: root may then use another user's, too
  * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) unchanged
  */
 export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean): void {

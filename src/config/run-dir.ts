@@ -11,7 +11,7 @@ import { ambient, type Environment, variables } from './environment.ts'
 export interface RunFiles {
   readonly name: string
   readonly runDir: string
-  /** Whether somebody named the run directory for this service; otherwise it is the default. */
+  /** Whether the run directory was named for this service; otherwise it is the default. */
   readonly isNamed: boolean
   /** Locked by the primary; never removed. */
   readonly lockFile: string
@@ -51,7 +51,7 @@ export function runFiles(name: string, environment: Environment): RunFiles {
 }
 
 /**
- * Creates the run directory, for its owner only, and refuses one in which somebody else could plant files.
+ * Creates the run directory, for its owner only, and refuses one in which another user could plant files.
  *
  * @throws HelloserverError `BAD_CONFIG` when it cannot be created, or belongs to another user.
  */

@@ -14,10 +14,7 @@ import type { Supervisor, SupervisorSeat } from './supervisor-seat.ts'
 /** The largest request replaces the environment; the system allows one variable as much (MAX_ARG_STRLEN). */
 const maxRequestBytes = 131_072
 
-/**
- * Parameters are at most objects of objects; deeper nesting takes the parser much longer than its length
- * suggests.
- */
+/** Parameters are at most objects of objects; deep nesting takes the parser longer than its length suggests. */
 const maxDepth = 16
 
 /** How many requests may wait for their answers, and how many may come as one message (a batch). */

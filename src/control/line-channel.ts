@@ -68,10 +68,7 @@ export class LineChannel {
     })
   }
 
-  /**
-   * Since when no message from the peer has been in progress, by the monotonic clock in milliseconds; undefined
-   * while one is.
-   */
+  /** Since when no message from the peer is in progress, in monotonic milliseconds; undefined while one is. */
   get idleSinceMs(): number | undefined {
     return this.#inHand > 0 ? undefined : this.#lastMs
   }

@@ -1,9 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 
-/**
- * The share of the process's time that requests may take in the long run, and the burst that they may take
- * before that.
- */
+/** The share of the process's time that requests may take in the long run, and in a burst before that. */
 const share = 0.2
 const burstMs = 250
 

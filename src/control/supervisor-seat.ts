@@ -4,10 +4,7 @@ import type { Notifications } from './protocol.ts'
 /** A bridge as the primary sees it. */
 export interface Supervisor {
   readonly pid: number
-  /**
-   * The bridge's number among the supervisor's processes for this service. There should be one; its replacement
-   * has the same number.
-   */
+  /** Number of the supervisor's process for this service. There should be one; its replacement has the same. */
   readonly instance: number
   notify<Name extends keyof Notifications>(name: Name, params: Notifications[Name]): void
   /** Resolves when the bridge's connection is closed. */
@@ -22,10 +19,7 @@ export interface Taken {
   readonly restarting: boolean
 }
 
-/**
- * Called when the last bridge, of process `pid`, has been gone for a while; `isRestart`: it had left for a
- * restart.
- */
+/** Called when the last bridge has been gone for a while; `isRestart`: it had left for a restart. */
 export type Deserted = (last: { readonly pid: number | null; readonly isRestart: boolean }) => void
 
 /** How long a superseded bridge may take to finish its output, in milliseconds. */

@@ -1,8 +1,8 @@
 import { fstatSync, lstatSync } from 'node:fs'
 
 /**
- * Identifies the file at a path or a descriptor by its device and inode, which no other file has while somebody
- * has this one open. Links are not followed.
+ * Identifies the file at a path or a descriptor by its device and inode, which no other file has while this
+ * one is open. Links are not followed.
  *
  * @returns undefined for a path where nothing is, or where this user may not look
  */

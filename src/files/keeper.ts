@@ -89,7 +89,7 @@ export class Keeper {
     // Reported at the end, since the log may be among the restored files.
     const news: (() => void)[] = []
     for (const entry of this.#entries) {
-      // A file that was left in the meantime is for somebody else to restore or to remove.
+      // A file that was left in the meantime is for others to restore or to remove.
       if (!this.#entries.includes(entry)) continue
       const isHeld = await this.#hold(entry, nowMs, news)
       if (!isHeld && entry.kept.isGround) break

@@ -27,7 +27,7 @@ type Channelled = ChildProcess & {
 type Emit = (name: string | symbol, ...args: unknown[]) => boolean
 
 export interface GuardListener {
-  /** The worker sent what no worker sends; nothing more from it is heard. */
+  /** The worker sent something that no worker sends; its further messages are ignored. */
   onFault(reason: string): void
   /** A socket that was sent to the worker has not arrived, for example because it has no descriptor left. */
   onNotReceived(): void

@@ -42,7 +42,7 @@ export class ClaimRegister {
 
 let created = 0
 
-/** A new file that nobody else can find; in the temporary directory if the given one is gone or full. */
+/** A new file that no other process can find; in the temporary directory if the given one is gone or full. */
 function openUnnamed(directory: string): number {
   created += 1
   const name = `.claim-${process.pid}-${created}`

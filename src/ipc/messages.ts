@@ -50,7 +50,7 @@ export type FromWorker =
   | { readonly kind: 'boot-failed'; readonly reason: string }
   /**
    * The worker ends by itself, after its active connection, and must be offered nothing more. `unfit` is the
-   * reason why it can no longer do its part; without it, somebody has told it to end.
+   * reason why it can no longer do its part; without it, the worker was told to end.
    */
   | { readonly kind: 'leaving'; readonly unfit?: string }
   | ({ readonly kind: 'heartbeat'; readonly rssBytes: number } & WorkerView)

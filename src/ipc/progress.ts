@@ -30,7 +30,7 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number]
 
-/** How many bytes a client has sent and was sent; zeros unless the worker was told to count. */
+/** How many bytes a client has sent and received; zeros unless the worker was told to count. */
 export interface Traffic {
   readonly bytesIn: number
   readonly bytesOut: number

@@ -20,7 +20,7 @@ export class AbstractLock {
     this.#server = server.unref()
   }
 
-  /** Takes the lock; undefined when somebody else has the name. */
+  /** Takes the lock; undefined when the name is taken. */
   static async take(files: Pick<RunFiles, 'pidFile'>): Promise<AbstractLock | undefined> {
     const server = tellingServer()
     try {

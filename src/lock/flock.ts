@@ -10,7 +10,7 @@ const options = { exclusive: '-x', shared: '-s' } as const
 /** The file's descriptor in the helper process, after stdio. */
 const helperFd = 3
 
-/** The exit status of flock(1) when somebody else holds the lock. */
+/** The exit status of flock(1) when the lock is already held. */
 const conflict = 1
 
 /**

@@ -36,7 +36,7 @@ export function lockFilePid({ lockFile }: LockFiles): number | undefined {
   try {
     return pidIn(readOwned('lock file', lockFile))
   } catch {
-    // A file that is missing, or that somebody else put there, names no process.
+    // A file that is missing, or that another user put there, names no process.
     return undefined
   }
 }

@@ -125,7 +125,7 @@ export class PidLock {
   }
 
   /**
-   * Restores and relocks the run directory and the lock file if somebody has removed them; does nothing while
+   * Restores and relocks the run directory and the lock file if they were removed; does nothing while
    * they are in place. One call at a time.
    *
    * @returns whether anything was restored
@@ -191,7 +191,7 @@ async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> 
   try {
     // Any user that can read the file can lock it.
     fchmodSync(fd, 0o600)
-    // Somebody may have replaced the file after it was opened; then this lock excludes nobody.
+    // The file may have been replaced after it was opened; then this lock excludes nobody.
     if ((await flock(fd, 'exclusive')) && isAt(fd, lockFile)) return fd
   } catch (error) {
     closeSync(fd)

@@ -65,7 +65,7 @@ export async function reachPrimary(
       upgrading = pid
     } catch (error) {
       const code = codeOf(error)
-      // The successor listens there by now; after a primary that has ended, nobody does, or the next one.
+      // By now, the successor listens there; after a primary that has ended, the next one may.
       if (code === 'HANDED_OVER') continue
       if (code === 'HUNG_UP' && performance.now() < untilMs) continue
       if (code !== 'NOT_RUNNING') throw error
@@ -76,7 +76,7 @@ export async function reachPrimary(
   }
 }
 
-/** Launches a primary; undefined when somebody else is starting one at this moment. */
+/** Launches a primary; undefined when another process is starting one at this moment. */
 async function launched(
   files: RunFiles,
   environment: Environment,
