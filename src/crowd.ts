@@ -2,12 +2,12 @@
 export interface Member {
   /** Since when nothing is pending on it, in monotonic milliseconds; undefined while something is. */
   readonly idleSinceMs: number | undefined
-  /** Whether it has been of use. */
+  /** Whether it has ever been used. */
   readonly isKnown: boolean
   hangUp(): void
 }
 
-/** How long a connection that was of use keeps its place, in milliseconds: it may be about to ask for more. */
+/** How long a used connection keeps its place, in milliseconds: it may be about to ask for more. */
 const afterUseMs = 100
 
 /**

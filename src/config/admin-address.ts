@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { type Endpoint, parseEndpoint } from '../endpoint.ts'
 
-/** The page's address as far as `admin.http` does not say. */
+/** The page's address, unless `admin.http` says otherwise. */
 export const defaultHost = '127.0.0.1'
 const defaultPort = 30_154
 

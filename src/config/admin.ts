@@ -5,10 +5,7 @@ import { HelloserverError, messageOf } from '../errors.ts'
 import { addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
 
-/**
- * How many connections to the page may be open at a time: enough to slow a flood by late answers; more are
- * closed.
- */
+/** How many connections to the page may be open: enough to slow a flood by late answers; more are closed. */
 export const maxAdminConnections = 256
 
 const minTokenLength = 16

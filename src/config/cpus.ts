@@ -16,10 +16,7 @@ export function availableCpus(root = '/', processors = availableParallelism()): 
   return withinWorkers(Math.min(processors, Math.ceil(quota)))
 }
 
-/**
- * The smallest CPU quota of this process's control group and its ancestors, in processors; infinite without
- * one.
- */
+/** The smallest CPU quota of this process's control group and its ancestors, in processors; else infinite. */
 export function cpuQuota(root: string): number {
   const groups = readIn(root, '/proc/self/cgroup')
   const mounts = readIn(root, '/proc/self/mountinfo')

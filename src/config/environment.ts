@@ -43,10 +43,7 @@ export function serviceEnvironment(
   return picked
 }
 
-/**
- * Removes the URL of Redis, which may contain a password, from the environment: workers run other people's
- * code.
- */
+/** Removes the URL of Redis, which may have a password in it, from the environment: workers run foreign code. */
 export function hideRedisUrl(): void {
   delete process.env[variables.redisUrl]
 }

@@ -74,10 +74,7 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
   )
 }
 
-/**
- * Refuses a page that cannot work, such as one without its token or on the service's port, before anything
- * changes.
- */
+/** Refuses a page without its token, or on the service's port, before anything is changed. */
 function refusePage(
   { admin, port }: Pick<ConfigFile, 'admin' | 'port'>,
   directory: string,

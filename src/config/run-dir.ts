@@ -59,7 +59,7 @@ export function makeRunDir(files: RunFiles): void {
   const { runDir } = files
   try {
     makeFolder(runDir)
-    // First, since a file cannot be searched either, and that would be reported instead.
+    // First, since a file here also lacks search permission, which would be reported instead.
     opendirSync(runDir).closeSync()
     accessSync(runDir, constants.W_OK | constants.X_OK)
   } catch (error) {

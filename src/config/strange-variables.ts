@@ -32,10 +32,7 @@ function nearest(name: string, known: readonly string[]): string {
   return known[distances.indexOf(Math.min(...distances))] ?? ''
 }
 
-/**
- * How many characters must be inserted, deleted or replaced to turn one text into the other (Levenshtein
- * distance).
- */
+/** How many insertions, deletions or replacements turn one text into the other (Levenshtein distance). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, at) => at)
   for (const [at, character] of Array.from(one).entries()) {

@@ -47,10 +47,7 @@ export function pidIn(text: string): number | undefined {
   return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
 }
 
-/**
- * Whether a process, which may see other mounts, has the same directory at the path of the service's run
- * directory.
- */
+/** Whether a process, which may see other mounts, has the same directory at the run directory's path. */
 export function sharesRunDir(pid: number, { runDir }: Pick<RunFiles, 'runDir'>): boolean {
   try {
     if (readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt')) return true
@@ -80,10 +77,7 @@ function lockFileOf({ runDir, lockFile }: LockFiles): LockFile {
   }
 }
 
-/**
- * Returns a test for processes that hold the lock: this release's on the lock file, or that of releases up to
- * 0.1.
- */
+/** Returns a test for holders of the lock: this release's on the lock file, or that of releases up to 0.1. */
 function lockTest(files: LockFiles): (pid: number) => boolean {
   const lockFile = lockFileOf(files)
   const inode = abstractLockInode(files)

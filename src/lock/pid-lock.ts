@@ -19,10 +19,7 @@ import { AbstractLock } from './abstract-lock.ts'
 import { flock } from './flock.ts'
 import { holderOf, holdsLockFileAt, lockFilePid } from './holder.ts'
 
-/**
- * The descriptor of the lock file in a successor: every child of a process gets another stdin, so none inherits
- * the lock by accident.
- */
+/** The lock file's descriptor in a successor: other children get another stdin, so none inherits it by accident. */
 export const inheritedLockFd = 0
 
 /**

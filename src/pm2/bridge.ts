@@ -27,10 +27,7 @@ import { stopInPm2 } from './stop-in-pm2.ts'
 const progressEveryMs = 5_000
 /** How often a superseded bridge asks pm2 whether it is being replaced, in milliseconds. */
 const askAgainMs = 5_000
-/**
- * Ctrl-C reaches a bridge and its pm2 at once; this is how long pm2 may take to begin ending the bridge, in
- * milliseconds.
- */
+/** Ctrl-C reaches a bridge and its pm2 at once; pm2 begins to end the bridge within this many milliseconds. */
 const sameKeyMs = 300
 
 /** Starts showing the log, once; resolves when all of it has been shown. */
@@ -61,7 +58,7 @@ export class Bridge {
   readonly #environment: Environment = ownEnvironment()
   readonly #end = deferred<End>()
   #ended: End | undefined
-  /** Aborted when there is nothing left to show and no service to follow. */
+  /** Aborted when there is nothing left to show, and no service to follow. */
   readonly #over = new AbortController()
   /** Resolves when pm2 wants this process to go. */
   readonly #dismissed = deferred<void>()
@@ -239,10 +236,7 @@ export class Bridge {
     return differenceOf(attached, this.#environment, this.#log)
   }
 
-  /**
-   * Tells the primary that the next bridge comes to replace it. If it cannot be replaced, stops the service
-   * first.
-   */
+  /** Tells the primary that the next bridge will replace it; if that is impossible, stops the service first. */
   async #leaveForRestart(
     files: RunFiles,
     link: ServiceLink,
@@ -356,10 +350,7 @@ export class Bridge {
     this.#dismissed.resolve()
   }
 
-  /**
-   * Makes up for a message that came while pm2 was still loading this program: it is lost, and pm2 would wait
-   * long.
-   */
+  /** Handles a dismissal that came, and was lost, while pm2 was loading this program: pm2 would wait long. */
   async #catchUp(): Promise<void> {
     const record = await this.#record()
     if (record?.pid !== process.pid || record.status !== 'stopping') return

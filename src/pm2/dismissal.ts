@@ -21,10 +21,7 @@ export interface Origin {
   readonly restartDelayMs: number | undefined
 }
 
-/**
- * A restart notes its time and sends the message in the same turn; the message arrives within this many
- * milliseconds.
- */
+/** A restart notes its time and sends the message in the same turn; the message takes up to this long, in ms. */
 const freshMs = 300
 
 /**

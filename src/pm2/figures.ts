@@ -44,7 +44,7 @@ function stateOf({ state, generation, lease }: Status): string {
   return holder === null ? state : `by ${cut(shortHost(holder), rowLength - `${now}by `.length)}`
 }
 
-/** A host's own name, without its domain and without the suffix that distinguishes several on one machine. */
+/** A host's own name, without its domain and without the suffix that distinguishes hosts on one machine. */
 function shortHost(holder: string): string {
   const [host = ''] = holder.replaceAll(/[{}]/g, '').split(':/')
   return /^[\d.:]+$/.test(host) ? host : (host.split('.')[0] ?? host)

@@ -118,10 +118,7 @@ async function ask(
   }
 }
 
-/**
- * Loads modules from the very pm2 that runs this process, whatever its release; takes 15 ms, so only when
- * needed.
- */
+/** Loads the modules of the very pm2 that runs this process, of any release, when first needed (15 ms). */
 function pm2Modules(): Pm2Modules {
   const container = process.argv[1] ?? ''
   if (!basename(container).startsWith('ProcessContainer')) {

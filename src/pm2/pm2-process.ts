@@ -12,10 +12,7 @@ import type { Pm2Event, Pm2Events } from './pm2-events.ts'
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
 
-/**
- * One process too many; ended on purpose; to be fixed by a person first. The same list as in the shipped
- * ecosystem file.
- */
+/** One process too many; ended on purpose; needs a person to fix it. As in the shipped ecosystem file. */
 const finalStatuses = [exitStatus.usage, exitStatus.notRunning, exitStatus.badConfig]
 
 /** This process as pm2 sees it: its settings, its messages, its output. */

@@ -2,10 +2,7 @@ import type { Results } from '../control/protocol.ts'
 import { exitStatus } from '../errors.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
-/**
- * How long a drain takes besides serving, in milliseconds: dropping the remaining connections, ending the
- * workers.
- */
+/** How long a drain takes besides serving, in milliseconds: it drops what is left and ends the workers. */
 const marginMs = 3_000
 
 /** How long the service may take for the steps that pm2 waits for. */
