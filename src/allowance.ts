@@ -1,6 +1,6 @@
 /**
- * A token bucket: so much at once, and so much a second. It starts full, and is asked for the time only when it seems
- * empty, so that what stays within it costs next to nothing.
+ * A token bucket with a burst and a rate per second. It starts full, and reads the clock only when it seems
+ * empty, so that use within the limits costs next to nothing.
  */
 export class Allowance {
   readonly #burst: number
@@ -17,7 +17,7 @@ export class Allowance {
     this.#filledAtMs = nowMs()
   }
 
-  /** Takes so much; false, and nothing is taken, when that is more than there is. */
+  /** Takes `amount`; if that is more than there is, takes nothing and returns false. */
   take(amount: number): boolean {
     if (amount > this.#left) this.#fill()
     if (amount > this.#left) return false
@@ -25,7 +25,7 @@ export class Allowance {
     return true
   }
 
-  /** Adds to what there is, up to the burst. */
+  /** Adds `amount`, up to the burst. */
   add(amount: number): void {
     this.#left = Math.min(this.#burst, this.#left + amount)
   }

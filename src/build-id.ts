@@ -12,10 +12,10 @@ export const version: string = (
 ).version
 
 /**
- * A digest of helloserver's own code on disk, without any app. Two copies of the same code have the same one, whatever
- * the files' dates say.
+ * A digest of helloserver's own code on disk, without any app. Two copies of the same code have the same
+ * digest, whatever the dates of their files.
  *
- * @param program - the primary's module in another copy of helloserver, which is meant instead of its own
+ * @param program - the primary's module in another copy of helloserver, which is digested instead of this one
  * @returns twelve hexadecimal digits
  */
 export function programId(program?: string): string {
@@ -24,14 +24,14 @@ export function programId(program?: string): string {
 
 let started: string | undefined
 
-/** The same, of the code that this process was started from: to be asked for before that on disk is exchanged. */
+/** The digest of the code that this process was started from; call it before the code on disk is exchanged. */
 export function ownProgramId(): string {
   started ??= programId()
   return started
 }
 
 /**
- * A digest of what workers run: helloserver's code, and that in the app's folder.
+ * A digest of the code that workers run: helloserver's, and that in the app's folder.
  *
  * @param appModule - the app's compiled module, an absolute path
  * @param program - the digest of helloserver's code
@@ -61,14 +61,14 @@ function shortened(hash: Hash): string {
   return hash.digest('hex').slice(0, 12)
 }
 
-/** Paths inside `folder`, sorted, so that the digest does not depend on the order that the disk has. */
+/** Paths inside `folder`, sorted, so that the digest does not depend on the disk's order. */
 function compiledFiles(folder: string): string[] {
   return filesIn(folder, '', new Set())
     .filter((file) => /\.[cm]?js$/.test(file))
     .toSorted()
 }
 
-/** Links are followed as the module loader does; `seen` ends one that leads back to where it is. */
+/** Follows links as the module loader does; `seen` ends the search at a link that leads back to where it is. */
 function filesIn(folder: string, inside: string, seen: Set<string>): string[] {
   const real = realpathSync(join(folder, inside))
   if (seen.has(real)) return []

@@ -1,18 +1,18 @@
-/** A connection among others that compete for a limited number of places. */
+/** A connection that competes with others for a limited number of places. */
 export interface Member {
-  /** Since when nobody waits for anything on it, by the monotonic clock in milliseconds; undefined while somebody does. */
+  /** Since when nothing is pending on it, in monotonic milliseconds; undefined while something is. */
   readonly idleSinceMs: number | undefined
-  /** Whether something has been done on it. */
+  /** Whether it has ever been used. */
   readonly isKnown: boolean
   hangUp(): void
 }
 
-/** One that was of use keeps its place for so long, since it may be about to ask for more; in milliseconds. */
+/** How long a used connection keeps its place, in milliseconds: it may be about to ask for more. */
 const afterUseMs = 100
 
 /**
- * The connections that are open to a server, a limited number. When all places are taken, a newcomer gets the place of
- * the one that has been idle for the longest, so that nobody is kept out by those who only sit there.
+ * The open connections of a server, limited in number. When all places are taken, a newcomer gets the place of
+ * the connection that has been idle the longest, so that idle connections keep nobody out.
  */
 export class Crowd<M extends Member> {
   readonly #max: number
@@ -30,7 +30,7 @@ export class Crowd<M extends Member> {
     return this.#members.size
   }
 
-  /** Takes a newcomer in, and hangs up on another for that if need be; false when each has a better claim to its place. */
+  /** Admits a newcomer, if need be in another member's place; false when each has a better claim to it. */
   admit(newcomer: M, nowMs = performance.now()): boolean {
     if (this.#members.size >= this.#max && !this.#makeRoom(nowMs)) return false
     this.#members.add(newcomer)
@@ -41,7 +41,7 @@ export class Crowd<M extends Member> {
     this.#members.delete(member)
   }
 
-  /** Hangs up on those that have been idle for longer than `maxIdleMs`; returns how many. */
+  /** Disconnects the members that have been idle for longer than `maxIdleMs`; returns how many. */
   dropIdle(maxIdleMs: number, nowMs = performance.now()): number {
     const idle = [...this.#members].filter(
       ({ idleSinceMs }) => idleSinceMs !== undefined && nowMs - idleSinceMs > maxIdleMs,

@@ -2,19 +2,21 @@ import { ambient } from './config/environment.ts'
 import { HelloserverError } from './errors.ts'
 
 /**
- * Until SIGUSR1 has a listener, Node opens its debugger on it, through which anybody on the host runs code as this
- * process. The listeners go in with the first line of each program; what follows is for the signals that come before.
+ * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it anybody on the host can
+ * run code as this process. The first line of each program installs the listeners; the code below deals with
+ * signals that arrive before.
  *
- * `--disable-sigusr1` is no way out: with it, Node 22 to 26 leave the signal blocked, so that no listener ever hears it.
+ * `--disable-sigusr1` is no alternative: with it, Node 22 to 26 leave the signal blocked, so that no listener
+ * ever receives it.
  */
 
 /**
- * The arguments of Node for every process that this one starts: a debugger that a signal opens finds a port, so that
- * the signal can be told from it, and its address, which has a secret in it, goes to standard error alone.
+ * Node's arguments for every process that this one starts: a debugger that a signal opens finds a port, which
+ * reveals the signal, and its address, which contains a secret, goes to standard error alone.
  */
 export const debuggerArguments = ['--inspect-port=0', '--inspect-publish-uid=stderr'] as const
 
-/** Node opens it some time after the signal, in a thread of its own: so long it is looked for, in milliseconds. */
+/** How long to look for it, in milliseconds: Node opens it in a separate thread, some time after the signal. */
 const lookForMs = 15_000
 
 const inspector = process.features.inspector
@@ -22,8 +24,8 @@ const inspector = process.features.inspector
   : undefined
 
 /**
- * Closes the debugger if a signal opened it before SIGUSR1 had a listener, and has the listeners hear that signal now.
- * Call it when they are installed. A debugger that a person asked for stays.
+ * Closes the debugger if a signal opened it before SIGUSR1 had a listener, and passes that signal to the
+ * listeners now. Call it when they are installed. A debugger that a person asked for stays.
  */
 export function closeDebugger(): void {
   if (inspector === undefined || isDebugged()) return
@@ -39,7 +41,8 @@ function look(againMs: number): void {
 }
 
 /**
- * Refuses options of Node with which a process waits for a debugger: one that nobody watches would for ever.
+ * Refuses Node options that make a process wait for a debugger: a process that nobody watches would wait for
+ * ever.
  *
  * @throws HelloserverError `BAD_CONFIG`
  */
@@ -52,16 +55,16 @@ export function refuseWaitingDebugger(): void {
   )
 }
 
-/** What somebody should know who has asked for a debugger; undefined for everybody else. */
+/** A warning if a debugger was asked for; undefined otherwise. */
 export function debuggerWarning(): string | undefined {
   const url = inspector?.url()
-  // The rest of it is what lets a debugger in.
+  // The rest of the URL is what lets a debugger in.
   return url === undefined || !isDebugged()
     ? undefined
     : `A debugger listens on ${new URL(url).host}, through which anybody on this host can run code as this user; leave --inspect out where that matters`
 }
 
-/** Whether somebody wants to debug this process: by a flag, or through an editor that attaches to what it starts. */
+/** Whether this process is to be debugged: by a flag, or by an editor that attaches to what it starts. */
 function isDebugged(): boolean {
   return (
     nodeOptions().some((flag) => asksForDebugger.test(flag)) ||

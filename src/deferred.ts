@@ -1,11 +1,11 @@
-/** A promise and what settles it; the first call counts. */
+/** A promise and the functions that settle it; the first call counts. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
   reject(reason: Error): void
 }
 
-/** Makes a promise that somebody else settles (Promise.withResolvers, which Node 20 does not have). */
+/** Creates a promise that is settled from outside (Promise.withResolvers, which Node 20 does not have). */
 export function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void
   let reject!: (reason: Error) => void

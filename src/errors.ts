@@ -1,4 +1,4 @@
-/** What went wrong, as a stable name that callers may branch on. */
+/** The kind of an error, as a stable name that callers may branch on. */
 export type ErrorCode =
   | 'BAD_CONFIG'
   | 'BAD_USAGE'
@@ -45,12 +45,12 @@ export class HelloserverError extends Error {
   }
 }
 
-/** What is asked of a process that was the service; another one is to be asked. */
+/** The error of a process that is no longer the service; the caller should ask the new one. */
 export function handedOver(pid: number): HelloserverError {
   return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
 }
 
-/** What cannot be done any more, and is nobody's fault. */
+/** The error of a request that can no longer be performed, through nobody's fault. */
 export function stopping(): HelloserverError {
   return new HelloserverError('STOPPING', 'The service is stopping')
 }
@@ -93,12 +93,12 @@ export function exitStatusOf(error: unknown): number {
   return statusByCode[error.code] ?? exitStatus.failed
 }
 
-/** A longer message is cut: an app decides how long its errors are. Characters. */
+/** The length at which a message is cut, in characters: an app decides how long its errors are. */
 const maxMessageLength = 8_192
 
 /**
- * The message of whatever was thrown. Anything can be: null, a text of any length, an object whose properties throw, a
- * proxy that was revoked. This never throws itself.
+ * The message of any thrown value: null, a text of any length, an object whose properties throw, a revoked
+ * proxy. This never throws itself.
  */
 export function messageOf(error: unknown): string {
   const message = attempt(() => {
@@ -122,12 +122,12 @@ export function stackOf(error: unknown): string | undefined {
   return typeof stack === 'string' ? stack : undefined
 }
 
-/** A text of at most so many characters, and a sign where it was cut. */
+/** Cuts a text to `maxLength` characters, and marks where it was cut. */
 export function cutText(text: string, maxLength: number): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
 }
 
-/** What `read` returns; undefined when it throws, as any look at a foreign object can. */
+/** The result of `read`; undefined when it throws, as any access to a foreign object can. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read()

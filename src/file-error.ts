@@ -1,6 +1,6 @@
 import { codeOf, type ErrorCode, HelloserverError, messageOf } from './errors.ts'
 
-/** What is wrong with a file, and what to do about it, by the system's code (errno(3)). */
+/** The problem with a file, and its remedy, by the system's code (errno(3)). */
 const remedies: Readonly<Record<string, string>> = {
   EACCES: 'this user may not; give it the right, or run as the owner',
   EPERM: 'this user may not; give it the right, or run as the owner',
@@ -17,9 +17,9 @@ const remedies: Readonly<Record<string, string>> = {
 }
 
 /**
- * An error that names the file, which those of the system do not always.
+ * An error that names the file, as the system's errors do not always.
  *
- * @param action - what could not be done, such as `write the PID file`
+ * @param action - the action that failed, such as `write the PID file`
  */
 export function fileError(
   code: ErrorCode,
@@ -33,7 +33,7 @@ export function fileError(
   return new HelloserverError(code, `Cannot ${action} ${path}: ${why}`, { cause: error })
 }
 
-/** Does something with a file. @throws HelloserverError `BOOT_FAILED`, naming it */
+/** Performs an action on a file. @throws HelloserverError `BOOT_FAILED`, naming the file */
 export function withFile<T>(action: string, path: string, act: () => T): T {
   try {
     return act()

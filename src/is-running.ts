@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { codeOf } from './errors.ts'
 
 /**
- * Whether a process runs. One that has ended but that nobody has waited for is not running: where the first
- * process of a container does not reap orphans, as pm2-runtime does not, a daemon stays such a zombie.
+ * Whether a process is running. A zombie, which has ended but was not waited for, is not: where the first process of a
+ * container does not reap orphans, as pm2-runtime does not, a daemon stays such a zombie.
  */
 export function isRunning(pid: number): boolean {
-  // To kill(2), these are groups of processes; pm2 lists 0 for a process that has ended.
+  // kill(2) takes these for groups of processes; pm2 lists 0 for a process that has ended.
   if (pid <= 0) return false
   try {
     process.kill(pid, 0)
@@ -17,8 +17,8 @@ export function isRunning(pid: number): boolean {
 }
 
 /**
- * The state follows the name, which is in parentheses and may itself hold any (proc_pid_stat(5)). It is the
- * first thread's: while others are left, they hold the process's files.
+ * The state follows the name, which is in parentheses and may itself contain some (proc_pid_stat(5)). It is the
+ * first thread's: as long as other threads remain, they hold the process's files.
  */
 function isZombie(pid: number): boolean {
   try {
@@ -26,7 +26,7 @@ function isZombie(pid: number): boolean {
     if (stat[stat.lastIndexOf(')') + 2] !== 'Z') return false
     return readdirSync(`/proc/${pid}/task`).length === 1
   } catch {
-    // It ended at this moment, or /proc hides other people's processes; the next look tells.
+    // It has just ended, or /proc hides other users' processes; the next check tells.
     return false
   }
 }

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** A path without symbolic links, as far as it exists. */
+/** Resolves the symbolic links of a path, as far as it exists. */
 export function realPath(path: string): string {
   try {
     return realpathSync(path)

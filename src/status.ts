@@ -11,16 +11,16 @@ export interface WorkerStatus {
   readonly pid: number | null
   readonly state: SlotState
   readonly generation: number
-  /** Connections served in this place; a recycled worker's successor begins at 0. */
+  /** Connections served in this slot; a recycled worker's successor begins at 0. */
   readonly served: number
   readonly rssBytes: number
-  /** How long it has had the connection in hand, in milliseconds; null when it has none. */
+  /** How long it has handled its active connection, in milliseconds; null when it has none. */
   readonly busyMs: number | null
-  /** The client in hand, `address:port`. */
+  /** The active client, `address:port`. */
   readonly remote: string | null
 }
 
-/** Every accepted connection is in exactly one of the others, at any instant. */
+/** Every accepted connection is in exactly one of the other counts, at any instant. */
 export interface ConnectionCounts {
   readonly accepted: number
   readonly served: number
@@ -32,34 +32,35 @@ export interface ConnectionCounts {
   readonly active: number
 }
 
-/** Half, and all but a hundredth, took no longer than that; milliseconds. */
+/** The durations that half of all, and all but a hundredth, did not exceed; in milliseconds. */
 export interface Percentiles {
   readonly p50: number
   readonly p99: number
 }
 
-/** How fast the service is: over the last five seconds, the durations over the last thirty. */
+/** How fast the service is: the rate over the last five seconds, the durations over the last thirty. */
 export interface Rates {
-  /** Connections that workers have ended, in a second. */
+  /** Connections that workers have ended, per second. */
   readonly perSecond: number
-  /** From accepted to handed out; null when no worker has ended a connection lately. */
+  /** From acceptance to hand-over; null when no worker has ended a connection lately. */
   readonly waitMs: Percentiles | null
-  /** From handed out to ended. */
+  /** From hand-over to the end. */
   readonly handlingMs: Percentiles | null
 }
 
-/** How often something took how long. */
+/** A histogram of durations. */
 export interface HistogramTotals {
   /** The buckets' upper bounds, in seconds. */
   readonly buckets: readonly number[]
-  /** How many there were in each bucket and no other; at the end, those past the last bound. */
+  /** The number in each bucket alone; the last one counts durations past the last bound. */
   readonly counts: readonly number[]
   readonly sumSeconds: number
 }
 
 /**
  * Why a worker was replaced: it ended with a status other than 0 (`exit`) or by a signal, was told to end by
- * others (`left`), was killed since it hung, died before it was ready, had no heap left, could not do its part (`unfit`), or was recycled.
+ * others (`left`), was killed because it hung, died before it was ready, ran out of heap, could not do its part
+ * (`unfit`), or was recycled.
  */
 export type RestartCause =
   | 'exit'
@@ -71,9 +72,9 @@ export type RestartCause =
   | 'unfit'
   | 'recycled'
 
-/** Figures that only rise, from the service's start on. */
+/** Figures since the service's start, which only rise. */
 export interface FigureTotals {
-  /** Connections that workers have ended: from accepted to handed out, and from there to their end. */
+  /** Connections that workers have ended: from acceptance to hand-over, and from there to their end. */
   readonly wait: HistogramTotals
   readonly handling: HistogramTotals
   readonly restarts: Readonly<Record<RestartCause, number>>
@@ -90,15 +91,15 @@ export interface ReloadResult {
   readonly durationMs: number
 }
 
-/** The way to the service's end. */
+/** The progress of a drain. */
 export interface DrainStatus {
-  /** What began it: a signal, or a command. */
+  /** The signal or the command that began it. */
   readonly cause: string
   readonly phase: DrainPhase
-  /** Connections that wait for a worker, and that a worker has in hand. */
+  /** Connections that wait for a worker, and those that a worker handles. */
   readonly queued: number
   readonly inHand: number
-  /** How long it may still take, in milliseconds; then what is left is dropped. */
+  /** How long it may still take, in milliseconds; then the remaining connections are dropped. */
   readonly remainingMs: number
 }
 
@@ -110,13 +111,13 @@ export interface Waiting {
   readonly since: string
 }
 
-/** The object of `status --json`: part of the contract, scripts read it. */
+/** The object of `status --json`, which is part of the contract: scripts read it. */
 export interface Status {
   readonly name: string
   readonly version: string
-  /** Changes when the code does: a digest of the compiled program and the app. */
+  /** A digest of the compiled program and the app, which changes when the code does. */
   readonly build: string
-  /** `degraded` is serving while a worker dies again and again. */
+  /** `degraded`: serving while a worker dies again and again. */
   readonly state: PrimaryState | 'degraded'
   readonly pid: number
   /** Of the primary alone. */
@@ -129,16 +130,16 @@ export interface Status {
   readonly connections: ConnectionCounts
   readonly rates: Rates
   readonly lastReload: ReloadResult | null
-  /** Null while the service is not on its way to its end. */
+  /** Null while the service is not draining. */
   readonly drain: DrainStatus | null
-  /** Why the service does not listen although it may; null when it does, or may not. Absent before 1.0. */
+  /** Why the service does not listen although it may; null when it listens, or may not. Absent before 1.0. */
   readonly waiting?: Waiting | null
   /** The lease that hosts share through Redis; null for a service on its own. */
   readonly lease: LeaseStatus | null
-  /** How the service stands among the hosts that share a Redis; null for a service on its own. */
+  /** The service's standing among the hosts that share a Redis; null for a service on its own. */
   readonly fleet: FleetStatus | null
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
-  /** What happened to the service lately, newest last. */
+  /** Recent events of the service, newest last. */
   readonly events: readonly ServiceEvent[]
 }
 

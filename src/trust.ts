@@ -1,6 +1,7 @@
 /**
- * Trust in what lies on the disk. Every path of a service (run directory, socket, lock, PID file, log, …) is checked
- * by whoever opens it: another user must not have been able to put it there, to change it, or to point it elsewhere.
+ * Trust in files on disk. Every path of a service (run directory, socket, lock, PID file, log, …) is checked by
+ * the code that opens it: another user must not have been able to put it there, to change it, or to point it
+ * elsewhere.
  */
 import {
   closeSync,
@@ -19,21 +20,22 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
 /** The bits of a mode that let the group or others write. */
 const othersMayWrite = 0o022
-/** In a directory that everybody may write, such as /tmp, these two bits keep a name its owner's. */
+/** In a directory that everybody may write to, such as /tmp, the sticky bit reserves a name for its owner. */
 const everybodyMayWrite = 0o002
 const isSticky = 0o1000
 
-/** Not from os.userInfo(), which throws for a user without an entry in /etc/passwd, as containers have them. */
+/** Not from os.userInfo(), which throws for a user without an entry in /etc/passwd, as in containers. */
 export function ownUid(): number {
   return process.geteuid?.() ?? 0
 }
 
 /**
- * Opens a regular file of this user's, without following a link and without waiting for a FIFO's other end.
+ * Opens a regular file of this user, without following a link and without waiting for the other end of a FIFO.
  *
- * @param what - the file's part in the service, for the error: "lock file"
- * @param flags - as of open(2)
- * @throws HelloserverError `BAD_CONFIG` for a file that is not this user's alone to write; errors of open(2) as they are
+ * @param what - the file's role in the service, for the error: "lock file"
+ * @param flags - as for open(2)
+ * @throws HelloserverError `BAD_CONFIG` for a file that others than this user may write to; errors of open(2)
+ * unchanged
  */
 export function openOwned(what: string, path: string, flags: number): number {
   const fd = openUnfollowed(what, path, flags)
@@ -48,7 +50,7 @@ export function openOwned(what: string, path: string, flags: number): number {
   }
 }
 
-/** The text of a regular file of this user's. Throws as `openOwned` does. */
+/** The text of a regular file of this user. Throws as `openOwned` does. */
 export function readOwned(what: string, path: string): string {
   const fd = openOwned(what, path, O_RDONLY)
   try {
@@ -59,22 +61,22 @@ export function readOwned(what: string, path: string): string {
 }
 
 /**
- * Refuses a directory that another user owns, may write, or may put another one in the place of.
+ * Refuses a directory that another user owns, may write to, or may replace.
  *
- * @param isNamed - somebody named it as this service's: then root may use another user's, too
- * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) as they are
+ * @param isNamed - whether it was named as this service's: root may then use another user's, too
+ * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) unchanged
  */
 export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean): void {
   const found = lstatSync(path)
-  // Its own mode means nothing, and whoever may write beside it can turn it elsewhere.
+  // A link's own mode means nothing, and a user who may write beside it can point it elsewhere.
   if (found.isSymbolicLink()) throw untrusted(what, path, 'is a symbolic link')
   if (!found.isDirectory()) throw untrusted(what, path, 'is not a directory')
   const self = ownUid()
   if (found.uid !== self && !(self === 0 && isNamed)) {
     throw untrusted(what, path, `belongs to user ${found.uid}, not to ${self}`)
   }
-  // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one.
-  // And whoever shares the group could turn the control socket or the log into something else.
+  // Sticky world-writable directories such as /tmp protect files, not names: anyone could plant one. And
+  // members of the group could replace the control socket or the log.
   if ((found.mode & othersMayWrite) !== 0) throw untrusted(what, path, 'can be written by others')
   for (let above = dirname(realPath(path)); ; above = dirname(above)) {
     const { mode } = lstatSync(above)
@@ -86,19 +88,20 @@ export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean)
 }
 
 /**
- * Refuses a socket that another user may listen on, by itself and by its directory, before it is connected to.
+ * Refuses a socket that another user may listen on, by the socket itself and by its directory. Call it before
+ * connecting.
  *
- * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) as they are
+ * @throws HelloserverError `BAD_CONFIG`; errors of lstat(2) unchanged
  */
 export function mustBeOwnSocket(what: string, path: string): void {
   const found = lstatSync(path)
-  // Whether root may use another user's directory has been decided where it was named.
+  // Whether root may use another user's directory was decided where it was named.
   mustBeOwnDirectory(`directory of the ${what}`, dirname(path), true)
   if (!found.isSocket()) throw untrusted(what, path, 'is not a socket')
   mustBeOwned(what, path, found)
 }
 
-/** Refuses what another user owns or may write; for root, the directory's owner may, too. */
+/** Refuses a file that another user owns or may write to; for root, the directory's owner may own it, too. */
 function mustBeOwned(what: string, path: string, { uid, mode }: Stats): void {
   const self = ownUid()
   if (uid !== self && !(self === 0 && uid === lstatSync(dirname(path)).uid)) {

@@ -14,7 +14,7 @@ export class Wake {
     return this.#over.signal
   }
 
-  /** Resolves after `ms`, or when somebody wakes it; at once when somebody has since the last sleep. */
+  /** Resolves after `ms`, or when woken; at once if it was woken since the last sleep. */
   async sleep(ms: number): Promise<void> {
     if (!this.isOver && !this.#isDue) {
       await new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@ import { HelloserverError, messageOf, stackOf } from '../errors.ts'
  * Imports an app and checks its shape.
  *
  * @param path - the compiled module, an absolute path
- * @throws HelloserverError `APP_FAILED`, saying what went wrong and where
+ * @throws HelloserverError `APP_FAILED`, with the reason and its place in the code
  */
 export async function loadApp(path: string): Promise<App> {
   let module: { default?: unknown }
@@ -30,7 +30,7 @@ export async function loadApp(path: string): Promise<App> {
   return app as App
 }
 
-/** Wraps what an app threw, with the place in the code that it came from. */
+/** Wraps an app's error, with the place in the code that it came from. */
 export function appError(what: string, error: unknown): HelloserverError {
   return new HelloserverError('APP_FAILED', `${what}: ${messageOf(error)}${placeOf(error)}`, {
     cause: error,

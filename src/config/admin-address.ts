@@ -1,16 +1,19 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { type Endpoint, parseEndpoint } from '../endpoint.ts'
 
-/** Where the page is when `admin.http` says no more than `true`. */
+/** The page's address, unless `admin.http` says otherwise. */
 export const defaultHost = '127.0.0.1'
 const defaultPort = 30_154
 
-/** Whether a text of `admin.http` is `host:port`; an IPv6 address has brackets. */
+/** Whether a text of `admin.http` has the form `host:port`; an IPv6 address has brackets. */
 export function isAdminAddress(text: string): boolean {
   return (parseEndpoint(text)?.port ?? 0) > 0
 }
 
-/** @param http - as `admin.http` has it; undefined when the page is off */
+/**
+ * @param http - the value of `admin.http`
+ * @returns undefined when the page is off
+ */
 export function addressOf(http: boolean | number | string): Endpoint | undefined {
   if (http === false) return undefined
   if (http === true) return { host: defaultHost, port: defaultPort }
@@ -22,7 +25,7 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** Whether only programs of this host can reach what listens there. */
+/** Whether only programs on this host can reach a listener at `host`. */
 export function isLoopbackHost(host: string): boolean {
   if (isIP(host) === 0) return host === 'localhost'
   return loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')

@@ -5,32 +5,32 @@ import { HelloserverError, messageOf } from '../errors.ts'
 import { addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
 
-/** So many connections to the page at a time: enough to hold up a flood with late answers; those past it are closed. */
+/** How many connections to the page may be open: enough to slow a flood by late answers; more are closed. */
 export const maxAdminConnections = 256
 
 const minTokenLength = 16
 const maxTokenLength = 512
 
-/** Whether others than the owner of a file, and its group, may read it. */
+/** The mode bit that lets users outside a file's owner and group read it. */
 const othersMayRead = 0o004
 
-/** How the page is to be had. */
+/** How the page can be reached. */
 export interface AdminSettings {
   readonly address: Endpoint
-  /** Whether only programs of this host can reach it. */
+  /** Whether only programs on this host can reach it. */
   readonly isLoopback: boolean
-  /** Further names that it may be asked for by. */
+  /** Additional host names under which it may be requested. */
   readonly hosts: readonly string[]
-  /** What lets somebody act; and read, where others than this host can reach it. */
+  /** Required to act and, where other hosts can reach the page, to read. */
   readonly token: string | undefined
 }
 
 /**
- * The settings of the page, with its token out of its file; undefined when it is off. The token is not part of the
- * configuration, which workers are given.
+ * The settings of the page, with the token read from its file; undefined when the page is off. The token is not
+ * part of the configuration, which workers receive.
  *
- * @param directory - what the token's path is relative to
- * @throws HelloserverError `BAD_CONFIG` for a token that cannot be had, or a page that anybody could read
+ * @param directory - the base of the token's relative path
+ * @throws HelloserverError `BAD_CONFIG` for a token that cannot be used, or a page that anybody could read
  */
 export function adminSettings(
   { http, hosts, tokenFile }: ConfigFile['admin'],
@@ -62,7 +62,7 @@ function readToken(path: string): string {
     if (error instanceof HelloserverError) throw error
     throw refuse(`cannot be read: ${messageOf(error)}`, error)
   }
-  // What a header can carry.
+  // The characters that a header can carry.
   if (
     !/^[\x21-\x7e]+$/.test(token) ||
     token.length < minTokenLength ||

@@ -4,9 +4,10 @@ import { dirname, join, relative } from 'node:path'
 import { withinWorkers } from './worker-count.ts'
 
 /**
- * So many processes can run at a time here: the processors that this one may use (sched_setaffinity(2)), or fewer
- * where its control group has a quota of their time, as containers and systemd's CPUQuota have it. Part of a processor
- * counts as a whole one: with fewer workers, that part would never be used.
+ * How many processes can run at a time: one for each processor that this process may use
+ * (sched_setaffinity(2)), or fewer where its control group has a CPU quota, as containers and systemd's
+ * CPUQuota set it. Part of a processor counts as a whole one: with fewer workers, that part would never be
+ * used.
  *
  * @param root - where /proc and the control groups are
  */
@@ -15,11 +16,11 @@ export function availableCpus(root = '/', processors = availableParallelism()): 
   return withinWorkers(Math.min(processors, Math.ceil(quota)))
 }
 
-/** The smallest quota of this process's control group and those above it, in processors; infinite where there is none. */
+/** The smallest CPU quota of this process's control group and its ancestors, in processors; else infinite. */
 export function cpuQuota(root: string): number {
   const groups = readIn(root, '/proc/self/cgroup')
   const mounts = readIn(root, '/proc/self/mountinfo')
-  // Neither Linux nor anything that has control groups.
+  // Not Linux, or a system without control groups.
   if (groups === undefined || mounts === undefined) return Number.POSITIVE_INFINITY
   const quotas = mounts.split('\n').flatMap((line) => {
     const mount = mountIn(line)
@@ -30,12 +31,12 @@ export function cpuQuota(root: string): number {
   return Math.min(Number.POSITIVE_INFINITY, ...quotas)
 }
 
-/** A file system of control groups (proc_pid_mountinfo(5)). */
+/** A mounted file system of control groups (proc_pid_mountinfo(5)). */
 interface Mount {
-  /** The group that is its root, and where that is mounted. */
+  /** The control group at the mount's root, and the folder where it is mounted. */
   readonly group: string
   readonly folder: string
-  /** Version 2, which has one hierarchy for all controllers. */
+  /** Whether this is version 2, which has one hierarchy for all controllers. */
   readonly isUnified: boolean
 }
 
@@ -51,14 +52,14 @@ function mountIn(line: string): Mount | undefined {
     : undefined
 }
 
-/** Blanks and the like are in octal there. */
+/** Decodes blanks and the like, which mountinfo gives in octal. */
 function unescaped(path: string): string {
   return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
   )
 }
 
-/** This process's group (cgroups(7)): lines of hierarchy, controllers and path. */
+/** This process's group (cgroups(7)), from lines of hierarchy, controllers and path. */
 function groupOf(groups: string, isUnified: boolean): string {
   for (const line of groups.split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -68,11 +69,11 @@ function groupOf(groups: string, isUnified: boolean): string {
   return '/'
 }
 
-/** The group's folder and those above it, as far as they are mounted: in a container, these are its own. */
+/** The folders of the group and its ancestors, as far as they are mounted: in a container, its own ones. */
 function foldersOf({ group: root, folder: top }: Mount, group: string): string[] {
   const below = relative(root, group)
   const folders = [top]
-  // A group outside of what is mounted has its limits where nobody here can see them.
+  // A group outside the mount has its limits where this process cannot see them.
   if (below.startsWith('..')) return folders
   for (let folder = join(top, below); folder !== top; folder = dirname(folder)) folders.push(folder)
   return folders
@@ -86,7 +87,7 @@ function quotaIn(root: string, folder: string, isUnified: boolean): number {
         readIn(root, join(folder, 'cpu.cfs_period_us')),
       ]
   const processors = Number(quota) / Number(period)
-  // "max" and -1 are no limit, and a group without the controller has no such file.
+  // "max" and -1 mean no limit, and a group without the controller has no such file.
   return processors > 0 ? processors : Number.POSITIVE_INFINITY
 }
 
@@ -94,7 +95,7 @@ function readIn(root: string, path: string): string | undefined {
   try {
     return readFileSync(join(root, path), 'utf8')
   } catch {
-    // Not there, or not for this user: nothing is known of a limit then.
+    // The file is missing or unreadable, so no limit is known.
     return undefined
   }
 }

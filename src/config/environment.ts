@@ -16,19 +16,19 @@ export type Environment = Readonly<
   Partial<Record<(typeof variables)[keyof typeof variables], string>>
 >
 
-/** Those that name a path: a daemon runs in another directory than the person who set them. */
+/** The variables that name a path: a daemon does not run in the directory of the person who set them. */
 const paths = new Set<string>([variables.runDir, variables.config])
 
-/** The service's variables, as this process was given them; relative paths are made absolute. */
+/** The service's variables as given to this process; relative paths are made absolute. */
 export function ownEnvironment(): Environment {
   return serviceEnvironment(ambient)
 }
 
 /**
- * The service's variables, as a process is given them that runs in `folder`.
+ * The service's variables as given to a process that runs in `folder`.
  *
- * @param valueOf - what that process has for a variable
- * @param folder - this process's own when it is left out
+ * @param valueOf - returns that process's value of a variable
+ * @param folder - defaults to this process's own
  */
 export function serviceEnvironment(
   valueOf: (variable: string) => string | undefined,
@@ -43,18 +43,18 @@ export function serviceEnvironment(
   return picked
 }
 
-/** Takes the URL of Redis, which may have a password in it, out of the environment: workers run other people's code. */
+/** Removes the URL of Redis, which may have a password in it, from the environment: workers run foreign code. */
 export function hideRedisUrl(): void {
   delete process.env[variables.redisUrl]
 }
 
-/** What the process was told by others than helloserver: the XDG run directory, pm2, a service manager. */
+/** A variable set by others than helloserver: for the XDG run directory, or by pm2 or a service manager. */
 export function ambient(variable: string): string | undefined {
   const value = process.env[variable]
   return value === '' ? undefined : value
 }
 
-/** What a service manager leaves for the one process that it starts (sd_listen_fds(3), sd_notify(3)). */
+/** Variables that a service manager sets for the one process that it starts (sd_listen_fds(3), sd_notify(3)). */
 const serviceManagerVariables = [
   'LISTEN_FDS',
   'LISTEN_PID',
@@ -66,7 +66,7 @@ export type ServiceManager = Readonly<
   Partial<Record<(typeof serviceManagerVariables)[number], string>>
 >
 
-/** Takes it out of the environment, so that no child of this process takes it for its own. */
+/** Takes these variables out of the environment, so that no child of this process takes them for its own. */
 export function takeServiceManager(): ServiceManager {
   const taken: Record<string, string> = {}
   for (const variable of serviceManagerVariables) {
@@ -78,12 +78,12 @@ export function takeServiceManager(): ServiceManager {
 }
 
 /**
- * The environment for a detached child: what the person set, without what a supervisor or a parent Node
+ * The environment for a detached child: as the person set it, without what a supervisor or a parent Node.js
  * process left for its own child.
  *
- * pm2 pours its whole record of the app into the environment (`pm_id`, `status`, `unique_id`, …), all in
- * lower case; Node leaves `NODE_CHANNEL_FD` and `NODE_UNIQUE_ID`, which would make the child take itself
- * for somebody's worker.
+ * pm2 copies its whole record of the app into the environment (`pm_id`, `status`, `unique_id`, …), all in lower
+ * case; Node.js leaves `NODE_CHANNEL_FD` and `NODE_UNIQUE_ID`, which would make the child take itself for
+ * somebody's worker.
  */
 export function cleanEnvironment(own: Environment): Record<string, string> {
   const clean: Record<string, string> = {}
@@ -104,7 +104,7 @@ const leftovers = new Set<string>([
 
 function isLeftover(key: string): boolean {
   if (leftovers.has(key) || key.startsWith('PM2_') || key.startsWith('axm_')) return true
-  // Only a process under pm2 has `pm_id`; its record's keys are lower case, as few others are.
+  // Only a process under pm2 has `pm_id`; the keys of its record are in lower case, as few other variables are.
   return process.env['pm_id'] !== undefined && pm2RecordKey.test(key)
 }
 

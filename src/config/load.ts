@@ -12,11 +12,11 @@ import { overridable, overridesIn } from './overrides.ts'
 import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
-/** Everything that can be set, checked and frozen. */
+/** All settings, checked and frozen. */
 export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
   /** How many worker processes; "auto" is already a number here. */
   readonly workers: number
-  /** The file it came from, and what the app is resolved against. */
+  /** The configuration file, and the directory that the app is resolved against. */
   readonly path: string
   readonly directory: string
   /** The app's module, an absolute path. */
@@ -27,7 +27,7 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
  * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
  *
  * @param name - the service's name, which is also the app's folder unless the environment says otherwise
- * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and what is allowed.
+ * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and the allowed values.
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
@@ -37,7 +37,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
-    // What breaks two rules, such as an integer and a range, is the same problem twice.
+    // A value that breaks two rules, such as an integer and a range, is the same problem twice.
     const different = [...new Set(problems)].join('; ')
     throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${different}`)
   }
@@ -54,17 +54,17 @@ export function loadConfig(name: string, environment: Environment): Config {
   })
 }
 
-/** Which settings of a configuration that can be loaded come out of the environment, each in a sentence. */
+/** The settings of a loadable configuration that come from the environment, each in a sentence. */
 export function overridesOf({ path }: Pick<Config, 'path'>, environment: Environment): string[] {
   return overridesIn(readFile(path), environment, path)
 }
 
-/** A digest of a whole configuration: equal exactly when nothing that can be set differs. */
+/** A digest of a whole configuration: equal exactly when no setting differs. */
 export function configDigest(config: Config): string {
   return createHash('sha256').update(JSON.stringify(config)).digest('hex')
 }
 
-/** A service that was told to share its right to serve must not run as if it did. */
+/** Refuses to run a service unshared that is configured to share its right to serve. */
 function refuseUnshared({ lease }: ConfigFile, path: string): void {
   const { mode } = lease
   if (mode === undefined || mode === 'off') return
@@ -74,7 +74,7 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
   )
 }
 
-/** What the page cannot have, such as its token, or the service's port, is to be known before anything is changed. */
+/** Refuses a page without its token, or on the service's port, before anything is changed. */
 function refusePage(
   { admin, port }: Pick<ConfigFile, 'admin' | 'port'>,
   directory: string,
@@ -123,7 +123,7 @@ function readFile(path: string): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
-/** Numbers arrive as text in the environment; what is no number stays text, and is refused by the schema. */
+/** Numbers arrive as text in the environment; any other text stays as it is, for the schema to judge. */
 function overrides(environment: Environment): Record<string, unknown> {
   const given: Record<string, unknown> = {}
   for (const key of overridable) {

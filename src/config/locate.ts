@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HelloserverError } from '../errors.ts'
 
-/** The folder of the package that holds `path`: the nearest one upwards with a package.json. */
+/** The folder of the package that contains `path`: the nearest folder upwards with a package.json. */
 export function packageRootOf(path: string): string {
   let folder = path
   while (!existsSync(join(folder, 'package.json'))) {
@@ -14,22 +14,22 @@ export function packageRootOf(path: string): string {
   return folder
 }
 
-/** The folder that helloserver itself is installed in. */
+/** The folder in which helloserver itself is installed. */
 export const ownRoot = packageRootOf(dirname(fileURLToPath(import.meta.url)))
 
-/** The name that a service has unless it is told another. */
+/** A service's name unless it is given another. */
 export const defaultName = 'helloserver'
 
-/** Several services may run the same app under different names, so an unknown name runs the default app. */
+/** An unknown name runs the default app, since several services may run the same app under different names. */
 export function defaultConfigPath(name: string): string {
   const own = join(ownRoot, 'apps', name, 'config.json')
   return existsSync(own) ? own : join(ownRoot, 'apps', defaultName, 'config.json')
 }
 
 /**
- * The compiled app of an app folder: `app.js` beside the configuration, else where the build puts it.
+ * The compiled app of an app folder: `app.js` beside the configuration, or where the build puts it.
  *
- * @throws HelloserverError `BAD_CONFIG` when the folder has no app, or it is not built yet.
+ * @throws HelloserverError `BAD_CONFIG` when the folder has no app, or the app is not built yet.
  */
 export function appModuleIn(folder: string): string {
   const root = packageRootOf(folder)

@@ -1,13 +1,13 @@
 import { type Environment, variables } from './environment.ts'
 
-/** The settings that a variable overrides. */
+/** The settings that a variable can override. */
 export const overridable = ['host', 'port', 'workers', 'logLevel'] as const
 
 /**
- * Which settings come out of the environment although the file has something else, each in a sentence: variables are
- * easily forgotten, and those of the shell that once started a supervisor reach what it starts.
+ * The settings that come from the environment although the file differs, each in a sentence: variables are
+ * easily forgotten, and those of the shell that once started a supervisor reach everything that it starts.
  *
- * @param raw - the file, as it was read
+ * @param raw - the file as it was read
  * @param path - its name
  */
 export function overridesIn(

@@ -2,8 +2,8 @@ import { parseRedisUrl, type RedisTarget } from '../redis/target.ts'
 import { type Environment, variables } from './environment.ts'
 
 /**
- * The Redis that the hosts share; undefined for a service on one host. Kept apart from the configuration, which
- * workers are given and whose values are shown: it may have a password in it.
+ * The Redis that the hosts share; undefined for a service on one host. It is kept apart from the configuration,
+ * which workers receive and whose values are shown, since it may contain a password.
  *
  * @throws HelloserverError `BAD_CONFIG`
  */

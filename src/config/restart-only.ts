@@ -4,12 +4,12 @@ import { type Environment, variables } from './environment.ts'
 import type { Config } from './load.ts'
 import { runFiles } from './run-dir.ts'
 
-/** What cannot change under a running service, as text to compare. */
+/** Settings that cannot change while the service runs, as text to compare. */
 export type RestartOnly = Readonly<Record<string, string>>
 
 /**
- * The settings with which a service would be another one: its lock, its control socket and its log are in the run
- * directory, and the fleet knows it by the rest.
+ * The settings that identify a service: its lock, its control socket and its log are in the run directory, and
+ * the fleet knows it by the rest.
  */
 export function restartOnly(
   name: string,
@@ -30,7 +30,7 @@ export function restartOnly(
 }
 
 /**
- * Refuses settings with which a running service would be another one.
+ * Refuses to change the settings that identify a running service.
  *
  * @throws HelloserverError `RELOAD_FAILED`, naming the setting
  */
@@ -43,17 +43,17 @@ export function refuseRestartOnly(runs: RestartOnly, wanted: RestartOnly): void 
   )
 }
 
-/** The first setting that is to change and cannot, and from what to what; undefined when there is none. */
+/** The first forbidden change of a setting, with its old and new values; undefined when there is none. */
 export function restartOnlyChange(runs: RestartOnly, wanted: RestartOnly): string | undefined {
   for (const [key, value] of Object.entries(wanted)) {
-    // What another release does not know, it cannot have set.
+    // A running release that does not know a setting cannot have set it.
     if (runs[key] === value || runs[key] === undefined) continue
     return `${key} cannot change from ${runs[key]} to ${value}`
   }
   return undefined
 }
 
-/** The URL may have a password in it. */
+/** A digest, since the URL may contain a password. */
 function digest(url: string): string {
   return createHash('sha256').update(url).digest('hex').slice(0, 8)
 }

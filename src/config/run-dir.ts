@@ -7,11 +7,11 @@ import { holderOf } from '../lock/holder.ts'
 import { mustBeOwnDirectory, ownUid } from '../trust.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
-/** Where a service keeps what others find it by. */
+/** The files by which others find a service. */
 export interface RunFiles {
   readonly name: string
   readonly runDir: string
-  /** Somebody named the run directory for this service; else it is the default. */
+  /** Whether the run directory was named for this service; otherwise it is the default. */
   readonly isNamed: boolean
   /** Locked by the primary; never removed. */
   readonly lockFile: string
@@ -23,13 +23,13 @@ export interface RunFiles {
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-/** sun_path of unix(7), less its terminating zero and what a process number takes. */
+/** The size of sun_path in unix(7), less its terminating zero and the length of a PID. */
 const maxSocketPathBytes = 99
 
 /**
  * The files of the service called `name`. Creates nothing.
  *
- * @throws HelloserverError `BAD_CONFIG` for a name or a directory that cannot be used.
+ * @throws HelloserverError `BAD_CONFIG` for an unusable name or directory.
  */
 export function runFiles(name: string, environment: Environment): RunFiles {
   if (!namePattern.test(name)) {
@@ -51,19 +51,19 @@ export function runFiles(name: string, environment: Environment): RunFiles {
 }
 
 /**
- * Creates the run directory, for its owner only, and refuses one that somebody else could plant files in.
+ * Creates the run directory, for its owner only, and refuses one in which another user could plant files.
  *
- * @throws HelloserverError `BAD_CONFIG` when it cannot be made, or belongs to another user.
+ * @throws HelloserverError `BAD_CONFIG` when it cannot be created, or belongs to another user.
  */
 export function makeRunDir(files: RunFiles): void {
   const { runDir } = files
   try {
     makeFolder(runDir)
-    // First, since a file cannot be searched either, which would be said instead.
+    // First, since a file here also lacks search permission, which would be reported instead.
     opendirSync(runDir).closeSync()
     accessSync(runDir, constants.W_OK | constants.X_OK)
   } catch (error) {
-    // Whose it is says more than that it cannot be written.
+    // A foreign owner explains more than a missing permission.
     if (codeOf(error) === 'EACCES') checkRunDir(files)
     const { message } = fileError('BAD_CONFIG', 'use the run directory', runDir, error)
     throw new HelloserverError('BAD_CONFIG', `${message}; ${variables.runDir} names another one`, {
@@ -74,8 +74,8 @@ export function makeRunDir(files: RunFiles): void {
 }
 
 /**
- * Refuses a run directory that is another user's, or that others could plant files in: to be called by whoever uses
- * one, before it reads, writes or connects to anything there. One that does not exist holds no danger.
+ * Refuses a run directory that belongs to another user, or in which others could plant files. Call it before
+ * reading, writing or connecting to anything there. A missing directory is no danger.
  *
  * @throws HelloserverError `BAD_CONFIG`
  */
@@ -97,8 +97,8 @@ export function checkRunDir({ runDir, isNamed }: Pick<RunFiles, 'runDir' | 'isNa
 }
 
 /**
- * Makes a folder and those above it that are missing, one by one: Node's own recursive mkdir never returns
- * where the system says that the parent does not exist although it does, as in /proc.
+ * Creates a folder and its missing ancestors, one by one: Node's own recursive mkdir never returns where the
+ * system reports that the parent does not exist although it does, as in /proc.
  */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return
@@ -106,7 +106,7 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
-    // Another start was faster; whether what it made can be used, the caller looks.
+    // Another start was faster; the caller checks whether its folder can be used.
     if (codeOf(error) !== 'EEXIST') throw error
   }
 }
@@ -114,11 +114,11 @@ function makeFolder(folder: string): void {
 const systemRunDir = '/run/helloserver'
 
 /**
- * The run directory where none is named. It depends on the user alone, never on the environment: whoever asks, from a
- * boot unit, cron, SSH or `su`, must find the same service.
+ * The run directory when none is named. It depends on the user alone, never on the environment: commands from a
+ * boot unit, cron, SSH or `su` must find the same service.
  *
- * The directories under /run/user and `$XDG_RUNTIME_DIR` are only searched, for a service that lives there already
- * (releases up to 0.1 put it there): they come with a login and go with it.
+ * The directories under /run/user and `$XDG_RUNTIME_DIR` are only searched, for a service that already lives
+ * there (releases up to 0.1 put it there): they appear with a login and disappear with it.
  */
 function defaultRunDir(name: string): string {
   const uid = ownUid()
@@ -140,19 +140,19 @@ function defaultRunDir(name: string): string {
   return inhabited ?? fresh
 }
 
-/** Whether it is this user's to use: prepared by tmpfiles.d or a service manager, or, for root, still to be made. */
+/** Whether this user may use it: tmpfiles.d or a service manager has prepared it, or root can still create it. */
 function isSystemRunDirFor(uid: number): boolean {
   const found = lstatSync(systemRunDir, { throwIfNoEntry: false })
   if (found === undefined) return uid === 0 && isWritable('/run')
   return uid === 0 || (found.uid === uid && found.isDirectory() && isWritable(systemRunDir))
 }
 
-/** Whether a service of that name has been in a directory that is this user's own. */
+/** Whether a service of that name has used a directory that belongs to this user. */
 function hasTraces(runDir: string, name: string): boolean {
   try {
     mustBeOwnDirectory('run directory', runDir, false)
   } catch {
-    // Missing, or a stranger's: no service of this user's is there.
+    // Missing, or a stranger's: no service of this user is there.
     return false
   }
   const { lockFile, pidFile, socketFile } = filesIn(runDir, name)
@@ -177,7 +177,7 @@ function isWritable(directory: string): boolean {
     accessSync(directory, constants.W_OK | constants.X_OK)
     return true
   } catch {
-    // Missing and forbidden are the same answer here: not this one.
+    // Missing or forbidden: either way, this directory cannot be used.
     return false
   }
 }

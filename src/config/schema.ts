@@ -6,7 +6,7 @@ import { isAdminAddress } from './admin-address.ts'
 import { logLevels } from './log-levels.ts'
 import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
 
-/** An integer from `min` to `max`; the sentence names the range, since zod's own does not name both ends. */
+/** An integer from `min` to `max`; the error names the range, since zod's own does not name both ends. */
 function integer(min: number, max: number, fallback: number, description: string) {
   const allowed = `an integer from ${min} to ${max}`
   return z
@@ -29,7 +29,7 @@ function workerCount<Word extends string>(word: Word) {
     .union(
       [
         z.literal(word),
-        // Of a value that only the range refuses, zod reports this branch's error, not the union's.
+        // For a value that only the range refuses, zod reports this branch's error, not the union's.
         z.int().min(minWorkers, { error: allowed }).max(maxWorkers, { error: allowed }),
       ],
       { error: allowed },
@@ -41,7 +41,7 @@ const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp
 
 const hostAllowed = 'an address or host name, without a port'
 
-/** Where the page listens. */
+/** The address of the page. */
 const httpAddress = (() => {
   const allowed = 'false, true, a port from 1 to 65535, or "address:port"'
   return z.union(
@@ -160,7 +160,7 @@ export const configSchema = z.strictObject(
         },
         { error: sectionError },
       )
-      // A worker that is well must have been heard by then.
+      // A healthy worker must have been heard by then.
       .refine(({ heartbeatMs, hungAfterMs }) => hungAfterMs >= 2 * heartbeatMs, {
         path: ['hungAfterMs'],
         error: 'at least twice watchdog.heartbeatMs',

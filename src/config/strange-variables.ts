@@ -1,12 +1,12 @@
 import { variables } from './environment.ts'
 
 const prefix = 'HELLOSERVER_'
-/** What the project's own tests and tools are told. */
+/** The prefix of variables for the project's own tests and tools. */
 const ofTools = 'HELLOSERVER_TEST_'
 
 /**
- * Variables that look like the service's and are not, each in a sentence that names what may have been meant: nothing
- * else would ever say that a setting does not work because of a typing error.
+ * Variables that look like the service's but are not, each in a sentence that suggests the intended one:
+ * nothing else would reveal that a setting has no effect because of a typing error.
  */
 export function strangeVariables(environment: NodeJS.ProcessEnv = process.env): string[] {
   const known: readonly string[] = Object.values(variables)
@@ -16,14 +16,14 @@ export function strangeVariables(environment: NodeJS.ProcessEnv = process.env): 
     .toSorted()
 }
 
-/** In whatever case: variables of another one are other variables. */
+/** Compares the prefix in upper case: a variable in another case is a different one. */
 function isStrange(name: string, known: readonly string[]): boolean {
   const upper = name.toUpperCase()
   return upper.startsWith(prefix) && !upper.startsWith(ofTools) && !known.includes(name)
 }
 
 function nearest(name: string, known: readonly string[]): string {
-  // Half of a name is nearer to a short one than to its own.
+  // By distance, half of a name is closer to another short name than to its own.
   const whole = known.find(
     (one) => one.startsWith(name.toUpperCase()) && name.length > prefix.length,
   )
@@ -32,7 +32,7 @@ function nearest(name: string, known: readonly string[]): string {
   return known[distances.indexOf(Math.min(...distances))] ?? ''
 }
 
-/** How many characters must be put in, taken out or exchanged to make one of the other (Levenshtein's distance). */
+/** How many insertions, deletions or replacements turn one text into the other (Levenshtein distance). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, at) => at)
   for (const [at, character] of Array.from(one).entries()) {

@@ -2,15 +2,15 @@
 export const minWorkers = 1
 export const maxWorkers = 1_024
 
-/** What a number of workers must be, for whoever is told that theirs is not. */
+/** The rule for a number of workers, for error messages. */
 export const workersAllowed = `a number from ${minWorkers} to ${maxWorkers}`
 
-/** The number of workers nearest to `wanted` that a service may have. */
+/** The allowed number of workers that is nearest to `wanted`. */
 export function withinWorkers(wanted: number): number {
   return Math.min(maxWorkers, Math.max(minWorkers, wanted))
 }
 
-/** Whether a service may have so many workers. */
+/** Whether a service may have this many workers. */
 export function isWorkerCount(value: unknown): value is number {
   return Number.isInteger(value) && withinWorkers(value as number) === value
 }

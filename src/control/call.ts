@@ -2,10 +2,10 @@ import { codeOf } from '../errors.ts'
 import type { ControlClient } from './client.ts'
 
 /**
- * Connects to the running service for as long as `use` takes, and to the process that becomes the service meanwhile:
- * `use` is called again when the one that it had asked leaves it undone.
+ * Connects to the running service for the duration of `use`. If the service moves to another process with the
+ * work undone, calls `use` again with a connection to that process.
  *
- * @param connect - gets a connection to the process that is the service at that moment
+ * @param connect - connects to the process that is the service at that moment
  */
 export async function callService<T>(
   connect: () => Promise<ControlClient>,

@@ -11,21 +11,21 @@ import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
 import type { Supervisor, SupervisorSeat } from './supervisor-seat.ts'
 
-/** The largest request replaces the environment; the system lets one variable have as much (MAX_ARG_STRLEN). */
+/** The largest request replaces the environment; the system allows one variable as much (MAX_ARG_STRLEN). */
 const maxRequestBytes = 131_072
 
-/** Parameters are objects of objects at most; what is nested deeper takes the parser much longer than its length says. */
+/** Parameters are at most objects of objects; deep nesting takes the parser longer than its length suggests. */
 const maxDepth = 16
 
-/** So many requests may wait for their answers, and so many may come as one message (a batch). */
+/** How many requests may wait for their answers, and how many may come as one message (a batch). */
 const maxInHand = 16
 const maxBatch = 16
 
-/** A caller with so much to read is not asked for more, and one with more than the second is hung up on. */
+/** The unread bytes above which a caller is not read from, and those above which it is disconnected. */
 const fullBytes = 65_536
 const maxUnreadBytes = 1_048_576
 
-/** A connection to the control socket. Whatever is sent on it, what it takes up is bounded. */
+/** A connection to the control socket. Its use of resources is bounded, whatever the caller sends. */
 export class Caller implements Member {
   readonly socket: Socket
   readonly peer: JSONRPCServerAndClient
@@ -39,7 +39,7 @@ export class Caller implements Member {
     this.peer = new JSONRPCServerAndClient(
       new JSONRPCServer({ errorListener: () => {} }),
       new JSONRPCClient((message) => this.#channel.send(message)),
-      // Who sends what is no message of this protocol is hung up on, not logged.
+      // A caller that sends anything but messages of this protocol is disconnected, not logged.
       { errorListener: () => {} },
     )
     this.#channel = new LineChannel(
@@ -63,7 +63,7 @@ export class Caller implements Member {
     this.#channel.destroy()
   }
 
-  /** The caller as a bridge that wants the supervisor's seat. */
+  /** Makes the caller a bridge that wants the supervisor's seat. */
   supervising(pid: number, instance: number): Supervisor {
     this.#supervisor = {
       pid,

@@ -19,13 +19,13 @@ import {
   type Results,
 } from './protocol.ts'
 
-/** Whoever hangs up on so many callers in turn, unasked, is neither a service that has just been replaced nor a busy one. */
+/** A service that closes this many connections in a row, unasked, was neither just replaced nor is it busy. */
 const attempts = 8
 
-/** How much longer each time it is waited before the next attempt, in milliseconds. */
+/** How much longer to wait before each further attempt, in milliseconds. */
 const patienceMs = 20
 
-/** How long a service may take to say who it is, in milliseconds: one that is not paused takes a few. */
+/** How long a service may take to say hello, in milliseconds; unless it is paused, it takes a few. */
 const helloWithinMs = 20_000
 
 /** The code that json-rpc-2.0 gives to requests that end without an answer. */
@@ -38,16 +38,16 @@ export class ControlClient {
   readonly #handedOver = deferred<number>()
   #successorPid: number | undefined
   #service: Results['hello'] | undefined
-  /** Resolves when the primary has hung up. */
+  /** Resolves when the primary has closed the connection. */
   readonly closed: Promise<void>
 
   private constructor(socket: Socket) {
     let isClosed = false
     this.#peer = new JSONRPCServerAndClient(
-      // What the service tells that this release does not know is none of its concern, nor a terminal's.
+      // Notifications that this release does not know concern neither it nor a terminal.
       new JSONRPCServer({ errorListener: () => {} }),
       new JSONRPCClient((message) => {
-        // Those who wait for an answer have been told by then, and nobody would tell this one.
+        // Pending requests have been rejected by then, and nothing would reject this one.
         if (isClosed) throw new Error(hungUp)
         this.#channel.send(message)
       }),
@@ -73,11 +73,11 @@ export class ControlClient {
   }
 
   /**
-   * Connects to a running service. Resolves when it has said who it is: a process that has just been replaced may
-   * have gone before it came to that, and then the next attempt finds the one that is the service now.
+   * Connects to a running service. Resolves when the service has said hello. A process that was just replaced
+   * may end before that; the next attempt then reaches the process that is the service now.
    *
-   * @param path - its control socket
-   * @param signal - hangs up, also later
+   * @param path - the service's control socket
+   * @param signal - closes the connection, also later
    * @throws HelloserverError `NOT_RUNNING` when nobody listens there; `BAD_CONFIG` when another user could
    */
   static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
@@ -103,23 +103,23 @@ export class ControlClient {
     }
   }
 
-  /** Who answers; every version says that. */
+  /** The service's hello, which every version sends. */
   get service(): Results['hello'] {
     if (this.#service === undefined) throw new TypeError('Not connected yet')
     return this.#service
   }
 
-  /** Resolves with the process that is the service instead of this one, if there comes to be one. */
+  /** Resolves with the PID of the process that replaces this one as the service, if one does. */
   get handedOver(): Promise<number> {
     return this.#handedOver.promise
   }
 
   /**
-   * Asks, and waits for the answer as long as the connection lasts.
+   * Sends a request, and waits for its answer as long as the connection lasts.
    *
-   * @throws HelloserverError what the service answered, `HANDED_OVER` when another process is the service and this one
-   * has not done what it was asked for, `HUNG_UP` when it ended before it answered, or `OTHER_PROTOCOL` when it speaks
-   * another version of the protocol
+   * @throws HelloserverError the service's own error; `HANDED_OVER` when another process is the service and
+   * this one has not performed the request; `HUNG_UP` when it ended before it answered; or `OTHER_PROTOCOL`
+   * when it speaks another version of the protocol
    */
   async request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
     this.#mustSpeakAlike()
@@ -138,7 +138,7 @@ export class ControlClient {
     this.#peer.addMethod(name, (params: unknown) => handler(params as Notifications[Name]))
   }
 
-  /** A service of another version may mean something else by the same words. */
+  /** The same words may mean something else to a service of another version. */
   #mustSpeakAlike(): void {
     const { service } = this
     if (service.protocol === controlProtocol) return
@@ -150,21 +150,22 @@ export class ControlClient {
 
   #failure(error: unknown): HelloserverError {
     const isAnswer = error instanceof JSONRPCErrorException && error.code !== unanswered
-    // What it has begun it answers before it hangs up, and what has failed there is not done twice.
+    // The service answers a request that it has begun before it closes; a request that failed there is not
+    // repeated.
     if (!isAnswer && this.#successorPid !== undefined) return handedOver(this.#successorPid)
     const code = isAnswer ? (codeIn(error.data) ?? 'CONTROL_FAILED') : 'HUNG_UP'
     return new HelloserverError(code, messageOf(error), { cause: error })
   }
 
-  /** Hangs up. */
+  /** Closes the connection. */
   close(): void {
     this.#channel.destroy()
   }
 }
 
-/** @throws HelloserverError `CONTROL_FAILED` when it is no answer of ours */
+/** @throws HelloserverError `CONTROL_FAILED` when it is not an answer from helloserver */
 function helloOf(answer: unknown, path: string): Results['hello'] {
-  // Not by the schema library, which every command would have to load for this.
+  // Not with the schema library, which every command would have to load for this.
   const { protocol, version: its, pid } = (answer ?? {}) as Partial<Results['hello']>
   if (isNumber(protocol) && typeof its === 'string' && isNumber(pid) && pid > 0) {
     return { protocol, version: its, pid }
@@ -188,7 +189,7 @@ const hungUp = 'The service ended before it answered'
 
 async function connected(path: string, signal: AbortSignal | undefined): Promise<Socket> {
   try {
-    // What is said may be secret, such as an environment with a password: a stranger must not be who listens.
+    // Messages may be secret, such as an environment with a password, so the listener must not be a stranger.
     mustBeOwnSocket('control socket', path)
   } catch (error) {
     throw error instanceof HelloserverError ? error : explain(error, path)
@@ -202,7 +203,7 @@ async function connected(path: string, signal: AbortSignal | undefined): Promise
 }
 
 function codeIn(data: unknown): ErrorCode | undefined {
-  // The service's own codes; a newer one that this program does not know still has its message.
+  // One of the service's own codes; a newer code that this program does not know still has its message.
   return codeOf(data) as ErrorCode | undefined
 }
 

@@ -5,25 +5,25 @@ import { holderOf } from '../lock/holder.ts'
 import { isLocked } from '../lock/is-locked.ts'
 import { ControlClient } from './client.ts'
 
-/** A primary whose control socket is taken away puts it back within seconds; one that starts has none for a moment. */
+/** A primary restores a missing control socket within seconds; a starting one has none for a moment. */
 const patienceMs = 4_000
 const retryEveryMs = 100
-/** So long nothing is said: a service that is starting or ending is no news. */
+/** How long to wait in silence, in milliseconds: a service that is starting or ending needs no message. */
 const silentMs = 500
 
 export interface ConnectOptions {
-  /** Hangs up, also later. */
+  /** Closes the connection, also later. */
   readonly signal?: AbortSignal | undefined
-  /** Told, once, that the service runs but has no control socket, and is waited for. */
+  /** Called once if the service runs without a control socket, which is then waited for. */
   readonly onGone?: (message: string) => void
 }
 
 /**
- * Connects to a service by its run directory. When nobody listens there, the lock tells whether the service runs all
- * the same: then its control socket is waited for.
+ * Connects to a service by its run directory. If nobody listens there but the lock shows that the service runs,
+ * waits for its control socket.
  *
- * @throws HelloserverError `NOT_RUNNING` when nobody holds the lock, `CONTROL_FAILED` when the socket does not come
- * back, `BAD_CONFIG` for a run directory or a socket that is another user's
+ * @throws HelloserverError `NOT_RUNNING` when nobody holds the lock, `CONTROL_FAILED` when the socket does not
+ * come back, `BAD_CONFIG` when the run directory or the socket belongs to another user
  */
 export async function connectTo(
   files: RunFiles,

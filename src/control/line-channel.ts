@@ -1,22 +1,22 @@
 import type { Socket } from 'node:net'
 import type { Pacer } from './pacer.ts'
 
-/** What a peer may take up. */
+/** Limits on the resources that a peer may use. */
 export interface ChannelLimits {
-  /** No message is longer; a peer that sends more without a newline is cut off. */
+  /** The longest message; a peer that sends more without a newline is disconnected. */
   readonly maxMessageBytes: number
-  /** No message is nested deeper. */
+  /** The deepest nesting of a message. */
   readonly maxDepth: number
-  /** So many messages are in hand at a time; what follows waits, in the end with the sender. */
+  /** How many messages are processed at a time; further ones wait, eventually at the sender. */
   readonly maxInHand: number
-  /** Nothing more is read from a peer that has so much to read itself, and one that has more than the second is cut off. */
+  /** The unread bytes above which a peer is not read from, and those above which it is disconnected. */
   readonly fullBytes: number
   readonly maxUnreadBytes: number
-  /** Has each message wait for its turn, and is told what it took. */
+  /** Makes each message wait for its turn, and counts the time that it takes. */
   readonly pacer?: Pacer
 }
 
-/** What a program grants the service that it asks: the answers of one with a thousand workers and hosts fit. */
+/** A client's limits on the service that it asks: the answers of one with a thousand workers and hosts fit. */
 export const clientLimits: ChannelLimits = {
   maxMessageBytes: 4 * 1_048_576,
   maxDepth: 64,
@@ -25,14 +25,14 @@ export const clientLimits: ChannelLimits = {
   maxUnreadBytes: 4 * 1_048_576,
 }
 
-/** JSON values over a stream socket, one a line. */
+/** JSON values over a stream socket, one per line. */
 export class LineChannel {
   readonly #socket: Socket
   readonly #limits: ChannelLimits
   readonly #onMessage: (message: unknown) => Promise<void>
-  /** Whole lines that wait: no more than came with one chunk. */
+  /** Complete lines that wait: never more than arrived in one chunk. */
   #lines: string[] = []
-  /** What has arrived of the next line. */
+  /** The parts of the next line that have arrived. */
   #parts: string[] = []
   #partsLength = 0
   #inHand = 0
@@ -42,8 +42,9 @@ export class LineChannel {
   #count = 0
 
   /**
-   * @param onMessage - given each value that arrives; rejects one that is no message of its protocol
-   * @param onClose - told once, when the peer is gone
+   * @param onMessage - called with each value that arrives; rejects a value that is not a message of its
+   * protocol
+   * @param onClose - called once, when the peer is gone
    */
   constructor(
     socket: Socket,
@@ -57,7 +58,7 @@ export class LineChannel {
     socket.setEncoding('utf8')
     socket.on('data', (chunk: string) => this.#receive(chunk))
     socket.on('drain', () => this.#onRoom?.())
-    // Whatever the error was, `close` follows it.
+    // `close` follows every error.
     socket.on('error', () => {})
     socket.once('close', () => {
       this.#lines = []
@@ -67,12 +68,12 @@ export class LineChannel {
     })
   }
 
-  /** Since when no message of the peer's is in hand, by the monotonic clock in milliseconds; undefined while one is. */
+  /** Since when no message from the peer is in progress, in monotonic milliseconds; undefined while one is. */
   get idleSinceMs(): number | undefined {
     return this.#inHand > 0 ? undefined : this.#lastMs
   }
 
-  /** How many messages have been done with. */
+  /** How many messages have been processed. */
   get count(): number {
     return this.#count
   }
@@ -86,7 +87,7 @@ export class LineChannel {
     pacer?.spend(performance.now() - startMs)
   }
 
-  /** Sends what is still to be sent, then closes. */
+  /** Sends the pending data, then closes. */
   end(): void {
     this.#socket.end()
   }
@@ -95,7 +96,7 @@ export class LineChannel {
     this.#socket.destroy()
   }
 
-  /** Each piece is looked at once, however small the pieces are that a line comes in. */
+  /** Scans each chunk once, however small the pieces of a line are. */
   #receive(chunk: string): void {
     const [first = '', ...others] = chunk.split('\n')
     this.#parts.push(first)
@@ -163,7 +164,7 @@ export class LineChannel {
 
 const [quote, backslash, bracket, brace, endBracket, endBrace] = Buffer.from('"\\[{]}')
 
-/** How deep the brackets of a JSON text are nested; those within strings do not count. */
+/** How deeply the brackets of a JSON text are nested, not counting those within strings. */
 function depthOf(json: string): number {
   let depth = 0
   let deepest = 0
@@ -180,7 +181,7 @@ function depthOf(json: string): number {
   return deepest
 }
 
-/** Anything but JSON is answered by hanging up: the peer does not speak this protocol. */
+/** A peer that sends anything but JSON is disconnected: it does not speak this protocol. */
 function parse(line: string): unknown {
   try {
     return JSON.parse(line)

@@ -1,19 +1,20 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 
-/** The share of the process's time that requests may take for long, and what they may take at once before that. */
+/** The share of the process's time that requests may take in the long run, and in a burst before that. */
 const share = 0.2
 const burstMs = 250
 
 /**
- * Lets requests have their turns one by one, each in a turn of the event loop of its own, and no more often than their
- * share of the process's time allows: whoever floods the control socket waits, and the service's clients do not.
+ * Gives requests their turns one by one, each in a turn of the event loop of its own, and no more often than
+ * their share of the process's time allows: flooding the control socket delays the flooder, not the service's
+ * clients.
  */
 export class Pacer {
   #creditMs = burstMs
   #atMs = performance.now()
   #last: Promise<void> = Promise.resolve()
 
-  /** Resolves when it is the caller's turn: after all who have asked before. */
+  /** Resolves when it is the caller's turn: after all earlier callers. */
   turn(): Promise<void> {
     this.#last = this.#last.then(() => this.#next())
     return this.#last

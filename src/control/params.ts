@@ -5,8 +5,8 @@ import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 const maxVariables = 1_000
 
 /**
- * Variables as the system can hand them to a process: a name without "=", and no zero byte anywhere. Not by a schema of
- * entries, which would make a complaint for each of many thousands.
+ * Variables as the system can pass them to a process: a name without "=", and no zero byte anywhere. Not a
+ * schema of entries, which would report an error for each of many thousands.
  */
 const environment = z.custom<Readonly<Record<string, string>>>(isEnvironment, {
   error: `an object with up to ${maxVariables} variables, each a text`,
@@ -25,23 +25,23 @@ function isEnvironment(value: unknown): boolean {
 }
 
 /**
- * The control socket's requests: JSON-RPC 2.0, one message a line.
+ * The control socket's requests: JSON-RPC 2.0, one message per line.
  *
- * Parameters are checked here, since anything that may open the socket may send anything.
+ * Parameters are checked here, since any program that may open the socket may send anything.
  */
 export const requestParams = {
-  /** What a caller asks first: whom it speaks to. */
+  /** A caller's first request, which identifies the service. */
   hello: z.object({}).prefault({}),
   status: z.object({}).prefault({}),
   reload: z
     .object({
       cause: z.string().max(200).default('a reload command'),
-      /** Replaces the environment that the service was started with; the running one stays when it is left out. */
+      /** Replaces the environment that the service was started with; if absent, the running one stays. */
       environment: environment.exactOptional(),
       force: z.boolean().exactOptional(),
     })
     .prefault({}),
-  /** Replaces the primary itself by `program`, a path; by the code that it was started from when that is left out. */
+  /** Replaces the primary itself by `program`, a path; if absent, by the code that it was started from. */
   upgrade: z
     .object({
       cause: z.string().max(200).default('an upgrade command'),
@@ -49,11 +49,11 @@ export const requestParams = {
       program: z.string().startsWith('/').exactOptional(),
     })
     .prefault({}),
-  /** `force`: without waiting for a permit of the fleet. */
+  /** `force`: do not wait for the fleet's permit. */
   stop: z.object({ force: z.boolean().default(false) }).prefault({}),
   fleet: z.object({}).prefault({}),
   'fleet-forget': z.object({ host: z.string().min(1).max(300), force: z.boolean().default(false) }),
-  /** Without a build, all of them. */
+  /** Without a build, clears all of them. */
   'fleet-clear': z
     .object({ build: z.string().min(1).max(100).nullable().default(null) })
     .prefault({}),
@@ -61,13 +61,14 @@ export const requestParams = {
   /** Applies to the primary and its workers until the next reload. */
   'log-level': z.object({ level: z.enum(logLevels) }),
   /**
-   * Sent by a supervisor's bridge: from now on it is the one that speaks for the supervisor. It supersedes
-   * one of the same `instance` (the supervisor replaces it); one of another is refused, `SUPERVISED`.
+   * Sent by a supervisor's bridge, which from now on speaks for the supervisor. It supersedes an attached
+   * bridge of the same `instance` (the supervisor replaces it); while one of another instance is attached, it
+   * is refused with `SUPERVISED`.
    */
   attach: z.object({ pid: z.int().min(1), instance: z.int().min(0).default(0) }),
   /**
-   * Sent by the attached bridge before it leaves for a restart of its supervisor's: the next one has another primary take
-   * over, with `environment`. From 0.2 on.
+   * Sent by the attached bridge before it leaves because its supervisor restarts it: the next bridge has a new
+   * primary take over, with `environment`. Since 0.2.
    */
   restarting: z
     .object({ environment: z.record(z.string(), z.string()).exactOptional() })

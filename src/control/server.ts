@@ -23,21 +23,21 @@ import { type Deserted, SupervisorSeat } from './supervisor-seat.ts'
 /** How long the last answers may take to reach their readers, in milliseconds. */
 const farewellMs = 500
 
-/** So many may be connected at a time, the bridge among them; and so many may wait for what takes its time. */
+/** How many callers may be connected at a time, including the bridge, and how many slow requests may wait. */
 const maxCallers = 40
 const maxWaiting = 32
 
-/** Is answered however many wait: how the service is, and what ends the waiting. */
+/** Methods answered however many requests wait: they show how the service is, or end the waiting. */
 const alwaysAnswered: ReadonlySet<Method> = new Set(['status', 'attach', 'stop', 'log-level'])
 
-/** Who has said nothing for so long, and waits for nothing, is hung up on, unless it is the bridge; in milliseconds. */
+/** How long a caller other than the bridge may be idle before it is disconnected, in milliseconds. */
 const maxIdleMs = 30_000
 const sweepEveryMs = 1_000
 
 /** Answers the command line and the bridge on the service's control socket. */
 export class ControlServer {
   #server: Server | undefined
-  /** Bound, and not published yet. */
+  /** Bound, but not published yet. */
   #bound: Server | undefined
   readonly #target: ControlTarget
   readonly #callers = new Crowd<Caller>(maxCallers)
@@ -45,28 +45,29 @@ export class ControlServer {
   #waiting = 0
   #sweep: NodeJS.Timeout | undefined
   #path = ''
-  /** Of the published socket. */
+  /** Identity of the published socket. */
   #identity: string | undefined
-  /** The process that is the service now, if another one is. */
+  /** The process that is the service now, if it is not this one. */
   #successorPid: number | undefined
   readonly supervisor: SupervisorSeat
 
-  /** @param onDeserted - told when no bridge has come back for a while, see `SupervisorSeat` */
+  /** @param onDeserted - called when no bridge has come back for a while, see `SupervisorSeat` */
   constructor(target: ControlTarget, onDeserted: Deserted) {
     this.#target = target
     this.supervisor = new SupervisorSeat(onDeserted)
   }
 
   /**
-   * Listens, to be published as `path`; the process's umask makes the socket its owner's alone.
+   * Binds a socket to be published as `path`; the process's umask reserves it for its owner.
    *
-   * It is bound under another name and renamed, so that nobody finds it missing when another process takes
-   * over; and closing it, which removes the name that it was bound under, does not remove that one's. The price:
-   * /proc/net/unix has the first name, so that systemd-tmpfiles takes the socket for one that nobody listens on.
+   * It is bound under another name and renamed, so that the path is never missing while another process takes
+   * over, and so that closing it, which removes the name that it was bound under, does not remove the
+   * successor's socket. The price: /proc/net/unix shows the first name, so systemd-tmpfiles believes that
+   * nobody listens on the socket.
    */
   async bind(path: string): Promise<void> {
     this.#path = path
-    // Of an attempt that came no further.
+    // Left over from an attempt that got no further.
     this.#bound?.close()
     rmSync(this.#unpublished, { force: true })
     const server = createServer((socket) => this.#admit(socket))
@@ -81,23 +82,23 @@ export class ControlServer {
     this.#sweep = setInterval(() => this.#callers.dropIdle(maxIdleMs), sweepEveryMs).unref()
   }
 
-  /** From now on whoever connects to the path gets here, whoever listened there before. */
+  /** Directs new connections to the path here, whoever listened there before. */
   publish(): void {
     const identity = identityOf(this.#unpublished)
     withFile('open the control socket', this.#path, () => putInPlace(this.#unpublished, this.#path))
     this.#identity = identity
-    // Closed only now, since closing one from before removes the name that both were bound under.
+    // Closed only now: closing an earlier one removes the name that both were bound under.
     this.#server?.close()
     this.#server = this.#bound
     this.#bound = undefined
   }
 
-  /** Whether whoever connects to the path gets here; true when it was not published yet. */
+  /** Whether connections to the path arrive here; true before it was first published. */
   get isThere(): boolean {
     return this.#identity === undefined || identityOf(this.#path) === this.#identity
   }
 
-  /** Listens anew, since a socket that has lost its path cannot have it back. Those who are connected stay so. */
+  /** Listens anew, since a socket that has lost its path cannot get it back. Connected callers stay connected. */
   async putBack(): Promise<void> {
     await this.bind(this.#path)
     this.publish()
@@ -107,7 +108,7 @@ export class ControlServer {
     return `${this.#path}.${process.pid}`
   }
 
-  /** Takes no further callers; those who are connected keep their connection until `farewell`. */
+  /** Accepts no more callers; those connected keep their connection until `farewell`. */
   close(): void {
     clearInterval(this.#sweep)
     this.#server?.close()
@@ -116,8 +117,8 @@ export class ControlServer {
   }
 
   /**
-   * Another process is the service now: tells everybody who is connected, or was about to be, where to go on. What has
-   * been asked for until now is still answered.
+   * Another process is the service now: tells all callers, including those about to connect, where to continue.
+   * Requests made before are still answered.
    */
   handOver(pid: number): void {
     this.#successorPid = pid
@@ -125,10 +126,10 @@ export class ControlServer {
     for (const { peer } of this.#callers.members) peer.notify('handed-over', { pid })
   }
 
-  /** Sends the answers that are still under way, and hangs up. */
+  /** Sends the remaining answers, then disconnects all callers. */
   async farewell(): Promise<void> {
     this.close()
-    // Answers to requests that have just been settled are written in this turn.
+    // Answers to requests that have just settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
     const gone = [...this.#callers.members].map(
       ({ socket }) =>

@@ -5,23 +5,23 @@ import type { Status } from '../status.ts'
 import type { ControlClient } from './client.ts'
 import type { Results } from './protocol.ts'
 
-/** How often it is looked whether the process is gone, in milliseconds. */
+/** How often to check whether the process is gone, in milliseconds. */
 const lookEveryMs = 5
 
-/** Who wants to know how a stop gets on, and how often. */
+/** A receiver of a stop's progress, and how often it wants a report. */
 export interface StopFollower {
   readonly everyMs: number
   onProgress(progress: StopProgress): void
 }
 
-/** What a stop goes through: a wait for the fleet's permit, then a drain. */
+/** The stages of a stop: a wait for the fleet's permit, then a drain. */
 export type StopProgress = Pick<Status, 'drain' | 'fleet'>
 
 /**
- * Asks a service to stop, and waits until its process is gone: not only its answer, its port and its lock.
+ * Asks a service to stop, and waits until its process is gone, not only for its answer, its port and its lock.
  *
- * @param follower - told how it gets on, first after `everyMs`: not at all when it is quick
- * @param force - without waiting for the fleet's permit
+ * @param follower - receives the progress, first after `everyMs`: nothing when the stop is quick
+ * @param force - whether to stop without the fleet's permit
  */
 export async function stopService(
   client: ControlClient,
@@ -30,7 +30,7 @@ export async function stopService(
   force = false,
 ): Promise<Results['stop']> {
   const { pid } = await client.request('status', {})
-  // In another PID namespace the number is another process's, whose end would be waited for in vain.
+  // In another PID namespace, the number belongs to another process, which may never end.
   const isVisible = holdsLock(pid, files)
   const over = new AbortController()
   void follow(client, follower, over.signal)
@@ -48,7 +48,7 @@ async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await delay(lookEveryMs)
 }
 
-/** Asked for, not sent: who waits asks as often as it wants to show, and the service need not know of it. */
+/** Polls, since each caller chooses how often it shows progress, and the service need not know of it. */
 async function follow(
   client: ControlClient,
   follower: StopFollower,
@@ -62,6 +62,6 @@ async function follow(
       if (!signal.aborted && isUnderWay) follower.onProgress({ drain, fleet })
     }
   } catch {
-    // It is over, or the service has hung up: the answer to the stop says what came of it.
+    // The stop is over, or the service has closed the connection: the answer to the stop tells the outcome.
   }
 }

@@ -1,34 +1,34 @@
 import { HelloserverError } from '../errors.ts'
 import type { Notifications } from './protocol.ts'
 
-/** A bridge, as the primary sees it. */
+/** A bridge as the primary sees it. */
 export interface Supervisor {
   readonly pid: number
-  /** Counts the supervisor's processes for this service; there is to be one, and its replacement has the same. */
+  /** Number of the supervisor's process for this service. There should be one; its replacement has the same. */
   readonly instance: number
   notify<Name extends keyof Notifications>(name: Name, params: Notifications[Name]): void
-  /** Resolves when its connection is gone. */
+  /** Resolves when the bridge's connection is closed. */
   readonly closed: Promise<void>
 }
 
-/** What a bridge comes to. */
+/** The result of taking the seat. */
 export interface Taken {
-  /** Another one was attached until now. */
+  /** Whether another bridge was attached until now. */
   readonly superseded: boolean
-  /** The last one has left for a restart, which this one is to perform. */
+  /** Whether the last bridge left for a restart, which this one must perform. */
   readonly restarting: boolean
 }
 
-/** Told when the last bridge, a process, has been gone for a while, and whether it had left for a restart. */
+/** Called when the last bridge has been gone for a while; `isRestart`: it had left for a restart. */
 export type Deserted = (last: { readonly pid: number | null; readonly isRestart: boolean }) => void
 
-/** How long a superseded bridge may take to finish what it shows, in milliseconds. */
+/** How long a superseded bridge may take to finish its output, in milliseconds. */
 const handoverMs = 1_000
 
-/** A bridge that is started again is back sooner, in milliseconds. */
+/** How long to wait for a bridge to come back, in milliseconds; a restarted one takes less. */
 const backWithinMs = 30_000
 
-/** The one place from which a supervisor speaks for the service; a replacement takes it over. */
+/** The seat of the one bridge that speaks for the supervisor; a replacement takes it over. */
 export class SupervisorSeat {
   readonly #onDeserted: Deserted
   readonly #backWithinMs: number
@@ -42,7 +42,7 @@ export class SupervisorSeat {
     this.#backWithinMs = withinMs
   }
 
-  /** The attached bridge's process; null when none is attached. */
+  /** PID of the attached bridge; null when none is attached. */
   get pid(): number | null {
     return this.#holder?.pid ?? null
   }
@@ -51,27 +51,27 @@ export class SupervisorSeat {
     return supervisor !== undefined && supervisor === this.#holder
   }
 
-  /** Whether the last bridge has left for a restart, and no other one has come yet. */
+  /** Whether the last bridge left for a restart, and no other one has come yet. */
   get isNextExpected(): boolean {
     return this.#isNextExpected
   }
 
-  /** A bridge leaves for a restart: the next one is to perform that. */
+  /** Notes that a bridge leaves for a restart, which the next one must perform. */
   expectNext(): void {
     this.#isNextExpected = true
     if (this.#holder === undefined) this.#awaitNext(null)
   }
 
-  /** The service ends here: nobody is to come back. */
+  /** The service ends here, so no bridge is expected back. */
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#desertion)
   }
 
   /**
-   * Seats a bridge. Resolves once the one that it replaces has left.
+   * Seats a bridge. Resolves once the bridge that it replaces has left.
    *
-   * @throws HelloserverError `SUPERVISED` when a bridge that it does not replace has the seat
+   * @throws HelloserverError `SUPERVISED` when the seat belongs to a bridge that it does not replace
    */
   async take(supervisor: Supervisor): Promise<Taken> {
     const previous = this.#holder
@@ -82,7 +82,7 @@ export class SupervisorSeat {
       )
     }
     clearTimeout(this.#desertion)
-    // Once: a bridge that crashes on its way is no further restart.
+    // Only once: the crash of that bridge is not another restart.
     const restarting = this.#isNextExpected
     this.#isNextExpected = false
     this.#holder = supervisor
@@ -114,7 +114,7 @@ export class SupervisorSeat {
     ).unref()
   }
 
-  /** Tells the attached bridge that the service ends on purpose. */
+  /** Tells the attached bridge that the service is ending on purpose. */
   announceDraining(cause: string): void {
     this.close()
     this.#holder?.notify('draining', { cause })

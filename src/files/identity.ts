@@ -1,10 +1,10 @@
 import { fstatSync, lstatSync } from 'node:fs'
 
 /**
- * Tells which file a path or a descriptor leads to: its device and inode, which no other file has for as long as
- * somebody has this one open. Links are not followed.
+ * Identifies the file at a path or a descriptor by its device and inode, which no other file has while this
+ * one is open. Links are not followed.
  *
- * @returns undefined for a path where nothing is, or where nobody may look
+ * @returns undefined for a path where nothing is, or where this user may not look
  */
 export function identityOf(file: string | number): string | undefined {
   try {
@@ -14,7 +14,7 @@ export function identityOf(file: string | number): string | undefined {
         : lstatSync(file, { bigint: true })
     return `${dev}:${ino}`
   } catch {
-    // A path that cannot be looked at does not lead to a file that is known to be there.
+    // A path that cannot be examined does not lead to a file that is known to exist.
     return undefined
   }
 }

@@ -1,34 +1,34 @@
 import { messageOf } from '../errors.ts'
 import { identityOf } from './identity.ts'
 
-/** How often it is looked whether everything is there, in milliseconds. */
+/** How often to check that everything is in place, in milliseconds. */
 const lookEveryMs = 1_000
-/** What cannot be put back is tried again after one look, then ever more seldom, up to this, in milliseconds. */
+/** The longest delay between attempts to restore a file, in milliseconds; the delays double from one check. */
 const maxDelayMs = 60_000
 
-/** Something in the file system that others can take away, or put something else in the place of. */
+/** Something in the file system that others can remove or replace. */
 export interface Kept {
   /** Its name for people, such as "control socket". */
   readonly what: string
   readonly path: string
-  /** Whether it is at its path; true before it was put there for the first time. A look costs a call of the system or two. */
+  /** Whether it is at its path; true before it was first put there. The check costs one or two system calls. */
   isThere(): boolean
-  /** Puts it there, in place of what is there now. Whatever this throws is said and tried again. */
+  /** Puts it there, in place of whatever is there now. An error is reported, and the attempt repeated. */
   putBack(): void | Promise<void>
-  /** Without it the others are not put back either, as without their folder, or in one that is not ours. */
+  /** Without it, the others are not restored either, as without their folder, or in one that is not ours. */
   readonly isGround?: boolean
 }
 
-/** What somebody took away: nothing is there any more, or something else. */
+/** How something was lost: nothing is at its path any more, or something else is. */
 export type Loss = 'missing' | 'replaced'
 
-/** Told of what comes back, and, once for each reason, of what cannot. */
+/** Called for each restored file and, once for each reason, for a file that cannot be restored. */
 export interface KeeperListener {
   onPutBack(kept: Kept, loss: Loss): void
   onFailure(kept: Kept, loss: Loss, reason: string): void
 }
 
-/** Something that is kept, and how it gets on. */
+/** Something that is kept, and the state of its restoration. */
 interface Entry {
   readonly kept: Kept
   delayMs: number
@@ -36,7 +36,7 @@ interface Entry {
   told: string | undefined
 }
 
-/** Keeps files where they are looked for: looks every second, and puts back what is not there. */
+/** Keeps files in their places: checks every second, and restores those that are missing. */
 export class Keeper {
   readonly #listener: KeeperListener
   readonly #timer: NodeJS.Timeout
@@ -52,26 +52,26 @@ export class Keeper {
     this.#timer.unref()
   }
 
-  /** Keeps these too, in this order. */
+  /** Also keeps these, in this order. */
   keep(...all: readonly Kept[]): void {
     const known = new Set(this.#entries.map(({ kept }) => kept))
     const added = all.filter((kept) => !known.has(kept))
     this.#entries = [...this.#entries, ...added.map(fresh)]
   }
 
-  /** Keeps these no more; resolves when none of them is being put back. */
+  /** Stops keeping these; resolves when none of them is being restored. */
   async leave(...all: readonly Kept[]): Promise<void> {
     this.#entries = this.#entries.filter(({ kept }) => !all.includes(kept))
     await this.#round
   }
 
-  /** Looks at once, and tries at once what could not be put back; resolves when that is done. */
+  /** Checks at once, and at once retries what could not be restored; resolves when that is done. */
   async check(): Promise<void> {
     if (this.#round !== undefined) await this.#round
     await this.#begin(Number.POSITIVE_INFINITY)
   }
 
-  /** Keeps nothing any more; resolves when nothing is being put back. */
+  /** Stops keeping anything; resolves when nothing is being restored. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#entries = []
@@ -86,10 +86,10 @@ export class Keeper {
   }
 
   async #look(nowMs: number): Promise<void> {
-    // Told in the end: the log may be among what is put back.
+    // Reported at the end, since the log may be among the restored files.
     const news: (() => void)[] = []
     for (const entry of this.#entries) {
-      // Whatever was left meanwhile is somebody else's to put there, or to be removed.
+      // A file that was left in the meantime is for others to restore or to remove.
       if (!this.#entries.includes(entry)) continue
       const isHeld = await this.#hold(entry, nowMs, news)
       if (!isHeld && entry.kept.isGround) break
@@ -97,7 +97,7 @@ export class Keeper {
     for (const tell of news) tell()
   }
 
-  /** Whether it is there in the end. */
+  /** Returns whether it is there in the end. */
   async #hold(entry: Entry, nowMs: number, news: (() => void)[]): Promise<boolean> {
     const { kept } = entry
     if (isThere(kept)) {
@@ -118,7 +118,7 @@ export class Keeper {
     }
   }
 
-  /** Puts the next attempt off; returns whether that reason was not told yet. */
+  /** Postpones the next attempt; returns whether the reason is a new one. */
   #isNews(entry: Entry, reason: string): boolean {
     entry.delayMs = Math.min(maxDelayMs, entry.delayMs * 2)
     entry.tryAtMs = performance.now() + entry.delayMs
@@ -128,7 +128,7 @@ export class Keeper {
   }
 }
 
-/** A path that cannot be looked at, since its folder is closed, leads nowhere; putting it back gives the reason. */
+/** A path that cannot be examined, since its folder is closed, leads nowhere; restoring it gives the reason. */
 function isThere(kept: Kept): boolean {
   try {
     return kept.isThere()

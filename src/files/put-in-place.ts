@@ -2,8 +2,8 @@ import { renameSync, rmdirSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
 
 /**
- * Renames a file to where people look for it, in place of what is there. An empty folder makes room too: it is what
- * container engines make of a path that they were to mount and did not find.
+ * Renames a file to its public path, in place of what is there, even an empty folder: container engines create
+ * one for a path that they were to mount and did not find.
  */
 export function putInPlace(temporary: string, path: string): void {
   try {

@@ -3,7 +3,7 @@ import { withFile } from '../file-error.ts'
 import { identityOf } from './identity.ts'
 import { putInPlace } from './put-in-place.ts'
 
-/** What goes into a file, and what for. */
+/** The new content of a file, its name and its mode. */
 export interface Replacement {
   /** The file's name in an error, such as "the PID file". */
   readonly what: string
@@ -12,7 +12,7 @@ export interface Replacement {
 }
 
 /**
- * Writes a file anew, by a temporary file and a rename: nobody reads half of it, and no link is followed.
+ * Rewrites a file by a temporary file and a rename: nobody reads half of it, and no link is followed.
  *
  * @returns the new file's identity
  * @throws a file error that names the path

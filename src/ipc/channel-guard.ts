@@ -3,43 +3,43 @@ import { Allowance } from '../allowance.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 
 /**
- * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`, which lets it
- * imitate Node's own messages, or straight into the descriptor. Node trusts what comes: a line that is not JSON, or an
- * acknowledgement of nothing, is an uncaught exception of the process that reads it.
+ * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`,
+ * which lets it imitate Node's own messages, or directly into the descriptor. Node trusts its input: a line
+ * that is not JSON, or an acknowledgement of nothing, is an uncaught exception in the process that reads it.
  *
- * Node documents none of what this takes hold of, so all of it is in this file (as read in the sources of Node.js 20,
- * 22, 24 and 26: lib/internal/child_process.js), and a runtime that does it in another way is refused.
+ * Node documents none of the internals that this uses, so all of them are in this file (as read in the sources
+ * of Node.js 20, 22, 24 and 26: lib/internal/child_process.js), and a runtime that differs is refused.
  */
 interface ChannelHandle {
-  /** Given what was read, or nothing at the channel's end. */
+  /** Called with the bytes that were read, or with nothing at the channel's end. */
   onread: (bytes?: ArrayBuffer) => void
-  /** A descriptor that came with what is about to be read. */
+  /** A descriptor that came with the bytes about to be read. */
   pendingHandle: { close(): void } | null
-  /** A message has begun and not ended. */
+  /** Whether a message has begun and not ended. */
   buffering?: boolean
 }
 
 type Channelled = ChildProcess & {
-  /** What waits for the acknowledgement of a socket; null when none is awaited. */
+  /** Messages that wait for the acknowledgement of a socket; null when none is awaited. */
   _handleQueue: unknown[] | null
 }
 
 type Emit = (name: string | symbol, ...args: unknown[]) => boolean
 
 export interface GuardListener {
-  /** The worker said what no worker says; nothing more of it is heard. */
+  /** The worker sent something that no worker sends; its further messages are ignored. */
   onFault(reason: string): void
-  /** A socket that was sent to it has not arrived: it has no descriptor left, for instance. */
+  /** A socket that was sent to the worker has not arrived, for example because it has no descriptor left. */
   onNotReceived(): void
-  /** Its end of the channel is closed. */
+  /** The worker's end of the channel is closed. */
   onClosed(): void
 }
 
-/** A worker may say so much at once, and so much a second, beside what it is asked for; bytes. */
+/** How much a worker may send unasked, at once and per second, in bytes. */
 const unasked = { burst: 131_072, perSecond: 65_536 }
-/** The acknowledgement of a socket is shorter than this, in bytes. */
+/** More than the length of a socket's acknowledgement, in bytes. */
 const acknowledgementBytes = 64
-/** No message is longer, in bytes. */
+/** The length of the longest message, in bytes. */
 const maxMessageBytes = 131_072
 const newline = 10
 
@@ -54,7 +54,7 @@ export class ChannelGuard {
   #isDeaf = false
 
   /**
-   * @param child - a process that was just started, of which nothing has been read
+   * @param child - a process that was just started, and from which nothing has been read
    * @throws HelloserverError `BOOT_FAILED` where Node has changed
    */
   constructor(child: ChildProcess, listener: GuardListener) {
@@ -67,16 +67,16 @@ export class ChannelGuard {
     child.emit = (name: string | symbol, ...args: unknown[]) => this.#pass(name, args)
   }
 
-  /** A socket is sent, and its receipt will be acknowledged. */
+  /** A socket is being sent, and its receipt will be acknowledged. */
   expectAcknowledgement(): void {
     this.#allowance.add(acknowledgementBytes)
   }
 
-  /** The process is gone: nobody else who holds its end is listened to. */
+  /** The process is gone: any other process that holds its end is ignored. */
   close(): void {
     this.#isDeaf = true
     if (!this.#child.connected) return
-    // Either would have Node wait for more to be read.
+    // Either one would make Node wait for more input.
     this.#handle.buffering = false
     // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
     this.#child._handleQueue = null
@@ -141,7 +141,7 @@ export class ChannelGuard {
   }
 }
 
-/** A message that Node keeps for itself: its `cmd` begins with `NODE_`. */
+/** A message that Node reserves for itself: its `cmd` begins with `NODE_`. */
 interface InternalMessage {
   readonly cmd: string
   readonly act?: unknown
@@ -149,7 +149,7 @@ interface InternalMessage {
   readonly ack?: unknown
 }
 
-/** What an app's own `server.listen()` has node:cluster say. */
+/** The messages that node:cluster sends for an app's own `server.listen()`. */
 const clusterActs: ReadonlySet<unknown> = new Set([
   'online',
   'queryServer',
@@ -158,7 +158,7 @@ const clusterActs: ReadonlySet<unknown> = new Set([
   'exitedAfterDisconnect',
 ])
 
-/** Why this message of Node's is none that a worker sends; undefined when it may be. */
+/** The reason why no worker sends this message of Node's; undefined when one may. */
 function faultOf(message: InternalMessage, child: Channelled): string | undefined {
   switch (message.cmd) {
     case 'NODE_HANDLE_ACK':
@@ -170,7 +170,7 @@ function faultOf(message: InternalMessage, child: Channelled): string | undefine
     case 'NODE_HANDLE':
       return 'it sent a socket to the primary'
     case 'NODE_CLUSTER':
-      // It would be one of the primary's own; -1 stands for none.
+      // The descriptor would be one of the primary's own; -1 stands for none.
       if ((message.fd ?? -1) !== -1) return 'it asked for a descriptor of the primary'
       return clusterActs.has(message.act) || typeof message.ack === 'number'
         ? undefined

@@ -8,26 +8,26 @@ import { join } from 'node:path'
  *
  * The primary needs to know of a claim only when a worker dies: was the connection that it had been offered
  * still untouched, or had the worker begun to read it? So a claim is not a message, which would wake the
- * primary for every connection. It is a write into the page cache: done when it returns, and readable after
- * the worker was killed at any point. The file has no name any more when it is used, and goes with the last
- * process that has it open.
+ * primary for every connection. It is a write into the page cache: complete when it returns, and readable after
+ * the worker was killed at any point. The file no longer has a name when it is used, and disappears with the
+ * last process that has it open.
  */
 const registerBytes = 8
 const none = 0
 
-/** The descriptor that a worker finds its register at. */
+/** The descriptor of the register in a worker. */
 export const claimFd = 5
 
 /** The primary's side. */
 export class ClaimRegister {
   readonly fd: number
 
-  /** @param directory - a folder of the service's own; memory-backed ones are the fastest */
+  /** @param directory - a folder of the service's own; a memory-backed one is the fastest */
   constructor(directory: string) {
     this.fd = openUnnamed(directory)
   }
 
-  /** The id of the last connection claimed; 0 for none. */
+  /** The id of the last claimed connection; 0 for none. */
   read(): number {
     const bytes = Buffer.alloc(registerBytes)
     return readSync(this.fd, bytes, 0, registerBytes, 0) === registerBytes
@@ -42,7 +42,7 @@ export class ClaimRegister {
 
 let created = 0
 
-/** A new file that nobody else can find; in the temporary directory when the other one is gone or full. */
+/** A new file that no other process can find; in the temporary directory if the given one is gone or full. */
 function openUnnamed(directory: string): number {
   created += 1
   const name = `.claim-${process.pid}-${created}`
@@ -57,7 +57,7 @@ function openIn(directory: string, name: string): number {
   const path = join(directory, name)
   const fd = openSync(path, 'wx+', 0o600)
   rmSync(path)
-  // Takes the space now, so that a disk that fills up later does not matter.
+  // Allocates the space now, so that a disk that fills up later does not matter.
   new ClaimWriter(fd).write(none)
   return fd
 }
@@ -71,7 +71,7 @@ export class ClaimWriter {
     this.#fd = fd
   }
 
-  /** Claims a connection. Throws when that cannot be written down: then it is not claimed. */
+  /** Claims a connection. Throws if the claim cannot be written; the connection is then not claimed. */
   write(id: number): void {
     this.#bytes.writeDoubleLE(id)
     writeSync(this.#fd, this.#bytes, 0, registerBytes, 0)

@@ -3,12 +3,12 @@ import type { LogLevel } from '../config/log-levels.ts'
 import { decodeProgress, isCount, type Progress } from './progress.ts'
 
 /**
- * The version of what a primary and its workers say to each other. A worker runs the code that is on disk
- * when it starts, which may be newer than its primary's.
+ * The version of the protocol between a primary and its workers. A worker runs the code that is on disk when it
+ * starts, which may be newer than its primary's.
  */
 export const workerProtocol = 2
 
-/** What a worker is told once, before anything else. */
+/** The first message to a worker, sent once. */
 export interface WorkerBoot {
   readonly kind: 'boot'
   readonly service: string
@@ -17,19 +17,19 @@ export interface WorkerBoot {
   readonly config: Config
 }
 
-/** What a worker is to know of the lease. */
+/** The part of the lease that concerns a worker. */
 export interface WorkerLease {
-  /** What each connection that is offered from now on is served by; null where no lease is needed. */
+  /** The lease under which each connection offered from now on is served; null where no lease is needed. */
   readonly grant: ConnectionLease | null
-  /** When what is in hand is to be given up, of the monotonic clock that processes share; null for never. */
+  /** When to give up the active connection, by the monotonic clock that processes share; null for never. */
   readonly abortAtMs: number | null
 }
 
-/** The leave that a connection is served by. */
+/** The lease under which a connection is served. */
 export interface ConnectionLease {
   /** The fencing token: a later grant of the same slot has a higher one. */
   readonly token: number
-  /** Which of the places that the lease has, from 1. */
+  /** Which of the lease's slots this is, from 1. */
   readonly slot: number
 }
 
@@ -39,38 +39,38 @@ export type ToWorker =
   | ({ readonly kind: 'lease' } & WorkerLease)
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
-  /** Log what is as severe as that. */
+  /** Log messages of this level and above. */
   | { readonly kind: 'log-level'; readonly level: LogLevel }
 
-/** Worker to primary, over the channel; what happens to each connection goes through the progress pipe. */
+/** Worker to primary, over the channel; the outcome of each connection goes through the progress pipe. */
 export type FromWorker =
-  /** Its listeners are in place. What is sent before that, node:cluster's own listener would swallow. */
+  /** The worker's listeners are in place. Until then, node:cluster's own listener would swallow messages. */
   | { readonly kind: 'hello'; readonly protocol: number }
   | { readonly kind: 'ready' }
   | { readonly kind: 'boot-failed'; readonly reason: string }
   /**
-   * It ends by itself, after what it has in hand: nothing more is to be offered to it. `unfit` is why it cannot do its
-   * part any more; without it, somebody has told it to end.
+   * The worker ends by itself, after its active connection, and must be offered nothing more. `unfit` is the
+   * reason why it can no longer do its part; without it, the worker was told to end.
    */
   | { readonly kind: 'leaving'; readonly unfit?: string }
   | ({ readonly kind: 'heartbeat'; readonly rssBytes: number } & WorkerView)
 
 /**
- * What a worker has in hand as it sees it: by this the primary finds out what its reports did not say. Workers of
- * release 0.1 leave both out.
+ * A worker's view of its connections, by which the primary learns what the reports did not say. Workers of
+ * release 0.1 omit both.
  */
 export interface WorkerView {
-  /** The connection that it has claimed and not ended; 0 for none. */
+  /** The connection that it has claimed and not yet ended; 0 for none. */
   readonly inHand?: number
-  /** The last one that has ended. */
+  /** The report of the last connection that has ended. */
   readonly last?: Progress
 }
 
 /**
- * Reads a message from a worker. A worker runs other people's code, and that code can call
- * `process.send` too, so what arrives is decoded, not trusted.
+ * Decodes a message from a worker. A worker runs other people's code, which can call `process.send` too, so
+ * messages are checked, not trusted.
  *
- * @returns the message, or undefined when it is none of ours
+ * @returns the message, or undefined when it is not one of ours
  */
 export function decodeFromWorker(value: unknown): FromWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
@@ -107,7 +107,7 @@ function viewOf(value: object): WorkerView {
   }
 }
 
-/** Reads what the primary sent beside offers. */
+/** Decodes a message from the primary other than an offer. */
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
   const { kind } = value

@@ -1,17 +1,18 @@
 import { writeSync } from 'node:fs'
 
 /**
- * The progress pipe: a worker's short, fixed-size reports of how a connection ended, on a pipe of its own
- * beside Node's message channel, since every connection pays for one.
+ * The progress pipe: a worker's short, fixed-size reports of how a connection ended, on a pipe of their own
+ * beside Node's message channel, since every connection costs one report.
  *
- * A record is 24 bytes: step, reason, two of padding, the low 32 bits of the connection's id, and as doubles
- * how many bytes came and went; little-endian. Pipes deliver writes this short whole (pipe(7), PIPE_BUF).
+ * A record is 24 bytes: step, reason, two of padding, the low 32 bits of the connection's id, and, as doubles,
+ * the numbers of bytes received and sent; little-endian. Pipes deliver writes this short in one piece (pipe(7),
+ * PIPE_BUF).
  */
 export const steps = ['served', 'failed', 'gone', 'missing'] as const
 
 /**
- * `served`, `failed`: the handler has settled. `gone`: the client left before a byte had passed.
- * `missing`: the offer came without its socket, or could not be claimed.
+ * `served`, `failed`: the handler has settled. `gone`: the client left before a byte had passed. `missing`: the
+ * offer came without its socket, or could not be claimed.
  */
 export type Step = (typeof steps)[number]
 
@@ -29,28 +30,28 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number]
 
-/** How many bytes a client has sent, and was sent; zeros unless the worker was told to count. */
+/** How many bytes a client has sent and received; zeros unless the worker was told to count. */
 export interface Traffic {
   readonly bytesIn: number
   readonly bytesOut: number
 }
 
-/** What is reported while nobody wants to know. */
+/** The report when bytes are not counted. */
 export const uncounted: Traffic = { bytesIn: 0, bytesOut: 0 }
 
 export interface Progress extends Traffic {
   readonly step: Step
   readonly reason: Reason
-  /** The connection's id; only its low 32 bits when it came through the pipe. */
+  /** The connection's id; only its low 32 bits if it came through the pipe. */
   readonly id: number
 }
 
 const recordBytes = 24
 
-/** The descriptor that a worker finds its end of the pipe at, after stdio and Node's channel. */
+/** The descriptor of the pipe's end in a worker, after stdio and Node's channel. */
 export const progressFd = 4
 
-/** Writes records; one buffer serves for all, since each write is done when it returns. */
+/** Writes records; one buffer serves for all, since each write is complete when it returns. */
 export class ProgressWriter {
   readonly #fd: number
   readonly #record = Buffer.alloc(recordBytes)
@@ -59,7 +60,7 @@ export class ProgressWriter {
     this.#fd = fd
   }
 
-  /** @returns whether the pipe took it whole; not so when the app has closed it, or the primary is gone */
+  /** @returns whether the pipe took the whole record; false when the app has closed it, or the primary is gone */
   write({ step, id, reason, bytesIn, bytesOut }: Progress): boolean {
     this.#record[0] = steps.indexOf(step)
     this.#record[1] = reasons.indexOf(reason)
@@ -69,18 +70,18 @@ export class ProgressWriter {
     try {
       return writeSync(this.#fd, this.#record) === recordBytes
     } catch {
-      // Its reason does not matter: there are other ways to tell.
+      // The reason does not matter: there are other ways to report.
       return false
     }
   }
 }
 
-/** So many bytes between records are passed over; who writes more is not listened to. */
+/** How many bytes outside of records are skipped before the reader stops listening. */
 const maxGarbageBytes = 65_536
 
 /**
- * Cuts what arrives back into records, however it was split. An app can write to the pipe as well: what is no record,
- * or one that `onProgress` does not expect, is passed over byte by byte until there is one again.
+ * Splits its input into records, however it was chunked. An app can write to the pipe as well: bytes that are
+ * no record, or one that `onProgress` does not expect, are skipped one by one until the next record.
  */
 export class ProgressReader {
   readonly #onProgress: (progress: Progress) => boolean
@@ -89,8 +90,8 @@ export class ProgressReader {
   #garbageBytes = 0
 
   /**
-   * @param onProgress - returns whether a report like this was to be expected
-   * @param onGarbage - told once, of the first byte that is passed over
+   * @param onProgress - returns whether such a report was to be expected
+   * @param onGarbage - called once, at the first byte that is skipped
    */
   constructor(onProgress: (progress: Progress) => boolean, onGarbage: () => void) {
     this.#onProgress = onProgress
@@ -125,11 +126,11 @@ function decode(bytes: Buffer, at: number): Progress | undefined {
   return { step, reason, id: bytes.readUInt32LE(at + 4), bytesIn, bytesOut }
 }
 
-/** Whether it is a number of bytes, or of a connection. */
+/** Whether it can be a number of bytes, or the id of a connection. */
 export const isCount = (value: unknown): boolean =>
   Number.isSafeInteger(value) && Number(value) >= 0
 
-/** Reads a report that came in a message; undefined when it is none. */
+/** Decodes a report that came in a message; undefined when it is none. */
 export function decodeProgress(value: unknown): Progress | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { step, reason, id, bytesIn, bytesOut } = value as Partial<Record<keyof Progress, unknown>>
@@ -147,8 +148,8 @@ export function decodeProgress(value: unknown): Progress | undefined {
 }
 
 /**
- * A worker that can tell nobody how its last connection ended, since the app has closed both ways to the primary, says
- * so by the status that it exits with: this number and the step's.
+ * When the app has closed both channels to the primary, a worker's exit status tells how its last connection
+ * ended: this number plus the step's index.
  */
 const firstStatus = 240
 
@@ -156,7 +157,7 @@ export function statusOfStep(step: Step): number {
   return firstStatus + steps.indexOf(step)
 }
 
-/** How the last connection of a process ended that exited with that status; undefined when it does not say. */
+/** How the last connection of a process with that exit status ended; undefined when the status does not tell. */
 export function stepOfStatus(status: number | null): Step | undefined {
   return status === null ? undefined : steps[status - firstStatus]
 }

@@ -5,16 +5,16 @@ import type { BoundEndpoint } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 
 /**
- * Sockets as Node's bare handles, without a stream around them: what node:cluster's primary accepts and
- * sends, for the same reason. A primary never reads or writes a connection, and building a stream for each
- * would be a third of all that it does. Node documents none of this, so all that relies on it is in this
- * file, and `acceptHandles` refuses a runtime that does it in another way.
+ * Sockets as Node's bare handles, without a stream around them, as node:cluster's primary accepts and sends
+ * them, and for the same reason: a primary never reads or writes a connection, and building a stream for each
+ * would be a third of its work. Node documents none of this, so all code that relies on it is in this file, and
+ * `acceptHandles` refuses a runtime that differs.
  */
 export interface SocketHandle {
-  /** Its descriptor's number; undefined where the system has none. */
+  /** The number of its descriptor; undefined where the system has none. */
   readonly fd?: number
   close(): void
-  /** Fills in the peer; returns 0 or a negative error number, ENOTCONN once the connection was reset. */
+  /** Fills in the peer's address; returns 0 or a negative error number, ENOTCONN once the connection was reset. */
   getpeername(into: Partial<Remote>): number
 }
 
@@ -24,21 +24,21 @@ export interface Remote {
   readonly port: number
 }
 
-/** A listening socket, as one process sends it to another. */
+/** A listening socket, in the form that one process sends to another. */
 export interface ListeningHandle {
   onconnection: (status: number, handle?: SocketHandle) => void
   close(): void
 }
 
-/** A listening socket with the endpoint that it was configured for: what an upgrade passes on. */
+/** A listening socket with its configured endpoint, as an upgrade passes it on. */
 export interface BoundListener extends BoundEndpoint {
   readonly handle: ListeningHandle
 }
 
 /**
- * Takes what a listening server accepts, unread, in place of its `connection` event.
+ * Accepts a server's connections as handles, unread, in place of its `connection` event.
  *
- * @param onError - told why a connection could not be accepted
+ * @param onError - called with the reason why a connection could not be accepted
  * @throws HelloserverError `BOOT_FAILED` where Node has changed
  */
 export function acceptHandles(
@@ -53,7 +53,7 @@ export function acceptHandles(
 }
 
 /**
- * The handle of a server that listens.
+ * The handle of a listening server.
  *
  * @throws HelloserverError `BOOT_FAILED` where Node has changed
  */
@@ -67,7 +67,7 @@ export function listeningHandle(server: Server): ListeningHandle {
   )
 }
 
-/** Makes a server listen on the socket that another process has sent. */
+/** Makes a server listen on a socket that another process has sent. */
 export async function listenOn(
   server: Server,
   handle: ListeningHandle,
@@ -92,7 +92,7 @@ export function sendHandle(
   child.send(message, handle as unknown as SendHandle, onSent)
 }
 
-/** The received copy as a stream, or undefined when the socket was closed on its way. */
+/** The received copy as a stream; undefined when the socket was closed on its way. */
 export function receivedSocket(handle: unknown): Socket | undefined {
   if (handle === undefined || handle === null) return undefined
   const options: ConstructorParameters<typeof Socket>[0] & { handle: unknown } = {
@@ -105,7 +105,7 @@ export function receivedSocket(handle: unknown): Socket | undefined {
   return new Socket(options)
 }
 
-/** The client at the other end; undefined when it has reset the connection (getpeername(2)). */
+/** The client's address; undefined when the client has reset the connection (getpeername(2)). */
 export function remoteOf(handle: SocketHandle): Remote | undefined {
   const remote: { address?: string; port?: number } = {}
   handle.getpeername(remote)

@@ -20,32 +20,33 @@ import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
 
 /**
- * Runs its arguments in the background: the daemon's second fork. It exits, which leaves the daemon to init, when
- * standard input closes; given a line there, it first waits for the daemon's end and exits as that one did.
+ * Runs its arguments in the background: the daemon's second fork. The shell exits when its standard input
+ * closes, which leaves the daemon to init; if it reads a line there, it first waits for the daemon's end, and
+ * exits with the same status.
  */
 const fork = '"$0" "$@" & exec 3>&-; if read -r _; then wait "$!"; fi'
 
 /**
- * Starts the daemon and waits until it serves, or stands by.
+ * Starts the daemon and waits until it serves or stands by.
  *
- * The daemon gets a session of its own and init for a parent, as daemon(7) has it, so that neither a
- * terminal that closes nor a supervisor that ends a process tree reaches it. Its output goes to the
- * service's log file.
+ * The daemon gets a session of its own and init as its parent, as in daemon(7), so that neither a closing
+ * terminal nor a supervisor that ends a process tree reaches it. Its output goes to the service's log file.
  *
  * @returns where it serves, or why it stands by
- * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `CANNOT_SPAWN`, …
+ * @throws HelloserverError why it does neither: `ALREADY_RUNNING`, `BAD_CONFIG`, `ADDRESS_TAKEN`,
+ * `BOOT_FAILED`, `CANNOT_SPAWN`, …
  */
 export async function launch(files: RunFiles, environment: Environment): Promise<Started> {
   for (;;) {
     const end = await launchOnce(files, environment)
     if ('report' in end) return decodeReport(end.report)
-    // What is on disk is what it asked for, and what a start reads.
+    // Such a signal asks for what is on disk, which a new start reads.
     if (end.signal !== undefined && signalTable[end.signal]?.atBirth === 'start again') continue
     throw wordlessEnd(end.signal, files.logFile)
   }
 }
 
-/** What a daemon says of its start, or the signal that ended one that has said nothing. */
+/** A daemon's report of its start, or the signal that ended one without a report. */
 type Launched = { readonly report: string } | { readonly signal: NodeJS.Signals | undefined }
 
 async function launchOnce(files: RunFiles, environment: Environment): Promise<Launched> {
@@ -54,11 +55,11 @@ async function launchOnce(files: RunFiles, environment: Environment): Promise<La
   makeRunDir(files)
   const shell = await spawned(files, environment)
   const ended = once(shell, 'exit')
-  // Read only where the daemon has said nothing.
+  // Awaited only if the daemon has reported nothing.
   ended.catch(() => {})
   const report = await text(shell.stdio[bootReportFd] as Readable)
   const { stdin } = shell as { stdin: Writable }
-  // It has ended by itself when it could not start anything.
+  // The shell has already ended if it could not start anything.
   stdin.on('error', () => {})
   stdin.end(report === '' ? '\n' : '')
   if (report !== '') return { report }
@@ -66,7 +67,7 @@ async function launchOnce(files: RunFiles, environment: Environment): Promise<La
   return { signal: signalOf(status) }
 }
 
-/** The signal that ended a process of which a shell tells `status`. */
+/** The signal that ended a process, from the status that a shell reports. */
 function signalOf(status: number | null): NodeJS.Signals | undefined {
   const signals = Object.entries(system.signals) as [NodeJS.Signals, number][]
   return signals.find(([, number]) => 128 + number === status)?.[0]
@@ -83,7 +84,7 @@ function spawned(files: RunFiles, environment: Environment): Promise<ChildProces
 }
 
 function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
-  // The shell has nobody to tell but the log that there is no such program.
+  // The shell could report a missing program only to the log.
   accessSync(process.execPath, constants.X_OK)
   const log = withFile('open the log', logFile, () => openLog(logFile))
   try {

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { HelloserverError } from '../errors.ts'
 import { openFilesLimitIn } from '../open-files-limit.ts'
 
-/** What a primary, and each worker, has open at once while it loads its code, and some to work with. */
+/** How many files a primary or a worker has open at once while it loads its code, and some to work with. */
 const leastOpenFiles = 128
 
 /**
- * Refuses a limit of open files with which no process of a service could even load its code: Node.js opens many files
- * of a program at a time. Call it before that is loaded.
+ * Refuses a limit of open files under which no process of a service could even load its code: Node.js opens
+ * many files of a program at once. Call it before that code is loaded.
  *
  * @throws HelloserverError `BAD_CONFIG`
  */

@@ -8,9 +8,9 @@ import { type ListeningHandle, listeningHandle, listenOn } from '../ipc/socket-h
 import { realPath } from '../real-path.ts'
 
 /**
- * The PID lock of releases up to 0.1: a listening socket in the abstract namespace (unix(7)), named after the PID
- * file's path. It is held besides the lock file, so that those releases and this one exclude each other. By itself it
- * proves little: the namespace is a network namespace's, and any user may take any name in it.
+ * The PID lock of releases up to 0.1: a listening socket in the abstract namespace (unix(7)), named after the
+ * PID file's path. It is held besides the lock file, so that those releases and this one exclude each other. By
+ * itself it proves little: the namespace belongs to a network namespace, and any user may take any name in it.
  */
 export class AbstractLock {
   readonly #server: Server
@@ -20,7 +20,7 @@ export class AbstractLock {
     this.#server = server.unref()
   }
 
-  /** Takes it; undefined when somebody else has the name. */
+  /** Takes the lock; undefined when the name is taken. */
   static async take(files: Pick<RunFiles, 'pidFile'>): Promise<AbstractLock | undefined> {
     const server = tellingServer()
     try {
@@ -35,14 +35,14 @@ export class AbstractLock {
     return new AbstractLock(server)
   }
 
-  /** Goes on holding one that another process has passed on; that one may let go of it then. */
+  /** Keeps holding a lock that another process has passed on; that process may then let go of it. */
   static async adopt(handle: ListeningHandle): Promise<AbstractLock> {
     const server = tellingServer()
     await listenOn(server, handle)
     return new AbstractLock(server)
   }
 
-  /** What passes it on to another process: it is held as long as one of them has it. */
+  /** The handle that passes the lock on to another process; the lock is held as long as one process has it. */
   get handle(): ListeningHandle {
     return listeningHandle(this.#server)
   }
@@ -52,7 +52,7 @@ export class AbstractLock {
   }
 }
 
-/** Tells whoever connects which process this is, as starters of releases up to 0.1 ask. */
+/** Sends this process's PID to every client, since starters of releases up to 0.1 ask for it. */
 function tellingServer(): Server {
   return createServer((socket) => {
     socket.on('error', () => {})
@@ -66,7 +66,7 @@ function abstractName({ pidFile }: Pick<RunFiles, 'pidFile'>): string {
   return `helloserver/${createHash('sha256').update(path).digest('hex')}`
 }
 
-/** The inode of the socket that holds the name in this network namespace, as /proc/PID/fd names it (proc_net(5)). */
+/** The inode of the socket that has the name in this network namespace, as /proc/PID/fd shows it (proc_net(5)). */
 export function abstractLockInode(files: Pick<RunFiles, 'pidFile'>): string | undefined {
   try {
     const name = abstractName(files)
@@ -75,7 +75,7 @@ export function abstractLockInode(files: Pick<RunFiles, 'pidFile'>): string | un
       .find((each) => each.includes(` @${name}`))
     return line?.trim().split(/\s+/)[6]
   } catch {
-    // Without /proc there is nothing to find it by.
+    // Without /proc, it cannot be found.
     return undefined
   }
 }

@@ -9,12 +9,12 @@ export function hasExclusiveLock(pid: number, fd: string): boolean {
       readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'),
     )
   } catch {
-    // It was closed at this moment.
+    // It has just been closed.
     return false
   }
 }
 
-/** Every process of this user's; for root, every process. */
+/** All processes of this user; for root, all processes. */
 export function ownProcesses(): number[] {
   const uid = ownUid()
   return readdirSync('/proc')
@@ -27,22 +27,22 @@ export function uidOf(pid: number): number | undefined {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
 }
 
-/** In the order of their numbers: the lock is one of the first that a process opens. */
+/** The descriptors of a process; none when it cannot be examined. */
 export function descriptorsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`)
   } catch {
-    // It has ended, or is another user's.
+    // It has ended, or belongs to another user.
     return []
   }
 }
 
-/** What a descriptor of a process is open on. */
+/** The file that a descriptor of a process is open on. */
 export function linkOf(pid: number, fd: string): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`)
   } catch {
-    // It was closed at this moment.
+    // It has just been closed.
     return undefined
   }
 }

@@ -4,31 +4,35 @@ import { ambient } from '../config/environment.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { startProcess } from '../start-process.ts'
 
-/** Options of flock(1) that util-linux and BusyBox share. */
+/** Options that flock(1) has both in util-linux and in BusyBox. */
 const options = { exclusive: '-x', shared: '-s' } as const
 
-/** The descriptor of the file in the helper process, after stdio. */
+/** The file's descriptor in the helper process, after stdio. */
 const helperFd = 3
 
-/** The exit status of flock(1) when somebody else holds the lock. */
+/** The exit status of flock(1) when the lock is already held. */
 const conflict = 1
 
-/** A lock on a local file takes milliseconds; a file system that takes longer, such as a dead NFS, never answers. */
+/**
+ * How long flock(1) may take, in milliseconds: a local file takes a few, and a file system that takes longer,
+ * such as a dead NFS, never answers.
+ */
 const answerWithinMs = 10_000
 
-/** A process that cannot be started now, for lack of processes, descriptors or memory, can perhaps be later. */
+/** Errors that may pass, such as a lack of processes, descriptors or memory, so that another try may succeed. */
 const passing = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'EINTR'])
 const tries = 10
 const retryEveryMs = 200
 
 /**
- * Locks an open file or directory without waiting (flock(2)), by one short run of flock(1), since Node.js has no call
- * for it. The lock belongs to the open file description, which this process shares with that helper: it stays when the
- * helper has ended, passes to whoever inherits the descriptor, and goes when the last of them has closed it.
+ * Locks an open file or directory without waiting (flock(2)), by one short run of flock(1), since Node.js has
+ * no call for it. The lock belongs to the open file description, which this process shares with that helper: it
+ * remains when the helper has ended, passes to any process that inherits the descriptor, and is released when
+ * the last of them has closed it.
  *
  * @returns false when another open file description has a lock that excludes this one
- * @throws HelloserverError `BOOT_FAILED` when there is no flock(1), `CANNOT_SPAWN` when it cannot be started, `BOOT_FAILED` when the
- * file system has no such locks
+ * @throws HelloserverError `BOOT_FAILED` when there is no flock(1) or the file system has no such locks,
+ * `CANNOT_SPAWN` when flock(1) cannot be started
  */
 export async function flock(fd: number, mode: keyof typeof options): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {

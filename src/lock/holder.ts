@@ -6,13 +6,13 @@ import { ownUid, readOwned } from '../trust.ts'
 import { abstractLockInode } from './abstract-lock.ts'
 import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses, uidOf } from './descriptors.ts'
 
-/** The files that tell who a service's primary is. */
+/** The files that identify a service's primary. */
 export type LockFiles = Pick<RunFiles, 'runDir' | 'lockFile' | 'pidFile'>
 
 /**
- * The process, other than this one, that holds the lock, looked up in /proc: first the one that the lock file names, then any other of this
- * user's. Undefined when there is none that this process can see: one in another PID namespace, where the same number
- * is another process, cannot be found this way, and must not be signalled.
+ * The process, other than this one, that holds the lock, looked up in /proc: first the one that the lock file
+ * names, then any other of this user. Undefined when this process can see none: a holder in another PID
+ * namespace, where the same number is another process, cannot be found this way, and must not be signalled.
  */
 export function holderOf(files: LockFiles): number | undefined {
   const holds = lockTest(files)
@@ -21,22 +21,22 @@ export function holderOf(files: LockFiles): number | undefined {
   return candidates.find((pid) => pid !== process.pid && holds(pid))
 }
 
-/** Whether a process holds the lock of the service: only then may a signal for the service be sent to it. */
+/** Whether a process holds the service's lock: only such a process may be signalled on behalf of the service. */
 export function holdsLock(pid: number, files: LockFiles): boolean {
   return lockTest(files)(pid)
 }
 
-/** Whether a descriptor of this process is the locked lock file. */
+/** Whether a descriptor of this process is open on the lock file and has the lock. */
 export function holdsLockFileAt(fd: number, files: LockFiles): boolean {
   return isLockFile(lockFileOf(files), process.pid, String(fd))
 }
 
-/** The number on the lock file's first line, which is there for people, and proves nothing. */
+/** The PID on the lock file's first line, which is there for people and proves nothing. */
 export function lockFilePid({ lockFile }: LockFiles): number | undefined {
   try {
     return pidIn(readOwned('lock file', lockFile))
   } catch {
-    // A file that is missing, or that somebody else put there, names nobody.
+    // A file that is missing, or that another user put there, names no process.
     return undefined
   }
 }
@@ -47,19 +47,19 @@ export function pidIn(text: string): number | undefined {
   return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
 }
 
-/** Whether a process, which may see other mounts, means the same directory by the service's run directory. */
+/** Whether a process, which may see other mounts, has the same directory at the run directory's path. */
 export function sharesRunDir(pid: number, { runDir }: Pick<RunFiles, 'runDir'>): boolean {
   try {
     if (readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt')) return true
     const [here, there] = [runDir, `/proc/${pid}/root${runDir}`].map((path) => statSync(path))
     return here?.dev === there?.dev && here?.ino === there?.ino
   } catch {
-    // It has ended, or its view has no such directory.
+    // It has ended, or its mounts have no such directory.
     return false
   }
 }
 
-/** The lock file, as descriptors are compared with it. */
+/** The lock file, in the form that descriptors are compared with. */
 interface LockFile {
   readonly path: string
   /** Undefined while it is missing. */
@@ -77,7 +77,7 @@ function lockFileOf({ runDir, lockFile }: LockFiles): LockFile {
   }
 }
 
-/** Tests processes for the lock: this release's on the lock file, or that of releases up to 0.1. */
+/** Returns a test for holders of the lock: this release's on the lock file, or that of releases up to 0.1. */
 function lockTest(files: LockFiles): (pid: number) => boolean {
   const lockFile = lockFileOf(files)
   const inode = abstractLockInode(files)
@@ -91,7 +91,7 @@ function lockTest(files: LockFiles): (pid: number) => boolean {
     })
 }
 
-/** Anybody may take an abstract name; the lock file only the user that the run directory belongs to, and root. */
+/** Any user may take an abstract name, but only the run directory's owner and root may lock the lock file. */
 function isOwnersProcess(pid: number, { runDir }: Pick<RunFiles, 'runDir'>): boolean {
   const owner = statSync(runDir, { throwIfNoEntry: false })?.uid
   return [owner, ownUid()].includes(uidOf(pid))
@@ -99,12 +99,13 @@ function isOwnersProcess(pid: number, { runDir }: Pick<RunFiles, 'runDir'>): boo
 
 function isLockFile({ path, id, runDir }: LockFile, pid: number, fd: string): boolean {
   const link = linkOf(pid, fd)
-  // By its name first: it spares a look at each connection. Another view of the mounts may have another path.
+  // The name comes first, which saves examining each connection. Another view of the mounts may have another
+  // path.
   if (link === undefined || basename(link).replace(deleted, '') !== basename(path)) return false
   const found = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false, bigint: true })
   if (found === undefined || !hasExclusiveLock(pid, fd)) return false
   if (found.dev === id?.dev && found.ino === id.ino) return true
-  // The file was taken away from under its holder, which puts it back within seconds.
+  // Somebody has removed the file while it was locked; its holder restores it within seconds.
   return deleted.test(link) && link.replace(deleted, '') === path && sharesRunDir(pid, { runDir })
 }
 

@@ -5,8 +5,9 @@ import { flock } from './flock.ts'
 import type { LockFiles } from './holder.ts'
 
 /**
- * Whether any process holds the lock, also one that cannot be seen in /proc from here, as in another PID namespace.
- * It is asked by trying, so for an instant a starter may find the lock held; starters try again for that reason.
+ * Whether any process holds the lock, including one that /proc does not show here, as in another PID namespace.
+ * The check tries to take the lock, so a starter may find it held for an instant; starters retry for that
+ * reason.
  */
 export async function isLocked({ lockFile }: LockFiles): Promise<boolean> {
   let fd: number

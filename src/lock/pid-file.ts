@@ -10,7 +10,7 @@ export function readPid(pidFile: string): number | undefined {
   try {
     return pidIn(readOwned('PID file', pidFile))
   } catch {
-    // No file of ours, no PID.
+    // Without a file of this user, there is no PID.
     return undefined
   }
 }
@@ -18,7 +18,7 @@ export function readPid(pidFile: string): number | undefined {
 /** The file that tells people which process the primary is. */
 export class PidFile {
   readonly #path: string
-  /** Of the file that was written last. */
+  /** Identity of the file that was last written. */
   #identity: string | undefined
 
   constructor(path: string) {
@@ -30,14 +30,14 @@ export class PidFile {
     this.#identity = replaceFile(this.#path, { what: 'the PID file', text, mode: 0o644 })
   }
 
-  /** Whether it is as it was written; true when it was not written yet. */
+  /** Whether the file is as it was written; true before it was first written. */
   get isThere(): boolean {
     if (this.#identity === undefined) return true
-    // Another file may have got its inode, and its content may have been changed in place.
+    // Another file may have got its inode, or its content may have been changed in place.
     return identityOf(this.#path) === this.#identity && this.#namesThisProcess()
   }
 
-  /** Without a descriptor to read it with, it is taken for what was written: it could not be written anew either. */
+  /** Without a free descriptor to read it with, the file counts as unchanged: it could not be rewritten either. */
   #namesThisProcess(): boolean {
     try {
       return pidIn(readOwned('PID file', this.#path)) === process.pid

@@ -19,12 +19,12 @@ import { AbstractLock } from './abstract-lock.ts'
 import { flock } from './flock.ts'
 import { holderOf, holdsLockFileAt, lockFilePid } from './holder.ts'
 
-/** The descriptor at which a successor finds the lock file: every child of a process gets another stdin, so none inherits it by accident. */
+/** The lock file's descriptor in a successor: other children get another stdin, so none inherits it by accident. */
 export const inheritedLockFd = 0
 
 /**
- * Whoever asks whether the lock is held, or finds it held in the end, has it for an instant. A starter that cannot see
- * who has it tries again for so long.
+ * `isLocked` holds the lock for an instant, and so may a starter that fails in the end. A starter that cannot
+ * see the holder retries for this long.
  */
 const contestedMs = 1_000
 const firstRetryMs = 25
@@ -32,15 +32,16 @@ const firstRetryMs = 25
 /**
  * The lock that makes a process the only primary of its service.
  *
- * It is flock(2) on the lock file in the run directory, so it excludes exactly those who share the directory, in
- * whatever namespaces they are; another user cannot open the file. The kernel frees it when the last process that
- * has the descriptor is gone. The file itself is never removed: whoever held a removed one would exclude nobody.
+ * It is an flock(2) on the lock file in the run directory, so it excludes exactly the processes that share the
+ * directory, whatever their namespaces; another user cannot open the file. The kernel releases it when the last
+ * process with the descriptor is gone. The file itself is never removed: a lock on a removed file would exclude
+ * nobody.
  */
 export class PidLock {
   readonly #files: RunFiles
   readonly #abstract: AbstractLock | undefined
   #fd: number | undefined
-  /** Keeps systemd-tmpfiles out, which leaves directories alone that somebody has locked. */
+  /** Keeps systemd-tmpfiles out, which leaves locked directories alone. */
   #directoryFd: number | undefined
   #isReleased = false
 
@@ -62,7 +63,7 @@ export class PidLock {
         `helloserver needs Linux, whose kernel holds its PID lock; this is ${process.platform}`,
       )
     }
-    // First, since it costs no process: of many starters, most end here.
+    // First, since it costs no process: most of many simultaneous starters end here.
     const abstract = await AbstractLock.take(files)
     if (abstract === undefined) mustBeFree(files)
     try {
@@ -77,20 +78,20 @@ export class PidLock {
   }
 
   /**
-   * Goes on holding a lock that a predecessor has passed on: by inheritance, or, where that is a release up to 0.1, as
-   * the abstract socket alone; the lock file is free then.
+   * Keeps holding a lock that a predecessor has passed on: by inheritance or, from a release up to 0.1, as the
+   * abstract socket alone; the lock file is free then.
    */
   static async adopt(files: RunFiles, handle: ListeningHandle | undefined): Promise<PidLock> {
     const abstract = handle === undefined ? undefined : await AbstractLock.adopt(handle)
     const isInherited = holdsLockFileAt(inheritedLockFd, files)
-    // Where another process has it, such as the predecessor's predecessor, it is taken later (`restore`).
+    // If another process has the lock file, such as the predecessor's predecessor, `restore` takes it later.
     const fd = isInherited ? inheritedLockFd : await tryLockFile(files)
     const lock = new PidLock(files, abstract, fd)
     await lock.#holdDirectory()
     return lock
   }
 
-  /** What passes the lock on, as the stdin of the process that is to hold it. */
+  /** The descriptor that passes the lock on, as the stdin of its next holder. */
   get fd(): number | undefined {
     return this.#fd
   }
@@ -100,7 +101,7 @@ export class PidLock {
     return this.#abstract?.handle
   }
 
-  /** Writes who holds the lock into its file, for people. */
+  /** Writes the holder's PID and host into the lock file, for people. */
   sign(): void {
     if (this.#fd === undefined) return
     const fd = this.#fd
@@ -121,10 +122,10 @@ export class PidLock {
   }
 
   /**
-   * Puts the run directory and the lock file back when somebody has taken them away, and locks them again; looks, and
-   * does nothing else, when they are in place. One call at a time.
+   * Restores and relocks the run directory and the lock file if they were removed; does nothing while
+   * they are in place. One call at a time.
    *
-   * @returns whether anything was put back
+   * @returns whether anything was restored
    * @throws HelloserverError `ALREADY_RUNNING` when another process holds the lock at the path by now
    */
   async restore(): Promise<boolean> {
@@ -132,7 +133,7 @@ export class PidLock {
     makeRunDir(this.#files)
     if (!this.isThere) {
       const fd = await lockedFile(this.#files)
-      // Another process has become the service meanwhile, and puts back what is missing.
+      // Another process has become the service in the meantime, and restores what is missing.
       if (this.#isReleased) {
         closeSync(fd)
         return false
@@ -145,7 +146,7 @@ export class PidLock {
     return true
   }
 
-  /** Gives up this process's hold; synchronous, and good to call twice. */
+  /** Gives up this process's hold; synchronous, and safe to call twice. */
   release(): void {
     this.#isReleased = true
     close(this.#fd)
@@ -155,10 +156,10 @@ export class PidLock {
     this.#abstract?.release()
   }
 
-  /** Shared, since several services may live in one directory. */
+  /** Shared, since several services may use one directory. */
   async #holdDirectory(): Promise<void> {
     const fd = openSync(this.#files.runDir, constants.O_RDONLY | constants.O_DIRECTORY)
-    // A cleaner that looks through it at this moment excludes this one; `restore` tries again.
+    // A cleaner that is going through the directory excludes this lock; `restore` tries again.
     if (!(await flock(fd, 'shared')) || this.#isReleased) {
       closeSync(fd)
       return
@@ -168,10 +169,10 @@ export class PidLock {
   }
 }
 
-/** Locks the lock file, and takes its time where it cannot see who has it. */
+/** Locks the lock file; retries for a while if it cannot see the holder. */
 async function lockedFile(files: RunFiles): Promise<number> {
   const untilMs = performance.now() + contestedMs
-  // Each look for the holder goes through all processes of the machine.
+  // The delays double, since each search for the holder goes through all processes of the machine.
   for (let retryMs = firstRetryMs; ; retryMs *= 2) {
     const fd = await tryLockFile(files)
     if (fd !== undefined) return fd
@@ -181,13 +182,13 @@ async function lockedFile(files: RunFiles): Promise<number> {
   }
 }
 
-/** Opens the lock file and locks it; undefined when another process has it. */
+/** Opens and locks the lock file; undefined when another process has the lock. */
 async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> {
   const fd = openOwned('lock file', lockFile, constants.O_RDWR | constants.O_CREAT)
   try {
-    // Whoever can read it can lock it.
+    // Any user that can read the file can lock it.
     fchmodSync(fd, 0o600)
-    // Somebody may have replaced the file after it was opened: then this lock excludes nobody.
+    // The file may have been replaced after it was opened; then this lock excludes nobody.
     if ((await flock(fd, 'exclusive')) && isAt(fd, lockFile)) return fd
   } catch (error) {
     closeSync(fd)
@@ -202,7 +203,7 @@ function mustBeFree(files: RunFiles): void {
   if (holder !== undefined) throw alreadyRunning(holder, files)
 }
 
-/** @param holder - undefined where it cannot be seen from here, as in another container */
+/** @param holder - undefined if it cannot be seen from here, as in another container */
 function alreadyRunning(holder: number | undefined, files: RunFiles): HelloserverError {
   if (holder !== undefined) {
     return new HelloserverError('ALREADY_RUNNING', `Already running as process ${holder}`)
@@ -224,6 +225,7 @@ function isAt(fd: number, path: string): boolean {
 function close(fd: number | undefined): void {
   if (fd === undefined) return
   closeSync(fd)
-  // libuv never closes a handle with the number of a standard descriptor: no client's socket may get it.
+  // libuv never closes a handle with the number of a standard descriptor, so no client's socket may get this
+  // one.
   if (fd === inheritedLockFd) openSync('/dev/null', constants.O_RDONLY)
 }

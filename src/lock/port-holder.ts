@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses } from './descriptors.ts'
 
-/** A helloserver service of this user's, or, for root, of anybody's. */
+/** A helloserver service of this user or, for root, of any user. */
 export interface ServiceProcess {
   readonly pid: number
   readonly name: string
   readonly runDir: string
 }
 
-/** TCP_LISTEN, as /proc/net/tcp has it (proc_net(5)). */
+/** TCP_LISTEN as in /proc/net/tcp (proc_net(5)). */
 const listening = '0A'
 
 /** The service that listens on a TCP port of this network namespace; undefined when another program does. */
@@ -34,7 +34,7 @@ function inodesAt(port: number): string[] {
   )
 }
 
-/** Without IPv6 there is no table for it. */
+/** Without IPv6, its table does not exist. */
 function linesOf(table: string): string[] {
   try {
     return readFileSync(table, 'latin1').split('\n')
@@ -43,7 +43,7 @@ function linesOf(table: string): string[] {
   }
 }
 
-/** Which service a process is the primary of: its lock file tells, or, with releases up to 0.1, its log. */
+/** The service that a process is the primary of, by its lock file or, for releases up to 0.1, by its log. */
 function serviceOf(pid: number): ServiceProcess | undefined {
   const lockFile = descriptorsOf(pid)
     .filter((fd) => linkOf(pid, fd)?.endsWith('.lock') && hasExclusiveLock(pid, fd))

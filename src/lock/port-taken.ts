@@ -2,7 +2,7 @@ import { variables } from '../config/environment.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { portHolder, type ServiceProcess } from './port-holder.ts'
 
-/** A port that cannot be had because another helloserver service listens there. */
+/** A port that is unavailable because another helloserver service listens on it. */
 export class PortTakenError extends HelloserverError {
   override readonly name = 'PortTakenError'
   readonly holder: ServiceProcess
@@ -18,7 +18,7 @@ export class PortTakenError extends HelloserverError {
   }
 }
 
-/** The error itself, or, for an address that another helloserver service has, one that says which service that is. */
+/** Returns the error itself or, if another helloserver service has the address, one that names that service. */
 export function namingPortHolder(error: unknown): unknown {
   const cause = error instanceof Error ? error.cause : undefined
   if (codeOf(cause) !== 'EADDRINUSE') return error

@@ -7,16 +7,17 @@ export interface Pace {
   readonly capMs: number
 }
 
-/** Tries something again and again, with growing delays, until it succeeds or is given up. */
+/** Repeats an attempt, with growing delays, until it succeeds or is given up. */
 export class Attempts {
   #wake = new Wake()
   #failures = 0
 
   /**
-   * Tries after the next delay, which goes on growing from the last call; replaces what was tried before.
+   * Starts attempts after the next delay, which continues to grow from the last call; replaces earlier
+   * attempts.
    *
-   * @param attempt - resolves with whether it has succeeded; its signal gives it up
-   * @param onSuccess - called in the same turn, unless it was given up meanwhile
+   * @param attempt - resolves with whether it has succeeded; its signal aborts it
+   * @param onSuccess - called in the same turn, unless the attempt was given up in the meantime
    */
   start(
     pace: Pace,
@@ -27,13 +28,13 @@ export class Attempts {
     void this.#run(this.#wake, pace, attempt, onSuccess)
   }
 
-  /** Tries at once, and begins anew with short delays. */
+  /** Tries at once, and starts over with short delays. */
   hurry(): void {
     this.#failures = 0
     this.#wake.now()
   }
 
-  /** What was tried is settled: the next delays are short again. */
+  /** Ends the attempts as settled: the next delays are short again. */
   settle(): void {
     this.stop()
     this.#failures = 0

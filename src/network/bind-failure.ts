@@ -2,31 +2,31 @@ import { isIP } from 'node:net'
 import { type Endpoint, endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 
-/** Who wants to listen, for the words of a failure. */
+/** The program that wants to listen, for the text of an error. */
 export interface Wish {
-  /** Begins the sentence, which goes on with the address. */
+  /** The beginning of the sentence, before the address. */
   readonly what: string
-  /** What sets the address. */
+  /** The setting of the address. */
   readonly setting: string
-  /** What sets the port. */
+  /** The setting of the port. */
   readonly portSetting: string
 }
 
-/** What a resolver says of a name that may be known later: it has none, or it was not asked. */
+/** A resolver's codes for a name that may be known later: it has no address, or no resolver could be asked. */
 const unresolved =
   /^(ENOTFOUND|EAI_(AGAIN|FAIL|NODATA|NONAME|ADDRFAMILY|SYSTEM)|ETIMEOUT|ESERVFAIL|ECONNREFUSED)$/
 
-/** What the system says of an address, a network or an interface that it does not have, and may yet get. */
+/** The system's codes for an address, a network or an interface that it lacks and may yet get. */
 const absent = /^(EADDRNOTAVAIL|ENETUNREACH|EHOSTUNREACH|ENETDOWN|ENODEV|ENXIO|EAFNOSUPPORT)$/
 
-/** IPv6 addresses that mean something on one link alone (RFC 4291, 2.5.6). */
+/** IPv6 addresses that are valid on one link only (RFC 4291, 2.5.6). */
 const linkLocal = /^fe[89ab][\da-f]:/i
 
 /**
- * Why nobody can listen at an address: `ADDRESS_ABSENT` when the host may have it later, `BAD_CONFIG` when it never
- * will, `ADDRESS_TAKEN` for the rest.
+ * The reason why nobody can listen at an address: `ADDRESS_ABSENT` when the host may have it later,
+ * `BAD_CONFIG` when it never will, `ADDRESS_TAKEN` for everything else.
  *
- * @param address - what the host stands for, as far as that is known
+ * @param address - the address that the host stands for, as far as it is known
  */
 export function bindFailure(
   error: unknown,

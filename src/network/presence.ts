@@ -2,10 +2,10 @@ import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 
 /**
- * Resolves when this host has an address, by binding a datagram socket to it: the system asks the same of both kinds,
- * and no client can connect to this one.
+ * Resolves when this host has an address, by binding a datagram socket to it: the system applies the same check
+ * to both kinds of socket, and no client can connect to this one.
  *
- * @throws Error what the system said
+ * @throws Error the system's error
  */
 export async function assertPresent(address: string): Promise<void> {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')

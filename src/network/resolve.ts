@@ -5,25 +5,25 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** How long the name service may take, in milliseconds; whoever still needs the name then asks again. */
+/** How long the name service may take, in milliseconds; a caller that still needs the name then asks again. */
 const answerWithinMs = 3_000
 
 /** The exit status of getent for a name that it does not find. */
 const notFound = 2
 
 /**
- * The first address of a host, as getaddrinfo(3) orders them.
+ * The first address of a host, in the order of getaddrinfo(3).
  *
- * The program getent asks, and not this process: a resolver that gets no answer holds its thread for ten seconds and
- * more, and a process does not end before its threads have. Where there is no getent, or no process for it, or it is not
- * glibc's, this process asks all the same.
+ * The program getent asks, not this process: a resolver that gets no answer blocks its thread for ten seconds
+ * or more, and a process does not end before its threads have. If getent is missing, cannot be started or is
+ * not glibc's, this process asks after all.
  *
  * @param host - an IP address, which is its own answer, or a name
- * @param signal - gives up
+ * @param signal - aborts the query
  * @throws Error `ENOTFOUND` for a name that nobody knows at the moment, `EAI_AGAIN` when nobody answers
  */
 export async function resolveHost(host: string, signal?: AbortSignal): Promise<string> {
-  // This one never leaves the host.
+  // This query never leaves the host.
   if (host === 'localhost') return (await lookup(host)).address
   return isIP(host) === 0 ? ask(host, signal) : host
 }
@@ -36,7 +36,7 @@ async function ask(host: string, signal: AbortSignal | undefined): Promise<strin
   } as const
   let answer: string
   try {
-    // As Node.js does, also for addresses of a kind that this host has none of yet.
+    // As Node.js does: including addresses of a kind that this host does not have yet.
     answer = (await run('getent', ['--no-addrconfig', 'ahosts', host], options)).stdout
   } catch (error) {
     signal?.throwIfAborted()

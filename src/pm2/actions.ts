@@ -6,27 +6,27 @@ import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { withVisibleTexts } from '../visible.ts'
 
-/** Asks the service that runs now. */
+/** Sends a request to the process that is the service now. */
 export type Ask = <M extends Method>(method: M, params: Params<M>) => Promise<Results[M]>
 
 export interface ActionsOptions {
   /** The app's name in pm2. */
   readonly name: string
   readonly ask: Ask
-  /** Ends it: pm2 has another process for the app. */
+  /** Aborted when pm2 replaces this process; pending actions then fail. */
   readonly signal: AbortSignal
 }
 
-/** No answer comes earlier than that, in milliseconds: `pm2 trigger` must have got ready to hear it. */
+/** How long to hold back an answer, in milliseconds: `pm2 trigger` must be ready to receive it. */
 const earliestMs = 300
-/** A service that runs answers at once; in milliseconds. */
+/** How long to wait for a request that a running service answers at once, in milliseconds. */
 const promptMs = 5_000
-/** What waits for an outcome says after so long that it is still under way; in milliseconds. */
+/** How long to wait for an outcome before reporting that the action is still under way, in milliseconds. */
 const patientMs = 40_000
 
 interface Action {
   readonly withinMs: number
-  /** What its parameter must be, and one that is; left out when it takes none. */
+  /** The rule for the parameter, with an example; absent when the action takes none. */
   readonly parameter?: {
     readonly must: string
     readonly example: string
@@ -35,12 +35,12 @@ interface Action {
   perform(ask: Ask, parameter: string): Promise<object>
 }
 
-/** What `pm2 trigger` can ask for: answered with what the command line prints with `--json`. */
+/** The actions of `pm2 trigger`; each answers what the command line prints with `--json`. */
 export const actions: Readonly<Record<string, Action>> = {
   status: {
     withinMs: promptMs,
     perform: async (ask) => {
-      // In one line, the rest would hide the figures.
+      // pm2 prints the answer on one line, where workers and events would hide the figures.
       const { workers: _, events: __, ...figures } = await ask('status', {})
       return figures
     },
@@ -58,12 +58,12 @@ export const actions: Readonly<Record<string, Action>> = {
     parameter: {
       must: workersAllowed,
       example: '4',
-      // What a number could also be written as, such as 1e3, is more likely to be a slip.
+      // Other notations of a number, such as 1e3, are more likely to be a slip.
       isRight: (text) => /^\d+$/.test(text) && isWorkerCount(Number(text)),
     },
     perform: (ask, text) => ask('scale', { workers: Number(text) }),
   },
-  // Ends this process too, and pm2 leaves it ended: the service says that it drains before it goes.
+  // Ends this process too, and pm2 leaves it stopped: the service announces the drain before it goes.
   drain: {
     withinMs: patientMs,
     perform: (ask) => ask('stop', {}),
@@ -79,12 +79,12 @@ export const actions: Readonly<Record<string, Action>> = {
   },
 }
 
-/** Lets people act on the service with `pm2 trigger`. */
+/** Lets people control the service with `pm2 trigger`. */
 export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOptions): void {
   for (const action of Object.keys(actions)) {
-    // Both parameters must be named: @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
+    // Both parameters must be named, since @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
     io.action(action, (given: unknown, reply: (answer: object) => void) => {
-      // pm2 prints it as JSON, which shows some of what commands a terminal, but not all.
+      // pm2 prints the answer as JSON, which escapes some of the characters that a terminal obeys, but not all.
       void answerNotTooSoon(action, given, options).then((answered) =>
         reply(withVisibleTexts(answered) as object),
       )
@@ -93,8 +93,8 @@ export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOp
 }
 
 /**
- * `pm2 trigger` asks on one connection and hears the answer on another. One that comes before it knows how many answers
- * to wait for is shown, and then it waits for ever.
+ * `pm2 trigger` sends on one connection and receives the answer on another. It shows an answer that arrives
+ * before it knows how many to expect, and then waits for ever.
  */
 async function answerNotTooSoon(
   action: string,
@@ -102,7 +102,7 @@ async function answerNotTooSoon(
   options: ActionsOptions,
 ): Promise<object> {
   const { signal } = options
-  // Cut short when this process ends: then there is no later.
+  // Cut short when this process ends, since nothing can be sent later.
   const soon = delay(earliestMs, undefined, { signal }).catch(() => {})
   const answered = await answer(action, given, options)
   await soon
@@ -110,7 +110,7 @@ async function answerNotTooSoon(
 }
 
 /**
- * Performs an action, and tells what came of it: always, and in time.
+ * Performs an action and reports its outcome: always, and in time.
  *
  * @param given - pm2's parameter: a text, or an empty object when it was left out
  */

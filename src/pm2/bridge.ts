@@ -23,34 +23,34 @@ import { ServiceLink } from './service-link.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
 
-/** How often the log says how a drain gets on. */
+/** How often the log reports the progress of a drain, in milliseconds. */
 const progressEveryMs = 5_000
-/** How often a superseded bridge asks pm2 whether it is to be replaced, in milliseconds. */
+/** How often a superseded bridge asks pm2 whether it is being replaced, in milliseconds. */
 const askAgainMs = 5_000
-/** A Ctrl-C reaches a bridge and its pm2 at once; so long after it, pm2 has begun to end the bridge. In milliseconds. */
+/** Ctrl-C reaches a bridge and its pm2 at once; pm2 begins to end the bridge within this many milliseconds. */
 const sameKeyMs = 300
 
-/** Begins to show the log, once; resolves when it has been shown to its end. */
+/** Starts showing the log, once; resolves when all of it has been shown. */
 type ShowLog = () => Promise<void>
 
-/** What can end a bridge's work; the first one does. */
+/** The event that ends a bridge's work; the first one counts. */
 type End =
   | { readonly how: 'stop' | 'leave' | 'hung-up' }
-  /** With what the next bridge will find in its environment, if pm2 says that. */
+  /** With the environment that the next bridge will get, if pm2 reports it. */
   | { readonly how: 'restart'; readonly environment: Environment | undefined }
-  /** By another bridge's process, if the primary says which. */
+  /** By the bridge of process `by`, if the primary names it. */
   | { readonly how: 'superseded'; readonly by: number | undefined }
 
-/** What a bridge's work came to. */
+/** The result of a bridge's work. */
 interface Outcome {
   readonly status: number
-  /** Whether pm2 is to leave the app stopped. */
+  /** Whether pm2 should leave the app stopped. */
   readonly isFinal: boolean
 }
 
 /**
- * pm2's view of the service: launches the primary or attaches to it, turns what pm2 does into what the
- * primary understands, shows its log and its figures. It may die at any time without harm.
+ * pm2's view of the service: launches the primary or attaches to it, translates pm2's actions for the primary,
+ * and shows the service's log and figures. It may die at any time without harm.
  */
 export class Bridge {
   readonly #pm2: Pm2Process
@@ -58,15 +58,15 @@ export class Bridge {
   readonly #environment: Environment = ownEnvironment()
   readonly #end = deferred<End>()
   #ended: End | undefined
-  /** Aborted when there is no more to show, and nobody to follow. */
+  /** Aborted when there is nothing left to show, and no service to follow. */
   readonly #over = new AbortController()
-  /** pm2 wants this process to go. */
+  /** Resolves when pm2 wants this process to go. */
   readonly #dismissed = deferred<void>()
   #files: RunFiles | undefined
-  /** Settles when it is known what pm2 wants. */
+  /** Settles when pm2's intention is known. */
   #heeding: Promise<void> | undefined
   #link: ServiceLink | undefined
-  /** Came when there was no primary yet to forward them to. */
+  /** Signals that arrived before there was a primary to forward them to. */
   readonly #earlySignals: NodeJS.Signals[] = []
 
   constructor(pm2: Pm2Process) {
@@ -80,7 +80,7 @@ export class Bridge {
     this.#pm2.onEvent((event) => this.#act(event))
     const { status, isFinal } = await this.#work()
     await this.#heeding
-    // pm2 starts an app again that it stops while it is launching, but for the statuses that it is to leave alone.
+    // pm2 restarts an app that it stops during its launch, except on the statuses that it leaves alone.
     const how = this.#ended?.how
     if (how === 'stop' || how === 'restart') return exitStatus.notRunning
     if (isFinal) await stopInPm2(this.#pm2.id, this.#dismissed.promise, this.#log)
@@ -113,12 +113,12 @@ export class Bridge {
         return this.#outcome(exitStatus.notRunning)
       }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
-      // The same again would find the same; pm2 is to wait until the entry is mended.
+      // Another attempt would find the same; pm2 should wait until a person fixes the entry.
       const runsElsewhere = codeOf(error) === 'RUNS_ELSEWHERE'
       return this.#outcome(runsElsewhere ? exitStatus.badConfig : exitStatusOf(error))
     } finally {
       this.#over.abort()
-      // A primary that could not start has told the log more than its reason.
+      // A primary that could not start has logged more than the reason.
       await show()
     }
   }
@@ -127,7 +127,7 @@ export class Bridge {
     return { status, isFinal: this.#pm2.isLeftAloneOn(status) }
   }
 
-  /** Further processes of the app would have nothing to do: what scales is the number of workers. */
+  /** Rejects further processes of the app, which would have nothing to do: the service scales by its workers. */
   #refuse(): number {
     const count = this.#pm2.instance + 1
     this.#log.error(
@@ -137,7 +137,7 @@ export class Bridge {
     return exitStatus.usage
   }
 
-  /** @param missed - resolves when it is known whether pm2 has ended this process already */
+  /** @param missed - resolves when it is known whether pm2 has already ended this process */
   async #supervise(
     files: RunFiles,
     { client, launched }: Reached,
@@ -156,7 +156,7 @@ export class Bridge {
     this.#link = link
     const attached = await link.attach(client)
     for (const signal of this.#earlySignals.splice(0)) this.#forward(signal)
-    // Not before: until then the bridge that this one supersedes shows it.
+    // Not earlier: until then, the superseded bridge shows the log.
     const shown = show()
     for (const problem of settingsProblems(this.#pm2, attached)) this.#log.warn(problem)
     await missed
@@ -168,11 +168,11 @@ export class Bridge {
     if (end.how === 'restart') await this.#leaveForRestart(files, link, end.environment)
     this.#over.abort()
     await shown
-    // Hanging up is what lets the next bridge go on where this one stops.
+    // Closing the connection lets the next bridge continue where this one stops.
     if (end.how !== 'hung-up') await link.close()
     if (end.how === 'superseded') return this.#giveWay(end.by)
     if (end.how !== 'hung-up') return this.#outcome(exitStatus.done)
-    // pm2 takes status 0 for the death of a killed process too, so an end on purpose has one of its own.
+    // pm2 also takes status 0 for the death of a killed process, so a deliberate end has a status of its own.
     if (link.isDraining) return this.#outcome(exitStatus.notRunning)
     this.#log.error(
       { primaryPid: link.primaryPid },
@@ -181,10 +181,10 @@ export class Bridge {
     return this.#outcome(exitStatus.failed)
   }
 
-  /** The service is up: tells pm2, and shows it there. */
+  /** Reports to pm2 that the service is up, and shows it there. */
   async #present(link: ServiceLink, files: RunFiles): Promise<void> {
     this.#pm2.ready()
-    // Loaded only now, since pm2 waits for the app and not for its figures.
+    // Loaded only now: pm2 waits for the app, not for its figures.
     const { openDashboard } = await import('./dashboard.ts')
     openDashboard({
       name: files.name,
@@ -195,21 +195,22 @@ export class Bridge {
   }
 
   /**
-   * A bridge that takes over from another one is a reload, one that comes after another has left for a restart, a
-   * restart; one that finds a primary alone is neither, unless it runs something else. Also over when this bridge is.
+   * A bridge that takes over from another one performs a reload; one that follows a bridge that left for a
+   * restart performs the restart. A bridge that finds an unattended primary does neither, unless that primary
+   * runs something else. Also resolves when this bridge ends.
    */
   async #bringUpToDate(link: ServiceLink, attached: Results['attach']): Promise<void> {
     const cause = await this.#causeOf(attached)
     if (cause === undefined || this.#ended !== undefined) return
     const environment = this.#environment
-    // Another build of helloserver itself needs another primary, one of the app only other workers.
+    // A new build of helloserver itself needs a new primary, a new build of the app only new workers.
     const isUpgrade = attached.restarting === true || attached.programId !== programId()
     const updating = (
       isUpgrade
         ? link.request('upgrade', { cause, environment, program: primaryModule })
         : link.request('reload', { cause, environment })
     ).then((result) => {
-      // What pm2 has ended meanwhile has not failed.
+      // An update during which pm2 ends this bridge has not failed.
       if (result.outcome === 'done' || this.#ended !== undefined) return
       this.#log.error(
         { reason: result.reason },
@@ -217,7 +218,7 @@ export class Bridge {
       )
     })
     const refused = (error: unknown) => {
-      // A service that has gone is heard of otherwise.
+      // The bridge learns by other means that a service is gone.
       if (this.#ended !== undefined) return
       const reason = messageOf(error)
       this.#log.error(
@@ -225,7 +226,7 @@ export class Bridge {
         'The service refused the update; the old generation goes on serving',
       )
     }
-    // The update goes on without this bridge.
+    // The update continues without this bridge.
     await Promise.race([updating.catch(refused), this.#end.promise])
   }
 
@@ -235,7 +236,7 @@ export class Bridge {
     return differenceOf(attached, this.#environment, this.#log)
   }
 
-  /** Tells the primary that the next bridge comes to replace it. Where that cannot be, the service is stopped first. */
+  /** Tells the primary that the next bridge will replace it; if that is impossible, stops the service first. */
   async #leaveForRestart(
     files: RunFiles,
     link: ServiceLink,
@@ -260,7 +261,7 @@ export class Bridge {
 
   async #stop(files: RunFiles, link: ServiceLink): Promise<void> {
     if (link.isLeftBehind) {
-      // pm2 replaces this bridge by one of that release, or stops it: it cannot tell which.
+      // pm2 either replaces this bridge by one of that release or stops it; the bridge cannot tell which.
       this.#log.warn('Leaving the service alone, which this bridge cannot speak with')
       return
     }
@@ -276,9 +277,9 @@ export class Bridge {
   }
 
   /**
-   * Another bridge speaks for the service. In a reload it is the one that pm2 replaces this one by, when that is ready. If
-   * this is still the process that pm2 has for the app, the other one is another pm2's, and each would supersede the other
-   * for ever.
+   * Another bridge supervises the service. In a reload, pm2 replaces this process by that bridge once it is
+   * ready. If pm2 still lists this process for the app, the other bridge belongs to another pm2, and the two
+   * would supersede each other for ever.
    */
   async #giveWay(by: number | undefined): Promise<Outcome> {
     for (;;) {
@@ -319,7 +320,7 @@ export class Bridge {
     this.#end.resolve(end)
   }
 
-  /** pm2 ends this process, or somebody sends it the signal that pm2 ends processes with. */
+  /** Handles a dismissal by pm2, or by somebody else who sends the signal that pm2 ends processes with. */
   async #heed({ by, atMs, signal }: Dismissal): Promise<void> {
     const { origin } = this.#pm2
     let record = await this.#record()
@@ -349,7 +350,7 @@ export class Bridge {
     this.#dismissed.resolve()
   }
 
-  /** A message that came while pm2 was still loading this program is lost, and pm2 would wait for long. */
+  /** Handles a dismissal that came, and was lost, while pm2 was loading this program: pm2 would wait long. */
   async #catchUp(): Promise<void> {
     const record = await this.#record()
     if (record?.pid !== process.pid || record.status !== 'stopping') return

@@ -1,10 +1,10 @@
-// Not "@pm2/io" itself: that announces figures and actions of its own as it is loaded. pm2 keeps them for good, the figures
-// before ours, and the actions without anybody to answer them.
+// Not "@pm2/io" itself, which registers figures and actions of its own as it is loaded. pm2 keeps them
+// permanently: the figures before ours, and the actions with nobody to answer them.
 import pmx from '@pm2/io/build/main/pmx.js'
 import { type ActionsOptions, offerActions } from './actions.ts'
 import { type MetricsOptions, showMetrics } from './metrics.ts'
 
-/** Opens what pm2 shows of the service and lets people do to it, until `signal` is aborted. */
+/** Shows the service in pm2 and offers its actions there, until `signal` is aborted. */
 export function openDashboard(options: ActionsOptions & MetricsOptions): void {
   const io = new pmx.default()
   io.init({

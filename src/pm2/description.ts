@@ -3,10 +3,10 @@ import { endpointText } from '../endpoint.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
 import type { ReloadResult, Status } from '../status.ts'
 
-/** Rows of `pm2 describe`: a word or two, and what there is to say. */
+/** Rows of `pm2 describe`: a short label and its text. */
 export type Description = readonly (readonly [label: string, text: string])[]
 
-/** What `pm2 describe` shows of the service: where it is, what runs, and what the last deploy did. */
+/** The rows of `pm2 describe` about the service: its address, its processes, and the result of the last deploy. */
 export function description(status: Status, pidFile: string): Description {
   const { name, version, build, state, listen, pid, workers, lastReload, lease } = status
   const processes = 1 + workers.filter((worker) => worker.pid !== null).length

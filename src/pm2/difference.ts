@@ -4,14 +4,14 @@ import type { Results } from '../control/protocol.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** What the disk has that the running service has not; undefined when that is nothing, or nothing that could run. */
+/** How the disk differs from the running service; undefined when it does not, or when its configuration is bad. */
 export async function differenceOf(
   { status, configDigest: running }: Results['attach'],
   environment: Environment,
   log: Logger,
 ): Promise<string | undefined> {
   try {
-    // Loaded only now, since it is only a bridge without a predecessor that asks.
+    // Loaded only now: only a bridge without a predecessor needs it.
     const { configDigest, loadConfig } = await import('../config/load.ts')
     const config = loadConfig(status.name, environment)
     if (configDigest(config) !== running) return 'another configuration'

@@ -7,18 +7,19 @@ export interface Figure {
   readonly value: (status: Status, at: Date) => string
 }
 
-/** Short, so that its value may be long: it reads `Now serving g12`. */
+/** Short, to leave room for its value: the row reads `Now serving g12`. */
 const now = 'Now'
 
 /**
- * A name and its value have so many characters together on a terminal of 80 by 24, where `pm2 monit` has 24 columns for
- * both, less its frame, its scroll bar and a mark between the two: what is longer loses its last word.
+ * How many characters a name and its value may have together: on a terminal of 80 by 24, `pm2 monit` has 24
+ * columns for both, less its frame, its scroll bar and a mark between the two. A longer row loses its last
+ * word.
  */
 const rowLength = 14
 
 /**
- * What pm2 shows of the service, the most vital first: on a terminal of 80 by 24, `pm2 monit` has room for four rows.
- * No braces: they are tags there.
+ * The figures that pm2 shows of the service, the most vital first: on a terminal of 80 by 24, `pm2 monit` has
+ * room for four rows. They contain no braces, which are tags there.
  */
 export const figures: readonly Figure[] = [
   { name: now, value: stateOf },
@@ -36,14 +37,14 @@ export const figures: readonly Figure[] = [
   },
 ]
 
-/** Where another host serves, it is named in place of the state: `Now by web-2`. */
+/** While another host serves, its name replaces the state: `Now by web-2`. */
 function stateOf({ state, generation, lease }: Status): string {
   if (state !== 'standby') return `${state} g${generation}`
   const holder = lease?.holder ?? null
   return holder === null ? state : `by ${cut(shortHost(holder), rowLength - `${now}by `.length)}`
 }
 
-/** A host's own name, without its domain and without what tells several on one machine apart. */
+/** A host's own name, without its domain and without the suffix that distinguishes hosts on one machine. */
 function shortHost(holder: string): string {
   const [host = ''] = holder.replaceAll(/[{}]/g, '').split(':/')
   return /^[\d.:]+$/.test(host) ? host : (host.split('.')[0] ?? host)

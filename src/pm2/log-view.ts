@@ -7,14 +7,14 @@ import { LogCursor, type LogPosition } from '../telemetry/log-cursor.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
-/** So much of what was logged while no bridge was attached is shown by the next one, in bytes. */
+/** How much of the log from the time without a bridge the next bridge shows, in bytes. */
 const maxCatchUpBytes = 256 * 1024
-/** When the log cannot be read, it is tried again after so long, in milliseconds. */
+/** How long to wait before another attempt to read the log, in milliseconds. */
 const retryAfterMs = 1_000
 
 /**
- * Shows the service's log in pm2's, each line once: from where the last bridge stopped, until `signal` is
- * aborted and everything that is there by then has been shown.
+ * Shows the service's log in pm2's, each line once: from where the last bridge stopped until `signal` is
+ * aborted and everything logged by then has been shown.
  */
 export async function showLog(
   files: RunFiles,
@@ -65,8 +65,8 @@ async function followFrom(
 }
 
 /**
- * How far the log was shown, for the next bridge. A place that cannot be written down, as on a full disk, costs that one
- * its start, not this one its view.
+ * How far the log has been shown, for the next bridge. If the position cannot be written, as on a full disk,
+ * the next bridge lacks its starting point, but this one still shows the log.
  */
 class KeptPlace {
   readonly #cursor: LogCursor

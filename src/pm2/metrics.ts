@@ -4,20 +4,20 @@ import type { Ask } from './actions.ts'
 import { visible } from '../visible.ts'
 import { figures } from './figures.ts'
 
-/** How often the figures are asked for, in milliseconds: as often as @pm2/io sends them on. */
+/** How often to request the figures, in milliseconds: as often as @pm2/io sends them. */
 const everyMs = 1_000
 
 export interface MetricsOptions {
   readonly ask: Ask
-  /** Told of each status. */
+  /** Called with each status. */
   readonly onStatus: (status: Status) => void
-  /** Ends it. */
+  /** Stops the updates when aborted. */
   readonly signal: AbortSignal
 }
 
 /**
- * Shows the service in `pm2 monit` and `pm2 describe`. The figures are the primary's: a bridge that takes over goes on
- * with the same.
+ * Shows the service in `pm2 monit` and `pm2 describe`. The figures are the primary's, so a bridge that takes
+ * over continues with the same ones.
  */
 export function showMetrics(
   io: Pick<pmx.default, 'metric'>,
@@ -25,10 +25,10 @@ export function showMetrics(
 ): void {
   let latest: Status | undefined
   for (const { name, value } of figures) {
-    // Another bridge has taken over, or the service is gone: what was true until then must not look as if it still were.
+    // After another bridge has taken over, or the service is gone, old figures must not look current.
     const show = () =>
       latest === undefined || signal.aborted ? '-' : visible(value(latest, new Date()))
-    // Its types know of numbers only; pm2 shows texts as they are.
+    // The types allow only numbers; pm2 shows texts as they are.
     io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
   }
   const refresh = async () => {
@@ -36,7 +36,7 @@ export function showMetrics(
     latest = status
     onStatus(status)
   }
-  // When the primary is gone the bridge hears of that by itself, and this ends with it.
+  // The bridge itself notices when the primary is gone, and then ends this too.
   const look = () => void refresh().catch(() => {})
   look()
   const timer = setInterval(look, everyMs)

@@ -2,12 +2,12 @@ import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
 import { HelloserverError } from '../errors.ts'
 
-/** How long pm2 may take to answer, in milliseconds; it takes 30 when it is well. */
+/** How long pm2 may take to answer, in milliseconds; a healthy one takes 30. */
 const answerMs = 1_000
 
-/** pm2's record of one of an app's processes: of what `pm2 jlist` shows, the part that says what pm2 is doing. */
+/** pm2's record of one of an app's processes: the part of `pm2 jlist` that shows what pm2 is doing. */
 export interface AppRecord {
-  /** 0 when no process runs. */
+  /** 0 when no process is running. */
   readonly pid: number
   /** `online`, `stopping`, `launching`, … */
   readonly status: string
@@ -17,12 +17,12 @@ export interface AppRecord {
   readonly restarts: number
   /** The last delay before a restart, in milliseconds; undefined until the first restart of any kind. */
   readonly restartDelayMs: number | undefined
-  /** What the next process of the app is given besides the daemon's own environment. */
+  /** Variables that the next process of the app is given besides the daemon's own environment. */
   readonly environment: Readonly<Record<string, string>>
   readonly folder: string | undefined
 }
 
-/** The parts of pm2 that its own command line speaks to the daemon by. */
+/** The parts of pm2 with which its own command line talks to the daemon. */
 interface Pm2Modules {
   readonly axon: { socket(type: 'req'): AxonSocket }
   readonly rpc: { Client: new (socket: AxonSocket) => RpcClient }
@@ -42,7 +42,7 @@ interface RpcClient {
   ): void
 }
 
-/** What `getMonitorData` answers with for each process. */
+/** One process in the answer to `getMonitorData`. */
 interface Listed {
   readonly pm_id: number
   readonly pid?: number
@@ -59,8 +59,8 @@ interface Listed {
 /**
  * Asks pm2 for its record of a process.
  *
- * @param id - pm2's number of it
- * @returns undefined when pm2 lists none by that number
+ * @param id - pm2's number of the process
+ * @returns undefined when pm2 lists no process of that number
  * @throws HelloserverError `CONTROL_FAILED` when pm2 does not answer within a second, or cannot be found
  */
 export async function recordOf(id: number): Promise<AppRecord | undefined> {
@@ -80,8 +80,8 @@ export async function recordOf(id: number): Promise<AppRecord | undefined> {
 }
 
 /**
- * Has pm2 stop a process as `pm2 stop` does, its watching of files included. pm2 answers when the process is gone, so a
- * process that asks this of itself is never answered.
+ * Makes pm2 stop a process as `pm2 stop` does, including its file watcher. pm2 answers when the process is
+ * gone, so a process that stops itself never receives the answer.
  *
  * @throws HelloserverError `CONTROL_FAILED` when pm2 does not answer in time, or cannot be found
  */
@@ -118,7 +118,7 @@ async function ask(
   }
 }
 
-/** Out of the very pm2 that runs this process, of whichever release that is. Loaded when first needed, in 15 ms. */
+/** Loads the modules of the very pm2 that runs this process, of any release, when first needed (15 ms). */
 function pm2Modules(): Pm2Modules {
   const container = process.argv[1] ?? ''
   if (!basename(container).startsWith('ProcessContainer')) {
@@ -133,7 +133,7 @@ function pm2Modules(): Pm2Modules {
   }
 }
 
-/** pm2 7 has them in itself; before, they were packages of their own. */
+/** pm2 7 bundles these modules; in earlier releases they were separate packages. */
 function bundledOr(load: NodeJS.Require, bundled: string, name: string): string {
   try {
     return load.resolve(bundled)

@@ -5,7 +5,7 @@ import type { AskedBy } from './dismissal.ts'
 
 const forwarded = signalsWith(({ inBridge }) => inBridge === 'forward')
 
-/** pm2 ends this process, for a reason that only its record has. A signal may also be somebody else's. */
+/** pm2 ends this process, for a reason that only its record shows. A signal may also come from somebody else. */
 export interface Dismissal {
   readonly kind: 'dismissal'
   readonly by: AskedBy
@@ -14,17 +14,17 @@ export interface Dismissal {
   readonly signal?: NodeJS.Signals
 }
 
-/** What pm2 tells a bridge; anything else a person does to pm2 does not reach it. */
+/** An event from pm2; nothing else that a person does to pm2 reaches a bridge. */
 export type Pm2Event =
   | Dismissal
   /** `pm2 sendSignal`. */
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
-  /** The daemon of pm2 has died. */
+  /** The pm2 daemon has died. */
   | { readonly kind: 'orphaned' }
 
 type Act = (event: Pm2Event) => void
 
-/** Listens to pm2 from the first moment on, and keeps what comes before somebody acts on it. */
+/** Listens to pm2 from the first moment, and keeps events until there is a listener for them. */
 export class Pm2Events {
   readonly #early: Pm2Event[] = []
   #act: Act | undefined
@@ -40,12 +40,12 @@ export class Pm2Events {
     process.on('message', (message) => {
       if (message === 'shutdown') this.#emit(dismissalBy('message'))
     })
-    // In cluster mode Node.js ends this process by itself then.
+    // In cluster mode, Node.js then ends this process by itself.
     process.once('disconnect', () => this.#emit({ kind: 'orphaned' }))
     closeDebugger()
   }
 
-  /** Says who acts on events from now on, and gives it what has arrived already. */
+  /** Sets the listener for events, and passes it those that have already arrived. */
   onEvent(act: Act): void {
     this.#act = act
     for (const event of this.#early.splice(0)) act(event)

@@ -12,18 +12,18 @@ import type { Pm2Event, Pm2Events } from './pm2-events.ts'
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
 
-/** One process too many; ended on purpose; to be mended by a person first. As in the shipped ecosystem file. */
+/** One process too many; ended on purpose; needs a person to fix it. As in the shipped ecosystem file. */
 const finalStatuses = [exitStatus.usage, exitStatus.notRunning, exitStatus.badConfig]
 
-/** This process as one of pm2's: its settings, its messages, its output. */
+/** This process as pm2 sees it: its settings, its messages, its output. */
 export class Pm2Process implements LogDestination {
-  /** pm2's name of the app, which is the service's name. */
+  /** pm2's name of the app, which is also the service's name. */
   readonly name = ambient('name') ?? defaultName
   /** pm2's number of this process. */
   readonly id = Number(ambient('pm_id') ?? 0)
-  /** Counts an app's processes from 0. */
+  /** The number of this process within the app, from 0. */
   readonly instance = Number(ambient(ambient('instance_var') ?? 'NODE_APP_INSTANCE') ?? 0)
-  /** Whether a reload starts the next process while this one is still there. */
+  /** Whether a reload starts the next process while this one still runs. */
   readonly isClustered = ambient('exec_mode') === 'cluster_mode'
   readonly origin: Origin = {
     pid: process.pid,
@@ -35,20 +35,20 @@ export class Pm2Process implements LogDestination {
 
   constructor(events: Pm2Events) {
     this.#events = events
-    // What is sent to a pm2 that has just died is lost with it; that the channel closes ends this process.
+    // A message to a pm2 that has just died is lost; the closing channel ends this process.
     process.on('error', () => {})
-    // Under pm2 this is a node:cluster worker, whose object hears of it too.
+    // Under pm2, this process is a node:cluster worker, whose object receives the error too.
     cluster.worker?.on('error', () => {})
     process.stdout.on('error', () => {})
   }
 
-  /** Says who acts on events from now on, and gives it what has arrived already. */
+  /** Sets the listener for events, and passes it those that have already arrived. */
   onEvent(act: (event: Pm2Event) => void): void {
     this.#events.onEvent(act)
   }
 
   /**
-   * What pm2 has noted of the process that it lists by this one's number; undefined when it lists none.
+   * pm2's record of the process that it lists under this one's number; undefined when it lists none.
    *
    * @throws HelloserverError `CONTROL_FAILED` when pm2 does not answer in time
    */
@@ -56,19 +56,19 @@ export class Pm2Process implements LogDestination {
     return recordOf(this.id)
   }
 
-  /** Which variables of the service the next process is given, as far as `record` says. */
+  /** The service's variables that the next process is given, as far as `record` shows them. */
   environmentOfNext({ environment, folder }: AppRecord): Environment {
     return serviceEnvironment((variable) => environment[variable] ?? ambient(variable), folder)
   }
 
-  /** Tells pm2 that the app is up, which ends its waiting (`wait_ready`). */
+  /** Tells pm2 that the app is up, which ends its wait (`wait_ready`). */
   ready(): void {
     process.send?.('ready')
   }
 
   /**
-   * Sets what `pm2 describe` shows of the app beside pm2's own knowledge, and of which process pm2 shows memory and CPU;
-   * sent when it is news.
+   * Sets the rows that `pm2 describe` shows besides its own, and the process whose memory and CPU pm2 shows;
+   * sent only when they change.
    */
   describe(rows: Description, pid: number): void {
     const data = { human_info: withVisibleTexts(rows), pid }
@@ -78,19 +78,19 @@ export class Pm2Process implements LogDestination {
     process.send?.({ type: 'axm:option:configuration', data })
   }
 
-  /** A numeric setting of the ecosystem file, in milliseconds, if pm2 was given it. */
+  /** A numeric setting of the ecosystem file, in milliseconds; undefined if pm2 was not given it. */
   milliseconds(setting: 'kill_timeout' | 'listen_timeout'): number | undefined {
     return numberOf(ambient(setting))
   }
 
-  /** Whether pm2 is to leave the app alone when this process ends with `status`. */
+  /** Whether pm2 leaves the app stopped when this process ends with `status`. */
   isLeftAloneOn(status: number): boolean {
-    // In fork mode pm2 does not pass the list on.
+    // In fork mode, pm2 does not pass the list on.
     const codes = ambient('stop_exit_codes')?.split(',') ?? finalStatuses.map(String)
     return codes.includes(String(status))
   }
 
-  /** A switch of the ecosystem file. */
+  /** A boolean setting of the ecosystem file. */
   isOn(setting: 'wait_ready'): boolean {
     return ambient(setting) === 'true'
   }
@@ -100,11 +100,11 @@ export class Pm2Process implements LogDestination {
     process.stdout.write(visibleLines(line))
   }
 
-  /** Writes, and resolves when pm2 has it. */
+  /** Writes to pm2's log of the app; resolves when pm2 has it. */
   show(lines: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
-      // In cluster mode pm2 replaces `write` by its own, which calls back in the three-argument form
-      // only, and not at all when logs are disabled.
+      // In cluster mode, pm2 replaces `write` by its own, which calls back only in the three-argument form, and
+      // not at all when logs are disabled.
       const timer = setTimeout(resolve, flushMs)
       process.stdout.write(visibleLines(lines.toString()), 'utf8', () => {
         clearTimeout(timer)

@@ -11,22 +11,22 @@ import { signalHolder } from '../lock/signal-holder.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** A primary that is starting, or being upgraded, is not ready for a bridge; so often, and so long, it is tried. */
+/** How often and how long to retry while a primary is starting, or being upgraded, and not ready for a bridge. */
 const retryEveryMs = 100
 const retryForMs = 30_000
 
-/** A primary that can be spoken with, and whether it was launched for that. */
+/** A primary that this bridge can talk to, and whether this bridge launched it. */
 export interface Reached {
   readonly client: ControlClient
   readonly launched: boolean
 }
 
 /**
- * Connects to the primary, launching one when there is none. One that is about to end is let end first: pm2 has given
- * up to wait for it, in a restart, when its turn among the hosts comes late.
+ * Connects to the primary; launches one if there is none. If the primary is about to end, waits for its end
+ * first: in a restart, pm2 has given up waiting for it when its turn among the hosts comes late.
  *
- * One of another release may mean something else by the same words; but what USR2 asks for is the same in
- * all of them, so it is upgraded to the release on disk, which is this one's.
+ * The same words may mean something else to another release, but USR2 means the same to all of them: it
+ * upgrades the primary to the release on disk, which is this one.
  *
  * @param isOver - whether pm2 has ended this process
  * @returns undefined when pm2 has ended this process while it waited for a primary's end
@@ -65,7 +65,7 @@ export async function reachPrimary(
       upgrading = pid
     } catch (error) {
       const code = codeOf(error)
-      // Its successor is where it was by now; after one that has ended, nobody is, or the next one.
+      // By now, the successor listens there; after a primary that has ended, the next one may.
       if (code === 'HANDED_OVER') continue
       if (code === 'HUNG_UP' && performance.now() < untilMs) continue
       if (code !== 'NOT_RUNNING') throw error
@@ -76,7 +76,7 @@ export async function reachPrimary(
   }
 }
 
-/** Launches a primary; undefined when somebody else is starting one at this moment. */
+/** Launches a primary; undefined when another process is starting one at this moment. */
 async function launched(
   files: RunFiles,
   environment: Environment,
@@ -91,7 +91,7 @@ async function launched(
   }
 }
 
-/** How a primary is on its way to its end; undefined when it is not. */
+/** Why a primary is about to end; undefined when it is not. */
 function endOf({ drain, fleet }: Status): string | undefined {
   if (drain !== null) return 'draining'
   return fleet?.waiting?.for === 'stopping' ? permitLine(fleet.waiting) : undefined

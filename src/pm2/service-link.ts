@@ -7,59 +7,59 @@ import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
-/** How long a reload of pm2's may take from the new bridge's upgrade to the end of the old bridge, in milliseconds. */
+/** How long a pm2 reload may take from the new bridge's upgrade to the end of the old bridge, in milliseconds. */
 const replaceWithinMs = 10_000
 
 export interface ServiceLinkOptions {
   readonly files: RunFiles
   readonly pm2: Pick<Pm2Process, 'instance'>
   readonly log: Logger
-  /** Aborted when this bridge follows the service no further. */
+  /** Aborted when this bridge stops following the service. */
   readonly signal: AbortSignal
   /** Resolves when pm2 wants this process to go. */
   readonly dismissed: Promise<void>
-  /** Another bridge speaks for the service now: its process, if the primary says which. */
+  /** Called when another bridge takes over the service, with its process if the primary names it. */
   readonly onSuperseded: (pid: number | undefined) => void
-  /** The primary is gone. */
+  /** Called when the primary is gone. */
   readonly onHungUp: () => void
 }
 
-/** The primary that a bridge is attached to, and what that one said. */
+/** The primary that a bridge is attached to, and its answer. */
 interface Attachment {
   readonly client: ControlClient
   readonly attached: Results['attach']
 }
 
-/** A bridge's connection to the process that is the service, also when that becomes another one. */
+/** A bridge's connection to the service, which follows the service from one process to the next. */
 export class ServiceLink {
   readonly #options: ServiceLinkOptions
-  /** The primary's control socket; undefined when this bridge cannot speak with the service any more. */
+  /** The primary's control socket; undefined once this bridge can no longer talk to the service. */
   #client: Promise<ControlClient> | undefined
   #primaryPid: number | undefined
   #isDraining = false
-  /** A primary has said that this bridge comes for a restart; the one after it may not know. */
+  /** Whether a primary has said that this bridge comes for a restart; the primary's successor may not know. */
   #isRestart = false
 
   constructor(options: ServiceLinkOptions) {
     this.#options = options
   }
 
-  /** The process that is the service; undefined until this bridge has attached. */
+  /** The service's process; undefined until this bridge has attached. */
   get primaryPid(): number | undefined {
     return this.#primaryPid
   }
 
-  /** Whether the service ends on purpose. */
+  /** Whether the service is ending on purpose. */
   get isDraining(): boolean {
     return this.#isDraining
   }
 
-  /** Whether the service is one that this bridge cannot speak with. */
+  /** Whether this bridge can no longer talk to the service. */
   get isLeftBehind(): boolean {
     return this.#client === undefined
   }
 
-  /** Attaches to a primary; to its successor if it is no longer the service when it hears of that. */
+  /** Attaches to a primary, or to its successor if it has handed over by then. */
   async attach(client: ControlClient): Promise<Results['attach']> {
     const { attached } = await this.#attach(client)
     return { ...attached, restarting: this.#isRestart }
@@ -72,7 +72,8 @@ export class ServiceLink {
     let next: Promise<Attachment> | undefined
     const follow = () => (next ??= this.#follow())
     void client.handedOver.then(() => {
-      // One that another bridge has superseded would supersede that one there. That it cannot is told where it is tried.
+      // A superseded bridge must not follow: it would supersede the other bridge there. `#follow` reports its
+      // own failure.
       if (!signal.aborted) void follow()
     })
     client.on('superseded', ({ pid }) => onSuperseded(pid))
@@ -80,7 +81,7 @@ export class ServiceLink {
       this.#isDraining = true
     })
     void client.closed.then(() => {
-      // A predecessor hangs up when it has finished what it had in hand.
+      // A predecessor closes the connection once it has finished its active connections.
       if (this.#client === mine) onHungUp()
     })
     try {
@@ -99,7 +100,7 @@ export class ServiceLink {
     return follow()
   }
 
-  /** Another process has become the service: this is its bridge from now on. */
+  /** Follows the service to another process, which this bridge attaches to. */
   #follow(): Promise<Attachment> {
     const following = connectTo(this.#options.files).then((client) => this.#attach(client))
     this.#client = following.then(({ client }) => client)
@@ -108,8 +109,9 @@ export class ServiceLink {
   }
 
   /**
-   * The service is of a release that this bridge cannot speak with, or is gone. If pm2 is about to replace this
-   * process, by one of that release, it must be here to be replaced; if not, pm2 starts that one when it ends.
+   * The service is gone, or of a release that this bridge cannot talk to. If pm2 is about to replace this
+   * process by one of that release, the process must still be here to be replaced; if not, pm2 starts that one
+   * when this process ends.
    */
   async #leftBehind(cause: unknown): Promise<void> {
     const { log, dismissed, onHungUp } = this.#options
@@ -122,24 +124,24 @@ export class ServiceLink {
     onHungUp()
   }
 
-  /** Asks the process that is the service. */
+  /** Sends a request to the service. */
   request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
     return this.call((client) => client.request(method, params))
   }
 
-  /** Turns to the process that is the service, also when that becomes another one meanwhile. */
+  /** Calls `use` with a connection to the service, and again if the service has moved to another process. */
   async call<T>(use: (client: ControlClient) => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await use(await this.#current())
       } catch (error) {
-        // By then, this bridge is on its way to the process that is the service now, or was left behind.
+        // By then, this bridge is following the service to its new process, or has been left behind.
         if (codeOf(error) !== 'HANDED_OVER' || this.#client === undefined) throw error
       }
     }
   }
 
-  /** Hangs up, if there is anybody to hang up on. */
+  /** Closes the connection, if there is one. */
   async close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined)
     client?.close()

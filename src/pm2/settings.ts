@@ -2,13 +2,13 @@ import type { Results } from '../control/protocol.ts'
 import { exitStatus } from '../errors.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
-/** What a drain takes beside serving: dropping what is left, ending the workers. Milliseconds. */
+/** How long a drain takes besides serving, in milliseconds: it drops what is left and ends the workers. */
 const marginMs = 3_000
 
-/** How long the service may take for what pm2 waits for. */
+/** How long the service may take for the steps that pm2 waits for. */
 type Timeouts = Pick<Results['attach'], 'drainAnnounceMs' | 'drainTimeoutMs' | 'readyTimeoutMs'>
 
-/** What pm2's settings of the app would break, each in a sentence that says how to mend it. */
+/** Problems that pm2's settings of the app would cause, each in a sentence that says how to fix it. */
 export function settingsProblems(
   pm2: Pick<Pm2Process, 'milliseconds' | 'isOn' | 'isLeftAloneOn' | 'isClustered'>,
   { drainAnnounceMs, drainTimeoutMs, readyTimeoutMs }: Timeouts,
@@ -24,7 +24,8 @@ export function settingsProblems(
   require('kill_timeout', drainAnnounceMs +
     drainTimeoutMs +
     marginMs, 'pm2 kills the bridge before the drain is over')
-  // A reload waits for its first new worker, then for the others. In fork mode pm2 waits for what is ready only.
+  // A reload waits for its first new worker, then for the others. In fork mode, pm2 waits only for apps with
+  // `wait_ready`.
   if (pm2.isClustered || pm2.isOn('wait_ready')) {
     require('listen_timeout', 2 * readyTimeoutMs +
       marginMs, 'pm2 gives up on a reload that is still under way')

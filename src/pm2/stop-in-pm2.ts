@@ -7,12 +7,12 @@ import { stopApp } from './pm2-daemon.ts'
 const withinMs = 3_000
 
 /**
- * Has pm2 stop this process as `pm2 stop` does, so that it is not started again; resolves when pm2 asks it to go, or does
- * not in time.
+ * Makes pm2 stop this process as `pm2 stop` does, so that pm2 does not start it again; resolves when pm2 asks
+ * it to go, or fails to in time.
  *
- * An exit status out of `stop_exit_codes` keeps pm2 from starting a process again. But an entry written by hand has none,
- * and when the app has a restart delay, pm2 7.0.4 lists it as "waiting restart" for ever (God.handleExit), unless it was
- * stopped.
+ * An exit status in `stop_exit_codes` keeps pm2 from starting a process again. But an entry written by hand has
+ * no such list, and if the app has a restart delay, pm2 7.0.4 lists it as "waiting restart" for ever
+ * (God.handleExit) unless it was stopped.
  *
  * @param id - pm2's number of this process
  * @param asked - resolves when pm2 asks this process to go

@@ -1,15 +1,15 @@
 /**
- * A timer for one thing at a time, set again and again for the same duration.
+ * A reusable timer for one thing at a time, always with the same duration.
  *
- * A worker sets several for each connection and lets hardly any go off: this one is made once, pushed back
- * when it is set, and finds nothing to do when it was cleared.
+ * A worker sets several for each connection, and hardly any of them go off: this one is created once, pushed
+ * back whenever it is set, and does nothing if it was cleared.
  */
 export class Alarm {
   readonly #ms: number
   #timer: NodeJS.Timeout | undefined
   #act: (() => void) | undefined
 
-  /** @param ms - how long after it is set it goes off, in milliseconds */
+  /** @param ms - how long after it was set it goes off, in milliseconds */
   constructor(ms: number) {
     this.#ms = ms
   }

@@ -4,17 +4,17 @@ import type { Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
 import { LineBuffer } from './line-buffer.ts'
 
-/** The system forgets the peer of a connection that was reset (getpeername(2), ENOTCONN). */
+/** Stands for the peer of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
 const forgotten: Remote = { address: 'unknown', port: 0 }
 
-/** What a handler may take and how long it may take; milliseconds and bytes. */
+/** Limits on a handler's input and time, in bytes and milliseconds. */
 export interface ConnectionLimits {
   readonly maxLineBytes: number
   readonly readTimeoutMs: number
   readonly deadlineMs: number
 }
 
-/** The worker's timers, lent to the one connection that it has in hand. */
+/** The worker's timers, lent to its active connection. */
 export interface Alarms {
   /** Goes off after `readTimeoutMs`. */
   readonly read: Alarm
@@ -22,22 +22,22 @@ export interface Alarms {
   readonly deadline: Alarm
 }
 
-/** What a handler meets that goes on using a connection after it has settled; made once, as it is for all. */
+/** The error for a handler that still uses a connection after it has settled; one for all connections. */
 const ended = new HelloserverError('CONNECTION_ENDED', 'The connection has ended with its handler')
 
-/** While nobody reads, so many bytes are kept before the client is left to wait. */
+/** How many bytes are buffered while nobody reads, before the client has to wait. */
 const highWaterBytes = 65_536
 
 /**
  * One client's connection, as a handler sees it. Bytes are bytes: no encoding is assumed.
  *
- * Errors that its methods reject with, by code: `CLIENT_GONE` (reset by the client), `READ_TIMEOUT` (the
- * client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG`, `DEADLINE` (the connection took
- * longer than `connection.deadlineMs`), `TERMINATED` (the service stops now), `LEASE_LOST` (another host may serve
- * by now, and `lease.onLoss` is "abort").
+ * Its methods reject with these errors, by code: `CLIENT_GONE` (the client reset the connection),
+ * `READ_TIMEOUT` (the client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG`, `DEADLINE` (the
+ * connection took longer than `connection.deadlineMs`), `TERMINATED` (the service stops now), `LEASE_LOST`
+ * (another host may serve by now, and `lease.onLoss` is "abort").
  */
 export class Connection implements AsyncIterable<Buffer> {
-  /** Unique within one run of the service; rises by one with each connection accepted. */
+  /** Unique within one run of the service; rises by one with each accepted connection. */
   readonly id: number
   readonly #socket: Socket
   readonly #limits: ConnectionLimits
@@ -54,7 +54,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #wake: (() => void) | undefined
   #flushed: (() => void) | undefined
 
-  /** @internal Made by the worker; `socket` is claimed and not read yet. */
+  /** @internal Created by the worker; `socket` is claimed and not read yet. */
   constructor(id: number, socket: Socket, limits: ConnectionLimits, alarms: Alarms) {
     this.id = id
     this.#alarms = alarms
@@ -72,8 +72,8 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The client's address and port, asked of the system when they are first wanted: `unknown` and 0 if the
-   * client had reset the connection by then.
+   * The client's address and port, requested from the system on first use: `unknown` and 0 if the client had
+   * reset the connection by then.
    */
   get remote(): Remote {
     if (this.#remote === undefined) {
@@ -84,7 +84,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Aborted when the connection cannot go on: at its deadline, when the client resets it, or when the
+   * Aborted when the connection cannot continue: at its deadline, when the client resets it, or when the
    * service is told to stop at once. Its `reason` is the error that pending calls reject with.
    */
   get signal(): AbortSignal {
@@ -94,20 +94,20 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The next line, its CRLF included. When the client ends its side, what came after the last CRLF is
-   * returned without one; then, and after nothing at all, comes `null`. After a line that was too long,
-   * nothing says where the next one begins: it goes on rejecting.
+   * The next line, including its CRLF. When the client ends its side, the bytes after the last CRLF are
+   * returned without one; then, or if there are none, `null`. After a line that was too long, the start of the
+   * next one is unknown, so further calls reject, too.
    */
   readLine(): Promise<Buffer | null> {
     return quiet(this.#nextLine())
   }
 
-  /** Whatever has arrived, at least one byte; `null` once the client has ended its side. */
+  /** All bytes that have arrived, at least one; `null` once the client has ended its side. */
   read(): Promise<Buffer | null> {
     return quiet(this.#nextBytes())
   }
 
-  /** The lines until the client ends its side, each as `readLine` gives it. */
+  /** The lines until the client ends its side, each as `readLine` returns it. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     for (let line = await this.readLine(); line !== null; line = await this.readLine()) yield line
   }
@@ -116,13 +116,13 @@ export class Connection implements AsyncIterable<Buffer> {
   write(data: string | Uint8Array): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
       this.#throwFailure()
-      // A first write is sent at once anyway; a further one must not wait for its acknowledgement (Nagle).
+      // The first write is sent at once anyway; later ones must not wait for its acknowledgement (Nagle).
       if (this.#hasWritten) this.#socket.setNoDelay(true)
       this.#hasWritten = true
       this.#socket.write(data, (error) => {
-        // A write may hear of the client's reset before the socket does.
+        // A write may learn of the client's reset before the socket does.
         if (error !== null && error !== undefined) this.#lose(error)
-        // Node says "done", without an error, of a write that its socket was destroyed under.
+        // Node reports success for a write whose socket was destroyed.
         if (this.#failure !== undefined) {
           reject(this.#failure)
           return
@@ -131,28 +131,28 @@ export class Connection implements AsyncIterable<Buffer> {
         this.#flushed?.()
         resolve()
       })
-      // Counted only now: what the socket refuses by throwing is never called back for.
+      // Counted only now: if `write` throws, the callback is never called.
       this.#unflushed += 1
     })
-    // What failed, `flush` sees too.
+    // `flush` sees the failure, too.
     return quiet(written)
   }
 
-  /** @internal Whether no byte has passed, either way. */
+  /** @internal Whether no byte has passed in either direction. */
   get isUntouched(): boolean {
     return !this.#hasWritten && this.#socket.bytesRead === 0
   }
 
-  /** @internal Gives the connection up: pending calls reject, the socket is closed at once. */
+  /** @internal Gives up the connection: pending calls reject, and the socket is closed at once. */
   end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST', message: string): void {
     this.#fail(new HelloserverError(code, message))
     this.#socket.destroy()
   }
 
   /**
-   * @internal Resolves when everything that the handler wrote has been taken by the system, awaited or not.
+   * @internal Resolves when the system has taken everything that the handler wrote, awaited or not.
    *
-   * @throws HelloserverError why it never will be
+   * @throws HelloserverError the reason why it never will
    */
   async flush(): Promise<void> {
     while (this.#unflushed > 0) {
@@ -164,7 +164,7 @@ export class Connection implements AsyncIterable<Buffer> {
     if (this.#failure !== undefined && this.#failure.code !== 'CLIENT_GONE') throw this.#failure
   }
 
-  /** @internal Hands the socket back, for its closing handshake: nothing more is kept of what arrives. */
+  /** @internal Returns the socket for its closing handshake; further input is discarded. */
   release(): Socket {
     this.#isReleased = true
     this.#alarms.deadline.clear()
@@ -248,8 +248,8 @@ export class Connection implements AsyncIterable<Buffer> {
 }
 
 /**
- * Lets a handler leave a promise of ours alone, or await it later: its rejection is not one that nobody
- * handles, which would end the worker, so no client can do that by leaving.
+ * Lets a handler ignore one of our promises, or await it later: its rejection does not count as unhandled,
+ * which would end the worker, so no client can end a worker by leaving.
  */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})

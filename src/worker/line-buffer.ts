@@ -2,23 +2,23 @@ const crlf = Buffer.from('\r\n')
 const initialBytes = 256
 
 /**
- * The bytes that have arrived and were not taken yet.
+ * The bytes that have arrived and not been taken yet.
  *
- * Grows by doubling and remembers how far it has looked for a line's end, so that neither a line in
+ * It grows by doubling, and remembers how far it has searched for the end of a line, so that neither a line in
  * one-byte packets nor a long one costs more than its length.
  */
 export class LineBuffer {
   #bytes: Buffer = Buffer.alloc(0)
   #start = 0
   #end = 0
-  /** No line ends before here. */
+  /** No line ends before this position. */
   #searched = 0
 
   get length(): number {
     return this.#end - this.#start
   }
 
-  /** Adds what arrived; keeps the chunk itself when there is nothing to join it to. */
+  /** Adds a chunk that has arrived; keeps the chunk itself if there is nothing to join it to. */
   push(chunk: Buffer): void {
     if (this.length === 0) {
       this.#bytes = chunk
@@ -33,7 +33,7 @@ export class LineBuffer {
   }
 
   /**
-   * Takes the first line, its CRLF included.
+   * Takes the first line, including its CRLF.
    *
    * @returns undefined while there is no complete line
    */
@@ -60,7 +60,7 @@ export class LineBuffer {
   }
 
   #reserve(more: number): void {
-    // A chunk that arrived is full, so nothing is ever written to it.
+    // A received chunk is full, so nothing is ever written into it.
     if (this.#end + more <= this.#bytes.length) return
     const needed = this.length + more
     const grown = Buffer.alloc(Math.max(initialBytes, 2 ** Math.ceil(Math.log2(needed))))

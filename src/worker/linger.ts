@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net'
 
-/** More connections than this are not kept for their closing handshake; the oldest goes first. */
+/** How many connections may be in their closing handshake at a time; beyond that, the oldest is dropped. */
 const maxLingering = 512
 
 /**
- * The connections whose answer is sent and whose closing handshake is not over.
+ * Connections whose answer has been sent and whose closing handshake is not over.
  *
- * Closing a socket that still has unread input makes the system send a reset, which can destroy the
- * answer on its way (RFC 9112, section 9.6). So the server ends its own side, throws away what still
- * comes, and waits for the client to end its side: in the background, for a bounded time.
+ * Closing a socket with unread input makes the system send a reset, which can destroy the answer in transit
+ * (RFC 9112, section 9.6). So the server ends its own side, discards further input, and waits for the client to
+ * end its side: in the background, for a bounded time.
  */
 export class Lingerers {
-  /** When each is given up, monotonic milliseconds; they all may take equally long, so the first is the oldest. */
+  /** When each is given up, in monotonic milliseconds; all may take equally long, so the first is the oldest. */
   readonly #sockets = new Map<Socket, number>()
   readonly #lingerMs: number
   #timer: NodeJS.Timeout | undefined
@@ -22,7 +22,7 @@ export class Lingerers {
     this.#lingerMs = lingerMs
   }
 
-  /** Ends a socket whose input nobody wants any more. */
+  /** Ends a socket, and discards its further input. */
   add(socket: Socket): void {
     if (socket.destroyed) return
     if (this.#sockets.size >= maxLingering) this.#drop(Number.POSITIVE_INFINITY, 1)
@@ -36,7 +36,7 @@ export class Lingerers {
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#lingerMs)
   }
 
-  /** Resolves when no handshake is under way. */
+  /** Resolves when no handshake is in progress. */
   async settled(): Promise<void> {
     if (this.#sockets.size === 0) return
     await new Promise<void>((resolve) => {
@@ -44,7 +44,7 @@ export class Lingerers {
     })
   }
 
-  /** One timer for all: whoever came after the first has more time left. */
+  /** One timer serves all: the sockets after the first have more time left. */
   #expire(): void {
     this.#timer = undefined
     this.#drop(performance.now(), this.#sockets.size)
@@ -57,7 +57,7 @@ export class Lingerers {
     }
   }
 
-  /** Gives up, oldest first, those that are due by `nowMs`, so many at the most. */
+  /** Drops the sockets that are due by `nowMs`, oldest first, `most` of them at most. */
   #drop(nowMs: number, most: number): void {
     let left = most
     for (const [socket, dueMs] of this.#sockets) {

@@ -17,14 +17,14 @@ import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
 
-/** What the app is given; the lease in it changes from connection to connection. */
+/** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
 
 /**
- * One worker: receive, claim, handle, report; one connection at a time.
+ * One worker: receives, claims, handles and reports one connection at a time.
  *
- * A connection that ends badly is that client's loss only. What the worker must not survive (an exception
- * outside any handler) is left to the process to die of: the primary starts another.
+ * A connection that ends badly is that client's loss only. An error that the worker must not survive (an
+ * exception outside any handler) ends the process, and the primary starts another.
  */
 export class Worker {
   readonly #app: App
@@ -36,7 +36,7 @@ export class Worker {
   readonly #countsBytes: boolean
   readonly #log: Logger
   readonly #lingerers: Lingerers
-  /** What connections that come now are served by. */
+  /** The lease for connections that arrive from now on. */
   #lease: ConnectionLease | null = null
   #abortion: NodeJS.Timeout | undefined
   #connection: Connection | undefined
@@ -45,7 +45,7 @@ export class Worker {
   #onIdle: (() => void) | undefined
   readonly #onUnreported: () => void
 
-  /** @param onUnreported - called when the primary could not be told through the pipe how a connection ended */
+  /** @param onUnreported - called when the pipe could not tell the primary how a connection ended */
   constructor(
     app: App,
     context: WorkerContext,
@@ -67,10 +67,10 @@ export class Worker {
     this.#lingerers = new Lingerers(lingerMs)
   }
 
-  /** Takes what the primary offers; `socket` is missing when it closed on the way. */
+  /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
   receive(id: number, socket: Socket | undefined): void {
     if (this.#isLeaving) {
-      // Not claimed, so it goes back to the head of the queue when this process has ended.
+      // Not claimed, so it returns to the head of the queue when this process has ended.
       socket?.destroy()
       return
     }
@@ -95,13 +95,13 @@ export class Worker {
     void this.#serve(connection)
   }
 
-  /** What it has in hand, and what it had before. */
+  /** The active connection, and the last one that ended. */
   get view(): WorkerView {
     const inHand = this.#connection?.id ?? 0
     return this.#last === undefined ? { inHand } : { inHand, last: this.#last }
   }
 
-  /** Takes no more connections; resolves when the one in hand has ended. */
+  /** Takes no more connections; resolves when the active one has ended. */
   async finish(): Promise<void> {
     this.#isLeaving = true
     if (this.#connection === undefined) return
@@ -110,13 +110,13 @@ export class Worker {
     })
   }
 
-  /** Resolves when those before are closed in good order, and the app is torn down. */
+  /** Resolves when earlier connections are closed in good order, and the app is torn down. */
   async close(): Promise<void> {
     await this.#lingerers.settled()
     await this.#app.teardown?.(this.#context)
   }
 
-  /** From now on connections are served by this leave; and past its end, if it is to be so, none is. */
+  /** Serves further connections under this lease; if it has an `abortAtMs`, aborts the connection active then. */
   hold({ grant, abortAtMs }: WorkerLease): void {
     this.#lease = grant
     clearTimeout(this.#abortion)
@@ -125,12 +125,12 @@ export class Worker {
     this.#abortion = setTimeout(give, Math.max(0, abortAtMs - monotonicMs())).unref()
   }
 
-  /** Drops the connection in hand: the service stops now. */
+  /** Drops the active connection: the service stops now. */
   terminate(): void {
     this.#connection?.end('TERMINATED', 'The service was told to stop at once')
   }
 
-  /** Before the first byte is read: from here on the connection is this worker's, whatever happens. */
+  /** Claims before the first byte is read: from here on, the connection is this worker's, whatever happens. */
   #claim(id: number): boolean {
     try {
       this.#claims.write(id)
@@ -185,7 +185,7 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   LEASE_LOST: 'lease-lost',
 }
 
-/** Anything that is not the client's or the clock's doing is the handler's. */
+/** Any error that neither the client nor the clock has caused is the handler's. */
 function reasonOf(error: unknown): Reason {
   return reasonByCode[codeOf(error) ?? ''] ?? 'handler-error'
 }
