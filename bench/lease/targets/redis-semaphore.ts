@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
 import { type Contender, type Target, ttlMs } from '../target.ts'
 
-/** redis-semaphore's Mutex, with its own defaults but for how long the lock lasts. */
+/** redis-semaphore's Mutex, with its own defaults except for how long the lock lasts. */
 export const redisSemaphore: Target = {
   name: 'redis-semaphore',
   async open(port, lock) {
