@@ -76,7 +76,7 @@ async function respond(
   for (const [name, value] of Object.entries(safetyHeaders)) {
     if (value !== undefined) response.setHeader(name, value)
   }
-  // A client that hangs up during its answer needs no error.
+  // The client may hang up before it has the whole answer.
   response.on('error', () => {})
   try {
     if (!options.admission.take()) {

@@ -34,7 +34,7 @@ export interface RefusedBuild {
   readonly at: string
 }
 
-/** The object of `fleet --json`. */
+/** The object that `fleet --json` prints. */
 export interface FleetView {
   readonly name: string
   /** How many hosts may be down at a time; null while no host has registered. */

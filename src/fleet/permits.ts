@@ -25,8 +25,8 @@ export interface PermitsOptions extends Member {
 }
 
 /**
- * Permits to go down, of which the fleet grants a few at a time. A host has one permit, whatever it needs it for: a
- * stop during a reload uses the reload's permit.
+ * Permits to go down, of which the fleet grants a few at a time. A host has one permit for all purposes: a stop
+ * during a reload uses the reload's permit.
  */
 export class Permits {
   readonly #store: FleetStore

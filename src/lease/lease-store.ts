@@ -24,7 +24,7 @@ export type Restoration =
   /** Another host holds the lease now. */
   | { readonly kind: 'lost'; readonly host: string; readonly token: number }
 
-/** `changed`: another host has written to the record. The next renewal, if there may be one, finds out what changed. */
+/** `changed`: another host has written to the record. The next renewal, if still permitted, finds out what. */
 export type Renewal = Restoration | { readonly kind: 'changed' }
 
 /**
@@ -40,8 +40,8 @@ export class LeaseStore {
   readonly #contender: Contender
   readonly #ttlMs: number
   /**
-   * This store's own last change of the record: the connection that carried it, its number, and how many consecutive
-   * count-only changes it completes. Undefined while the answer is outstanding.
+   * This store's own last change of the record: the connection that carried it, its number, and the length of the
+   * run of count-only changes that it ends. Undefined while the answer is outstanding.
    */
   #last: { readonly connection: number; readonly seq: number; readonly counts: number } | undefined
 

@@ -94,8 +94,8 @@ interface SentinelConnector {
 
 /**
  * While a node is down, ioredis 6.0 tries others for its subscriptions in a tight loop, and each time ends its
- * previous connection once more, which leaves another listener on that connection's socket. It remembers that
- * connection for its subscriptions, but `RedisLink` subscribes again by itself.
+ * previous connection once more, which leaves another listener on that connection's socket. It keeps that connection
+ * only to restore its subscriptions, which `RedisLink` renews by itself.
  */
 function forgetSubscribers(client: Cluster): void {
   const { subscriber } = client as unknown as { subscriber?: object }

@@ -49,7 +49,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   const [, scheme, form, user = '', hosts = '', path = '', query = ''] = found
   const kind = (form ?? 'single') as RedisTarget['kind']
   const parameters = new URLSearchParams(query)
-  // Then the supposed hosts, path and parameters are parts of a password, which must not appear in a message.
+  // An "@" here means that they, and the hosts, are parts of a password, which must not appear in a message.
   if ([path, ...parameters.keys()].some((part) => part.includes('@'))) {
     return refuse('it has an "@" after the hosts; in a password write %2F for "/" and %3F for "?"')
   }

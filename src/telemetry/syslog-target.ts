@@ -7,7 +7,7 @@ export function isSyslogTarget(target: string): boolean {
   return syslogPattern.test(target) && (!target.includes(':') || URL.canParse(target))
 }
 
-/** The maximum length of a line, in bytes, of which four fit each UTF-16 unit of its text. */
+/** The maximum length of a line, in bytes; a UTF-16 unit of its text is allowed four. */
 const maxLineBytes = 16_384
 export const maxTextLength = maxLineBytes / 4 - 64
 

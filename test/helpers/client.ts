@@ -60,7 +60,7 @@ export class Client {
     })
   }
 
-  /** A client whose connection is established. */
+  /** Creates a client and waits until its connection is established. */
   static async connect(port: number, options?: ClientOptions): Promise<Client> {
     const client = new Client(port, options)
     await waitFor('a connection', () => !client.socket.connecting)

@@ -21,7 +21,7 @@ class MutexContender extends Mutex implements Contender {
   }
 
   async renew(): Promise<void> {
-    // oxlint-disable-next-line no-underscore-dangle -- it shows its renewal to nobody but its heirs
+    // oxlint-disable-next-line no-underscore-dangle -- only subclasses can reach its renewal
     if (!(await this._refresh())) throw new Error('The lock is lost')
   }
 

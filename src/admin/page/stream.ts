@@ -8,7 +8,7 @@ import { authorization } from './token.ts'
 const silentAfterMs = 5_000
 const retryAfterMs = 1_000
 
-/** Receives what arrives. */
+/** Receives the messages, and news of the connection. */
 export interface Audience {
   onHello(message: LiveMessages['hello']): void
   onStatus(message: LiveMessages['status']): void
