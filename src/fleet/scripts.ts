@@ -188,8 +188,8 @@ return {'waiting', whole(ticket), place, isSettling and 1 or 0, down}
 `)
 
 /**
- * Records that a host has stopped in good order. If it was ever up, it counts as down until it comes back or the time
- * for that has passed. If it ended because it could not start, it counts as down until it comes back.
+ * Records that a host has stopped in good order. If it was ever up, it counts as down until it comes back or its time
+ * for that has passed; with 'ever', for a host that could not start, until it comes back.
  *
  * KEYS: hosts, settings, book. ARGV: channel, host, instance, how long it may take to come back (ms), or 'ever'.
  */

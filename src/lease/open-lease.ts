@@ -44,7 +44,7 @@ export async function joinFleet(
       fleet: new LocalFleet(),
     }
   }
-  // Loaded only where it is needed: the Redis client accounts for a fifth of the time of a start.
+  // Loaded only where it is needed: the Redis client is a fifth of the cost of a start.
   const { shareRedis } = await import('./shared-membership.ts')
   return shareRedis(
     target,

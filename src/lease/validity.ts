@@ -1,7 +1,4 @@
-/**
- * How far the wall clock may run ahead of the monotonic clock before the machine is suspected of a suspend, in
- * milliseconds.
- */
+/** How far the wall clock may run ahead of the monotonic one before a suspend is assumed, in milliseconds. */
 const toleranceMs = 250
 
 /**
