@@ -10,11 +10,11 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  /** Instead of this process's own. */
+  /** Replaces this process's own environment. */
   env?: NodeJS.ProcessEnv
-  /** After this long the command gets TERM. */
+  /** The command receives TERM after this long. */
   timeoutMs?: number
-  /** Its abort gives the command TERM. */
+  /** Aborting it sends TERM to the command. */
   signal?: AbortSignal
 }
 
@@ -33,8 +33,8 @@ export async function runCommand(
     env,
     timeout: timeoutMs,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // In a process group of its own: an interrupt typed at the terminal would otherwise end a
-    // command half-way that is just starting a daemon, and nobody would know which.
+    // In a process group of its own: otherwise an interrupt typed at the terminal could end a command that is just
+    // starting a daemon half-way, and nobody would know the daemon's PID.
     detached: true,
     ...(signal && { signal }),
   })
@@ -51,7 +51,7 @@ export async function runCommand(
  * Runs a command that must exit 0.
  *
  * @param what the command's purpose, for the message
- * @throws Error with what the command wrote, when it exits otherwise
+ * @throws Error with the command's output, when it exits otherwise
  */
 export async function runOrThrow(
   what: string,

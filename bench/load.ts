@@ -1,6 +1,6 @@
 import { runOrThrow } from './command.ts'
 
-/** What one run of the load generator is asked to do. */
+/** The parameters of one run of the load generator. */
 export interface LoadRequest {
   port: number
   clients: number
@@ -8,12 +8,12 @@ export interface LoadRequest {
   lineBytes: number
 }
 
-/** The ways in which a connection can end badly, in the load generator's words. */
+/** The ways in which a connection can fail, by the load generator's names. */
 export const failureKinds = ['refused', 'reset', 'short', 'wrong', 'timeout', 'other'] as const
 
 export type Failures = Record<(typeof failureKinds)[number], number>
 
-/** What one run of the load generator saw. Latency is null when no connection ended well. */
+/** The results of one run of the load generator. Latency is null when no connection ended well. */
 export interface LoadReport {
   ok: number
   failures: Failures
@@ -57,12 +57,12 @@ function decode(text: string): LoadReport {
 }
 
 /**
- * Puts load on a port of 127.0.0.1 and waits for the end of it.
+ * Puts load on a port of 127.0.0.1 and waits until the load ends.
  *
  * @param program path of the compiled load generator
  * @param request port, concurrent clients, seconds, length of the line with its CRLF
  * @param signal its abort ends the load
- * @throws Error when the load generator could not complete, or wrote what is not a report
+ * @throws Error when the load generator could not complete, or wrote something other than a report
  */
 export async function runLoad(
   program: string,

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { projectRoot } from './paths.ts'
 
-/** What the figures depend on, and nothing that tells whose machine it is. */
+/** The properties of the machine that affect the figures, and nothing that identifies its owner. */
 export interface Machine {
   cpu: string
   cores: number
@@ -11,7 +11,7 @@ export interface Machine {
   system: string
   node: string
   pm2: string | null
-  /** Processes that wanted to run in the minute before: above nought, others were using it too. */
+  /** Processes that wanted to run in the minute before: above zero, the machine had other users. */
   loadBefore: number
 }
 
@@ -22,7 +22,7 @@ async function pm2Version(): Promise<string | null> {
     if (typeof contents !== 'object' || contents === null || !('version' in contents)) return null
     return String(contents.version)
   } catch {
-    return null // not installed, which only the pm2 target minds
+    return null // not installed, which matters only to the pm2 target
   }
 }
 
@@ -31,7 +31,7 @@ export async function describeMachine(): Promise<Machine> {
     cpu: cpus()[0]?.model.trim() || 'unknown',
     cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    // Major and minor only: the rest of a kernel's release may name whoever built it.
+    // Only major and minor: the rest of a kernel's release may name the person who built it.
     system: `${process.platform} ${release().split('.').slice(0, 2).join('.')} ${process.arch}`,
     node: process.version,
     pm2: await pm2Version(),

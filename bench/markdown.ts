@@ -1,12 +1,12 @@
-/** A figure in a table; what is not known is a dash. */
+/** A figure in a table; an unknown one is a dash. */
 export function figure(value: number | null, decimals: number, suffix = ''): string {
   return value === null ? '–' : `${value.toFixed(decimals)}${suffix}`
 }
 
 /**
- * A Markdown table whose columns line up, so that it reads as well in a terminal.
+ * Formats a Markdown table with aligned columns, so that it is also readable in a terminal.
  *
- * @param leftAligned - numbers of the columns that read from the left, from 0; figures line up on the right
+ * @param leftAligned - numbers of the left-aligned columns, from 0; figures are aligned on the right
  */
 export function alignedTable(
   heads: readonly string[],

@@ -2,7 +2,7 @@ import { type Failures, type LoadReport, type LoadRequest, runLoad } from './loa
 import { cpuUsByPid } from './process-table.ts'
 import type { RunningTarget, TargetName } from './targets/target.ts'
 
-/** One target under load once. Figures that need a good connection are null when there was none. */
+/** One measurement of one target. Figures that need a good connection are null when there was none. */
 export interface Measurement {
   target: TargetName
   clients: number
@@ -12,11 +12,11 @@ export interface Measurement {
   p50Ms: number | null
   p99Ms: number | null
   maxMs: number | null
-  /** CPU time of all the server's processes, for one good connection. */
+  /** CPU time of all the server's processes, per good connection. */
   cpuUsPerConnection: number | null
   ok: number
   failures: Failures
-  /** CPU time of the load generator. Close to the seconds of the round: it was the limit. */
+  /** CPU time of the load generator. If it is close to the duration of the round, the generator was the bottleneck. */
   loadCpuSeconds: number
 }
 
@@ -37,7 +37,7 @@ async function cpuUsed(
   let cpuUs = 0
   for (const [pid, used] of after) cpuUs += used - (before.get(pid) ?? 0)
   for (const pid of before.keys()) {
-    // Its CPU time is lost, and a server that loses processes is not the one that was to be measured.
+    // The CPU time of a lost process is unknown, and a server that loses processes is not the one to be measured.
     if (!after.has(pid)) throw new Error(`Target ${target.name} lost process ${pid} under load`)
   }
   return { report, cpuUs }

@@ -11,7 +11,7 @@ export interface NativePrograms {
 
 async function compile(name: string, sources: readonly string[]): Promise<string> {
   const program = join(nativeBuild, name)
-  // By rename, so that a second run never executes a file that this one is still writing.
+  // Uses a rename, so that a second run never executes a file that this one is still writing.
   const unfinished = `${program}.${process.pid}`
   const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-o', unfinished]
   await runOrThrow(`Compiling ${name}`, 'cc', [...flags, ...sources])
@@ -27,7 +27,7 @@ async function sourcesIn(folder: string): Promise<string[]> {
 /**
  * Compiles the load generator and the C server; takes about a second.
  *
- * @throws Error with the compiler's own words when either does not compile
+ * @throws Error with the compiler's output when either does not compile
  */
 export async function compileNative(): Promise<NativePrograms> {
   await mkdir(nativeBuild, { recursive: true })

@@ -2,22 +2,22 @@ import { parseArgs } from 'node:util'
 import { defaultOut } from './paths.ts'
 import { type TargetName, targetNames, usualTargets } from './targets/target.ts'
 
-/** What is to be measured, and how long. */
+/** What to measure, and for how long. */
 export interface Options {
   targets: TargetName[]
-  /** The target that the others are compared with, where it is among them. */
+  /** The target with which the others are compared, if it is among them. */
   baseline: TargetName
   clients: number[]
   rounds: number
-  /** Length of one measurement. */
+  /** The duration of one measurement. */
   seconds: number
-  /** Length of the line that each client sends, CRLF included. */
+  /** The length of the line that each client sends, CRLF included. */
   lineBytes: number
   /** Path of the JSON file; the Markdown goes beside it. */
   out: string
 }
 
-/** The arguments are not right; the message says how. */
+/** The arguments are wrong; the message says how. */
 export class UsageError extends Error {
   override name = 'UsageError'
 }
@@ -33,7 +33,7 @@ export const usage = `usage: npm run bench -- [options]
   --out FILE       where the figures go [bench/results/latest.json]
 `
 
-/** @throws UsageError naming the option, what it got and what it takes */
+/** @throws UsageError naming the option, the value given and the values accepted */
 export function numberFrom(
   key: string,
   text: string,
@@ -74,7 +74,7 @@ function read(argv: readonly string[]) {
   }
 }
 
-/** @throws UsageError naming the option, what it got and what it takes */
+/** @throws UsageError naming the option, the value given and the values accepted */
 export function parseOptions(argv: readonly string[]): Options {
   const given = read(argv)
   const usual = given.quick
@@ -88,7 +88,7 @@ export function parseOptions(argv: readonly string[]): Options {
     clients: clients.map((text) => numberFrom('clients', text, 1, 10_000)),
     rounds: numberFrom('rounds', given.rounds ?? usual.rounds, 1, 1000),
     seconds: numberFrom('seconds', given.seconds ?? usual.seconds, 0.1, 3600, false),
-    // 1024 is the longest line that helloserver takes unless configured otherwise.
+    // 1024 is the longest line that helloserver accepts unless configured otherwise.
     lineBytes: numberFrom('line-bytes', given['line-bytes'] ?? '32', 14, 1024),
     out: given.out ?? defaultOut,
   }

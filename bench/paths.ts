@@ -3,16 +3,16 @@ import { join } from 'node:path'
 /** The project's folder. These files run compiled, as dist/bench/*.js, hence two levels up. */
 export const projectRoot = join(import.meta.dirname, '..', '..')
 
-/** Where the C programs are written. */
+/** The folder of the C programs' sources. */
 export const nativeSources = join(projectRoot, 'bench', 'native')
 
-/** Where they are compiled to: beside the compiled TypeScript, which git ignores already. */
+/** The folder of the compiled C programs: beside the compiled TypeScript, which git already ignores. */
 export const nativeBuild = join(import.meta.dirname, 'native')
 
-/** Where results go unless `--out` says otherwise. */
+/** The results file, unless `--out` names another. */
 export const defaultOut = join(projectRoot, 'bench', 'results', 'latest.json')
 
-/** Where those of the lease go. */
+/** The results file of the lease benchmark. */
 export const leaseOut = join(projectRoot, 'bench', 'results', 'lease.json')
 
 /** The command line of helloserver, compiled. */

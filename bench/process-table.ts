@@ -10,29 +10,29 @@ interface ProcessEntry {
   cpuUs: number
 }
 
-/** One process from /proc/PID/stat (proc(5)); null when there is none or it has ended. */
+/** Reads a process from /proc/PID/stat (proc(5)); null when there is none or it has ended. */
 async function readEntry(pid: number): Promise<ProcessEntry | null> {
   let text: string
   try {
     text = await readFile(`/proc/${pid}/stat`, 'utf8')
   } catch {
-    return null // it ended between the listing and the reading
+    return null // it ended between listing and reading
   }
-  // The name is in parentheses and may itself hold blanks and parentheses: count from its end.
+  // The name is in parentheses and may itself contain blanks and parentheses: count fields from its end.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  if (fields[0] === 'Z') return null // ended, and its parent has not looked yet
+  if (fields[0] === 'Z') return null // a zombie: it has ended, and its parent has not reaped it yet
   const ticks = Number(fields[11]) + Number(fields[12])
   const cpuUs = (ticks * 1e6) / ticksPerSecond
   return { pid, parent: Number(fields[1]), cpuUs }
 }
 
-/** A process and everything that descends from it, as it is now; empty when it is gone. */
+/** A process and all its current descendants; empty when it is gone. */
 export async function processTree(root: number): Promise<number[]> {
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const entries = await Promise.all(names.map((name) => readEntry(Number(name))))
   const alive = entries.filter((entry) => entry !== null)
   const found = alive.filter(({ pid }) => pid === root).map(({ pid }) => pid)
-  // Grows while it is walked: children of children are appended behind their parents.
+  // The list grows while it is walked: children are appended behind their parents.
   for (const pid of found) {
     for (const entry of alive) if (entry.parent === pid) found.push(entry.pid)
   }
@@ -40,8 +40,8 @@ export async function processTree(root: number): Promise<number[]> {
 }
 
 /**
- * CPU time that each process has used so far, user and system, in microseconds with the kernel's
- * resolution of 10,000.
+ * The CPU time that each process has used so far, user and system, in microseconds with the kernel's resolution of
+ * 10,000.
  */
 export async function cpuUsByPid(pids: readonly number[]): Promise<Map<number, number>> {
   const entries = await Promise.all(pids.map(readEntry))
@@ -49,8 +49,8 @@ export async function cpuUsByPid(pids: readonly number[]): Promise<Map<number, n
 }
 
 /**
- * Waits until all the processes are gone, and ends with KILL those that are still there after a
- * while. Callers have asked them to stop before, and pass only processes that they started.
+ * Waits until all the processes are gone, and sends KILL to those that remain after the grace period. Callers have
+ * already asked them to stop, and pass only processes that they started.
  */
 export async function untilGone(pids: readonly number[], graceMs = 10_000): Promise<void> {
   const killAt = performance.now() + graceMs
@@ -68,6 +68,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // gone in the meantime, which is what was wanted
+    // gone in the meantime, as intended
   }
 }

@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
 import { UsageError } from './options.ts'
 
-/** What a person who waits is told; the figures go to standard output. */
+/** Reports progress to the user; the figures go to standard output. */
 export const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 
-/** The first signal ends the run in order; further ones change nothing about that. */
+/** The first signal ends the run in good order; further ones have no effect. */
 export function abortOnSignals(): AbortSignal {
   const interrupted = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -16,13 +16,16 @@ export function abortOnSignals(): AbortSignal {
   return interrupted.signal
 }
 
-/** What is aborted says only that it was; the reason why is its cause. */
+/** An AbortError says only that something was aborted; its cause has the reason. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.name === 'AbortError' && error.cause ? messageOf(error.cause) : error.message
 }
 
-/** Runs a program to its end, unless only its usage is asked for, and makes of what it throws a message and an exit status. */
+/**
+ * Runs a program to its end, or prints its usage if asked; turns anything it throws into a message and an exit
+ * status.
+ */
 export async function runProgram(main: () => Promise<void>, usage: string): Promise<void> {
   if (process.argv.includes('--help')) {
     process.stdout.write(usage)

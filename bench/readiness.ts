@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A port of 127.0.0.1 that nobody listens on at the moment. */
+/** A currently free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -23,7 +23,7 @@ function echoes(port: number): Promise<boolean> {
     socket.on('data', (bytes) => {
       answer += bytes.toString('latin1')
     })
-    // Refused is the usual case here and not worth a word: 'close' follows and says no.
+    // A refusal is the usual case here and not worth a message: 'close' follows and resolves with false.
     socket.on('error', () => {})
     socket.on('close', () => resolve(answer === 'ready?\r\n'))
   })
@@ -32,7 +32,7 @@ function echoes(port: number): Promise<boolean> {
 /**
  * Waits until a server echoes on the port.
  *
- * @throws Error when it does not within `limitMs`, and the signal's reason when that is aborted
+ * @throws Error when it does not echo within `limitMs`, and the signal's reason when that is aborted
  */
 export async function untilEchoes(
   port: number,

@@ -7,7 +7,7 @@ import { type Summary, summarize } from './summary.ts'
 import { tableOf } from './table.ts'
 import { workers } from './targets/target.ts'
 
-/** Everything that one run found out, as it is written to the JSON file. */
+/** All results of one run, as written to the JSON file. */
 export interface Results {
   takenAt: string
   machine: Machine
@@ -25,14 +25,14 @@ export function resultsOf(
   return {
     takenAt: new Date().toISOString(),
     machine,
-    // Named one by one: the path of the file is nobody's business.
+    // Named one by one, to leave out the path of the file, which is private.
     settings: { targets, baseline, clients, rounds, seconds, lineBytes, workers },
     medians: summarize(measurements, baseline),
     measurements,
   }
 }
 
-/** The figures for people: what was measured on what, and the table. */
+/** The figures for people: what was measured, on which machine, and the table. */
 export function markdownOf({ takenAt, machine, settings, medians }: Results): string {
   const where = `${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${machine.node}`
   const withPm2 = machine.pm2 === null ? '' : `, pm2 ${machine.pm2}`

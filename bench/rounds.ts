@@ -1,16 +1,15 @@
 import { type Measurement, measure, type StartedTarget } from './measurement.ts'
 import type { Options } from './options.ts'
 
-/** Long enough for the compiler in V8 to settle on what it will do with the hot functions. */
+/** Long enough for V8's compiler to settle on its treatment of the hot functions. */
 const warmUpSeconds = 1
 
 /**
- * Measures every target at every number of clients, in rounds: A B C D, A B C D and so on, so that
- * what else happens on the machine falls on all of them alike. All targets stay up throughout; those
- * not under load do next to nothing.
+ * Measures every target at every number of clients, in rounds: A B C D, A B C D and so on, so that other activity on
+ * the machine affects all targets alike. All targets stay up throughout; those not under load do next to nothing.
  *
  * @param program path of the load generator
- * @param progress gets one line for each measurement as it ends
+ * @param progress receives one line for each measurement as it ends
  */
 export async function measureAll(
   program: string,

@@ -1,6 +1,6 @@
 /**
- * Measures helloserver side by side with what else one would use; see README.md in this folder.
- * Exit status: 0 measured; 1 could not be; 2 usage; 128 and the signal's number when interrupted.
+ * Measures helloserver side by side with its alternatives; see README.md in this folder.
+ * Exit status: 0 measured; 1 could not measure; 2 usage; 128 and the signal's number when interrupted.
  */
 import { describeMachine } from './machine.ts'
 import type { StartedTarget } from './measurement.ts'
@@ -22,7 +22,7 @@ async function startOne(target: Target, signal: AbortSignal): Promise<StartedTar
   }
 }
 
-/** One target that does not stop must not keep the others from being stopped. */
+/** A target that does not stop must not keep the others from being stopped. */
 async function stopAll(started: readonly StartedTarget[]): Promise<void> {
   for (const { name, running } of started.toReversed()) {
     try {

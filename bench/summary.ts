@@ -22,7 +22,7 @@ export interface Summary {
 
 type Figure = 'connectionsPerSecond' | 'cpuUsPerConnection'
 
-/** Pair by pair, since a round's noise is common to its pair and cancels out in their ratio. */
+/** Compares pair by pair, since a round's noise is common to its pair and cancels out in their ratio. */
 function ratioToBaseline(
   own: readonly Measurement[],
   base: readonly Measurement[],

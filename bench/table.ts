@@ -15,7 +15,7 @@ const headsFor = (baseline: TargetName) => [
   'failures',
 ]
 
-/** The target's name reads from the left, figures line up on the right. */
+/** The target's name is left-aligned; figures are aligned on the right. */
 const leftAligned = new Set([1])
 
 function failuresText({ failures }: Summary): string {

@@ -17,17 +17,17 @@ const sources = ['src', 'apps', 'test', 'bench', 'tsconfig.json', 'package-lock.
 const pageFolder = 'src/admin/page'
 const stamp = join(root, 'dist', '.built')
 
-/** Installs what is needed and brings dist/ up to date. */
+/** Installs the packages if necessary and brings dist/ up to date. */
 export async function build() {
   requireNode()
   install()
   if (isCurrent()) return
   say('Building …')
-  // What has no source any more must not be run.
+  // Output without a source any more must not be run.
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   run(process.execPath, [compiler])
-  // What runs in a browser has another library.
+  // Browser code is compiled with another library.
   run(process.execPath, [compiler, '-p', join(root, pageFolder)])
   copyPage()
   linkCommand()
@@ -41,14 +41,16 @@ export async function build() {
   writeFileSync(stamp, '')
 }
 
-/** What of the page is no code. */
+/** Copies the parts of the page that are not code. */
 function copyPage() {
   const from = join(root, pageFolder)
   const files = readdirSync(from).filter((file) => /\.(html|css|svg)$/.test(file))
   for (const file of files) copyFileSync(join(from, file), join(root, 'dist', pageFolder, file))
 }
 
-/** npm links the commands of a package's dependencies, not its own; with this, `npx helloserver` works in a clone. */
+/**
+ * npm links the commands of a package's dependencies, but not its own; this makes `npx helloserver` work in a clone.
+ */
 function linkCommand() {
   chmodSync(join(root, 'dist/src/bin/cli.js'), 0o755)
   const link = join(root, 'node_modules/.bin/helloserver')
@@ -62,7 +64,7 @@ function isCurrent() {
   return sources.every((source) => newestMs(join(root, source)) <= builtMs)
 }
 
-/** When anything in a folder was last changed; a folder's own date tells of deletions. */
+/** The time of the last change in a folder; the folder's own date reflects deletions. */
 function newestMs(path) {
   const own = statSync(path)
   if (!own.isDirectory()) return own.mtimeMs

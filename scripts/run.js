@@ -1,4 +1,4 @@
-/** What the scripts share: run a program, say what is going on, stop with its status when it fails. */
+/** Shared by the scripts: run a program, report progress, and exit with the program's status when it fails. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ export function say(text) {
   process.stdout.write(`${text}\n`)
 }
 
-/** Runs a program in the project's folder; ends this one with its status when it fails. */
+/** Runs a program in the project's folder; on failure, exits with its status. */
 export function run(command, args, options = {}) {
   const { status, signal, error } = spawnSync(command, args, {
     cwd: root,
@@ -29,17 +29,17 @@ export function run(command, args, options = {}) {
   }
 }
 
-/** Installs the packages of the lock file, unless they are what is installed already. */
+/** Installs the packages of the lock file, unless they are already installed. */
 export function install() {
   const installed = `${root}node_modules/.package-lock.json`
   const wanted = `${root}package-lock.json`
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return
   say('Installing packages …')
-  // The compiler is a development package, which a NODE_ENV of "production" would leave out.
+  // The compiler is a development package, which npm would omit under a NODE_ENV of "production".
   run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 
-/** The version that the package asks for, of the Node.js that runs this. */
+/** Requires this process's Node.js to have the version that the package demands. */
 export function requireNode() {
   const { engines } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
   const [, least] = engines.node.match(/>=(\d+\.\d+)/)

@@ -1,4 +1,4 @@
-/** `npm start`: installs, builds, and serves under pm2. Harmless when it serves already. */
+/** `npm start`: installs, builds, and serves under pm2. Harmless when the service is already running. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { build } from './build.js'
@@ -31,7 +31,7 @@ function app() {
     cwd: root,
     encoding: 'utf8',
   })
-  // Where pm2 has to start its daemon first, it says so before the list.
+  // If pm2 must start its daemon first, it prints messages before the list.
   return JSON.parse(
     list.slice(list.indexOf('[{') >= 0 ? list.indexOf('[{') : list.lastIndexOf('[]')),
   ).find((entry) => entry.name === name)
@@ -59,7 +59,7 @@ function serviceStatus() {
   return code === 0 ? JSON.parse(stdout) : undefined
 }
 
-/** The start failed: the reason is in the log that pm2 keeps. */
+/** Reports a failed start: the reason is in the log that pm2 keeps. */
 function fail() {
   const { stdout } = spawnSync(
     process.execPath,
@@ -74,11 +74,11 @@ function fail() {
       const { time, reason } = JSON.parse(line)
       return time >= startedAt && reason !== undefined ? [reason] : []
     } catch {
-      // Not one of our lines.
+      // Not one of the service's own lines.
       return []
     }
   })
-  // Left alone, pm2 would go on trying what was never there before.
+  // Without this, pm2 would keep trying to start an app that never ran before.
   if (before === undefined) spawnSync(process.execPath, [pm2, 'delete', name], { cwd: root })
   process.stderr.write(
     `${name} does not serve: ${reasons.at(-1) ?? `see "npx pm2 logs ${name}"`}\n`,

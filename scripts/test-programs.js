@@ -1,8 +1,8 @@
-/** The programs that the tests run and Debian has. */
+/** The programs that the tests need, all packaged by Debian. */
 import { spawnSync } from 'node:child_process'
 import { run, say } from './run.js'
 
-/** By name, each with its package. */
+/** Each program, with its package. */
 const programs = {
   tmux: 'tmux',
   whois: 'whois',
@@ -22,7 +22,7 @@ const programs = {
   setpriv: 'util-linux',
 }
 
-/** Installs the missing ones where this process may; elsewhere it asks for them and ends with status 1. */
+/** Installs missing programs where this process may; otherwise names them and exits with status 1. */
 export function needPrograms() {
   const missing = Object.entries(programs).filter(([program]) => !isThere(program))
   if (missing.length === 0) return
@@ -35,7 +35,7 @@ export function needPrograms() {
     process.exit(1)
   }
   say(`Installing ${packages.join(', ')} …`)
-  // In runlevel 1 Debian starts no service of what it installs: the tests start their own.
+  // In runlevel 1, Debian does not start the services that it installs: the tests start their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   run('apt-get', ['-qq', 'update'], { env })
   run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], { env })

@@ -1,6 +1,6 @@
 /**
- * `npm test`: installs, builds and runs every test; `npm test -- wire reload` runs only the files whose path
- * has one of the words in it, `npm test -- unit` those that need no other process.
+ * `npm test`: installs, builds and runs every test. `npm test -- wire reload` runs only the files whose path contains
+ * one of these words; `npm test -- unit` runs those that need no other process.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ import { build } from './build.js'
 import { root, say } from './run.js'
 import { needPrograms } from './test-programs.js'
 
-/** No test file takes this long; one that does hangs, and is to fail instead. */
+/** No test file takes this long: one that does has hung, and must fail. */
 const timeoutMs = 600_000
 
-/** How many files run at a time. Their own tests run several at a time already. */
+/** The number of files that run at a time. The tests within a file already run several at a time. */
 const concurrency = 2
 
-/** A failure shows soonest where the fastest files come first; within a folder the order is the alphabet's. */
+/** The fastest folders run first, so that failures show early; within a folder, files run in alphabetical order. */
 const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']
 
 const slowestShown = 10
@@ -37,8 +37,8 @@ say(`Running ${selected.length} test files …`)
 report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 
 /**
- * What is run as a process of its own. The unit tests share as many as run at a time: starting Node.js for each file
- * takes longer than they do.
+ * The programs to run as processes of their own. The unit tests are divided among as many programs as run at a time,
+ * since starting Node.js for each file takes longer than its tests.
  */
 function programsOf(files) {
   const unit = files.filter((file) => folderOf(file) === 'unit')
@@ -60,7 +60,7 @@ function compare(a, b) {
   return a < b ? -1 : 1
 }
 
-/** Prints the outcome as it comes, and in the end the slowest tests; the exit status says whether any failed. */
+/** Prints results as they arrive, then the slowest tests; the exit status says whether any test failed. */
 function report(events) {
   const tests = []
   const onEnd = ({ name, nesting, file, details }) => {

@@ -2,9 +2,9 @@ import { nameKey } from './name.ts'
 import type { Records } from './records.ts'
 
 /**
- * What a query is answered with: the record's lines, or a comment that says why there are none.
+ * Answers a query with the lines of the record, or with a comment that says why there is none.
  *
- * @param name - as `nameIn` gives it
+ * @param name - as returned by `nameIn`
  */
 export function answerTo(name: string, records: Records): string {
   if (name === '') {
@@ -13,7 +13,7 @@ export function answerTo(name: string, records: Records): string {
   return reply(records.get(nameKey(name)) ?? [`% No match for "${name}"`])
 }
 
-/** What a query that does not end in time is answered with. */
+/** The answer to a query that exceeds the length limit. */
 export function tooLongAnswer(limitBytes: number): string {
   return reply([`% Error: The query is too long; the limit is ${limitBytes} bytes`])
 }

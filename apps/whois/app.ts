@@ -5,7 +5,7 @@ import { answerTo, tooLongAnswer } from './answer.ts'
 import { nameIn } from './name.ts'
 import { parseRecords, type Records } from './records.ts'
 
-/** Each worker has its own copy, read before its first connection; a reload brings new workers. */
+/** Each worker has its own copy, read before its first connection; a reload starts new workers. */
 let records: Records = new Map()
 
 /** WHOIS (RFC 3912): one name in, the record of that name out. */

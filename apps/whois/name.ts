@@ -2,10 +2,10 @@
 const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /**
- * The name that a query line asks for: blanks around it and doubled blanks in it do not count.
+ * Extracts the name from a query line: surrounding blanks are removed, and repeated blanks are merged.
  *
- * Bytes that are no UTF-8 become U+FFFD, and characters that could act on a terminal become "?", so that
- * what is left can be shown to whoever asked.
+ * Invalid UTF-8 becomes U+FFFD, and characters that could act on a terminal become "?", so that the name can be shown
+ * to the client.
  *
  * @param line - the query as it arrived, with or without its CRLF
  */
@@ -13,7 +13,7 @@ export function nameIn(line: Buffer): string {
   return line.toString('utf8').trim().replace(/\s+/gu, ' ').replace(unsafe, '?')
 }
 
-/** What two names have in common when they are the same but for case, blanks and Unicode composition. */
+/** Normalizes a name: names that differ only in case, blanks or Unicode composition have the same key. */
 export function nameKey(name: string): string {
   return name.trim().replace(/\s+/gu, ' ').normalize('NFC').toLowerCase()
 }

@@ -1,21 +1,21 @@
 import { nameKey } from './name.ts'
 
-/** The lines that answer each name; the keys are what `nameKey` makes of the names. */
+/** The lines that answer each name; the keys are names normalized by `nameKey`. */
 export type Records = ReadonlyMap<string, readonly string[]>
 
 const comment = /^[#%]/
 const blank = /^\s*$/
 const continuation = /^[ \t]/
 const keyAndValue = /^[A-Za-z][A-Za-z0-9-]*:(.*)$/
-/** Control characters, and what a decoder puts for bytes that are no UTF-8: no business of an answer. */
+/** Control characters, and the replacement character for invalid UTF-8: neither belongs in an answer. */
 const unprintable = /[^\P{Cc}\t]|\uFFFD/u
 
 /**
- * Reads a records file; README.md describes the format.
+ * Parses a records file; README.md describes the format.
  *
  * @param text - the file's content
  * @param file - its name, for messages
- * @throws Error for the first thing that is wrong, with file, line number, what was got and what was expected
+ * @throws Error for the first mistake, with file, line number, the text found and the text expected
  */
 export function parseRecords(text: string, file: string): Records {
   const reader = new RecordsReader(file)
@@ -23,13 +23,13 @@ export function parseRecords(text: string, file: string): Records {
   return reader.finish()
 }
 
-/** Puts a file's lines together into records. */
+/** Assembles a file's lines into records. */
 class RecordsReader {
   readonly #file: string
   readonly #records = new Map<string, string[]>()
-  /** Where each name was seen first. */
+  /** The line on which each name first appeared. */
   readonly #lineOf = new Map<string, number>()
-  /** The record that goes on; undefined between records. */
+  /** The record being read; undefined between records. */
   #open: string[] | undefined
   #lineNumber = 0
 

@@ -27,7 +27,7 @@ function read(argv: readonly string[]) {
   }
 }
 
-/** @throws UsageError naming the option, what it got and what it takes */
+/** @throws UsageError naming the option, the value given and the values accepted */
 export function parseOptions(argv: readonly string[]): Options {
   const given = read(argv)
   const usual = given.quick ? ['2', '200', '10'] : ['5', '2000', '40']

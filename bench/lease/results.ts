@@ -6,7 +6,7 @@ import type { Lengths, Round } from './rounds.ts'
 import { type Summary, summarize } from './summary.ts'
 import { ttlMs } from './target.ts'
 
-/** Everything that one run found out, as it is written to the JSON file. */
+/** All results of one run, as written to the JSON file. */
 export interface Results {
   readonly takenAt: string
   readonly machine: Machine
@@ -34,7 +34,7 @@ export function resultsOf(
 
 const heads = ['operation', 'lock', 'p50 ms', 'vs the faster', 'p99 ms', 'vs the faster', 'samples']
 
-/** The figures for people: what was measured on what, and the table. */
+/** The figures for people: what was measured, on which machine, and the table. */
 export function markdownOf({ takenAt, machine, redis, settings, summaries }: Results): string {
   const where = `${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${machine.node}, Redis ${redis}`
   const how =

@@ -5,20 +5,20 @@ export const operations = ['acquire', 'renew', 'release', 'hand-over'] as const
 
 export type Operation = (typeof operations)[number]
 
-/** How long each operation took in one round, in milliseconds. */
+/** The duration of each operation in one round, in milliseconds. */
 export interface Round {
   readonly target: TargetName
-  /** From 1. Those of one number follow each other directly. */
+  /** From 1. The targets of one round are measured directly one after the other. */
   readonly round: number
   readonly samplesMs: Readonly<Record<Operation, readonly number[]>>
 }
 
-/** What one target is measured with. */
+/** The connections with which one target is measured. */
 export interface Stage {
   readonly target: TargetName
-  /** Has a lock that nobody else wants. */
+  /** Uses a lock that nobody else wants. */
   readonly alone: Contender
-  /** Both want another one. */
+  /** Both contend for a second lock. */
   readonly pair: readonly [Contender, Contender]
 }
 
@@ -31,18 +31,18 @@ export interface Lengths {
 }
 
 /**
- * How long one waits before the other gives up the lock, in milliseconds: long enough that all have asked, and
- * spread, so that who looks again and again is met anywhere between two looks.
+ * How long the waiter waits before the holder releases the lock, in milliseconds: long enough that all have asked,
+ * and spread, so that the release falls anywhere between two looks of a waiter that polls.
  */
 const waitMs = [20, 220] as const
 
-/** Long enough for the compiler in V8 to settle on what it will do with the hot functions. */
+/** Long enough for V8's compiler to settle on its treatment of the hot functions. */
 const warmUp = { rounds: 1, cycles: 30_000, handOvers: 2 }
 
 /**
- * A B C, A B C and so on, so that what else happens on the machine falls on all alike.
+ * Measures in the order A B C, A B C and so on, so that other activity on the machine affects all targets alike.
  *
- * @param progress - gets one line for each round
+ * @param progress - receives one line for each round
  */
 export async function measureAll(
   stages: readonly Stage[],
@@ -91,7 +91,7 @@ async function measure(
   return { target, round, samplesMs }
 }
 
-/** From the moment when one begins to release until the other has it. */
+/** The time from the beginning of the holder's release until the waiter has the lock. */
 async function handOverMs(holder: Contender, waiter: Contender): Promise<number> {
   const acquired = waiter.acquire()
   const [least, most] = waitMs

@@ -1,6 +1,6 @@
 /**
  * Measures helloserver's lease side by side with other locks in Redis; see README.md in the folder above.
- * Exit status: 0 measured; 1 could not be; 2 usage; 128 and the signal's number when interrupted.
+ * Exit status: 0 measured; 1 could not measure; 2 usage; 128 and the signal's number when interrupted.
  */
 import { describeMachine } from '../machine.ts'
 import { abortOnSignals, progress, runProgram } from '../program.ts'

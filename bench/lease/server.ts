@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { freePort } from '../readiness.ts'
 
-/** A Redis that the bench has for itself. */
+/** A Redis for the bench alone. */
 export interface RunningRedis {
   readonly port: number
   readonly version: string
@@ -16,7 +16,7 @@ export interface RunningRedis {
 /**
  * Starts a redis-server on a free port of the loopback address; it keeps nothing on disk.
  *
- * @throws Error when there is none to start, or it does not answer
+ * @throws Error when redis-server cannot be started, or does not answer
  */
 export async function startRedis(): Promise<RunningRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'hs-bench-redis-'))
@@ -27,7 +27,7 @@ export async function startRedis(): Promise<RunningRedis> {
   const closed = once(child, 'close')
   const stop = async () => {
     child.kill('SIGTERM')
-    // It could not be started, which was said before.
+    // The server could not be started, which has already been reported.
     await closed.catch(() => {})
     await rm(folder, { recursive: true, force: true })
   }
@@ -40,10 +40,10 @@ export async function startRedis(): Promise<RunningRedis> {
   }
 }
 
-/** Waits until it answers. */
+/** Waits until the server answers; resolves with its version. */
 async function versionAt(port: number): Promise<string> {
   const redis = new Redis({ host: '127.0.0.1', port, retryStrategy: (times) => times * 10 })
-  // It is not up yet: the next attempt follows, and the command's limit ends them.
+  // The server is not up yet: ioredis retries until the command's limit.
   redis.on('error', () => {})
   try {
     return /redis_version:(\S+)/.exec(await redis.info('server'))?.[1] ?? 'unknown'

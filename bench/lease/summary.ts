@@ -2,7 +2,7 @@ import { median } from '../median.ts'
 import { type Operation, operations, type Round } from './rounds.ts'
 import { type TargetName, targetNames } from './target.ts'
 
-/** The lock that the others are measured against. */
+/** The lock with which the others are compared. */
 const ours: TargetName = 'helloserver'
 
 /** One lock in one operation, over all rounds. */
@@ -12,7 +12,10 @@ export interface Summary {
   readonly samples: number
   readonly p50Ms: number | null
   readonly p99Ms: number | null
-  /** Ours by the faster of the others: the median of the ratios, each taken within one round; null for the others. */
+  /**
+   * Our result divided by that of the faster other lock: the median of the ratios within each round; null for the
+   * others.
+   */
   readonly p50ToFaster: number | null
   readonly p99ToFaster: number | null
 }
@@ -37,7 +40,7 @@ export function summarize(rounds: readonly Round[]): Summary[] {
   )
 }
 
-/** Round by round, since what else the machine did in a round fell on all of them. */
+/** Compares round by round, since other activity on the machine during a round affected all targets. */
 function ratioToFaster(rounds: readonly Round[], operation: Operation, share: number) {
   const of = (round: Round) => percentile(round.samplesMs[operation], share) ?? Number.NaN
   const ratios = rounds
@@ -49,7 +52,7 @@ function ratioToFaster(rounds: readonly Round[], operation: Operation, share: nu
   return median(ratios)
 }
 
-/** The smallest value that so large a share of them does not exceed; null for none. */
+/** The smallest value that is not exceeded by this share of the values; null for no values. */
 function percentile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null

@@ -2,16 +2,16 @@ export const targetNames = ['helloserver', 'redis-semaphore', 'redlock'] as cons
 
 export type TargetName = (typeof targetNames)[number]
 
-/** How long a lock lasts that is not renewed, in milliseconds; the same for all. */
+/** How long a lock lasts without renewal, in milliseconds; the same for all targets. */
 export const ttlMs = 3_000
 
-/** One who wants the lock, with connections of its own. */
+/** A client that wants the lock, with connections of its own. */
 export interface Contender {
-  /** Resolves when it has the lock, however long that takes. */
+  /** Resolves when this contender has the lock, however long that takes. */
   acquire(): Promise<void>
-  /** Makes the lock last longer; to be called by who has it. */
+  /** Renews the lock; to be called only by its holder. */
   renew(): Promise<void>
-  /** Resolves when Redis knows that it has it no more. */
+  /** Resolves when Redis has recorded the release. */
   release(): Promise<void>
   close(): void
 }
@@ -20,9 +20,9 @@ export interface Contender {
 export interface Target {
   readonly name: TargetName
   /**
-   * Resolves when its connections are up.
+   * Resolves when the connections are up.
    *
-   * @param lock - which one it wants
+   * @param lock - the name of the lock to contend for
    */
   open(port: number, lock: string): Promise<Contender>
 }

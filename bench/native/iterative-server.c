@@ -1,7 +1,7 @@
 /*
- * The floor to measure against: an echo server that serves one connection at a time and nothing
- * else, as the classic daemon skeletons do. Accept, read a line that ends with CRLF, send it back,
- * close. It binds 127.0.0.1 only, and TERM ends it.
+ * The floor to measure against: an echo server that, like the classic daemon skeletons, does
+ * nothing but serve one connection at a time. Accept, read a line that ends with CRLF, send it
+ * back, close. It binds 127.0.0.1 only, and TERM ends it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +19,7 @@
 #define LINE_MOST_BYTES 65536
 #define EXIT_USAGE 2
 
-/* One silent client would otherwise keep all the others waiting for ever. */
+/* Without a timeout, one silent client would keep all the others waiting for ever. */
 static const struct timeval patience = {.tv_sec = 30};
 
 static volatile sig_atomic_t told_to_end;
@@ -31,8 +31,8 @@ static void on_term(int number)
 }
 
 /*
- * Without SA_RESTART, so that accept() returns and the loop sees the flag. TERM can also arrive just
- * before accept() blocks; the alarm set here interrupts it a moment later.
+ * Without SA_RESTART, so that accept() returns and the loop sees the flag. TERM can also arrive
+ * just before accept() blocks; the alarm set here interrupts it a moment later.
  */
 static void on_term_with_alarm(int number)
 {
@@ -71,7 +71,7 @@ static bool ends_line(const char *bytes, size_t count)
     return count >= 2 && bytes[count - 2] == '\r' && bytes[count - 1] == '\n';
 }
 
-/* Up to the CRLF, the end of input, or a full buffer. Returns the length, -1 on failure. */
+/* Reads up to the CRLF, the end of input, or a full buffer. Returns the length, -1 on failure. */
 static ssize_t read_line(int peer, char *line)
 {
     size_t have = 0;
@@ -111,7 +111,7 @@ static void serve(int peer)
     close(peer);
 }
 
-/* What accept() may report about one connection, or about a shortage, is no reason to end. */
+/* Errors of accept() about one connection, or about a shortage, do not end the server. */
 static bool may_go_on(int error)
 {
     return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENOBUFS;

@@ -7,9 +7,9 @@ const stderrKeptBytes = 2000
 
 /** A server that runs as a child of this process until it is told to end. */
 export interface ServerChild extends RunningTarget {
-  /** Waits for `ready`; rejects with what the child wrote when it exits before that. */
+  /** Waits for `ready`; rejects with the child's output when the child exits before that. */
   untilReady(ready: Promise<unknown>): Promise<void>
-  /** Settles at the child's first message. */
+  /** Resolves at the child's first message. */
   firstMessage: Promise<unknown>
 }
 
@@ -34,7 +34,7 @@ export function spawnServer(file: string, args: readonly string[], ipc: boolean)
     stdio: ipc ? ['ignore', 'ignore', 'pipe', 'ipc'] : ['ignore', 'ignore', 'pipe'],
   })
   const exited = untilExit(child, collectStderr(child))
-  exited.catch(() => {}) // looked at only while starting; later on its exit is what was asked for
+  exited.catch(() => {}) // matters only during the start; a later exit is a requested one
   const firstMessage = new Promise((resolve) => child.once('message', resolve))
   const pids = () => (child.pid === undefined ? Promise.resolve([]) : processTree(child.pid))
   return {
@@ -44,7 +44,7 @@ export function spawnServer(file: string, args: readonly string[], ipc: boolean)
       await Promise.race([ready, exited])
     },
     async stop() {
-      const ending = await pids() // before: afterwards its children have another parent
+      const ending = await pids() // read first: after the end, the child's own children have another parent
       child.kill('SIGTERM')
       await untilGone(ending)
     },

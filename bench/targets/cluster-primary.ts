@@ -1,6 +1,6 @@
 /**
- * Bare node:cluster: workers that run the echo server, and nothing that looks after them.
- * Its one argument is the port. Says 'ready' to its parent once every worker listens.
+ * Bare node:cluster: workers that run the echo server, without supervision. Its one argument is the port. Sends
+ * 'ready' to its parent once every worker listens.
  */
 import cluster from 'node:cluster'
 import { echoServer } from '../paths.ts'

@@ -1,6 +1,6 @@
 /**
- * The plain server that people write first: node:net, a buffer until CRLF, the echo, the end. The
- * pm2 and node:cluster targets run this very file, so they differ only in who supervises it.
+ * The plain server that people write first: node:net, a buffer until CRLF, the echo, the end. The pm2 and
+ * node:cluster targets run this very file, so they differ only in their supervisor.
  * Its one argument is the port.
  */
 import { createServer, type Socket } from 'node:net'
@@ -12,7 +12,7 @@ function serve(socket: Socket): void {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
     if (received.includes('\r\n')) socket.end(received)
   })
-  // A client that resets ends its own connection and nothing else.
+  // A client that resets ends only its own connection.
   socket.on('error', () => socket.destroy())
 }
 

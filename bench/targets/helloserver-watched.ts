@@ -33,7 +33,7 @@ function running(
     async stop() {
       watcher.stop()
       const ending = await all()
-      // It has pm2's bridge end the service in good order first.
+      // This makes pm2's bridge stop the service in good order first.
       if (ending.length > 0) await runCommand(pm2Cli, ['kill'], { env })
       await untilGone(ending)
       await remove()
@@ -41,7 +41,7 @@ function running(
   }
 }
 
-/** helloserver under pm2, with everything on that shows how it is: pm2's metrics, the page open, Prometheus. */
+/** helloserver under pm2, with all monitoring in use: pm2's metrics, an open page, and Prometheus. */
 export const helloserverWatched: Target = {
   name: 'helloserver-watched',
   async start(port, signal) {
@@ -73,7 +73,7 @@ export const helloserverWatched: Target = {
   },
 }
 
-/** The entry that the package ships; its settings are in the environment. */
+/** The ecosystem entry that the package ships; its settings are in the environment. */
 async function shippedEntry(): Promise<object> {
   const file = pathToFileURL(join(projectRoot, 'ecosystem.config.js')).href
   const { apps } = (await import(file)) as { readonly apps: readonly object[] }

@@ -6,12 +6,12 @@ import { untilEchoes } from '../readiness.ts'
 import { daemonTree, scratchFolder } from './scratch.ts'
 import { type RunningTarget, type Target, workers } from './target.ts'
 
-/** The service's name, and so its files'. */
+/** The name of the service, and hence of its files. */
 export const serviceName = 'bench'
 
 const named = ['--name', serviceName]
 
-/** Nothing that the caller has set for a helloserver of theirs may reach this one. */
+/** Removes the caller's own helloserver settings, which must not reach this service. */
 export function environment(port: number, runDir: string): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
   return {
@@ -34,7 +34,7 @@ function running(
     pids,
     async stop() {
       const ending = await pids()
-      // Asked even without a PID file: it is written late, and what is half started must go too.
+      // Sent even without a PID file: it is written late, and a half-started service must be stopped, too.
       await runCommand(process.execPath, [helloserverCli, 'stop', ...named], { env })
       await untilGone(ending)
       await remove()
@@ -51,7 +51,7 @@ export const helloserver: Target = {
     const target = running(scratch.path, env, scratch.remove)
     try {
       const command = [helloserverCli, 'start', ...named]
-      // Not aborted on the way: the daemon could then be there without its PID file.
+      // Not aborted midway: the daemon could then exist without its PID file.
       await runOrThrow('helloserver start', process.execPath, command, { env })
       await untilEchoes(port, signal)
     } catch (error) {

@@ -18,14 +18,14 @@ function ecosystem(port: number): string {
   return JSON.stringify({ apps: [app] })
 }
 
-/** Under pm2 cluster mode the daemon is the cluster primary: it accepts, its children serve. */
+/** In pm2's cluster mode, the daemon is the cluster primary: it accepts, its children serve. */
 function running(home: string, env: NodeJS.ProcessEnv, remove: () => Promise<void>): RunningTarget {
   const pids = () => daemonTree(join(home, 'pm2.pid'))
   return {
     pids,
     async stop() {
       const ending = await pids()
-      // `pm2 kill` starts a daemon when there is none, only to end it: not asked when not needed.
+      // Without a daemon, `pm2 kill` would start one only to end it, so it is run only when needed.
       if (ending.length > 0) await runCommand(pm2Cli, ['kill'], { env })
       await untilGone(ending)
       await remove()
@@ -44,8 +44,8 @@ export const pm2Cluster: Target = {
     const target = running(home, env, scratch.remove)
     try {
       await writeFile(file, ecosystem(port))
-      // Returns once every instance listens, which is what `online` means in cluster mode. Not
-      // aborted on the way: the daemon could then be there without its PID file.
+      // Returns once every instance listens, which is what `online` means in cluster mode. Not aborted midway: the
+      // daemon could then exist without its PID file.
       await runOrThrow('pm2 start', pm2Cli, ['start', file], { env })
       await untilEchoes(port, signal)
     } catch (error) {

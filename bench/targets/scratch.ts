@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { processTree } from '../process-table.ts'
 
-/** A folder of its own for one target's run files, removed with all that is in it. */
+/** A folder for one target's run files, removed with its content. */
 export interface ScratchFolder {
   path: string
   remove: () => Promise<void>
 }
 
-/** Short on purpose: the path of a Unix domain socket inside may not exceed 107 bytes. */
+/** The path is short on purpose: that of a Unix domain socket inside may not exceed 107 bytes. */
 export async function scratchFolder(): Promise<ScratchFolder> {
   const path = await mkdtemp(join(tmpdir(), 'hs-bench-'))
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
@@ -21,7 +21,7 @@ export async function daemonTree(pidFile: string): Promise<number[]> {
   try {
     text = await readFile(pidFile, 'utf8')
   } catch {
-    return [] // never started, or has tidied up after itself
+    return [] // never started, or has already cleaned up
   }
   const pid = Number.parseInt(text, 10)
   return pid > 0 ? processTree(pid) : []

@@ -1,6 +1,6 @@
 /** A server that is up and echoes. */
 export interface RunningTarget {
-  /** Every process that has a part in serving, supervisor included. */
+  /** Every process involved in serving, including the supervisor. */
   pids(): Promise<number[]>
   /** Ends them all; may be called more than once. */
   stop(): Promise<void>
@@ -10,10 +10,10 @@ export interface RunningTarget {
 export interface Target {
   readonly name: TargetName
   /**
-   * Starts the server on a port of 127.0.0.1 and waits until it echoes. When that fails, whatever
-   * was started has been ended before the promise is rejected.
+   * Starts the server on a port of 127.0.0.1 and waits until it echoes. If that fails, everything started has been
+   * ended before the promise is rejected.
    *
-   * @param signal its abort gives up the wait
+   * @param signal its abort ends the wait
    */
   start(port: number, signal: AbortSignal): Promise<RunningTarget>
 }
@@ -26,12 +26,12 @@ export const targetNames = [
   'c-iterative',
 ] as const
 
-/** Those that are measured unless told otherwise: the other one is to be compared with its own kind. */
+/** The targets measured by default; the remaining one is meant for comparison with its own kind. */
 export const usualTargets: readonly TargetName[] = targetNames.filter(
   (name) => name !== 'helloserver-watched',
 )
 
 export type TargetName = (typeof targetNames)[number]
 
-/** Processes that serve, in every target that has more than one. */
+/** The number of serving processes in every target that has more than one. */
 export const workers = 2

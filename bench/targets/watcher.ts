@@ -1,7 +1,7 @@
-/** How often Prometheus asks, in milliseconds. */
+/** The interval between scrapes by Prometheus, in milliseconds. */
 const scrapeEveryMs = 1_000
 
-/** Looks on as a person with the page open and a Prometheus do. */
+/** Watches the service like a user with the page open and a Prometheus. */
 export class Watcher {
   readonly #origin: string
   readonly #over = new AbortController()
@@ -13,7 +13,7 @@ export class Watcher {
     this.#origin = `http://127.0.0.1:${port}`
   }
 
-  /** Resolves when both have had their first answer. */
+  /** Resolves when both have received their first answer. */
   async start(): Promise<void> {
     const { signal } = this.#over
     const live = await fetch(`${this.#origin}/api/live`, { signal })
@@ -28,7 +28,7 @@ export class Watcher {
     this.#over.abort()
   }
 
-  /** @throws what has kept it from looking on: then the figures are those of another thing */
+  /** @throws the error that interrupted the watching, because the figures would then be those of something else */
   mustWatch(): void {
     if (this.#problem !== undefined) throw this.#problem
   }

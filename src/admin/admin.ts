@@ -15,32 +15,32 @@ import { routesTo } from './routes.ts'
 import { createSite } from './site.ts'
 import type { AdminTarget } from './target.ts'
 
-/** How often a page that cannot listen tries again: a predecessor lets go of the address in a moment. */
+/** The pace of retries while the page's address is taken: a predecessor releases it within moments. */
 const pace: Pace = { baseMs: 20, capMs: 1_000 }
-/** A successor finds the address taken for no longer, in milliseconds: after that, somebody else has it. */
+/** How long a predecessor may keep the address, in milliseconds; after that, another program must have it. */
 const letGoWithinMs = 2_000
 
-/** A change of the page's settings; it ends in one of the two. */
+/** A change of the page's settings, completed by one of the two methods. */
 export interface PageMove {
   finish(): Promise<void>
   cancel(): Promise<void>
 }
 
-/** What listens. It answers nobody before it has its settings: those of another address may be laxer. */
+/** A listening server. It answers nobody until it has its settings: those of another address may be laxer. */
 interface Open {
   readonly server: Server
   readonly address: Endpoint
   settings: AdminSettings | undefined
 }
 
-/** The web page of a service, with health and metrics: off unless `admin.http` says where. */
+/** The web page of a service, with health and metrics: off unless `admin.http` names an address. */
 export class Admin {
   readonly #log: Logger
   readonly #target: AdminTarget
   readonly #live: Live
   readonly #admission = new Admission()
   readonly #attempts = new Attempts()
-  /** The configuration to listen by, while that is tried again and again. */
+  /** The configuration to listen by, while attempts to listen continue. */
   #tried: (() => Config) | undefined
   #attempt: Promise<boolean> = Promise.resolve(true)
   #told: string | undefined
@@ -55,10 +55,10 @@ export class Admin {
   }
 
   /**
-   * Listens as the configuration says, if it does. A service matters more than its page: where the host does not have
-   * the address yet, that is tried until it works.
+   * Listens at the configured address, if there is one. A service matters more than its page: if the host does not
+   * have the address yet, the page retries until it does.
    *
-   * @param config - what runs: a reload may change it meanwhile
+   * @param config - the running configuration, which a reload may change during the retries
    * @throws HelloserverError `ADDRESS_TAKEN` or `BAD_CONFIG`
    */
   async open(config: () => Config): Promise<void> {
@@ -71,7 +71,7 @@ export class Admin {
     }
   }
 
-  /** Listens as the configuration says, as soon as the predecessor has let go of the address. */
+  /** Listens at the configured address as soon as the predecessor has released it. */
   takeOver(config: () => Config): void {
     const lateMs = performance.now() + letGoWithinMs
     this.#keepTrying(config, (error) => {
@@ -80,9 +80,10 @@ export class Admin {
   }
 
   /**
-   * Begins to listen at another address, when the configuration has one; what listens already goes on until `finish`.
+   * Begins to listen at a changed address, if the configuration has one; the former listener continues until
+   * `finish`.
    *
-   * @throws HelloserverError `ADDRESS_TAKEN`, `ADDRESS_ABSENT` or `BAD_CONFIG`; nothing has changed then
+   * @throws HelloserverError `ADDRESS_TAKEN`, `ADDRESS_ABSENT` or `BAD_CONFIG`; then nothing has changed
    */
   async move(config: Config): Promise<PageMove> {
     // One attempt at a time: two would take the address from each other.
@@ -104,7 +105,7 @@ export class Admin {
         },
       }
     } catch (error) {
-      // The address that was waited for before is no reason against a reload now.
+      // An address that was already being waited for is no reason to refuse a reload.
       const isAwaited = codeOf(error) === 'ADDRESS_ABSENT' && this.#awaits(config)
       if (isAwaited) return { finish: async () => resume(), cancel: async () => resume() }
       resume()
@@ -112,7 +113,7 @@ export class Admin {
     }
   }
 
-  /** Lets go of the address at once; good to call twice, and synchronous for a fatal signal's handler. */
+  /** Releases the address at once. May be called twice; synchronous, for the handler of a fatal signal. */
   close(): void {
     this.#isClosed = true
     this.#attempts.stop()
@@ -167,7 +168,7 @@ export class Admin {
     }
   }
 
-  /** Once for each reason. */
+  /** Logs each reason once. */
   #tell(error: unknown): void {
     const reason = messageOf(error)
     if (reason === this.#told) return
@@ -176,7 +177,7 @@ export class Admin {
     this.#log[level]({ reason }, 'The page is not to be had; trying again until it is')
   }
 
-  /** Whether the page's address in a configuration is the one that is tried already. */
+  /** Whether the page's address in a configuration is the one already being retried. */
   #awaits({ admin }: Config): boolean {
     const tried = this.#tried === undefined ? undefined : addressOf(this.#tried().admin.http)
     const wanted = addressOf(admin.http)
@@ -189,7 +190,7 @@ export class Admin {
       this.#live.stop()
       return
     }
-    // The service has ended meanwhile.
+    // The service has ended in the meantime.
     if (this.#isClosed) {
       this.close()
       return
@@ -198,13 +199,13 @@ export class Admin {
     open.settings = settings
     this.#live.start()
     if (before === undefined) this.#log.info(`The page is at http://${endpointText(open.address)}/`)
-    // Who was let in by another token is to show the new one.
+    // Viewers admitted with the former token must present the new one.
     else if (before.token !== settings?.token) open.server.closeAllConnections()
   }
 
   async #routesThere(): Promise<ReturnType<typeof routesTo>> {
     if (this.#routes === undefined) {
-      // A fifth of all that a start would load, for what most services have not.
+      // Loaded on demand: it would be a fifth of all the code that a start loads, and most services do not use it.
       const { Exposition } = await import('../metrics/exposition.ts')
       const target = this.#target
       this.#routes = routesTo({
@@ -217,7 +218,7 @@ export class Admin {
     return this.#routes
   }
 
-  /** What listens at the address, the one from before if that does. */
+  /** Returns a listener at the address; the existing one if it already listens there. */
   async #opened(address: Endpoint): Promise<Open> {
     const old = this.#open
     if (old !== undefined && isSameEndpoint(old.address, address)) return old

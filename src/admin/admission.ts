@@ -1,13 +1,13 @@
-/** So many requests in a second are answered, and so many more in a burst. */
+/** The number of requests answered per second, and the size of a burst. */
 const perSecond = 20
 const burst = 100
 
-/** How many requests are answered: the page is not to take from the service what its clients need. */
+/** Limits the number of answered requests, so that the page takes no resources that the service's clients need. */
 export class Admission {
   #left = burst
   #refilledMs = performance.now()
 
-  /** Whether one more may be answered now. */
+  /** Whether one more request may be answered now. */
   take(): boolean {
     const nowMs = performance.now()
     const earned = ((nowMs - this.#refilledMs) / 1_000) * perSecond

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { HelloserverError } from '../errors.ts'
 
-/** With every answer: nothing from elsewhere, nothing kept, not in a frame, and nobody told where one came from. */
+/** Sent with every answer: no content from elsewhere, no caching, no frames, and no referrer. */
 export const safetyHeaders: OutgoingHttpHeaders = {
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -21,10 +21,10 @@ export const safetyHeaders: OutgoingHttpHeaders = {
   'Cache-Control': 'no-store',
 }
 
-/** The longest body that a request may have. */
+/** The maximum size of a request body. */
 const maxBodyBytes = 1_024
 
-/** Answers with a whole body; to HEAD, without it. */
+/** Sends a complete answer; without its body to HEAD. */
 export function answer(
   response: ServerResponse,
   status: number,
@@ -44,7 +44,7 @@ export function answerJson(response: ServerResponse, status: number, value: unkn
 }
 
 /**
- * The JSON object of a request's body; an empty body is an empty one.
+ * Parses the JSON object in a request's body; an empty body counts as an empty object.
  *
  * @throws HelloserverError `BAD_USAGE`
  */
@@ -63,7 +63,7 @@ export async function bodyOf(request: IncomingMessage): Promise<Record<string, u
   try {
     value = JSON.parse(Buffer.concat(chunks).toString('utf8'))
   } catch {
-    // Said below: it is no JSON object.
+    // Not JSON: reported below, like any other value that is not an object.
     value = undefined
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

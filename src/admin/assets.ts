@@ -16,7 +16,7 @@ export interface Asset {
   readonly content: Buffer
 }
 
-/** The page's files by their paths, read once: what is served belongs to the build that runs. */
+/** The page's files by path, read once, so that the files served belong to the running build. */
 export function readAssets(): ReadonlyMap<string, Asset> {
   const assets = readdirSync(folder).flatMap((file) => {
     const type = types[extname(file)]

@@ -4,34 +4,34 @@ import { isIPv6 } from 'node:net'
 import type { AdminSettings } from '../config/admin.ts'
 
 /**
- * What a route is: the page's own files, which have nothing of the service in them; a probe's word, for anybody; what
- * tells of the service; what changes it.
+ * The kind of a route: the page's own files, which contain nothing about the service; a probe, open to anybody; a
+ * route that reads the service's state; one that changes the service.
  */
 export type Access = 'page' | 'probe' | 'read' | 'act'
 
-/** Why a request is not answered. */
+/** The reason why a request is not answered. */
 export interface Refusal {
   readonly status: 401 | 403 | 421
   readonly reason: string
 }
 
-/** A request, as far as it is judged. */
+/** The facts by which a request is judged. */
 export interface Asked {
   readonly access: Access
   readonly headers: IncomingHttpHeaders
-  /** The address of this host that it came to. */
+  /** The local address at which the request arrived. */
   readonly localAddress: string | undefined
 }
 
 /**
- * Whether a request may be answered: a web page of another site makes the browser of whoever looks at it send
- * requests here, too, and the name of that site may point to this host by then (DNS rebinding).
+ * Decides whether a request may be answered. A page of another site can make its visitor's browser send requests
+ * here, and the name of that site may point to this host by then (DNS rebinding).
  */
 export function refusalOf(asked: Asked, settings: AdminSettings): Refusal | undefined {
   const { headers, access } = asked
-  // A browser always names the host; a client that names none, such as a plain probe, is no browser.
+  // A browser always sends a Host header; a client that sends none, such as a plain probe, is not a browser.
   const { host } = headers
-  // Load balancers put any name there, and one word about the service is worth nothing to whoever rebinds a name.
+  // Load balancers send any name, and a probe's one word about the service is worthless to a DNS rebinding attack.
   if (access !== 'probe' && host !== undefined && !isOwnHost(host, asked.localAddress, settings)) {
     return {
       status: 421,
@@ -57,21 +57,21 @@ function isOwnHost(
 ): boolean {
   const name = nameIn(header)
   if (name === undefined) return false
-  // A name that is an address cannot be pointed elsewhere.
+  // A literal address cannot be pointed elsewhere.
   const local = localAddress?.replace(/^::ffff:(?=\d+\.)/, '').toLowerCase()
   const own = [address.host.toLowerCase(), 'localhost', '127.0.0.1', '::1', ...hosts]
   return own.includes(name) || (!isLoopback && name === local)
 }
 
-/** The name in a Host header, without its port and an IPv6 address's brackets. */
+/** The name in a Host header, without its port and the brackets of an IPv6 address. */
 function nameIn(header: string): string | undefined {
   const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:[\]\s/@]+))(?::\d{1,5})?$/.exec(header) ?? []
   if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed.toLowerCase() : undefined
-  // The root's dot at the end of a name is the same name.
+  // A trailing dot, for the DNS root, makes no difference to a name.
   return plain?.replace(/\.$/, '').toLowerCase()
 }
 
-/** Whether a browser says that another site is behind it. */
+/** Whether the browser reports that another site caused the request. */
 function isForeign(headers: IncomingHttpHeaders, access: Access): boolean {
   const { origin, host } = headers
   if (origin !== undefined) {
@@ -80,13 +80,13 @@ function isForeign(headers: IncomingHttpHeaders, access: Access): boolean {
   }
   const site = headers['sec-fetch-site']
   if (site === undefined || site === 'same-origin' || site === 'none') return false
-  // Somebody follows a link to the page, which has nothing in it yet.
+  // A user follows a link to the page, which contains no data yet.
   const isVisit =
     headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
   return !(access === 'page' && isVisit)
 }
 
-/** By digests, which are of one length, in a time that does not depend on what they are. */
+/** Compares digests, which have equal lengths, in a time that does not depend on their content. */
 function isToken(authorization: string | undefined, token: string): boolean {
   const [, given = ''] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? []
   return timingSafeEqual(digest(given), digest(token))

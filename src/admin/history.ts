@@ -1,9 +1,9 @@
 import type { Status } from '../status.ts'
 
-/** How far the plots go back, in looks, of which there is one a second. */
+/** How far the plots go back, in samples, of which one is taken each second. */
 const lookCount = 300
 
-/** A look at the service, for the plots. Times are in milliseconds; null where nothing was served lately. */
+/** A sample of the service for the plots. Times are in milliseconds; null if nothing was served recently. */
 export interface Look {
   /** Since the epoch. */
   readonly atMs: number
@@ -25,7 +25,7 @@ export function lookAt({ rates, queue }: Status, atMs: number): Look {
   }
 }
 
-/** The last looks, so that who opens the page sees how it came to this. */
+/** Keeps the last samples, so that a newly opened page can show the recent past. */
 export class History {
   #looks: Look[] = []
 

@@ -4,17 +4,17 @@ import { History, lookAt } from './history.ts'
 import type { LiveMessages } from './messages.ts'
 import type { AdminTarget } from './target.ts'
 
-/** So many may look on at a time. */
+/** The maximum number of concurrent viewers. */
 const maxViewers = 16
-/** Who has so much still to read is too slow, and is hung up on; its browser connects again. */
+/** A viewer with more unread bytes than this is too slow and is disconnected; its browser reconnects. */
 const maxUnreadBytes = 1_048_576
 const lookEveryMs = 1_000
-/** How often Redis is asked for the other hosts while somebody looks on, in milliseconds. */
+/** How often Redis is asked about the other hosts while there are viewers, in milliseconds. */
 const fleetEveryMs = 2_000
-/** What happens within so short a time is told together, in milliseconds. */
+/** Events within this time are sent together, in milliseconds. */
 const gatherMs = 100
 
-/** Sends whoever looks on how the service is. */
+/** Sends the state of the service to all viewers. */
 export class Live {
   readonly #target: AdminTarget
   readonly #history = new History()
@@ -29,7 +29,7 @@ export class Live {
     this.#target = target
   }
 
-  /** Begins to look; good to call twice. */
+  /** Starts sampling; may be called twice. */
   start(): void {
     if (this.#looking !== undefined) return
     this.#looking = setInterval(() => this.#look(), lookEveryMs).unref()
@@ -42,16 +42,16 @@ export class Live {
     this.#looking = undefined
     this.#gathering = undefined
     this.#unsubscribe?.()
-    // In good order: a browser takes a connection that is cut for an error.
+    // An orderly end: a browser treats an aborted connection as an error.
     for (const viewer of this.#viewers) viewer.end()
   }
 
-  /** Whether one more may look on. */
+  /** Whether there is room for one more viewer. */
   get hasRoom(): boolean {
     return this.#viewers.size < maxViewers
   }
 
-  /** Sends it all until its end. */
+  /** Sends everything to a viewer until its connection ends. */
   attach(viewer: ServerResponse, canAct: boolean): void {
     viewer.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
     if (viewer.req.method === 'HEAD') {
@@ -93,7 +93,7 @@ export class Live {
     }
   }
 
-  /** @param word - called once, however many look on */
+  /** @param word - called once, whatever the number of viewers */
   #tell(word: () => string): void {
     if (this.#viewers.size === 0) return
     const message = word()

@@ -2,16 +2,16 @@ import type { FleetView } from '../fleet/fleet.ts'
 import type { Status } from '../status.ts'
 import type { Look } from './history.ts'
 
-/** What the page is sent, as server-sent events by these names; the page's code knows them from here, too. */
+/** The page's server-sent events, by name; the page's own code uses these types, too. */
 export interface LiveMessages {
-  /** First of all. */
+  /** Sent first. */
   hello: {
-    /** Whether somebody with the token could act. */
+    /** Whether a user with the token may act. */
     readonly canAct: boolean
     readonly history: readonly Look[]
   }
-  /** Once a second, and when something has happened. */
+  /** Sent once a second, and when something has happened. */
   status: { readonly look: Look; readonly status: Status }
-  /** Now and then, where hosts share a Redis; null with the reason why it cannot be told. */
+  /** Sent periodically where hosts share a Redis; `view` is null, with a reason, when the fleet cannot be queried. */
   fleet: { readonly view: FleetView | null; readonly reason: string | null }
 }

@@ -22,7 +22,7 @@ export interface RouteOptions {
   readonly settings: () => AdminSettings | undefined
 }
 
-/** All there is, by path. */
+/** All routes, by path. */
 export function routesTo(options: RouteOptions): ReadonlyMap<string, Route> {
   const { target, metrics, live, settings } = options
   const own: Readonly<Record<string, Route>> = {
@@ -40,7 +40,7 @@ export function routesTo(options: RouteOptions): ReadonlyMap<string, Route> {
       if (live.hasRoom) live.attach(response, settings()?.token !== undefined)
       else answerText(response, 503, 'Too many look on already; close one of the pages')
     }),
-    // For the page to know whether a token is right before it shows what it is good for.
+    // Lets the page check a token before it offers any action.
     '/api/token': post(async (response) => answerJson(response, 200, {})),
     '/api/reload': post(async (response) => {
       const result = await target.reload('the admin page')

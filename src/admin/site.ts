@@ -9,14 +9,14 @@ import { answerJson, safetyHeaders } from './answers.ts'
 import { type Access, type Refusal, refusalOf } from './guard.ts'
 import type { Route } from './routes.ts'
 
-/** How long a request may take to arrive, and a connection may have none; milliseconds. */
+/** How long a request may take to arrive, and how long a connection may stay idle, in milliseconds. */
 const requestTimeoutMs = 5_000
 const idleTimeoutMs = 5_000
 const maxHeaderBytes = 8_192
-/** Who asks too much waits so long for being told: a connection that floods is held up by itself. In milliseconds. */
+/** The delay before a refusal for too many requests, in milliseconds: it slows a flooding connection down. */
 const tooManyDelayMs = 1_000
 
-/** What the server as a whole understands. */
+/** The methods that the server as a whole supports. */
 const everyMethod = 'GET, HEAD, POST, OPTIONS'
 
 const statusByCode: Readonly<Record<string, number>> = {
@@ -29,13 +29,13 @@ const statusByCode: Readonly<Record<string, number>> = {
 
 export interface SiteOptions {
   readonly routes: ReadonlyMap<string, Route>
-  /** Undefined while nobody is to be answered yet. */
+  /** Undefined until requests may be answered. */
   readonly settings: () => AdminSettings | undefined
   readonly admission: Admission
   readonly log: Logger
 }
 
-/** An HTTP server with the routes behind the guard; everything that a caller can use up is bounded. */
+/** An HTTP server whose routes are behind the guard; every resource that a client can use up is bounded. */
 export function createSite(options: SiteOptions): Server {
   const server = createServer(
     {
@@ -54,12 +54,12 @@ export function createSite(options: SiteOptions): Server {
   return server
 }
 
-/** Connections with a request that is not answered yet. */
+/** Connections with a request that has not been answered yet. */
 const asking = new WeakSet<Socket>()
 
 /**
- * Whether nothing else is under way on a request's connection. Requests that do not wait for the answers before
- * (pipelining, which no browser does) could be any number, and an answer that never gets its turn never ends either.
+ * Whether a request is the only one in progress on its connection. Pipelined requests, which no browser sends, could
+ * arrive in any number, and an answer that never gets its turn never ends.
  */
 function isAlone({ socket }: IncomingMessage, response: ServerResponse): boolean {
   if (asking.has(socket)) return false
@@ -76,7 +76,7 @@ async function respond(
   for (const [name, value] of Object.entries(safetyHeaders)) {
     if (value !== undefined) response.setHeader(name, value)
   }
-  // Whoever hangs up while it is answered has no more to be told.
+  // The client may hang up before it has the whole answer.
   response.on('error', () => {})
   try {
     if (!options.admission.take()) {
@@ -109,7 +109,10 @@ async function respond(
   }
 }
 
-/** Neither a path without a route nor the methods of one tell anything of the service, so neither takes a token. */
+/**
+ * Neither a path without a route nor a route's list of methods reveals anything about the service, so neither
+ * requires a token.
+ */
 function accessOf({ method }: IncomingMessage, route: Route | undefined): Access {
   if (route?.access === 'probe') return 'probe'
   return route === undefined || method === 'OPTIONS' ? 'page' : route.access
@@ -123,7 +126,7 @@ async function answerBy(
   const { method } = request
   const allowed = route.method === 'GET' ? 'GET, HEAD, OPTIONS' : `${route.method}, OPTIONS`
   if (method === 'OPTIONS' && route.access === 'probe') {
-    // A load balancer that probes by OPTIONS reads the status, which must be the same as by GET.
+    // A load balancer that probes by OPTIONS reads the status, which must be the same as for GET.
     response.setHeader('Allow', allowed)
     await route.answer(request, response)
   } else if (method === 'OPTIONS') tellMethods(response, allowed)
@@ -135,7 +138,7 @@ async function answerBy(
   }
 }
 
-/** Names no method of other sites' (CORS): a preflight request from one was refused before. */
+/** Sends no CORS headers: a preflight request from another site has been refused before. */
 function tellMethods(response: ServerResponse, methods: string): void {
   response.writeHead(204, { Allow: methods })
   response.end()
@@ -146,7 +149,7 @@ function deny(response: ServerResponse, { status, reason }: Refusal): void {
   refuse(response, status, reason)
 }
 
-/** What was sent with the request is not read, so the connection cannot go on. */
+/** The request's body is not read, so the connection cannot be reused. */
 function refuse(response: ServerResponse, status: number, message: string): void {
   response.setHeader('Connection', 'close')
   answerJson(response, status, { error: { message } })

@@ -1,18 +1,18 @@
 import type { FleetView } from '../fleet/fleet.ts'
 import type { FigureTotals, ReloadResult, Status } from '../status.ts'
 
-/** What the page, health and metrics need of a service; the primary is behind it. */
+/** The service as the page, health checks and metrics see it; the primary implements it. */
 export interface AdminTarget {
   status(): Status
-  /** What metrics are made of, and the status has no place for. */
+  /** The figures for metrics that the status does not contain. */
   totals(): FigureTotals
   /**
    * Calls `listener` when something has happened to the service.
    *
-   * @returns what ends that
+   * @returns a function that ends the subscription
    */
   subscribe(listener: () => void): () => void
-  /** The hosts of the service; undefined for one on its own. Rejects when Redis cannot be asked. */
+  /** The hosts of the service; undefined for a service without a fleet. Rejects when Redis cannot be queried. */
   fleet(): Promise<FleetView> | undefined
   reload(cause: string): Promise<ReloadResult>
   scale(workers: number): Promise<void>

@@ -1,13 +1,13 @@
 import type { Status } from '../status.ts'
 import { duration } from './table.ts'
 
-/** A short time as a person says it, with as many digits as matter: `0.25 ms`, `3.1 ms`, `40 ms`, `1.2 s`, `12 s`. */
+/** Formats a short time for people, with as many digits as matter: `0.25 ms`, `3.1 ms`, `40 ms`, `1.2 s`, `12 s`. */
 export function shortTime(ms: number): string {
   if (ms < 1_000) return `${digits(ms)} ms`
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : duration(ms)
 }
 
-/** A rate, with a decimal only where that says something: `0`, `2.5`, `812`. */
+/** Formats a rate, with a decimal only where it is informative: `0`, `2.5`, `812`. */
 export function perSecond(rate: number): string {
   return rate < 10 ? String(Number(rate.toFixed(1))) : String(Math.round(rate))
 }
@@ -16,17 +16,17 @@ export function megabytes(bytes: number): string {
   return `${Math.round(bytes / 1_048_576)} MB`
 }
 
-/** How long ago a moment was, `at` in ISO 8601. */
+/** How long ago `at` was, an ISO 8601 time. */
 export function ago(at: string, now: Date): string {
   return duration(Math.max(0, now.getTime() - Date.parse(at)))
 }
 
-/** What the primary and its workers take, in bytes; what they share counts for each of them. */
+/** The memory of the primary and its workers, in bytes; shared memory counts for each process. */
 export function memoryOf({ rssBytes, workers }: Pick<Status, 'rssBytes' | 'workers'>): number {
   return workers.reduce((sum, worker) => sum + worker.rssBytes, rssBytes)
 }
 
-/** How many workers have a connection in hand, of how many. */
+/** The number of workers with a connection in hand, and the number of all workers. */
 export function busyOf(workers: Status['workers']): string {
   return `${workers.filter(({ busyMs }) => busyMs !== null).length}/${workers.length}`
 }

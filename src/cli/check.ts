@@ -6,7 +6,7 @@ import { exitStatus, HelloserverError } from '../errors.ts'
 import type { Options } from './options.ts'
 import { print, printError, printWarning } from './output.ts'
 
-/** Reads the configuration and loads the app, as a start and its workers would. */
+/** Reads the configuration and loads the app, as the start of a service and its workers would. */
 export async function checkService(options: Options): Promise<void> {
   const environment = ownEnvironment()
   runFiles(options.name, environment)
@@ -16,7 +16,7 @@ export async function checkService(options: Options): Promise<void> {
   print(options, config, `${config.path} is good, and the app ${config.appModule} loads`)
 }
 
-/** Loads the app here, where its code may do as it likes: wait for ever, or end the process. */
+/** Loads the app in this process, where its code may wait for ever or end the process. */
 async function load({ appModule, reload }: Config, options: Options): Promise<void> {
   const onExit = () => {
     const message = `The app ${appModule} ended the process while it loaded`
@@ -26,7 +26,7 @@ async function load({ appModule, reload }: Config, options: Options): Promise<vo
   process.once('exit', onExit)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    // It also keeps the process alive while all that the app waits for never comes.
+    // The timer also keeps the process alive if the app waits for something that never comes.
     timer = setTimeout(() => {
       const message = `The app ${appModule} did not load within ${reload.readyTimeoutMs} ms`
       reject(new HelloserverError('APP_FAILED', message))

@@ -37,7 +37,7 @@ async function stop(options: Options & Forcible): Promise<void> {
   print(options, result, `${options.name} stopped${cut}`)
 }
 
-/** Whoever forces something is to see what is passed over. */
+/** Returns the `force` option, and warns which safeguard is skipped. */
 function isForced({ name, force = false }: Options & Forcible): boolean {
   if (force) process.stderr.write(`${name}: forced: not waiting for a permit of the fleet\n`)
   return force
@@ -47,7 +47,7 @@ async function restart(options: Options & Forcible): Promise<void> {
   try {
     await stop(options)
   } catch (error) {
-    // What is not running needs no stopping.
+    // A service that is not running needs no stopping.
     if (!(error instanceof HelloserverError) || error.code !== 'NOT_RUNNING') throw error
   }
   await start(options)
@@ -114,12 +114,12 @@ async function logs(options: Options, lines: number, follow: boolean): Promise<v
     if (!follow) return
     await new LogFollower({ path, ...position, show }).follow(new AbortController().signal)
   } catch (error) {
-    // Whoever read this, such as `head`, has seen enough.
+    // The reader, such as `head`, has seen enough.
     if (codeOf(error) !== 'EPIPE') throw error
   }
 }
 
-/** A log that is another user's is not one that is not there. */
+/** Distinguishes a log that another user owns from one that does not exist. */
 function mustBeReadable(path: string): void {
   try {
     accessSync(path, constants.R_OK)
@@ -133,7 +133,7 @@ function mustBeReadable(path: string): void {
   }
 }
 
-/** Lines for programs as they are, on a terminal for people. */
+/** Returns the view of log lines: raw for programs, readable on a terminal. */
 async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | string> {
   if (!process.stdout.isTTY) return (lines) => lines
   if (json) return (lines) => visibleLines(lines.toString())
@@ -142,25 +142,25 @@ async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | s
   return (lines) => lines.toString().split('\n').filter(Boolean).map(pretty).join('')
 }
 
-/** What it needs, the way to Redis, other commands need not wait for. */
+/** Loaded on demand: no other command should have to wait for the Redis client. */
 async function fleet(request: FleetRequest, options: Options): Promise<void> {
   const { fleet: perform } = await import('./fleet.ts')
   await perform(request, options)
 }
 
-/** Its views, other commands need not wait for. */
+/** Loaded on demand: no other command should have to wait for the views. */
 async function top(options: TopOptions): Promise<void> {
   const { top: show } = await import('./top/top.ts')
   await show(options)
 }
 
-/** What it needs, the configuration and the app, other commands need not wait for. */
+/** Loaded on demand: no other command should have to wait for the code that reads configurations and apps. */
 async function check(options: Options): Promise<void> {
   const { checkService } = await import('./check.ts')
   await checkService(options)
 }
 
-/** The commands, each resolving when what it asked for has happened. */
+/** The commands; each resolves when its request has been carried out. */
 export const commands = {
   start,
   stop,

@@ -5,10 +5,13 @@ import type { Status } from '../status.ts'
 import type { Options } from './options.ts'
 import { filesOf, withService } from './with-service.ts'
 
-/** How long a service may take to say how it is, in milliseconds. */
+/** The time limit for the service's answer, in milliseconds. */
 const answerMs = 5_000
 
-/** A service that runs answers at once; one that is paused never does. Longer requests wait for an outcome. */
+/**
+ * Asks the service for its status. A running service answers at once, and a paused one never does, so the wait is
+ * bounded; requests that wait for an outcome have no such limit.
+ */
 export async function currentStatus(options: Options): Promise<Status> {
   const late = AbortSignal.timeout(answerMs)
   try {

@@ -22,20 +22,22 @@ const phases: Readonly<Record<DrainPhase, string>> = {
   ended: 'ended',
 }
 
-/** A drain in one line, for people. */
+/** Describes a drain in one readable line. */
 export function drainLine({ phase, queued, inHand, remainingMs }: DrainStatus): string {
   const left = remainingMs > 0 ? `, ${duration(remainingMs)} left` : ''
   return `${phases[phase]}: ${queued} queued, ${inHand} in hand${left}`
 }
 
-/** Shows on standard error how a stop gets on: in one line on a terminal, else a line each time. */
+/**
+ * Shows the progress of a stop on standard error: in one updated line on a terminal, otherwise in a line per change.
+ */
 export class DrainProgress implements StopFollower {
   readonly everyMs = showEveryMs
   readonly #name: string
   #isShown = false
   #lastLine = ''
 
-  /** @param name - the service's */
+  /** @param name - the service's name */
   constructor(name: string) {
     this.#name = name
   }
@@ -50,7 +52,7 @@ export class DrainProgress implements StopFollower {
     this.#isShown = true
   }
 
-  /** Takes the line off the terminal again, for what is printed next. */
+  /** Erases the line from the terminal, to make way for further output. */
   clear(): void {
     if (this.#isShown && process.stderr.isTTY) process.stderr.write(`\r${eraseLine}`)
   }

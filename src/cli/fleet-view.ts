@@ -2,7 +2,7 @@ import { endpointText } from '../endpoint.ts'
 import type { FleetView, HostView } from '../fleet/fleet.ts'
 import { duration, table } from './table.ts'
 
-/** `fleet` for people: a line for each host, and the builds that they refuse. */
+/** The readable output of `fleet`: a line for each host, and the refused builds. */
 export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): string[] {
   if (hosts.length === 0 && refusedBuilds.length === 0) return [`${name} has no hosts`]
   const headings = [

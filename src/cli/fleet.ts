@@ -11,15 +11,15 @@ import type { Options } from './options.ts'
 import { print } from './output.ts'
 import { withService } from './with-service.ts'
 
-/** How long Redis may take to answer, in milliseconds. */
+/** How long Redis may take to become reachable, in milliseconds. */
 const readyWithinMs = 2_000
 
-/** What is asked of the fleet. */
+/** A request about the fleet. */
 export interface FleetRequest {
   readonly action: string
   /** A host or a build. */
   readonly subject: string | undefined
-  /** Forgets a host even when it lives. */
+  /** Forgets a host even if it is alive. */
   readonly force: boolean
   /** Clears every build. */
   readonly all: boolean
@@ -80,7 +80,7 @@ function remoteDesk(client: ControlClient): FleetDesk {
   }
 }
 
-/** The service does not run here: whoever knows the Redis can ask all the same. */
+/** The service is not running here, but anyone with access to its Redis can query the fleet directly. */
 async function withRedis(
   { name }: Options,
   act: (desk: FleetDesk) => Promise<void>,

@@ -1,12 +1,12 @@
-/** What every command takes. */
+/** The options of every command. */
 export interface Options {
   readonly name: string
   readonly json: boolean
-  /** Something else is on the terminal: nothing but results and errors is said. */
+  /** Prints nothing but results and errors, because the terminal shows something else. */
   readonly isQuiet?: boolean
 }
 
-/** What the commands take that others in the fleet may have to wait for. */
+/** The option of commands that may have to wait for other hosts of the fleet. */
 export interface Forcible {
   readonly force?: boolean
 }

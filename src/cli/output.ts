@@ -3,8 +3,8 @@ import { visible, visibleJson } from '../visible.ts'
 import type { Options } from './options.ts'
 
 /**
- * Prints a result: the object for programs, the sentence or the lines for people. What others have said may be in each;
- * here is where it can no longer command the terminal.
+ * Prints a result: the object for programs, the sentence or the lines for people. Either may contain text from
+ * others; this is where it is made harmless to the terminal.
  */
 export function print(options: Options, result: object, people: string | readonly string[]): void {
   if (options.json) printJson(result)
@@ -15,7 +15,7 @@ export function printJson(value: object): void {
   process.stdout.write(`${visibleJson(JSON.stringify(value))}\n`)
 }
 
-/** Prints what went wrong on standard error; with `--json` the code for programs goes to standard output. */
+/** Prints an error on standard error; with `--json`, its code goes to standard output for programs. */
 export function printError(error: unknown, options: Options): void {
   const message = messageOf(error)
   if (options.json) {
@@ -24,7 +24,7 @@ export function printError(error: unknown, options: Options): void {
   printWarning(message, options)
 }
 
-/** Says on standard error what is no reason to stop. */
+/** Prints a warning on standard error: a problem that does not stop the command. */
 export function printWarning(text: string, { name }: Options): void {
   process.stderr.write(`${visible(`${name}: ${text}`)}\n`)
 }

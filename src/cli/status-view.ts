@@ -5,10 +5,10 @@ import { permitLine } from '../fleet/permit-line.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
-/** So many of the last events are shown. */
+/** The number of latest events shown. */
 const eventsShown = 5
 
-/** `status` for people: a few lines, the workers, and what happened last. */
+/** The readable output of `status`: a summary, the workers, and the latest events. */
 export function statusView(status: Status): string[] {
   const { name, version, build, state, listen, pid, uptimeMs, generation } = status
   const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
@@ -16,7 +16,7 @@ export function statusView(status: Status): string[] {
   const rows: [string, string][] = [
     ['service', `${name} ${version}, build ${build}`],
     ['state', `${state}, generation ${generation}, up ${duration(uptimeMs)}`],
-    // A line of its own while it lasts, and none otherwise.
+    // A line of its own during a drain only.
     ...(drain ? [['drain', `${drainLine(drain)} (${drain.cause})`] as [string, string]] : []),
     ...(status.waiting
       ? [['waiting', `since ${status.waiting.since}: ${status.waiting.reason}`] as [string, string]]
@@ -47,7 +47,7 @@ export function statusView(status: Status): string[] {
     .flatMap((part, at) => (at === 0 ? part : [''].concat(part)))
 }
 
-/** `workers` for people. */
+/** The readable output of `workers`. */
 export function workersView(workers: readonly WorkerStatus[]): string[] {
   const headings = ['worker', 'pid', 'state', 'generation', 'served', 'memory', 'busy', 'client']
   const rows = workers.map((worker) => [

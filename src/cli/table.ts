@@ -1,11 +1,11 @@
 import { visible } from '../visible.ts'
 
-/** Aligns rows under their headings: columns of numbers to the right, others to the left. */
+/** Aligns rows under their headings: columns of numbers to the right, other columns to the left. */
 export function table(
   headings: readonly string[],
   texts: readonly (readonly string[])[],
 ): string[] {
-  // Here already, since it takes more room.
+  // Made visible before measuring, because escapes take more room.
   const rows = texts.map((row) => row.map(visible))
   const columns = headings.map((heading, at) => {
     const cells = rows.map((row) => row[at] ?? '')
@@ -24,7 +24,7 @@ export function table(
   return [headings, ...rows].map(line)
 }
 
-/** A duration as a person says it: `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`. */
+/** Formats a duration for people: `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`. */
 export function duration(ms: number): string {
   const units: readonly [string, number][] = [
     ['d', 86_400_000],

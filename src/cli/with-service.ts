@@ -6,9 +6,9 @@ import { connectTo } from '../control/connect.ts'
 import type { Options } from './options.ts'
 
 /**
- * The files of the service that is meant.
+ * The files of the named service.
  *
- * @throws HelloserverError `BAD_CONFIG` for a run directory that is another user's
+ * @throws HelloserverError `BAD_CONFIG` for a run directory that belongs to another user
  */
 export function filesOf({ name }: Options): RunFiles {
   const files = runFiles(name, ownEnvironment())
@@ -16,7 +16,7 @@ export function filesOf({ name }: Options): RunFiles {
   return files
 }
 
-/** Connects to the running service for as long as `use` takes, or until `signal` says so. */
+/** Connects to the running service until `use` has settled, or until `signal` is aborted. */
 export function withService<T>(
   options: Options,
   use: (client: ControlClient) => Promise<T>,

@@ -1,7 +1,7 @@
 import type { Status } from '../status.ts'
 import type { HostFacts } from './fleet.ts'
 
-/** What the other hosts are told of a status. */
+/** The part of a status that is sent to the other hosts. */
 export function factsOf(status: Status): HostFacts {
   const { state, build, version, workers, queue, lease, listen, pid, lastReload } = status
   const busy = workers.filter((worker) => worker.state === 'busy').length
@@ -18,7 +18,7 @@ export function factsOf(status: Status): HostFacts {
   }
 }
 
-/** Whether the fleet is less when a host like this goes down: it serves, or could at once. */
+/** Whether the fleet would lose capacity if this host went down: it serves, or could serve at once. */
 export function isUp({ state, waiting }: Pick<Status, 'state' | 'waiting'>): boolean {
   if (waiting) return false
   return state === 'serving' || state === 'degraded' || state === 'standby'

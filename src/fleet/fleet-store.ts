@@ -8,16 +8,16 @@ import { fleetKeysOf } from './keys.ts'
 import { askScript, beatScript, forgetScript, leaveScript, viewScript } from './scripts.ts'
 import { buildViewOf, hostViewOf, pairs } from './views.ts'
 
-/** A host, for the scripts. */
+/** A host, as the scripts see it. */
 export interface Member {
   readonly host: string
-  /** Unique for each start of a service; its upgrades keep it. */
+  /** Unique for each start of a service; kept across its upgrades. */
   readonly instance: string
   /** How many hosts may be down at a time. */
   readonly maxDown: number
 }
 
-/** What a heartbeat says. */
+/** What a heartbeat reports. */
 export interface Beat {
   readonly facts: HostFacts
   readonly isUp: boolean
@@ -26,7 +26,7 @@ export interface Beat {
   readonly permit: Purpose | 'waiting' | null
 }
 
-/** What it is answered: who else is there, and who else says to be this host. */
+/** The answer to a heartbeat: the number of other hosts, and any other instance that claims this host's name. */
 export interface Registration {
   readonly others: number
   readonly rival: HostFacts | undefined
@@ -41,7 +41,7 @@ export type PermitAnswer =
       readonly isSettling: boolean
       readonly down: readonly DownHost[]
     }
-  /** This host has to register first. */
+  /** This host must register first. */
   | { readonly kind: 'unknown' }
 
 const flag = (is: boolean): string => (is ? '1' : '0')
@@ -58,7 +58,7 @@ export class FleetStore implements FleetDesk {
     this.#keys = fleetKeysOf(service)
   }
 
-  /** @throws HelloserverError `BAD_CONFIG` when the fleet has another `fleet.maxDown` */
+  /** @throws HelloserverError `BAD_CONFIG` when the fleet uses another `fleet.maxDown` */
   async beat({ host, instance, maxDown }: Member, beat: Beat): Promise<Registration> {
     const [kind, ...rest] = (await this.#run(beatScript, [
       host,
@@ -99,7 +99,7 @@ export class FleetStore implements FleetDesk {
     }
   }
 
-  /** @param returnMs - how long it may take to come back; until then the fleet is less by it */
+  /** @param returnMs - how long the host may take to come back; until then, it counts as down */
   async leave({ host, instance }: Member, returnMs: number | 'ever'): Promise<void> {
     await this.#run(leaveScript, [host, instance, returnMs])
   }
@@ -147,7 +147,7 @@ export class FleetStore implements FleetDesk {
     return cleared
   }
 
-  /** Why another host had this build refused, if one had. */
+  /** The record of the other host that refused this build, if there is one. */
   async refusal(build: string, host: string): Promise<RefusedBuild | undefined> {
     const record = (await this.#link.run(buildScript, [this.#keys.builds], [build, host])) as string
     return record === '' ? undefined : buildViewOf(build, record)
@@ -161,7 +161,7 @@ export class FleetStore implements FleetDesk {
     await this.#link.run(acceptScript, [this.#keys.builds], [build, host])
   }
 
-  /** Calls `listener` when something has changed for those who wait. */
+  /** Calls `listener` when something has changed that may concern waiting hosts. */
   onHint(listener: () => void): void {
     this.#link.subscribe(this.#keys.channel, (message) => {
       if (message === undefined || message === 'fleet') listener()

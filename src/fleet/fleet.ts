@@ -1,7 +1,7 @@
 import type { ReloadResult, Status } from '../status.ts'
 import type { FleetStatus, Purpose } from './status.ts'
 
-/** What a host says about itself. */
+/** What a host reports about itself. */
 export interface HostFacts {
   readonly state: Status['state']
   readonly build: string
@@ -17,15 +17,15 @@ export interface HostFacts {
 /** A host as the fleet knows it. */
 export interface HostView extends Omit<HostFacts, 'state'> {
   readonly host: string
-  /** `dead` is silent without having ended; `stopped` may come back any moment. */
+  /** `dead`: silent, but did not stop in good order; `stopped`: may come back at any moment. */
   readonly state: HostFacts['state'] | 'dead' | 'stopped'
-  /** How long it has not been heard of, in milliseconds, by the clock of Redis. */
+  /** Time since the host was last heard from, in milliseconds, by the clock of Redis. */
   readonly silentMs: number
-  /** What it has a permit for, or `waiting` for one; null without. */
+  /** What the host holds a permit for; `waiting` while it waits for one; null without either. */
   readonly permit: Purpose | 'waiting' | null
 }
 
-/** A build that could not get ready on a host, and that the others refuse. */
+/** A build that failed to become ready on one host, and that the others refuse. */
 export interface RefusedBuild {
   readonly build: string
   readonly host: string
@@ -34,26 +34,26 @@ export interface RefusedBuild {
   readonly at: string
 }
 
-/** The object of `fleet --json`. */
+/** The object that `fleet --json` prints. */
 export interface FleetView {
   readonly name: string
-  /** How many hosts may be down at a time; null while no host is there to say. */
+  /** How many hosts may be down at a time; null while no host has registered. */
   readonly maxDown: number | null
   readonly hosts: readonly HostView[]
   readonly refusedBuilds: readonly RefusedBuild[]
 }
 
-/** What people ask of the fleet as a whole. */
+/** Operations on the fleet as a whole. */
 export interface FleetDesk {
   view(): Promise<FleetView>
   /**
-   * Takes a host out that will not come back.
+   * Removes a host that will not come back.
    *
    * @throws HelloserverError `UNKNOWN_HOST`, or `HOST_ALIVE` unless `force`
    */
   forget(host: string, force: boolean): Promise<void>
   /**
-   * Lets a build be rolled out again, or with `null` all of them; resolves with how many.
+   * Permits a refused build to be rolled out again, or all of them with `null`; resolves with their number.
    *
    * @throws HelloserverError `UNKNOWN_BUILD`
    */
@@ -62,48 +62,48 @@ export interface FleetDesk {
 
 /** A reload, as the fleet sees it. */
 export interface Change {
-  /** The digest of the code that is to run; undefined when it cannot be told. */
+  /** The digest of the code to run; undefined when it cannot be determined. */
   readonly build: string | undefined
-  /** Whether this host has fewer workers by it. */
+  /** Whether the reload reduces the number of workers on this host. */
   readonly isReduction: boolean
-  /** Whether it is done without a permit. */
+  /** Whether the reload goes ahead without a permit. */
   readonly force: boolean
 }
 
-/** The hosts of a service, as one of them sees the others. */
+/** The hosts of a service, as seen from one of them. */
 export interface Fleet {
-  /** Null for a service on its own. */
+  /** Null when the service runs without a fleet. */
   readonly status: FleetStatus | null
   readonly desk: FleetDesk
   /**
-   * Registers this host, as one that starts. A fleet that cannot be reached is no reason not to.
+   * Registers this host as starting. An unreachable fleet does not prevent the start.
    *
-   * @throws HelloserverError `BAD_CONFIG` when the fleet has another `fleet.maxDown`
+   * @throws HelloserverError `BAD_CONFIG` when the fleet uses another `fleet.maxDown`
    */
   join(status: () => Status): Promise<void>
-  /** This host has started, or goes on in the place of another process: the others may count on it. */
+  /** This host has started, or continues in place of another process: from now on, the others may count on it. */
   open(status: () => Status): void
   /** This host's state has changed. */
   changed(): void
   /**
-   * Resolves when this host may stop. It always may at last, for Redis being away or for somebody insisting.
+   * Resolves when this host may stop. It always resolves eventually: when Redis is away, or when an operator insists.
    *
-   * @param force - without waiting
+   * @param force - stop without waiting
    */
   mayStop(cause: string, force: boolean): Promise<void>
-  /** Somebody insists: what waits for a permit goes on without; false when it does not wait. */
+  /** An operator insists: whatever waits for a permit goes ahead without one. Returns false when nothing waits. */
   insist(purpose: Purpose, cause: string): boolean
   /**
-   * Does a reload when the fleet lets it, and tells the others how it went.
+   * Performs a reload when the fleet permits it, and reports the outcome to the other hosts.
    *
    * @param perform - rejects when the reload fails
-   * @throws HelloserverError `BUILD_REFUSED` when another host could not get the build ready
+   * @throws HelloserverError `BUILD_REFUSED` when the build failed to become ready on another host
    */
   deploy(change: Change, perform: () => Promise<void>): Promise<void>
-  /** This host has ended in good order. */
+  /** This host has stopped in good order. */
   leave(): Promise<void>
-  /** This host could not start; if the fleet counts on it, it goes on missing it. */
+  /** This host failed to start; if the fleet counts on it, it stays counted as down. */
   fail(): Promise<void>
-  /** Another process of this host goes on in its place. */
+  /** Another process of this host continues in its place. */
   rest(): void
 }

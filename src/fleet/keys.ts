@@ -1,16 +1,16 @@
 import { keysOf } from '../lease/keys.ts'
 
-/** The names of what the hosts of a service keep about each other in Redis; one hash tag with the lease. */
+/** The Redis keys of what a service's hosts record about each other; they share a hash tag with the lease. */
 export interface FleetKeys {
   /** Each host's entry. */
   readonly hosts: string
-  /** What all hosts must have configured alike. */
+  /** The settings that must be the same on all hosts. */
   readonly settings: string
-  /** The clock of the fleet, the last ticket, the server's run id. */
+  /** The fleet's clock, the last ticket, and the server's run id. */
   readonly book: string
-  /** Builds that could not get ready. */
+  /** Builds that failed to become ready. */
   readonly builds: string
-  /** Where changes are published. */
+  /** The channel on which changes are published. */
   readonly channel: string
 }
 

@@ -2,7 +2,7 @@ import { variables } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Change, Fleet, FleetDesk } from './fleet.ts'
 
-/** A service on its own: it may do as it likes, and there is nobody to tell. */
+/** A service without a fleet: it needs no permit, and has nobody to notify. */
 export class LocalFleet implements Fleet {
   readonly status = null
   readonly desk: FleetDesk = noDesk
@@ -40,7 +40,7 @@ function refuse(): never {
   throw noFleet()
 }
 
-/** Whoever asks for the fleet of a service that has none. */
+/** The error for a request about the fleet of a service that has none. */
 export function noFleet(): HelloserverError {
   return new HelloserverError(
     'NO_FLEET',

@@ -6,7 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Fleet } from './fleet.ts'
 import { RedisFleet } from './redis-fleet.ts'
 
-/** The fleet of a service, by connections of its own: what the lease has to wait for, it need not. */
+/** Opens a service's fleet over a connection of its own, so that its requests never delay a renewal of the lease. */
 export function openFleet(
   target: RedisTarget,
   service: string,

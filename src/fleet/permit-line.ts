@@ -1,6 +1,6 @@
 import type { PermitStatus } from './status.ts'
 
-/** How a host waits for its permit, in one line for people. */
+/** Describes a host's wait for its permit in one readable line. */
 export function permitLine({ place, down, reason }: PermitStatus): string {
   const where = place === null ? 'asking for it' : `${ordinal(place)} in line`
   const who = down.map(({ host, how }) => `${host} (${how})`).join(', ')

@@ -13,20 +13,20 @@ import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
 import type { PermitStatus, Purpose } from './status.ts'
 import { permitLine } from './permit-line.ts'
 
-/** A Redis that is away keeps nobody from going down for longer, in milliseconds. */
+/** An unreachable Redis keeps a host from going down for at most this long, in milliseconds. */
 const patienceMs = 2_000
 
 export interface PermitsOptions extends Member {
   readonly log: Logger
-  /** Whether this host has never known of another one. */
+  /** Whether this host has never seen another one. */
   readonly isAlone: () => boolean
-  /** Told when the others should hear of a change, or this host has to register. */
+  /** Called when the others should learn of a change, or when this host must register. */
   readonly onChange: () => void
 }
 
 /**
- * Leave to go down, of which the fleet gives a few at a time. A host has one permit, whatever it needs it for: a stop in
- * the middle of a reload goes on with the reload's.
+ * Permits to go down, of which the fleet grants a few at a time. A host has one permit for all purposes: a stop
+ * during a reload uses the reload's permit.
  */
 export class Permits {
   readonly #store: FleetStore
@@ -35,7 +35,7 @@ export class Permits {
   readonly #purposes = new Set<Purpose>()
   #wake = new Wake()
   #going: Deferred<void> = deferred()
-  /** Kept while this host waits, so that it also keeps its place when the server forgets it. */
+  /** Kept while this host waits, so that it keeps its place in line even if the server loses it. */
   #ticket = 0
   #status: PermitStatus | null = null
 
@@ -53,19 +53,19 @@ export class Permits {
     })
   }
 
-  /** How this host waits; null when it does not. */
+  /** The state of this host's wait; null when it is not waiting. */
   get status(): PermitStatus | null {
     return this.#status
   }
 
-  /** What the others are told. */
+  /** What heartbeats report about the permit. */
   get held(): Beat['permit'] {
     const { state } = this.#machine
     if (state === 'none') return null
     return state === 'waiting' ? 'waiting' : this.#purpose
   }
 
-  /** Resolves when this host may go down: at last it always may. */
+  /** Resolves when this host may go down, which it eventually always may. */
   async acquire(purpose: Purpose): Promise<void> {
     this.#purposes.add(purpose)
     if (this.#machine.state === 'none') {
@@ -84,20 +84,20 @@ export class Permits {
     if (this.#machine.accepts('skip')) this.#go('skip', cause)
   }
 
-  /** What waits goes on without; false when it does not wait. */
+  /** Lets a waiting request go ahead without a permit; returns false when it is not waiting. */
   insist(purpose: Purpose, cause: string): boolean {
     if (this.#machine.state !== 'waiting' || !this.#purposes.has(purpose)) return false
     this.#go('skip', cause)
     return true
   }
 
-  /** What it was for is over. */
+  /** The purpose has been fulfilled and no longer needs the permit. */
   end(purpose: Purpose): void {
     this.#purposes.delete(purpose)
     if (this.#purposes.size === 0 && this.#machine.accepts('end')) this.#go('end', purpose)
   }
 
-  /** Nobody needs one any more. */
+  /** Nothing needs a permit any more. */
   giveUp(): void {
     this.#purposes.clear()
     if (this.#machine.accepts('end')) this.#go('end', 'given up')

@@ -12,14 +12,14 @@ import { RolloutGuard } from './rollout-guard.ts'
 
 export interface RedisFleetOptions extends Member {
   readonly service: string
-  /** How long a host that has stopped may take to come back, in milliseconds. */
+  /** How long a stopped host may take to come back, in milliseconds. */
   readonly returnMs: number
   readonly log: Logger
 }
 
 /** How long a start waits for Redis, in milliseconds. */
 const readyWithinMs = 500
-/** How long it may take to say that this host has ended, and after how long it is tried again; milliseconds. */
+/** The time limit for announcing that this host has stopped, and the pause between attempts, in milliseconds. */
 const farewellMs = 300
 const retryMs = 50
 
@@ -32,7 +32,7 @@ export class RedisFleet implements Fleet {
   readonly #registry: Registry
   readonly #permits: Permits
   readonly #guard: RolloutGuard
-  /** Said once, if at all. */
+  /** Announced at most once. */
   #farewell: Promise<void> | undefined
 
   constructor(link: RedisLink, options: RedisFleetOptions) {
@@ -56,14 +56,14 @@ export class RedisFleet implements Fleet {
   }
 
   async join(status: () => Status): Promise<void> {
-    // That it cannot be reached, the first heartbeat says.
+    // The first heartbeat reports an unreachable Redis.
     await this.#link.ready(readyWithinMs).catch(() => {})
     await this.#registry.start(status)
   }
 
   open(status: () => Status): void {
     this.#registry.open(status)
-    // It got ready, whatever it was that started it.
+    // The build has become ready, whatever started it.
     void this.#guard.succeeded(status().build)
   }
 
@@ -72,7 +72,7 @@ export class RedisFleet implements Fleet {
   }
 
   async mayStop(cause: string, force: boolean): Promise<void> {
-    // The fleet is not less by a host that is down.
+    // A host that is already down takes nothing more from the fleet.
     if (!this.#registry.isUp) return
     if (force) this.#skip('stopping', cause)
     await this.#permits.acquire('stopping')
@@ -94,7 +94,7 @@ export class RedisFleet implements Fleet {
       if (build !== undefined) await this.#guard.failed(build, error)
       throw error
     }
-    // In an upgrade the successor says so, and this process may end at any moment.
+    // In an upgrade the successor reports this, and this process may end at any moment.
     const isService = this.#farewell === undefined
     if (build !== undefined && isService) await this.#guard.succeeded(build)
   }
@@ -105,7 +105,7 @@ export class RedisFleet implements Fleet {
   }
 
   async fail(): Promise<void> {
-    // The entry may be that of the process that this one was to succeed.
+    // The entry may belong to the process that this one was to succeed.
     if (!this.#registry.isStarted) return
     this.#farewell ??= this.#sayFarewell('ever')
     await this.#farewell
@@ -125,7 +125,7 @@ export class RedisFleet implements Fleet {
     if (force) this.#skip('reloading', 'a reload')
     try {
       await this.#permits.acquire('reloading')
-      // Others may have tried it meanwhile.
+      // Another host may have tried the build during the wait.
       if (build !== undefined) await this.#guard.check(build)
       await perform()
     } finally {

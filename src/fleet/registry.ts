@@ -9,7 +9,7 @@ import type { Beat, FleetStore, Member } from './fleet-store.ts'
 import type { HostFacts } from './fleet.ts'
 import { heartbeatMs } from './scripts.ts'
 
-/** This host's entry: says how the host is, once a heartbeat and when that changes. */
+/** Keeps this host's entry up to date: reports its state once per heartbeat and on every change. */
 export class Registry {
   readonly #store: FleetStore
   readonly #member: Member
@@ -24,7 +24,7 @@ export class Registry {
   #hasSeenRival = false
   #reason: string | null = 'It has not registered yet'
 
-  /** @param permit - what this host has a permit for, or waits for */
+  /** @param permit - what this host holds a permit for, or whether it waits for one */
   constructor(store: FleetStore, member: Member, permit: () => Beat['permit'], log: Logger) {
     this.#store = store
     this.#member = member
@@ -32,7 +32,7 @@ export class Registry {
     this.#log = log
   }
 
-  /** Why the fleet does not know how this host is; null when it does. */
+  /** Why this host's state could not be reported to the fleet; null when it was. */
   get reason(): string | null {
     return this.#reason
   }
@@ -41,20 +41,20 @@ export class Registry {
     return this.#status !== undefined
   }
 
-  /** Whether there was never another host, as far as this one has seen. */
+  /** Whether this host has never seen another one. */
   get isAlone(): boolean {
     return !this.#hasSeenOthers
   }
 
-  /** Whether this host serves, or could at once. */
+  /** Whether this host serves, or could serve at once. */
   get isUp(): boolean {
     return this.#isOpen && this.#status !== undefined && isUp(this.#status())
   }
 
   /**
-   * Registers, and goes on to say how this host is.
+   * Registers this host and keeps reporting its state.
    *
-   * @throws HelloserverError `BAD_CONFIG` when the fleet has another `fleet.maxDown`
+   * @throws HelloserverError `BAD_CONFIG` when the fleet uses another `fleet.maxDown`
    */
   async start(status: () => Status): Promise<void> {
     this.#status = status
@@ -67,7 +67,10 @@ export class Registry {
     void this.#keep(status)
   }
 
-  /** The others may count on this host; it goes on where another process of it has stopped, unless it has started. */
+  /**
+   * The others may now count on this host. Unless `start` was called, continues the entry of another process of this
+   * host.
+   */
   open(status: () => Status): void {
     this.#isOpen = true
     this.#wake.now()
@@ -77,7 +80,7 @@ export class Registry {
     void this.#keep(status)
   }
 
-  /** Says at once how this host is. */
+  /** Reports this host's state at once. */
   now(): void {
     this.#wake.now()
   }
@@ -99,7 +102,7 @@ export class Registry {
   }
 
   async #register(status: Status): Promise<void> {
-    // Until it has started it could still fail.
+    // Until the host has started, it could still fail.
     const told: Status = this.#isOpen ? status : { ...status, state: 'starting' }
     this.#hasBeenUp ||= isUp(told)
     const { others, rival } = await this.#store.beat(this.#member, {
@@ -128,7 +131,7 @@ export class Registry {
     )
   }
 
-  /** Once for each reason: it is the same every second. */
+  /** Logs each reason once, since it recurs every second. */
   #trouble(error: unknown): void {
     const reason = messageOf(error)
     if (reason === this.#reason) return

@@ -3,7 +3,7 @@ import { RedisError } from '../redis/link.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { FleetStore } from './fleet-store.ts'
 
-/** Keeps a build that one host could not get ready from the others. */
+/** Protects the other hosts from a build that failed to become ready on one of them. */
 export class RolloutGuard {
   readonly #store: FleetStore
   readonly #host: string
@@ -15,7 +15,7 @@ export class RolloutGuard {
     this.#log = log
   }
 
-  /** @throws HelloserverError `BUILD_REFUSED` when another host could not get it ready */
+  /** @throws HelloserverError `BUILD_REFUSED` when the build failed to become ready on another host */
   async check(build: string): Promise<void> {
     const refusal = await this.#attempt('Cannot ask whether another host refused this build', () =>
       this.#store.refusal(build, this.#host),
@@ -28,7 +28,7 @@ export class RolloutGuard {
     )
   }
 
-  /** A reload failed: the others are told when it is the code that is to blame. */
+  /** Tells the other hosts of a failed reload if the code is to blame. */
   async failed(build: string, error: unknown): Promise<void> {
     if (codeOf(error) !== 'BOOT_FAILED') return
     this.#log.warn({ build }, 'The other hosts refuse this build from now on')
@@ -37,14 +37,14 @@ export class RolloutGuard {
     )
   }
 
-  /** It got ready here: if it had not before, the others may have it, too. */
+  /** The build has become ready here: if it failed here before, the others may deploy it again. */
   async succeeded(build: string): Promise<void> {
     await this.#attempt('Cannot tell the other hosts that this build is good', () =>
       this.#store.accept(build, this.#host),
     )
   }
 
-  /** A deploy does not fail because Redis is away. */
+  /** An unreachable Redis does not make a deploy fail. */
   async #attempt<T>(trouble: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act()

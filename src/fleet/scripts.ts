@@ -1,30 +1,36 @@
 import { askServer } from '../redis/lua.ts'
 import { script } from '../redis/script.ts'
 
-/** How often a host says that it is there, in milliseconds. */
+/** How often a host sends a heartbeat, in milliseconds. */
 export const heartbeatMs = 1_000
-/** A host that is silent for longer is taken for dead, in milliseconds; and who does not ask for so long does not wait. */
+/**
+ * A host that stays silent for longer is considered dead, and one that stops asking for a permit loses its place;
+ * milliseconds.
+ */
 export const deadAfterMs = 5 * heartbeatMs
-/** After a server has lost what it knew, its hosts have so long to register again; milliseconds. */
+/** How long hosts have to register again after the server has lost its data, in milliseconds. */
 const settleMs = 3 * heartbeatMs
-/** The fleet's clock goes on by no more at a time, in milliseconds: hosts are heard more often than that. */
+/**
+ * The fleet's clock advances by at most this much at a time, in milliseconds: hosts are heard from more often than
+ * that.
+ */
 const longestTickMs = 2 * heartbeatMs
 
 /**
- * The fleet in the server: an entry for each host, as JSON in one hash.
+ * The fleet in the server: one hash with an entry for each host, as JSON.
  *
- * - `instance`, `facts`: who it is, and what it says about itself
- * - `state`, `up`: where it is in its life, and whether it serves, or could at once
- * - `counted`: it has been up, so that the fleet is less when it is not
- * - `seen`, `beat`: when it was heard last, by the server's clock and by the fleet's
- * - `ticket`, `asked`: its place in the line for a permit, and when it asked last; `granted`: what it has one for
- * - `stopped`: by the fleet's clock, when it is taken for decommissioned, unless it comes back
+ * - `instance`, `facts`: the host's identity, and what it reports about itself
+ * - `state`, `up`: its stage of life, and whether it serves or could serve at once
+ * - `counted`: it has been up, so the fleet lacks it when it is not
+ * - `seen`, `beat`: when it was last heard from, by the server's clock and by the fleet's
+ * - `ticket`, `asked`: its place in line for a permit, and when it last asked; `granted`: what its permit is for
+ * - `stopped`: when, by the fleet's clock, it is considered decommissioned unless it comes back
  *
- * The fleet's clock is the server's without its jumps: it goes on from call to call, by two heartbeats at most. So a
- * jump ahead ends nothing early; and one backwards makes nobody look alive who is not.
+ * The fleet's clock is the server's without its jumps: it advances from call to call, by at most two heartbeats. So a
+ * jump forwards expires nothing early, and a jump backwards makes no dead host look alive.
  *
- * A host is down when it is counted, and not up, dead, stopped, or has a permit. No time ends that, but for one that has
- * stopped in good order.
+ * A host is down when it is counted and is not up, is dead, has stopped, or holds a permit. Time alone ends that only
+ * for a host that stopped in good order.
  */
 const prelude = `${askServer}
 local hosts, settings, book = KEYS[1], KEYS[2], KEYS[3]
@@ -96,11 +102,11 @@ end
 `
 
 /**
- * Says that a host is there, and how it is.
+ * Records a host's heartbeat and state.
  *
- * KEYS: hosts, settings, book. ARGV: channel, host, instance, 1 when it has registered before, 1 when it has been up,
- * 1 when it is up, state, maxDown, what it has a permit for ('waiting' while it waits for one, '' without), facts (JSON).
- * Returns `{'registered', how many others there are, facts of another instance that took the entry, or ''}` or
+ * KEYS: hosts, settings, book. ARGV: channel, host, instance, 1 if it has registered before, 1 if it has been up, 1
+ * if it is up, state, maxDown, purpose of its permit ('waiting' while it waits for one, '' without), facts (JSON).
+ * Returns `{'registered', number of other hosts, facts of another instance that took over the entry, or ''}` or
  * `{'differs', theirs, ours, host that set it}`.
  */
 export const beatScript = script(`${prelude}
@@ -131,13 +137,13 @@ return {'registered', #others(host), rival}
 `)
 
 /**
- * Asks to be let down: the first in line is, while fewer than maxDown are. To be called again and again: who does not
- * ask any more does not wait any more.
+ * Asks for a permit to go down: granted to the first in line while fewer than maxDown hosts are down. Must be called
+ * repeatedly: a host that stops asking loses its place.
  *
- * KEYS: hosts, settings, book. ARGV: channel, host, instance, ticket (0 at first), what for, 1 when it has never
- * known of another host, maxDown.
- * Returns `{'granted', ticket}`, `{'waiting', ticket, place in line, 1 while hosts register again, {host, how it is, ...}
- * of who is down}`, or `{'unknown'}` when the host has to register first.
+ * KEYS: hosts, settings, book. ARGV: channel, host, instance, ticket (0 at first), purpose, 1 if the host has never
+ * seen another one, maxDown.
+ * Returns `{'granted', ticket}`, `{'waiting', ticket, place in line, 1 while hosts register again, {host, state, ...}
+ * of the hosts that are down}`, or `{'unknown'}` when the host must register first.
  */
 export const askScript = script(`${prelude}
 local channel, host, instance, ticket, purpose, isAlone, maxDown = unpack(ARGV)
@@ -182,8 +188,8 @@ return {'waiting', whole(ticket), place, isSettling and 1 or 0, down}
 `)
 
 /**
- * A host has ended in good order. One that was ever up is down for a while longer, in case that it comes back; and until
- * it does, when it has ended because it could not start.
+ * Records that a host has stopped in good order. If it was ever up, it counts as down until it comes back or its time
+ * for that has passed; with 'ever', for a host that could not start, until it comes back.
  *
  * KEYS: hosts, settings, book. ARGV: channel, host, instance, how long it may take to come back (ms), or 'ever'.
  */
@@ -204,10 +210,10 @@ return 1
 `)
 
 /**
- * Takes a host out for good.
+ * Removes a host for good.
  *
- * KEYS: hosts, settings, book. ARGV: channel, host, 1 even when it lives.
- * Returns `{'forgotten'}`, `{'alive', state}` or `{'unknown', the hosts that there are}`.
+ * KEYS: hosts, settings, book. ARGV: channel, host, 1 to remove it even if it is alive.
+ * Returns `{'forgotten'}`, `{'alive', state}` or `{'unknown', the registered hosts}`.
  */
 export const forgetScript = script(`${prelude}
 local channel, host, force = unpack(ARGV)
@@ -224,9 +230,10 @@ return {'forgotten'}
 `)
 
 /**
- * Shows all that is known of the fleet.
+ * Returns everything known about the fleet.
  *
- * KEYS: hosts, settings, book, builds. Returns the server's time (ms), maxDown, the hosts and the builds as `{name, JSON}`.
+ * KEYS: hosts, settings, book, builds. Returns the server's time (ms), maxDown, the hosts and the builds as `{name,
+ * JSON}`.
  */
 export const viewScript = script(`${prelude}
 return {whole(now), redis.call('HGET', settings, 'fleet.maxDown') or '', redis.call('HGETALL', hosts),

@@ -1,28 +1,28 @@
-/** What a host goes down for. */
+/** The reason why a host goes down. */
 export type Purpose = 'stopping' | 'reloading'
 
-/** A host that is down, and how. */
+/** A host that is down, and its state. */
 export interface DownHost {
   readonly host: string
   readonly how: string
 }
 
-/** How a host waits for its permit. */
+/** The state of a host's wait for its permit. */
 export interface PermitStatus {
   readonly for: Purpose
   /** From 1; null until the fleet has answered. */
   readonly place: number | null
-  /** Who is down now. */
+  /** The hosts that are down now. */
   readonly down: readonly DownHost[]
-  /** Why it is not even looked at yet; null when it is. */
+  /** Why the request is not being considered yet; null when it is. */
   readonly reason: string | null
 }
 
-/** How the service stands in its fleet, as `status --json` shows it. */
+/** The service's standing in its fleet, as `status --json` shows it. */
 export interface FleetStatus {
   readonly host: string
   /** Null unless this host waits to go down. */
   readonly waiting: PermitStatus | null
-  /** Why the fleet does not know of this host; null when it does. */
+  /** Why this host is unknown to the fleet; null when it is known. */
   readonly reason: string | null
 }

@@ -2,7 +2,7 @@ import type { HostFacts, HostView, RefusedBuild } from './fleet.ts'
 import type { Purpose } from './status.ts'
 import { deadAfterMs } from './scripts.ts'
 
-/** A host's entry, as far as it is shown. */
+/** The displayed part of a host's entry. */
 interface Entry {
   readonly facts: string
   readonly seen: number
@@ -11,7 +11,7 @@ interface Entry {
   readonly granted?: Purpose
 }
 
-/** @param nowMs - by the server's clock, as the entry's times are */
+/** @param nowMs - by the server's clock, like the entry's times */
 export function hostViewOf(host: string, text: string, nowMs: number): HostView {
   const { facts, seen, stopped, ticket, granted } = JSON.parse(text) as Entry
   const silentMs = Math.max(0, nowMs - seen)
@@ -30,7 +30,7 @@ export function buildViewOf(build: string, text: string): RefusedBuild {
   return { build, host, reason, at: new Date(at).toISOString() }
 }
 
-/** What Redis returns of a hash: keys and values in turn. */
+/** Pairs up Redis's flat reply for a hash, in which keys and values alternate. */
 export function pairs(flat: readonly string[]): (readonly [string, string])[] {
   return flat.flatMap((key, at) => (at % 2 === 0 ? [[key, flat[at + 1] ?? ''] as const] : []))
 }

@@ -7,9 +7,9 @@ import type { RunFiles } from '../config/run-dir.ts'
 import type { Contender } from './lease-store.ts'
 
 /**
- * Who this service is in the fleet.
+ * Returns this service's identity in the fleet.
  *
- * @param instance - of the process that this one succeeds; a new one for a service that starts
+ * @param instance - inherited from the process that this one succeeds; a new one at the start of a service
  */
 export function contenderOf(
   { runDir, pidFile }: RunFiles,
@@ -17,15 +17,15 @@ export function contenderOf(
   { lease }: Config,
   instance: string = randomUUID(),
 ): Contender {
-  // With a run directory of its own, it may be one of several hosts on this machine.
+  // With a run directory of its own, this host may be one of several on the same machine.
   const ownDir = environment[variables.runDir] === undefined ? '' : `:${runDir}`
   return { instance, host: lease.host ?? `${hostname()}${ownDir}`, place: placeOf(runDir, pidFile) }
 }
 
 /**
- * Names what the PID locks are on: this boot of the system, the run directory itself, and, for the lock of releases up
- * to 0.1, the network namespace and the path. Whoever has both locks knows that everyone who had the same place before
- * is dead.
+ * Names what the PID locks protect: this boot of the system, the run directory itself, and, for the lock of releases
+ * up to 0.1, the network namespace and the path. A process that holds both locks knows that every earlier holder of
+ * the same place is dead.
  */
 function placeOf(runDir: string, pidFile: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

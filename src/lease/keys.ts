@@ -1,10 +1,10 @@
-/** The names of what a service keeps in Redis. One hash tag: in a cluster, all of it is on one server. */
+/** The Redis keys of a service. They share a hash tag: in a cluster, all of them are on one server. */
 export interface Keys {
   /** The records of the lease, one for each host that may serve at a time. */
   readonly leases: readonly string[]
-  /** What all hosts must have configured alike. */
+  /** The settings that must be the same on all hosts. */
   readonly settings: string
-  /** Where changes are published. */
+  /** The channel on which changes are published. */
   readonly channel: string
 }
 

@@ -5,13 +5,13 @@ import type { Grant } from './lease.ts'
 import type { Observation } from './observations.ts'
 import { acquireScript, releaseScript, renewScript } from './scripts.ts'
 
-/** Who asks. */
+/** A host that asks for the lease. */
 export interface Contender {
-  /** Unique for each start of a service; its upgrades keep it. */
+  /** Unique for each start of a service; kept across its upgrades. */
   readonly instance: string
   /** The host's name in the fleet. */
   readonly host: string
-  /** Where its PID lock is: whoever was in the same place before is dead, or is this one. */
+  /** The place of its PID lock: any earlier holder in the same place is dead, or is this service. */
   readonly place: string
 }
 
@@ -21,15 +21,15 @@ export type Answer =
 
 export type Restoration =
   | { readonly kind: 'renewed' }
-  /** Another has it now. */
+  /** Another host holds the lease now. */
   | { readonly kind: 'lost'; readonly host: string; readonly token: number }
 
-/** `changed`: somebody else has written to the record; what, is for the next renewal to see, if there may be one. */
+/** `changed`: another host has written to the record. The next renewal, if still permitted, finds out what. */
 export type Renewal = Restoration | { readonly kind: 'changed' }
 
 /**
- * So many renewals in a row do no more than count: fewer than there are in a lease, so that what else has been lost, such
- * as the settings, is back within one.
+ * The maximum number of consecutive renewals that only count. It is lower than the number of renewals in a lease, so
+ * that other lost data, such as the settings, is restored within one lease.
  */
 const countsInARow = 4
 
@@ -40,8 +40,8 @@ export class LeaseStore {
   readonly #contender: Contender
   readonly #ttlMs: number
   /**
-   * The last change of the record, this store's own: over which connection it was made, its number, and how many changes
-   * that only counted it ends. Unknown while its answer is not there.
+   * This store's own last change of the record: the connection that carried it, its number, and the length of the
+   * run of count-only changes that it ends. Undefined while the answer is outstanding.
    */
   #last: { readonly connection: number; readonly seq: number; readonly counts: number } | undefined
 
@@ -53,10 +53,10 @@ export class LeaseStore {
   }
 
   /**
-   * Takes what can be had; otherwise says what is there.
+   * Acquires a record if one is available; otherwise returns the state of all records.
    *
-   * @param matured - for each record the state that was seen for long enough, or ''
-   * @throws HelloserverError `LEASE_REFUSED` when the fleet has other settings than this host
+   * @param matured - for each record, the state that has been seen for long enough, or ''
+   * @throws HelloserverError `LEASE_REFUSED` when the fleet's settings differ from this host's
    */
   async acquire(highestToken: number, matured: readonly string[]): Promise<Answer> {
     const { leases, settings } = this.#keys
@@ -79,11 +79,12 @@ export class LeaseStore {
   }
 
   /**
-   * Makes a hold last longer.
+   * Renews a hold.
    *
-   * Nearly always nobody else has written to the record since this store has: then to count its changes up by one is
-   * all there is to do, and that it comes out where it must says that it was so. Otherwise, once in each lease, and over
-   * another connection, which may lead to another server, the record is looked at and restored.
+   * Nearly always, no other host has written to the record since this store's last change. Then a renewal only
+   * increments the record's change counter, and the expected result proves that nobody else wrote. Otherwise, once in
+   * each lease, and over a new connection, which may lead to another server, the renewal reads and restores the
+   * record.
    */
   async renew(grant: Grant): Promise<Renewal> {
     const { connection } = this.#link
@@ -93,13 +94,13 @@ export class LeaseStore {
       return this.restore(grant)
     }
     const seq = await this.#link.increment(this.#recordOf(grant.slot), 'seq')
-    // Past what a number can hold, the record is not to be trusted; `restore` says so.
+    // Beyond the safe integers, the record cannot be trusted; `restore` reports that.
     if (seq !== last.seq + 1 || !Number.isSafeInteger(seq)) return { kind: 'changed' }
     this.#noteChange(connection, seq, last.counts + 1)
     return { kind: 'renewed' }
   }
 
-  /** The same, whatever has become of the record. Never to be asked for once the hold has run out. */
+  /** Renews the hold whatever has happened to the record. Must never be called once the hold has run out. */
   async restore({ slot, token, sinceMs }: Grant): Promise<Restoration> {
     const { leases, settings } = this.#keys
     const { instance, host, place } = this.#contender
@@ -125,8 +126,8 @@ export class LeaseStore {
   }
 
   /**
-   * Calls `listener` when the lease may have become free, until the returned function is called. It takes a connection
-   * of its own: only who has to wait needs that.
+   * Calls `listener` when the lease may have become free, until the returned function is called. This takes a
+   * separate connection, which only waiting hosts need.
    */
   onHint(listener: () => void): () => void {
     return this.#link.subscribe(this.#keys.channel, () => listener())
@@ -143,7 +144,7 @@ export class LeaseStore {
   }
 }
 
-/** @param fields - null where the record has none: of one that was lost, only what was just written is there */
+/** @param fields - null where the record has none: if the record was lost, only what was just written is there */
 function observationOf(fields: (string | null)[]): Observation {
   const [state, host, token, seq, epoch, ttlMs, sinceMs, holder] = fields
   return {

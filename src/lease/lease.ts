@@ -1,80 +1,83 @@
 import type { HelloserverError } from '../errors.ts'
 
-/** Leave to serve. */
+/** Permission to serve. */
 export interface Grant {
   /**
-   * The fencing token: each grant of a slot has a higher one than those before it. A store that refuses a token lower
-   * than the highest it has seen is safe from whoever does not know yet that it has lost the lease.
+   * The fencing token: each grant of a slot has a higher one than all earlier grants. A store that refuses any token
+   * lower than the highest it has seen is safe from a host that does not know yet that it has lost the lease.
    */
   readonly token: number
-  /** Which of the places that the lease has, from 1. */
+  /** Which of the lease's slots was granted, from 1. */
   readonly slot: number
-  /** When it was granted, by the clock of Redis, milliseconds since the epoch; for people. */
+  /** When the lease was granted, by the clock of Redis, in milliseconds since the epoch; for display only. */
   readonly sinceMs: number
 }
 
-/** A grant, and how long it holds if it is not renewed. */
+/** A grant, and the time until which it holds unless it is renewed. */
 export interface Hold {
   readonly grant: Grant
-  /** Of the monotonic clock, which the processes of a host share. */
+  /** By the monotonic clock, which all processes of a host share. */
   readonly deadlineMs: number
 }
 
-/** How the lease stands, as `status --json` shows it. */
+/** The state of the lease, as `status --json` shows it. */
 export interface LeaseStatus {
   readonly mode: 'exclusive' | 'slots'
-  /** Whether this host has it, and may serve. */
+  /** Whether this host holds the lease, and may serve. */
   readonly held: boolean
   readonly token: number | null
   readonly slot: number | null
-  /** How long it holds if nothing more is heard from Redis, in milliseconds; null when it is not held. */
+  /** How long the lease holds if Redis is not heard from again, in milliseconds; null when it is not held. */
   readonly validForMs: number | null
-  /** The host that has it, as far as is known. */
+  /** The host that holds the lease, if known. */
   readonly holder: string | null
-  /** Since when that host has it, ISO 8601. */
+  /** Since when that host has held it, in ISO 8601. */
   readonly since: string | null
-  /** Why this host does not have it; null when it does. */
+  /** Why this host does not hold the lease; null when it does. */
   readonly reason: string | null
 }
 
-/** Who is told how the lease goes. */
+/** Receives the events of the lease. */
 export interface LeaseListener {
   /** This host may serve, from now on and until `onLost`. */
   onHeld(grant: Grant): void
-  /** Others have it, as many as may; told again when one of them is another. */
+  /** Other hosts hold every slot; called again when one of the holders changes. */
   onContended(hosts: readonly string[]): void
-  /** It cannot be asked for, or made to last longer; told once for each reason. */
+  /** The lease cannot be acquired or renewed; called once for each reason. */
   onTrouble(failure: HelloserverError): void
-  /** It holds until `deadlineMs` of the monotonic clock now. */
+  /** The lease now holds until `deadlineMs` of the monotonic clock. */
   onExtended(deadlineMs: number): void
-  /** It is lost, by the deadline at the latest; it is not sought again by itself. */
+  /** The lease is lost, by the deadline at the latest; it is not sought again automatically. */
   onLost(cause: string): void
 }
 
-/** What decides whether this host may serve. */
+/** Decides whether this host may serve. */
 export interface Lease {
   /** Null where this host decides alone. */
   readonly status: LeaseStatus | null
   /**
-   * Whether a connection may be handed out at this very moment. Synchronous and cheap: it is asked for each
-   * connection, because a timer may be late, and a process may have been paused.
+   * Whether a connection may be handed out at this very moment. Synchronous and cheap: it is called for each
+   * connection, because a timer may be late, and the process may have been paused.
    */
   isValid(): boolean
-  /** Asks for it until it is granted; good to call again meanwhile. */
+  /** Asks for the lease until it is granted. May be called again while it is being sought. */
   seek(): void
-  /** This process was paused, and goes on: looks before anything else is done. */
+  /** This process was paused and has resumed: check the lease before doing anything else. */
   check(): void
-  /** Null while it is not held. */
+  /** Null while the lease is not held. */
   readonly grant: Grant | null
-  /** What another process of this host needs to go on with it; null while it is not held. */
+  /** What another process of this host needs to continue the lease; null while it is not held. */
   readonly hold: Hold | null
-  /** Goes on with what this service holds in another process of this host. Rejects when it holds it no more. */
+  /** Continues, in this process, a lease that the service holds. Rejects when the service no longer holds it. */
   resume(hold: Hold): Promise<void>
-  /** Stops to keep it, or to ask for it, without giving it up: another process of this host goes on with it. */
+  /** Stops renewing or seeking the lease without releasing it: another process of this host continues it. */
   rest(): void
-  /** Gives it up, for another host to take at once. Resolves when Redis knows, or does not answer. */
+  /**
+   * Releases the lease, so that another host can acquire it at once. Resolves when Redis has confirmed, or does not
+   * answer.
+   */
   release(): Promise<void>
-  /** Ends the connections. */
+  /** Closes the connections. */
   close(): void
 }
 

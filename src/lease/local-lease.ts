@@ -1,6 +1,6 @@
 import type { Grant, Lease, LeaseListener } from './lease.ts'
 
-/** A service on one host: its PID lock is all the leave that it needs. */
+/** A service on a single host: its PID lock is all the permission that it needs. */
 export class LocalLease implements Lease {
   readonly status = null
   readonly grant = null
@@ -30,5 +30,5 @@ export class LocalLease implements Lease {
   close(): void {}
 }
 
-/** Nobody else can have it, so nothing needs to tell one grant from another. */
+/** Nobody else can hold the lease, so grants need not be distinguished. */
 const alone: Grant = { token: 0, slot: 1, sinceMs: 0 }

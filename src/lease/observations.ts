@@ -1,26 +1,26 @@
-/** A record of the lease, as a host that wants it sees it. */
+/** A record of the lease, as seen by a host that wants it. */
 export interface Observation {
   readonly state: 'free' | 'held' | 'grace'
-  /** Who has it, or had it last; empty when nobody is known. */
+  /** The current or last holder; empty when none is known. */
   readonly host: string
   readonly holder: string
   readonly token: number
-  /** Names this state of the record: it is another after each change. */
+  /** Identifies this state of the record; every change yields a new one. */
   readonly id: string
   /** How long a hold lasts, in milliseconds. */
   readonly ttlMs: number
-  /** When it was granted, by the clock of Redis. */
+  /** When the lease was granted, by the clock of Redis. */
   readonly sinceMs: number
 }
 
-/** A holder stops at 0.98 of its lease; the rest is what two monotonic clocks may differ by in that time. */
+/** A holder stops at 0.98 of its lease; the rest allows for the drift between two monotonic clocks in that time. */
 const patience = 1.02
 const marginMs = 300
 
 /**
- * How long each record has been seen unchanged. A holder changes its record several times in each of its leases, and
- * serves no longer than one lease after the last change: whoever has watched for longer than that, by its own
- * clock, knows that it serves no more, whatever any other clock says.
+ * Tracks how long each record has been seen unchanged. A holder changes its record several times per lease, and
+ * serves no longer than one lease after its last change. So a host that has watched for longer than that, by its own
+ * clock, knows that the holder no longer serves, whatever any other clock says.
  */
 export class Observations {
   readonly #monotonicMs: () => number
@@ -31,17 +31,17 @@ export class Observations {
     this.#monotonicMs = monotonicMs
   }
 
-  /** What was seen last. */
+  /** The records as last seen. */
   get records(): readonly Observation[] {
     return this.#seen.map(({ record }) => record)
   }
 
-  /** A grant must have a higher one than this, even where the server has lost it. */
+  /** The highest token seen: a new grant must have a higher one, even if the server has lost it. */
   get highestToken(): number {
     return this.#highestToken
   }
 
-  /** To be called when the server's answer has arrived, with all of its records. */
+  /** Must be called when the server's answer arrives, with all of its records. */
   see(records: readonly Observation[]): void {
     const nowMs = this.#monotonicMs()
     this.#seen = records.map((record, at) => {
@@ -55,13 +55,13 @@ export class Observations {
     this.#highestToken = Math.max(this.#highestToken, token)
   }
 
-  /** For each record the state that was seen for long enough, or ''. */
+  /** For each record, the state that has been seen for long enough, or ''. */
   matured(): string[] {
     const nowMs = this.#monotonicMs()
     return this.#seen.map((seen) => (maturesAtMs(seen) <= nowMs ? seen.record.id : ''))
   }
 
-  /** How long until the first of them will have been seen for long enough, in milliseconds. */
+  /** How long until the first of the records will have been seen for long enough, in milliseconds. */
   get nextInMs(): number {
     const nowMs = this.#monotonicMs()
     return Math.max(0, Math.min(...this.#seen.map(maturesAtMs)) - nowMs)

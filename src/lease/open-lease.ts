@@ -9,23 +9,23 @@ import { contenderOf } from './identity.ts'
 import type { OpenLease } from './lease.ts'
 import { LocalLease } from './local-lease.ts'
 
-/** What the service is in the fleet, and how it gets its leave to serve. */
+/** The service's identity in the fleet, and the way in which it gets permission to serve. */
 export interface FleetMembership {
-  /** Unique for each start of the service; undefined where it is alone. */
+  /** Unique for each start of the service; undefined for a service without a fleet. */
   readonly instance: string | undefined
-  /** Whether others can keep it from serving. */
+  /** Whether other hosts can keep this one from serving. */
   readonly isContended: boolean
   readonly openLease: OpenLease
   readonly fleet: Fleet
 }
 
 /**
- * Looks whether Redis can be used, where one is configured.
+ * Checks whether Redis can be used, where one is configured.
  *
- * A Redis that cannot be reached is no reason not to start: this host stands by until it can. One that would never
- * work is.
+ * A Redis that cannot be reached does not prevent the start: this host stands by until it can be. A Redis that can
+ * never work does.
  *
- * @param instance - of the process that this one succeeds
+ * @param instance - inherited from the process that this one succeeds
  * @throws HelloserverError `BAD_CONFIG` for a wrong password, a read-only replica, a version that is too old, …
  */
 export async function joinFleet(
@@ -44,7 +44,7 @@ export async function joinFleet(
       fleet: new LocalFleet(),
     }
   }
-  // Loaded only where it is needed: the client of Redis is a fifth of what a start takes.
+  // Loaded only where it is needed: the Redis client is a fifth of the cost of a start.
   const { shareRedis } = await import('./shared-membership.ts')
   return shareRedis(
     target,

@@ -18,24 +18,24 @@ export interface RedisLeaseOptions extends Contender {
   readonly mode: LeaseStatus['mode']
   /** How many hosts may serve at a time. */
   readonly slots: number
-  /** How long a hold lasts that is not renewed, in milliseconds. */
+  /** How long a hold lasts without renewal, in milliseconds. */
   readonly ttlMs: number
   readonly log: Logger
 }
 
-/** A holder stops this part of its lease after the last renewal was sent. */
+/** A holder stops after this fraction of its lease, counted from when it sent the last renewal. */
 const useOfTtl = 0.98
 const renewalsPerTtl = 5
-/** After a renewal that failed, in milliseconds. */
+/** The pause after a failed renewal, in milliseconds. */
 const retryMs = 50
-/** How long a release may keep on trying, in milliseconds; then the others have to wait the lease out. */
+/** How long a release is retried, in milliseconds; after that, the others must wait for the lease to run out. */
 const releaseWithinMs = 1_000
 
 /**
- * The lease in Redis, as one host sees it.
+ * The lease in Redis, from the point of view of one host.
  *
- * What makes it safe is on this side: the deadline counts from before the renewal was sent, by the monotonic clock,
- * and it is never renewed once that has passed. What Redis forgets, or says late, can only cost time.
+ * Its safety rests on this side: the deadline counts from before the renewal was sent, by the monotonic clock, and
+ * the lease is never renewed past the deadline. Whatever Redis forgets, or answers late, can only cost time.
  */
 export class RedisLease implements Lease {
   readonly #options: RedisLeaseOptions
@@ -45,7 +45,7 @@ export class RedisLease implements Lease {
   readonly #machine: Machine<LeaseState, LeaseEvent>
   readonly #observations = new Observations(monotonicMs)
   readonly #validity = new Validity(monotonicMs)
-  /** Ends whatever waits in the state that the lease is in. */
+  /** Ends any wait that belongs to the current state of the lease. */
   #wake = new Wake()
   #grant: Grant | null = null
   #deadline: NodeJS.Timeout | undefined
@@ -93,7 +93,7 @@ export class RedisLease implements Lease {
 
   isValid(): boolean {
     if (this.#validity.isValid()) return true
-    // Whoever asks has somebody to serve: what is in doubt is cleared up now, not at the next renewal.
+    // The caller has a connection to serve: settle any doubt now, not at the next renewal.
     if (this.#machine.state === 'held') this.#wake.now()
     return false
   }
@@ -120,7 +120,8 @@ export class RedisLease implements Lease {
 
   async resume({ grant, deadlineMs }: Hold): Promise<void> {
     const sentMs = monotonicMs()
-    // Past the deadline a renewal could restore what a server has lost and others have by now.
+    // After the deadline, a renewal could restore a record that the server has lost and that others have acquired
+    // since.
     if (sentMs >= deadlineMs) {
       throw new HelloserverError('BOOT_FAILED', 'The lease ran out before it was passed on')
     }
@@ -139,7 +140,7 @@ export class RedisLease implements Lease {
     const grant = this.#grant
     this.#end('rest')
     if (grant !== null) await this.#giveBack(grant)
-    // What was asked for a moment ago may be granted yet.
+    // A request that is still in flight may yet be granted.
     await this.#contending
   }
 
@@ -158,7 +159,7 @@ export class RedisLease implements Lease {
           const { highestToken } = this.#observations
           const answer = await this.#store.acquire(highestToken, this.#observations.matured())
           if (answer.kind === 'granted') {
-            // It came too late for whoever asked.
+            // The grant came too late for the caller.
             if (wake.isOver) await this.#giveBack(answer.grant)
             else this.#hold('granted', answer.grant, sentMs)
             return
@@ -186,7 +187,7 @@ export class RedisLease implements Lease {
     this.#machine.apply(event)
     this.#extend(sentMs)
     void this.#keep(grant, this.#renewWake(), sentMs)
-    // Its way here may have taken longer than it lasts.
+    // The answer may have been under way for longer than the lease lasts.
     if (this.#validity.remainingMs === 0)
       this.#lose('the lease ran out before its grant had arrived')
     else this.#listener.onHeld(grant)
@@ -198,7 +199,7 @@ export class RedisLease implements Lease {
     for (;;) {
       await wake.sleep(Math.max(0, dueMs - monotonicMs()))
       if (wake.isOver) return
-      // A late renewal could find a server that has not heard of those who came after.
+      // A late renewal could reach a server that knows nothing of later holders.
       if (this.#validity.remainingMs === 0) return this.#lose(this.#whyItRanOut())
       const sentMs = monotonicMs()
       try {
@@ -282,11 +283,11 @@ export class RedisLease implements Lease {
   }
 
   #trouble(error: unknown): void {
-    // Anything else is a fault of this program.
+    // Anything else is a bug in this program.
     if (!(error instanceof HelloserverError)) throw error
     if (error.message === this.#reason) return
     this.#reason = error.message
-    // Who has it is news after that.
+    // After trouble, the next `onContended` reports the holders again, even if they are the same.
     this.#contended = undefined
     this.#listener.onTrouble(error)
   }

@@ -4,12 +4,13 @@ import { script } from '../redis/script.ts'
 /**
  * The lease in the server: one record (a hash) for each host that may serve at a time.
  *
- * - `state`: `free`; `held`; `grace`, when what this server says may be out of date, since it is not the server
- *   that the record was written in (it was restarted, or it was a replica). From grace, only time tells.
- * - `holder`, `host`, `place`, `since`, `ttl`: who has or had it, where, since when, and how long it lasts, ms
- * - `token`: rises with each grant; `seq`: rises with each change; `epoch`: the server's run id at the last one
+ * - `state`: `free`; `held`; `grace`, when this server's data may be out of date, because it is not the server that
+ *   the record was written in (it was restarted, or it was a replica). Only time ends the grace.
+ * - `holder`, `host`, `place`, `since`, `ttl`: the current or last holder, its location, since when, and for how long
+ *   (ms)
+ * - `token`: rises with each grant; `seq`: rises with each change; `epoch`: the server's run id at the last change
  *
- * Times in records are for people only, with one exception: tokens begin at the server's clock, so that they still
+ * Times in records are for display only, with one exception: tokens begin at the server's clock, so that they still
  * rise when the server has lost its data.
  */
 const prelude = `${askServer}
@@ -28,15 +29,14 @@ end
 `
 
 /**
- * Looks at all records, and takes one that can be had: one that is free; one whose last holder was in the very
- * place where the caller is, and is therefore dead or the caller; one that the caller has seen unchanged for long
- * enough. Grants one at most. What nobody decides by is read only when there is none to be had.
+ * Reads all records, and acquires one if possible: a free one; one whose last holder was in the caller's own place,
+ * and is therefore dead or the caller itself; or one that the caller has seen unchanged for long enough. Grants at
+ * most one. Fields that decide nothing are read only when no record can be acquired.
  *
  * KEYS: the records, the settings. ARGV: instance, host, place, ttl (ms), highest token seen, slots, and for each
  * record the state (as `seen` returns it) that the caller has waited for long enough, or ''.
- * Returns `{'granted', slot, token, since, seq}`,
- * `{'seen', for each record {state, host, token, seq, epoch, ttl, since, holder}}`
- * or `{'differs', key, theirs, ours, host}`.
+ * Returns `{'granted', slot, token, since, seq}`, `{'seen', for each record {state, host, token, seq, epoch, ttl,
+ * since, holder}}` or `{'differs', key, theirs, ours, host}`.
  */
 export const acquireScript = script(`${prelude}
 local instance, host, place, ttl, seen, slots = unpack(ARGV, 1, 6)
@@ -85,11 +85,11 @@ return {'granted', slot, token, since, redis.call('HINCRBY', key, 'seq', 1)}
 `)
 
 /**
- * Makes a hold last longer, and restores the record where the server has lost it. To be called only by a holder
- * whose own deadline has not passed: that is what makes restoring it safe.
+ * Renews a hold, and restores the record if the server has lost it. Must be called only by a holder whose own
+ * deadline has not passed: that is what makes restoring it safe.
  *
  * KEYS: the record, the settings. ARGV: instance, host, place, ttl (ms), token, slots, since (ms).
- * Returns `{'renewed', seq}` or `{'lost', host, token, since}` of who has it now.
+ * Returns `{'renewed', seq}`, or `{'lost', host, token, since}` of the current holder.
  */
 export const renewScript = script(`${prelude}
 local instance, host, place, ttl, token, slots, since = unpack(ARGV)
@@ -105,12 +105,12 @@ return {'renewed', redis.call('HINCRBY', KEYS[1], 'seq', 1)}
 `)
 
 /**
- * Gives a hold up, for others to take at once, if this server itself wrote it: the epoch stays what it was. A release
- * is said again when its answer was lost, and by then another may have been granted the lease by a server that this
- * one has replaced. There whoever wants it sees another server's epoch, and waits.
+ * Releases a hold, so that others can acquire it at once if this very server wrote it: the epoch stays as it was. A
+ * release is repeated when its answer was lost, and by then a server that this one has replaced may have granted the
+ * lease to another host. In that case contenders see another server's epoch, and wait.
  *
  * KEYS: the record. ARGV: instance, token, channel.
- * Returns 1, or 0 when there was nothing to give up.
+ * Returns 1, or 0 when there was nothing to release.
  */
 export const releaseScript = script(`
 local instance, token, channel = unpack(ARGV)

@@ -10,9 +10,10 @@ import { LocalLease } from './local-lease.ts'
 import { RedisLease } from './redis-lease.ts'
 
 /**
- * Makes this host a member of the fleet that shares a Redis, and a contender for the lease unless `lease.mode` is "off".
+ * Makes this host a member of the fleet that shares a Redis, and a contender for the lease unless `lease.mode` is
+ * "off".
  *
- * @throws HelloserverError `BAD_CONFIG` for a Redis that would never work
+ * @throws HelloserverError `BAD_CONFIG` for a Redis that can never work
  */
 export async function shareRedis(
   target: RedisTarget,

@@ -1,18 +1,18 @@
-/** How far the wall clock may run ahead of the monotonic one before that looks like a suspended machine, ms. */
+/** How far the wall clock may run ahead of the monotonic one before a suspend is assumed, in milliseconds. */
 const toleranceMs = 250
 
 /**
- * Until when a grant holds, by this host's own clock alone.
+ * Tracks until when a grant holds, by this host's own clocks alone.
  *
- * The monotonic clock cannot be set, but stands still while the machine is suspended; the wall clock goes on then.
- * So when the wall clock has run ahead, the grant is in doubt until the next renewal: if somebody has only set the
- * clock, connections wait for one answer of Redis.
+ * The monotonic clock cannot be set, but stands still while the machine is suspended, when the wall clock runs on. So
+ * if the wall clock has run ahead, the grant is in doubt until the next renewal. If somebody has merely set the
+ * clock, connections wait for one answer from Redis.
  */
 export class Validity {
   readonly #monotonicMs: () => number
   readonly #wallMs: () => number
   #deadlineMs = 0
-  /** The wall clock less the monotonic one, when the grant was last known to be good. */
+  /** The wall clock minus the monotonic clock, when the grant was last known to be good. */
   #offsetMs = 0
 
   constructor(monotonicMs: () => number, wallMs: () => number = Date.now) {
@@ -20,7 +20,7 @@ export class Validity {
     this.#wallMs = wallMs
   }
 
-  /** @param deadlineMs - of the monotonic clock */
+  /** @param deadlineMs - by the monotonic clock */
   extend(deadlineMs: number): void {
     this.#deadlineMs = deadlineMs
     this.#offsetMs = this.#wallMs() - this.#monotonicMs()
@@ -44,7 +44,7 @@ export class Validity {
     return Math.max(0, this.#deadlineMs - this.#monotonicMs())
   }
 
-  /** Whether the machine looks as if it had been suspended since the last extension. */
+  /** Whether the machine appears to have been suspended since the last extension. */
   #isSuspect(nowMs: number): boolean {
     return this.#wallMs() - nowMs - this.#offsetMs > toleranceMs
   }

@@ -1,14 +1,14 @@
 import type { Metric, Registry } from 'prom-client'
 import type { HistogramTotals } from '../status.ts'
 
-/** A histogram that is kept elsewhere already: prom-client's own would measure everything a second time. */
+/** Registers a histogram that is already kept elsewhere: prom-client's own would measure everything a second time. */
 export function addDurations(
   registry: Registry,
   name: string,
   help: string,
   read: () => HistogramTotals,
 ): void {
-  // All that a registry asks of a metric.
+  // The only members that a registry uses.
   const metric = {
     name,
     help,
@@ -23,7 +23,7 @@ interface Value {
   readonly labels: Readonly<Record<string, string | number>>
 }
 
-/** Prometheus's buckets hold the smaller ones, too. */
+/** Prometheus's buckets are cumulative: each includes all smaller ones. */
 function valuesOf(name: string, { buckets, counts, sumSeconds }: HistogramTotals): Value[] {
   let count = 0
   const cumulated = counts.map((inBucket, at) => {

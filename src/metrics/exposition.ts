@@ -4,13 +4,13 @@ import { addDurations } from './durations.ts'
 import { addProcessMetrics } from './process-metrics.ts'
 import { type Snapshot, serviceMetrics } from './service-metrics.ts'
 
-/** Where the figures come from. */
+/** The source of the figures. */
 export interface Measured {
   status(): Status
   totals(): FigureTotals
 }
 
-/** The figures in the form that Prometheus reads. They are looked up when it asks: between, it costs nothing. */
+/** The figures in Prometheus's text format. They are read at each scrape, so they cost nothing in between. */
 export class Exposition {
   readonly #registry = new Registry()
   readonly #measured: Measured
@@ -48,7 +48,7 @@ export class Exposition {
     }
   }
 
-  /** Of the scrape that is under way. */
+  /** The snapshot of the current scrape. */
   get #now(): Snapshot {
     return this.#snapshot ?? { status: this.#measured.status(), totals: this.#measured.totals() }
   }
@@ -95,7 +95,7 @@ export class Exposition {
         ...options,
         collect() {
           this.reset()
-          // What has no label begins again at 0, which is a value.
+          // After the reset, a metric without a label starts again at 0, which would count as a value.
           if (label === undefined) this.remove()
           for (const [labels, count] of values()) this.set(labels, count)
         },

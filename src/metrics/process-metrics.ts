@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
 /**
- * The primary's own process, by the names that Prometheus's clients have agreed on. Not prom-client's own list, which
- * keeps measuring between scrapes.
+ * The metrics of the primary's own process, by the standard names of Prometheus clients. prom-client's default
+ * metrics are not used, because they keep measuring between scrapes.
  */
 export function addProcessMetrics(registry: Registry): void {
   const registers = [registry]
@@ -55,7 +55,7 @@ function openFiles(): number | undefined {
   try {
     return readdirSync('/proc/self/fd').length
   } catch {
-    // Not on Linux.
+    // This is not Linux.
     return undefined
   }
 }
@@ -65,7 +65,7 @@ function maxFiles(): number | undefined {
     const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
     return soft === undefined ? undefined : Number(soft)
   } catch {
-    // Not on Linux.
+    // This is not Linux.
     return undefined
   }
 }

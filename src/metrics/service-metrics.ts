@@ -2,13 +2,13 @@ import { primaryTransitions } from '../lifecycle/primary-states.ts'
 import { type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
 import type { FigureTotals, Status } from '../status.ts'
 
-/** The service as one scrape sees it: all at the same instant, so that the counts add up. */
+/** The service as one scrape sees it: everything at the same instant, so that the counts add up. */
 export interface Snapshot {
   readonly status: Status
   readonly totals: FigureTotals
 }
 
-/** By the value of the label; without a label, one under the empty name. Empty: there is nothing to tell. */
+/** Values by label value; a metric without a label has one, under the empty name. An empty object means no data. */
 type Reading = Readonly<Record<string, number>>
 
 interface Metric {
@@ -28,7 +28,7 @@ const single = (value: number | null | undefined): Reading =>
 
 const yes = (is: boolean | undefined) => (is === undefined ? {} : single(Number(is)))
 
-/** The service's own figures: names, units and labels are part of the contract (docs/monitoring.md). */
+/** The service's own metrics: names, units and labels are part of the contract (docs/monitoring.md). */
 export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',

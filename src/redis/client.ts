@@ -1,21 +1,21 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from './target.ts'
 
-/** How long a command may take, in milliseconds. The lease must know soon that one did not succeed. */
+/** The time limit of a command, in milliseconds. The lease must learn soon that a command did not succeed. */
 export const commandTimeoutMs = 400
 
-/** Spreads reconnections, so that a fleet does not come back all at once; milliseconds. */
+/** Spreads reconnections, so that the hosts of a fleet do not all come back at once; milliseconds. */
 export const retryDelayMs = () => 50 + Math.random() * 50
 
 /**
- * Nothing waits and nothing is sent twice: with ioredis's defaults a command waits for ever for a server that is
- * paused, and one whose answer was lost is sent again by itself.
+ * Commands neither wait in a queue nor are sent twice. By default, ioredis lets a command wait for ever for a paused
+ * server, and resends by itself one whose answer was lost.
  */
 const common = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  // Nobody would hear of its failure, and what nobody hears of ends the process.
+  // Nobody would handle its failure, and an unhandled rejection ends the process.
   autoResubscribe: false,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,
@@ -27,8 +27,8 @@ const common = {
 export type RedisClient = Redis | Cluster
 
 /**
- * A client that reconnects for as long as it is not disconnected. It connects at once, and emits 'error' for each
- * failure: its owner must listen.
+ * A client that reconnects until it is disconnected. It connects at once, and emits 'error' for each failure: its
+ * owner must listen.
  */
 export function createClient(target: RedisTarget, connectionName: string): RedisClient {
   const { username, password } = target
@@ -77,9 +77,9 @@ export function createClient(target: RedisTarget, connectionName: string): Redis
 }
 
 /**
- * To hear of a failover, ioredis 6.0 keeps a client for each Sentinel, and listens to the failures of none: it prints
- * each of them with its stack. That a Sentinel cannot be reached is no news while the master can be, and is told
- * otherwise when it cannot.
+ * To learn of a failover, ioredis 6.0 keeps a client for each Sentinel, but listens to the failures of none: it
+ * prints each with its stack. An unreachable Sentinel does not matter while the master can be reached, and is
+ * reported elsewhere when the master cannot.
  */
 function listenToSentinels(client: Redis): void {
   const { connector } = client as unknown as { connector: SentinelConnector }
@@ -87,15 +87,15 @@ function listenToSentinels(client: Redis): void {
   connector.connectToSentinel = (...args) => connect(...args).on('error', () => {})
 }
 
-/** What ioredis does not declare. */
+/** Internals that ioredis does not declare. */
 interface SentinelConnector {
   connectToSentinel(...args: unknown[]): Redis
 }
 
 /**
- * When a node is down, ioredis 6.0 tries others for its messages in a tight loop, and each time ends the connection
- * that it had before once more, which leaves one more listener at its socket. It remembers that one for what was
- * subscribed there; `RedisLink` subscribes anew by itself.
+ * While a node is down, ioredis 6.0 tries others for its subscriptions in a tight loop, and each time ends its
+ * previous connection once more, which leaves another listener on that connection's socket. It keeps that connection
+ * only to restore its subscriptions, which `RedisLink` renews by itself.
  */
 function forgetSubscribers(client: Cluster): void {
   const { subscriber } = client as unknown as { subscriber?: object }

@@ -5,8 +5,8 @@ import type { Script } from './script.ts'
 import { describeTarget, type RedisTarget } from './target.ts'
 
 /**
- * A request to Redis that did not succeed; whether it was carried out nobody knows. Its code is `REDIS_REFUSED` when
- * trying again does not help.
+ * A request to Redis that did not succeed; it is unknown whether it was carried out. Its code is `REDIS_REFUSED` when
+ * a retry does not help.
  */
 export class RedisError extends HelloserverError {
   override readonly name = 'RedisError'
@@ -16,26 +16,26 @@ export class RedisError extends HelloserverError {
   }
 }
 
-/** How long WAIT may take, in milliseconds: less than a command may. */
+/** The time limit of WAIT, in milliseconds: less than that of a command. */
 const waitMs = 300
 
 type Argument = string | number
 
-/** This host's way to Redis: scripts, and what others publish. It reconnects by itself until it is closed. */
+/** This host's access to Redis: it runs scripts and receives published messages. It reconnects until it is closed. */
 export class RedisLink {
   readonly #target: RedisTarget
   readonly #name: string
   readonly #replicas: number
   readonly #client: RedisClient
-  /** All that are to be connected. */
+  /** All clients that are to stay connected. */
   readonly #clients = new Set<RedisClient>()
   #connections = 0
-  /** Why there is no connection: commands fail with less to say. */
+  /** Why there is no connection; the error of a command says less. */
   #lastError: unknown
 
   /**
-   * @param name - what the server calls the connections in CLIENT LIST
-   * @param replicas - a script has succeeded only when so many replicas have its effects, too; 0 asks none
+   * @param name - the name of the connections in CLIENT LIST
+   * @param replicas - a script succeeds only when this many replicas have its effects, too; 0 waits for none
    */
   constructor(target: RedisTarget, name: string, replicas = 0) {
     this.#target = target
@@ -47,20 +47,20 @@ export class RedisLink {
     })
   }
 
-  /** What a server that suits the target calls the way in which it runs. */
+  /** The `redis_mode` of a server that suits the target. */
   get mode(): 'standalone' | 'cluster' {
     return this.#target.kind === 'cluster' ? 'cluster' : 'standalone'
   }
 
   /**
-   * Which connection this is, from 1; another one may lead to another server. Undefined in a cluster, where each
-   * command finds its own.
+   * The number of the connection, from 1; a new connection may lead to another server. Undefined in a cluster, where
+   * each command finds its own.
    */
   get connection(): number | undefined {
     return this.#target.kind === 'cluster' ? undefined : this.#connections
   }
 
-  /** The server for people, without credentials. */
+  /** The server in readable form, without credentials. */
   get description(): string {
     return describeTarget(this.#target)
   }
@@ -68,7 +68,7 @@ export class RedisLink {
   /**
    * Resolves when commands can be sent.
    *
-   * @throws RedisError when they cannot within `withinMs`, or never will
+   * @throws RedisError when they cannot be sent within `withinMs`, or never will be
    */
   async ready(withinMs: number): Promise<void> {
     if (this.#client.status === 'ready') return
@@ -100,8 +100,8 @@ export class RedisLink {
   /**
    * Runs a script.
    *
-   * @returns what it returned, once the replicas that are asked for have its effects
-   * @throws RedisError when that is not certain: it may have run, and may yet run
+   * @returns its result, once the required number of replicas has its effects
+   * @throws RedisError when that is uncertain: the script may have run, and may yet run
    */
   async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
@@ -112,10 +112,10 @@ export class RedisLink {
   }
 
   /**
-   * Counts a field of a hash up by one.
+   * Increments a field of a hash.
    *
-   * @returns what it is then, once the replicas that are asked for have it
-   * @throws RedisError when that is not certain, like `run`
+   * @returns the new value, once the required number of replicas has it
+   * @throws RedisError when that is uncertain, like `run`
    */
   async increment(key: string, field: string): Promise<number> {
     try {
@@ -125,7 +125,7 @@ export class RedisLink {
     }
   }
 
-  /** What INFO says of a section, by key. */
+  /** One section of INFO, as a map. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
       const text = await this.#bounded(this.#client.info(section))
@@ -137,13 +137,13 @@ export class RedisLink {
   }
 
   /**
-   * Calls `listener` for each message on a channel, and without one whenever it has joined it: those before are lost.
-   * A message is a hint to look, no more.
+   * Calls `listener` for each message on a channel, and without a message whenever the channel has been joined, since
+   * earlier messages are lost. A message is a hint to look, no more.
    *
-   * @returns what ends it
+   * @returns a function that ends the subscription
    */
   subscribe(channel: string, listener: (message?: string) => void): () => void {
-    // A connection that subscribes can do nothing else.
+    // A connection in subscriber mode can do nothing else.
     const subscriber = this.#open(`${this.#name}:hints`)
     subscriber.on('message', (from: string, message: string) => {
       if (from === channel) listener(message)
@@ -154,9 +154,9 @@ export class RedisLink {
         (error: unknown) => this.#noteFailure(subscriber, error),
       )
     }
-    // Anew with each connection: the first attempt may have failed, and a second one changes nothing.
+    // Again on each connection: the first attempt may have failed, and a repeated one changes nothing.
     subscriber.on('ready', join)
-    // In a cluster, the node that it was subscribed to may have gone, which nobody tells.
+    // In a cluster, the node with the subscription may have gone, which no event reports.
     subscriber.on('refresh', join)
     return () => this.#close(subscriber)
   }
@@ -165,7 +165,10 @@ export class RedisLink {
     for (const client of this.#clients) this.#close(client)
   }
 
-  /** By digest; a server that does not know it (it was restarted, its scripts were flushed) gets the source. */
+  /**
+   * Runs a script by its digest; a server that does not know it (after a restart or a flush of its scripts) gets the
+   * source.
+   */
   async #evaluate({ digest, source }: Script, args: readonly Argument[]): Promise<unknown> {
     try {
       return await this.#confirmed('evalsha', [digest, ...args])
@@ -178,7 +181,7 @@ export class RedisLink {
   async #confirmed(command: string, args: readonly Argument[]): Promise<unknown> {
     const client = this.#client
     if (this.#replicas === 0) return client.call(command, ...args)
-    // WAIT counts what this very connection has written, hence one pipeline for both.
+    // WAIT counts only what the same connection has written, hence one pipeline for both.
     const commands = [
       [command, ...args],
       ['wait', this.#replicas, waitMs],
@@ -192,7 +195,7 @@ export class RedisLink {
     return result
   }
 
-  /** ioredis bounds each command; in a cluster it tries again by itself, and that is bounded here. */
+  /** ioredis bounds each command, but in a cluster it retries by itself; this bounds the retries. */
   #bounded<T>(work: Promise<T>): Promise<T> {
     return this.#target.kind === 'cluster' ? inTime(work) : work
   }
@@ -202,7 +205,7 @@ export class RedisLink {
     this.#clients.add(client)
     client.on('error', (error) => this.#noteFailure(client, error))
     client.on('ready', () => {
-      // A cluster that is closed as it looks for its nodes goes on with that, and would look for them for ever.
+      // A cluster client that is closed during node discovery would continue to search for ever.
       if (!this.#clients.has(client)) client.disconnect()
       else this.#lastError = undefined
     })
@@ -211,7 +214,7 @@ export class RedisLink {
   }
 
   #noteFailure(client: RedisClient, error: unknown): void {
-    // Of one that was closed it is no news.
+    // The error of a closed client does not matter.
     if (this.#clients.has(client)) this.#lastError = error
   }
 
@@ -221,19 +224,19 @@ export class RedisLink {
   }
 
   /**
-   * ioredis gives up for good, whatever its retry strategy says, when the Sentinels announce another master while it
+   * ioredis gives up for good, whatever its retry strategy says, if the Sentinels announce another master just as it
    * is about to connect.
    */
   #connectAgain(client: RedisClient): void {
     if (!this.#clients.has(client)) return
     setTimeout(() => {
-      // A failure is told by 'error', and followed by another 'end'.
+      // An 'error' event reports a failure, and another 'end' follows it.
       if (this.#clients.has(client)) client.connect().catch(() => {})
     }, retryDelayMs())
   }
 
   #explain(error: unknown): RedisError {
-    // Without a connection a command fails with that; why there is none says more.
+    // Without a connection, a command's error says only that; the cause of the disconnection says more.
     const isUnconnected = /writeable|isn't ready|max retries|Connection is closed/i.test(
       messageOf(error),
     )
@@ -244,7 +247,7 @@ export class RedisLink {
   }
 }
 
-/** A cluster fails as a whole; what the last of its nodes said is worth more, unless that is nothing. */
+/** A cluster client reports one error for the whole cluster; the last node's error is more useful, if there is one. */
 function causeOf(error: unknown): unknown {
   const { lastNodeError } = error as { lastNodeError?: Error | null }
   return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error

@@ -1,9 +1,9 @@
 /**
- * What scripts ask the server that they run in; to be put before them. `epoch` is its run id.
+ * The prelude of scripts that query the server they run in. `epoch` is the server's run id.
  *
- * Numbers are doubles in Lua 5.1 and in JavaScript: from 2^53 on, a number and the next one can be the same. So what is
- * read goes through `count`, and what is counted up through `nextOf`: anything but a whole number below that is refused
- * as `explainRedis` has it, and nothing is written.
+ * Numbers are doubles in Lua 5.1 and in JavaScript: from 2^53 on, a number and its successor can be the same. So
+ * every number read goes through `count`, and every increment through `nextOf`: anything but a whole number below
+ * that is refused with the error that `explainRedis` recognizes, and nothing is written.
  */
 export const askServer = `
 local function whole(number)

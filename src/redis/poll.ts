@@ -1,7 +1,7 @@
-/** How often who waits for something in Redis looks, if no hint comes: lower and upper bound, in milliseconds. */
+/** The interval at which a waiting host polls Redis if no hint arrives: lower and upper bound, in milliseconds. */
 const boundsMs = [150, 250] as const
 
-/** How long to pause before the next look, in milliseconds: spread, so that a fleet does not look all at once. */
+/** How long to pause before the next poll, in milliseconds; jittered, so that a fleet does not poll in step. */
 export function pollPauseMs(): number {
   const [least, most] = boundsMs
   return least + Math.random() * (most - least)

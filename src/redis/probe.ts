@@ -2,12 +2,12 @@ import { HelloserverError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { RedisError, type RedisLink } from './link.ts'
 
-/** How long a start waits for Redis before it goes on without, in milliseconds. */
+/** How long a start waits for Redis before it proceeds without it, in milliseconds. */
 const patienceMs = 2_000
-/** The first with all that the scripts use; what is tested is in the documentation. */
+/** The oldest version with everything that the scripts use; the documentation lists the tested ones. */
 const oldestMajor = 6
 
-/** What `redis_mode` says, and what is to be done where the URL says otherwise. */
+/** Values of `redis_mode`, each with what to do when the URL expects another mode. */
 const otherModes: Readonly<Record<string, string>> = {
   standalone: 'is no cluster; use redis://',
   cluster: 'is part of a cluster; use redis+cluster://',
@@ -15,9 +15,9 @@ const otherModes: Readonly<Record<string, string>> = {
 }
 
 /**
- * Looks whether a Redis can be used.
+ * Checks whether a Redis can be used.
  *
- * @throws HelloserverError `BAD_CONFIG` when it never will be
+ * @throws HelloserverError `BAD_CONFIG` when it can never be used
  */
 export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
   try {

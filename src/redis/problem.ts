@@ -1,14 +1,14 @@
 import { codeOf, messageOf } from '../errors.ts'
 
-/** Why Redis cannot be used. */
+/** The reason why Redis cannot be used. */
 export interface RedisProblem {
-  /** For people: one clause, as in "Redis at db:6379 refuses the password". */
+  /** A readable clause, as in "Redis at db:6379 refuses the password". */
   readonly text: string
-  /** Trying again does not help: somebody has to change something. */
+  /** A retry does not help: somebody has to change something. */
   readonly isPermanent: boolean
 }
 
-/** What a server answers, or a connection fails with; and what that is in words. First match wins. */
+/** Patterns for a server's answer or a connection's error, each with its meaning in words. The first match wins. */
 const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
   [
     /WRONGPASS|invalid password|ERR AUTH.*without any password/i,
@@ -17,7 +17,7 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
   ],
   [/NOAUTH|Authentication required/i, 'wants a password', 'permanent'],
   [/NOPERM/, 'forbids the user something that is needed', 'permanent'],
-  // Of a server that is one for good, the start finds that out.
+  // If the server is a replica for good, the start detects that.
   [/READONLY/, 'is a read-only replica', 'passing'],
   [/Too many Cluster redirections/i, 'is between two masters', 'passing'],
   [/MOVED|CROSSSLOT/, 'is part of a cluster; use redis+cluster://', 'permanent'],
@@ -47,9 +47,9 @@ const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
 ]
 
 /**
- * @param where - the server, for people
- * @param error - what ioredis, or the server, said
- * @param tls - whether it was spoken to by TLS; undefined once that was right
+ * @param where - the server, in readable form
+ * @param error - as reported by ioredis or the server
+ * @param tls - whether TLS was used; undefined once that was known to be right
  */
 export function explainRedis(where: string, error: unknown, tls?: boolean): RedisProblem {
   const message = messageOf(error)
@@ -64,7 +64,10 @@ export function explainRedis(where: string, error: unknown, tls?: boolean): Redi
   return { text: `${where} ${words}${detail}`, isPermanent: kind === 'permanent' }
 }
 
-/** What a script refused to count by (`askServer` in lua.ts). A host that waits goes on when somebody has mended it. */
+/**
+ * The values that made a script refuse to count (`askServer` in lua.ts). A waiting host continues once somebody has
+ * repaired them.
+ */
 function damageIn(message: string): string | undefined {
   const [, found] = /CORRUPT (\[.*\]) CORRUPT/.exec(message) ?? []
   if (found === undefined) return undefined
@@ -73,7 +76,7 @@ function damageIn(message: string): string | undefined {
   return `is corrupt: ${quoted[0]} of ${quoted[1]} is ${quoted[2]}, and must be a whole number below 2^53 with room for the next; stop all hosts, delete the key, and start them again`
 }
 
-/** A server that is not spoken to as it expects waits for more, or hangs up. */
+/** A server that expects the other protocol waits for more data, or hangs up. */
 function guess(words: string, tls: boolean | undefined): string {
   if (tls === true && /in time|has closed/.test(words)) return '; does it speak TLS?'
   return tls === false && words.includes('has closed')

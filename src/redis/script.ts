@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 
-/** A Lua script that runs in the server, as one step that nobody sees half of. */
+/** A Lua script that runs in the server, as one atomic step. */
 export interface Script {
   readonly source: string
-  /** By which the server knows it once it was loaded (EVALSHA). */
+  /** The name by which the server knows the script once it is loaded (EVALSHA). */
   readonly digest: string
 }
 

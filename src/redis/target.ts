@@ -7,14 +7,14 @@ interface Credentials {
   readonly tls: boolean
 }
 
-/** Where Redis is, and how it is set up. */
+/** The location and topology of Redis. */
 export type RedisTarget = Credentials &
   (
     | ({ readonly kind: 'single'; readonly db: number } & Endpoint)
     | {
         readonly kind: 'sentinel'
         readonly sentinels: readonly Endpoint[]
-        /** What the sentinels call the group of servers. */
+        /** The sentinels' name for the group of servers. */
         readonly group: string
         readonly db: number
         readonly sentinelPassword: string | undefined
@@ -28,17 +28,17 @@ const forms =
   'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, rediss instead of redis for TLS, and each of :/?@% in a password encoded, as %2F for a slash'
 
 /**
- * scheme, credentials (up to the last @, as in `URL`: passwords have them), hosts, path, query. `URL` itself cannot be had
- * for this: it knows only one host.
+ * Scheme, credentials (up to the last @, as in `URL`, since passwords contain them), hosts, path, query. `URL` itself
+ * does not serve here: it accepts only one host.
  */
 const pattern =
   /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/?]*)@)?([^/?]*)(\/[^?]*)?(?:\?(.*))?$/
 
 /**
- * Reads a URL of Redis.
+ * Parses a Redis URL.
  *
- * @param label - what the URL was given as, for the error's message
- * @throws HelloserverError `BAD_CONFIG`; its message quotes nothing, since any part may turn out to be a password
+ * @param label - where the URL was given, for the error message
+ * @throws HelloserverError `BAD_CONFIG`; the message quotes nothing, since any part may turn out to be a password
  */
 export function parseRedisUrl(url: string, label: string): RedisTarget {
   const refuse = (problem: string): never => {
@@ -49,7 +49,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   const [, scheme, form, user = '', hosts = '', path = '', query = ''] = found
   const kind = (form ?? 'single') as RedisTarget['kind']
   const parameters = new URLSearchParams(query)
-  // What is taken for hosts, path and parameters are parts of a password then, which no message may have.
+  // An "@" here means that they, and the hosts, are parts of a password, which must not appear in a message.
   if ([path, ...parameters.keys()].some((part) => part.includes('@'))) {
     return refuse('it has an "@" after the hosts; in a password write %2F for "/" and %3F for "?"')
   }
@@ -88,7 +88,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   }
 }
 
-/** The target for people: without credentials. */
+/** The target in readable form, without credentials. */
 export function describeTarget(target: RedisTarget): string {
   const list = (addresses: readonly Endpoint[]) => addresses.map(endpointText).join(', ')
   if (target.kind === 'single') return `Redis at ${list([target])}`
@@ -120,7 +120,9 @@ function databaseOf(segment: string | undefined, refuse: Refuse): number {
   return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse('it has a database that is no number')
 }
 
-/** A percent sign that begins no code stands for itself: passwords have them. */
+/**
+ * Decodes a percent-encoded text. A percent sign that begins no code stands for itself, since passwords contain them.
+ */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,20 +1,20 @@
 import type { ServiceManager } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
 
-/** SD_LISTEN_FDS_START: where inherited sockets begin. */
+/** SD_LISTEN_FDS_START: the first inherited socket. */
 const firstFd = 3
 
-/** What a service manager has passed to this process. */
+/** The socket, if any, that a service manager has passed to this process. */
 export type Activation =
   | { readonly kind: 'none' }
-  /** It was passed to another process, such as a shell that started this one. */
+  /** The socket was passed to another process, such as a shell that started this one. */
   | { readonly kind: 'not-ours'; readonly listenPid: number }
   | { readonly kind: 'socket'; readonly fd: number }
 
 /**
  * Finds the listening socket that a service manager has opened for this process (sd_listen_fds(3)).
  *
- * @param ownPid - this process, which the socket must be for
+ * @param ownPid - this process, for which the socket must be meant
  * @throws HelloserverError `BAD_CONFIG` for values that make no sense, and for more than one socket
  */
 export function activation(given: ServiceManager, ownPid: number): Activation {

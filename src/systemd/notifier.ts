@@ -9,19 +9,19 @@ import { visible } from '../visible.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Wake } from '../wake.ts'
 
-/** systemd-notify itself waits five seconds at most for the service manager to have read the message. */
+/** systemd-notify itself waits at most five seconds for the service manager to have read the message. */
 const sendTimeoutMs = 10_000
-/** How soon a message that could not be sent is tried again. */
+/** The delays before an unsent message is retried. */
 const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 500, capMs: 30_000 }
 
 /**
- * Tells the service manager how the service is (sd_notify(3)), when it wants to know.
+ * Reports the state of the service to the service manager (sd_notify(3)), if that has asked for it.
  *
- * It listens on a datagram socket of the Unix domain. Node.js has none, and the packages that add them are
- * native code, which a daemon that otherwise needs no compiler should not be built for. So the program
- * `systemd-notify` sends it, which is there wherever systemd is. The message then comes from another
- * process than the service's, hence `NotifyAccess=all` in the unit. Not with `--no-block`: it would have
- * ended before systemd looked up whose message it was, and the message would be dropped.
+ * The service manager listens on a Unix datagram socket. Node.js has none, and the packages that add them are native
+ * code, for which a daemon that otherwise needs no compiler should not have to be built. So messages are sent by the
+ * program `systemd-notify`, which is there wherever systemd is. A message then comes from a process other than the
+ * service's, hence `NotifyAccess=all` in the unit. `--no-block` is not used: systemd-notify would have ended before
+ * systemd looked up the sender, and the message would be dropped.
  */
 export class Notifier {
   readonly #socket: string | undefined
@@ -29,11 +29,11 @@ export class Notifier {
   /** Messages are sent one after the other: the order of the states matters. */
   #last: Promise<void> = Promise.resolve()
   #sent = 0
-  /** Cuts the wait short of a message that has become old. */
+  /** Cuts short the retry delay of a message that is out of date. */
   readonly #newer = new Wake()
   #reloads = 0
 
-  /** @param socket - the service manager's address, `NOTIFY_SOCKET`; undefined when it does not want to know */
+  /** @param socket - the service manager's address, `NOTIFY_SOCKET`; undefined when it has not asked for messages */
   constructor(socket: string | undefined, log: Logger) {
     this.#socket = socket
     this.#log = log
@@ -44,15 +44,15 @@ export class Notifier {
     this.#send('READY=1', `STATUS=Serving on ${endpointText(at)}`)
   }
 
-  /** The service is ready to serve when it may. */
+  /** The service is ready, but may not serve yet. */
   standingBy(reason: string): void {
     this.#send('READY=1', `STATUS=Standing by: ${oneLine(reason)}`)
   }
 
-  /** A reload has begun; `outcome` says when it has ended, and how. */
+  /** A reload has begun; `outcome` settles when it has ended. */
   reloading(outcome: Promise<ReloadResult>): void {
     this.#reloads += 1
-    // The time is what Type=notify-reload wants: CLOCK_MONOTONIC, which is hrtime's.
+    // Type=notify-reload requires a CLOCK_MONOTONIC time, which is hrtime's clock.
     const nowUs = process.hrtime.bigint() / 1_000n
     if (this.#reloads === 1) this.#send('RELOADING=1', `MONOTONIC_USEC=${nowUs}`)
     void outcome.then(({ reason }) => {
@@ -62,7 +62,7 @@ export class Notifier {
     })
   }
 
-  /** The service is on its way to its end. */
+  /** The service is draining. */
   stopping(cause: string): void {
     this.#send('STOPPING=1', `STATUS=Draining: ${oneLine(cause)}`)
   }
@@ -76,7 +76,9 @@ export class Notifier {
     this.#last = this.#last.then(() => this.#deliver(socket, fields, number))
   }
 
-  /** Tries until it is delivered, or a newer state has taken its place. The service does not depend on being heard. */
+  /**
+   * Retries until the message is delivered or a newer state has replaced it. The service does not depend on delivery.
+   */
   async #deliver(socket: string, fields: readonly string[], number: number): Promise<void> {
     for (let failures = 1; ; failures += 1) {
       const failure = await notify(socket, fields)
@@ -91,7 +93,7 @@ export class Notifier {
   }
 }
 
-/** Sends one message; resolves with what kept it from that. */
+/** Sends one message; resolves with the error that prevented it, if any. */
 function notify(socket: string, fields: readonly string[]): Promise<Error | undefined> {
   const env = { ...cleanEnvironment({}), NOTIFY_SOCKET: socket }
   const program = 'systemd-notify'
@@ -112,7 +114,7 @@ function notify(socket: string, fields: readonly string[]): Promise<Error | unde
   })
 }
 
-/** A message has one field a line. */
+/** A message has one field per line. */
 function oneLine(words: string): string {
   return visible(words.replaceAll(/\s+/g, ' '))
 }

@@ -1,12 +1,12 @@
 import { stdSerializers } from 'pino'
 import { cutText, messageOf } from '../errors.ts'
 
-/** A longer field of an error is cut, in characters: one error must not fill the log. */
+/** The length at which a field of an error is cut, in characters: one error must not fill the log. */
 const maxFieldLength = 8_192
 
 /**
- * What the log has of a thrown value: type, message, stack and the further properties of an error, each bounded.
- * Anything can be thrown, so nothing about it is relied on: what cannot be read is left out.
+ * The log fields of a thrown value: type, message, stack and the further properties of an error, each bounded.
+ * Anything can be thrown, so nothing is assumed about the value: properties that cannot be read are left out.
  */
 export function errorFields(error: unknown): object {
   try {

@@ -6,35 +6,35 @@ import {
 } from '../lifecycle/events.ts'
 import type { Logger } from './logger.ts'
 
-/** So many events are kept. */
+/** The number of events kept. */
 const maxKept = 100
-/** A detail longer than this is cut: what an app says as it fails is as long as it likes. */
+/** The length at which a detail is cut: an app's error message may be arbitrarily long. */
 const maxDetailLength = 500
 
 interface Kept {
   readonly event: ServiceEvent
-  /** Replaced by the next one that has the same. */
+  /** The next event with the same key replaces this one. */
   readonly key: string | undefined
 }
 
-/** An event that has no number yet. */
+/** An event before it is numbered. */
 type Unnumbered = Omit<ServiceEvent, 'seq'>
 
-/** What happened to the service lately, oldest first; the log has the same, and more of it. */
+/** The latest events of the service, oldest first; the log has the same events, and more. */
 export class Events {
   readonly #log: Logger
   readonly #listeners = new Set<(event: ServiceEvent) => void>()
   #kept: Kept[]
   #lastSeq: number
 
-  /** @param inherited - what a predecessor has kept */
+  /** @param inherited - the events kept by a predecessor */
   constructor(log: Logger, inherited: readonly ServiceEvent[] = []) {
     this.#log = log
     this.#kept = inherited.slice(-maxKept).map((event) => ({ event, key: undefined }))
     this.#lastSeq = inherited.at(-1)?.seq ?? 0
   }
 
-  /** Logs that something happened, keeps it, and tells whoever has subscribed. */
+  /** Logs an event, keeps it, and notifies the subscribers. */
   record<Kind extends EventKind>(kind: Kind, details: EventDetails[Kind]): void {
     const { level, text, key } = eventTellings[kind]
     const fields: object = { kind, ...details }
@@ -45,17 +45,17 @@ export class Events {
     this.#keep(own, key === undefined ? undefined : `${kind} ${key(details)}`)
   }
 
-  /** Keeps what another process of this service has recorded and logged. */
+  /** Keeps an event that another process of this service has recorded and logged. */
   adopt(event: ServiceEvent): void {
     this.#keep(event, undefined)
   }
 
-  /** The last so many, newest last. */
+  /** The latest `count` events, newest last. */
   last(count: number): ServiceEvent[] {
     return this.#kept.slice(-count).map(({ event }) => event)
   }
 
-  /** Those after the one with that number, newest last. */
+  /** The events after number `seq`, newest last. */
   since(seq: number): ServiceEvent[] {
     return seq === this.#lastSeq ? [] : this.last(maxKept).filter((event) => event.seq > seq)
   }
@@ -63,7 +63,7 @@ export class Events {
   /**
    * Calls `listener` for each event from now on.
    *
-   * @returns what ends that
+   * @returns a function that ends the subscription
    */
   subscribe(listener: (event: ServiceEvent) => void): () => void {
     this.#listeners.add(listener)

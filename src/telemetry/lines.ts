@@ -1,12 +1,13 @@
 const newline = 10
-/** A line longer than this is passed on in pieces, so that a worker cannot fill the primary's memory. */
+/** A longer line is passed on in pieces, so that a worker cannot fill the primary's memory. */
 const maxLineBytes = 65_536
 
 /**
  * Makes a listener for a stream's chunks that passes them on line by line, without the newlines.
  *
- * @param onLine - returns false when it takes no more for now: what else is complete in this chunk is not cut into lines
- * @param onSkipped - told how many lines that were
+ * @param onLine - returns false when it accepts no more for now: the remaining complete lines of the chunk are
+ * skipped
+ * @param onSkipped - called with the number of skipped lines
  */
 export function lines(
   onLine: (line: Buffer) => unknown,

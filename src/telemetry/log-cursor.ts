@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { identityOf } from '../files/identity.ts'
 import { replaceFile } from '../files/replace-file.ts'
 
-/** How far a log has been shown: so many bytes of the file that had this id (`logIdOf`). */
+/** How far a log has been shown: an offset in the file that had this id (`logIdOf`). */
 export interface LogPosition {
   readonly offset: number
   readonly fileId: string
 }
 
-/** How far a log has been shown, kept in a file for whoever shows it next. */
+/** Records in a file how far a log has been shown, for the next process that shows it. */
 export class LogCursor {
   readonly #path: string
   #isWritten = false
@@ -17,14 +17,14 @@ export class LogCursor {
     this.#path = path
   }
 
-  /** Undefined when nobody has shown anything yet. */
+  /** Undefined when nothing has been shown yet. */
   read(): LogPosition | undefined {
     try {
       const [, offset, fileId] =
         /^(\d{1,15}) ([0-9a-f]+)\n$/.exec(readFileSync(this.#path, 'utf8')) ?? []
       return fileId === undefined ? undefined : { offset: Number(offset), fileId }
     } catch {
-      // No cursor, nothing shown.
+      // Without a cursor, nothing has been shown.
       return undefined
     }
   }
@@ -35,7 +35,10 @@ export class LogCursor {
     this.#isWritten = true
   }
 
-  /** Whether one is there, or none was written yet. Another one is the next bridge's, which goes on from there. */
+  /**
+   * Whether the cursor file exists, or none has been written yet. A different file is the next bridge's, which
+   * continues from there.
+   */
   get isThere(): boolean {
     return !this.#isWritten || identityOf(this.#path) !== undefined
   }

@@ -16,36 +16,36 @@ import { isTorn, openLog } from './open-log.ts'
 
 const newline = 10
 
-/** A log file is cut when it reaches this size; the part before is kept beside it, once. */
+/** A log file is cut when it reaches this size; one previous part is kept beside it. */
 export const maxLogBytes = 8 * 1024 * 1024
 
-/** A log that has reached its size and must not be cut is looked at again when it has grown by this part of it. */
+/** A log that is over its size but must not be cut is checked again when it has grown by this fraction of it. */
 const lookAgainPart = 1 / 64
 
-/** Where the part before the cut is kept: not as "log.1", which is where logrotate(8) keeps what it has renamed. */
+/** The file that keeps the part before the cut. It is not "log.1", which is logrotate(8)'s name for a renamed log. */
 export const rotatedName = (path: string) => `${path}.old`
 
 /**
- * A daemon's log file: appended to by the primary alone, so that it can be cut without losing a line.
+ * A daemon's log file. Only the primary appends to it, so it can be cut without losing a line.
  *
- * It is cut in place rather than renamed, because the process's own standard error, where the runtime
- * writes its last words, is this same open file. Others rename it, as logrotate(8) does: then `reopen` goes on
- * in the file that is at the path by now, and nothing of theirs is cut.
+ * It is cut in place rather than renamed, because the process's own standard error, where the runtime writes its last
+ * words, is this same open file. Other programs, such as logrotate(8), rename it: then `reopen` continues in the file
+ * that is now at the path, and nothing in theirs is cut.
  */
 export class LogFile implements DestinationStream {
   readonly #path: string
   readonly #maxBytes: number
   #fd: number
   #bytes = 0
-  /** At this size the file is looked at, and perhaps cut. */
+  /** The size at which the file is checked, and perhaps cut. */
   #limit: number
   #lost = 0
-  /** The last line was cut short, and its rest is lost. */
+  /** Whether the last line was cut short, and its rest lost. */
   #isTorn = false
-  /** Other processes that append to the same file. */
+  /** The number of other processes that append to the same file. */
   #sharers = 0
 
-  /** @throws HelloserverError `BAD_CONFIG` when the path leads to something that is no log */
+  /** @throws HelloserverError `BAD_CONFIG` when the path leads to something that is not a log */
   constructor(path: string, maxBytes = maxLogBytes) {
     this.#path = path
     this.#maxBytes = maxBytes
@@ -54,16 +54,15 @@ export class LogFile implements DestinationStream {
     this.#begin()
   }
 
-  /** Whether the file that is written to is the one at the path. */
+  /** Whether the open file is the one at the path. */
   get isThere(): boolean {
     return identityOf(this.#path) === identityOf(this.#fd)
   }
 
   /**
-   * Goes on in the file at the path, and makes it when it is missing. Lines that were written until now stay in
-   * the file that was there.
+   * Continues in the file at the path, which is created if missing. Lines written before stay in the former file.
    *
-   * @throws HelloserverError `BAD_CONFIG` when that cannot be opened; the former file is written to as before
+   * @throws HelloserverError `BAD_CONFIG` when the file cannot be opened; then the former file stays in use
    */
   reopen(): void {
     if (this.isThere) return
@@ -74,8 +73,8 @@ export class LogFile implements DestinationStream {
   }
 
   /**
-   * Leaves the file uncut until `alone` resolves, because another process appends to it, too: what that one
-   * writes between the copy and the cut would be lost.
+   * Leaves the file uncut until `alone` resolves, because another process appends to it, too: anything that it wrote
+   * between the copy and the cut would be lost.
    */
   share(alone: Promise<void>): void {
     this.#sharers += 1
@@ -84,7 +83,10 @@ export class LogFile implements DestinationStream {
     })
   }
 
-  /** Appends a line that ends in a newline. A full disk loses lines, not the service; how many is written later. */
+  /**
+   * Appends a line that ends in a newline. A full disk loses lines, not the service; the number of lost lines is
+   * logged later.
+   */
   write(line: string | Uint8Array): void {
     try {
       if (this.#bytes >= this.#limit) this.#bound()
@@ -103,12 +105,12 @@ export class LogFile implements DestinationStream {
   }
 
   #warn(what: Readonly<Record<string, unknown>>): void {
-    // The time also makes the first line after a cut unlike any other, as its followers need.
+    // The time also makes the first line after a cut unique, as followers require.
     const line = { level: 'warn', time: new Date().toISOString(), ...what }
     this.#append(`${JSON.stringify(line)}\n`)
   }
 
-  /** Throws when the line could not be written whole. */
+  /** Throws when the line could not be written completely. */
   #append(line: string | Uint8Array): void {
     const bytes = Buffer.from(line)
     const whole = this.#isTorn ? Buffer.concat([Buffer.of(newline), bytes]) : bytes
@@ -118,10 +120,10 @@ export class LogFile implements DestinationStream {
     if (written < whole.length) throw new Error(`Only ${written} of ${whole.length} bytes written`)
   }
 
-  /** Keeps the file within its size, as far as it is ours to cut. */
+  /** Keeps the file within its size, if this process may cut it. */
   #bound(): void {
     if (this.isThere) {
-      // Others may have cut it, or written to it.
+      // Other processes may have cut the file, or written to it.
       this.#bytes = fstatSync(this.#fd).size
       this.#limit = this.#maxBytes
       if (this.#bytes < this.#limit) return
@@ -133,7 +135,7 @@ export class LogFile implements DestinationStream {
     this.#limit = this.#bytes + this.#maxBytes * lookAgainPart
   }
 
-  /** A full disk must not keep the log from being cut: that is what makes room on it. */
+  /** A full disk must not prevent the cut, which makes room on it. */
   #cut(): void {
     const failure = this.#keep()
     ftruncateSync(this.#fd)
@@ -144,7 +146,7 @@ export class LogFile implements DestinationStream {
     }
   }
 
-  /** By temporary file and rename: whatever is at that name is replaced, and neither opened nor followed. */
+  /** Uses a temporary file and a rename: whatever has that name is replaced, and neither opened nor followed. */
   #keep(): unknown {
     const kept = rotatedName(this.#path)
     const temporary = `${kept}.${process.pid}`

@@ -3,42 +3,44 @@ import { identityOf } from '../files/identity.ts'
 import { partBefore, partsSince } from './log-history.ts'
 import { LogPart } from './log-part.ts'
 
-/** How often the file is looked at, in milliseconds. */
+/** How often the file is checked, in milliseconds. */
 const lookEveryMs = 100
-/** A file that is no longer the log is read on for so long, since its writer takes a moment to notice, in milliseconds. */
+/**
+ * How long a file that is no longer the log is still read, since its writer takes a moment to notice, in
+ * milliseconds.
+ */
 const trailMs = 10_000
 
 export interface FollowOptions {
   /** The log file; it may not exist yet. */
   readonly path: string
-  /** Where to go on from, in bytes. */
+  /** Where to continue, in bytes. */
   readonly offset: number
-  /** Which file the offset is of (`logIdOf`), when that may not be the one that is there now. */
+  /** The file that the offset refers to (`logIdOf`), if it may not be the current one. */
   readonly fileId?: string
-  /** No more than so much of what is there at first is shown, in bytes. */
+  /** The maximum amount of the existing content to show, in bytes. */
   readonly maxCatchUpBytes?: number
-  /** Given whole lines, newlines included; the next ones are read when it resolves. */
+  /** Receives whole lines, including newlines; the next ones are read when it resolves. */
   readonly show: (lines: Buffer) => Promise<void>
-  /** Told how far which file has been shown, after each `show`. */
+  /** Called after each `show` with how far which file has been shown. */
   readonly onShown?: (offset: number, fileId: string) => void
 }
 
-/** A file that the log is in, or was in until a moment ago. */
+/** A file that is the log, or was until a moment ago. */
 interface Followed {
   readonly part: LogPart
-  /** When it is left; `Infinity` for the log itself. */
+  /** When to stop reading it; `Infinity` for the log itself. */
   leaveAtMs: number
 }
 
 /**
- * Reads a log file as it grows: over the cuts that its writer makes, and when others rename it, cut it, remove it
- * or put another one in its place.
+ * Reads a log file as it grows: across its writer's cuts, and when other programs rename, cut, remove or replace it.
  */
 export class LogFollower {
   readonly #options: FollowOptions
   /** Oldest first; the last one is the log. */
   #followed: Followed[]
-  /** So many bytes were there at first, and are not shown. */
+  /** The number of bytes of existing content that are not shown. */
   readonly skippedBytes: number
 
   constructor(options: FollowOptions) {
@@ -52,7 +54,7 @@ export class LogFollower {
     }))
   }
 
-  /** Follows the file until `signal` is aborted; what is there by then has been shown when this resolves. */
+  /** Follows the file until `signal` is aborted; resolves when everything written by then has been shown. */
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.catchUp()
@@ -61,7 +63,7 @@ export class LogFollower {
     await this.catchUp()
   }
 
-  /** Shows every whole line that is there now. */
+  /** Shows every whole line that exists now. */
   async catchUp(): Promise<void> {
     this.#notice()
     for (const { part } of this.#followed) await this.#show(part)
@@ -73,13 +75,13 @@ export class LogFollower {
     this.#leave(() => true)
   }
 
-  /** Turns to the file that is at the path, when it is another one. */
+  /** Switches to the file at the path, if it is a different one. */
   #notice(): void {
     const { path, offset, fileId } = this.#options
     const identity = identityOf(path)
     const current = this.#followed.at(-1)
     if (identity === undefined || identity === current?.part.identity) return
-    // A file that is put back where it was goes on where it was left.
+    // A file that is moved back to the path continues where it was left.
     const isFirst = current === undefined && fileId === undefined
     const known = this.#followed.find(({ part }) => part.identity === identity)
     const part = known?.part ?? LogPart.open(path, isFirst ? offset : 0)
@@ -91,7 +93,7 @@ export class LogFollower {
 
   async #show(part: LogPart): Promise<void> {
     if (part.isCut) {
-      // What was not shown of it was kept beside it, unless somebody threw it away.
+      // The part not shown yet was kept beside the file, unless somebody removed it.
       for (const rest of partsSince(this.#options.path, part.id, part.offset)) {
         await this.#showAll(rest, part)
         rest.close()
@@ -105,7 +107,7 @@ export class LogFollower {
     for (let lines = part.lines(); lines.length > 0; lines = part.lines()) {
       await this.#options.show(lines)
       part.offset += lines.length
-      // Once something of a later file has been shown, this one's late lines are no place to go on from.
+      // Once a later file has been shown in part, late lines in this one must not move the cursor back.
       if (this.#isFurthest(followed)) this.#options.onShown?.(part.offset, part.id)
     }
   }
@@ -121,17 +123,17 @@ export class LogFollower {
   }
 }
 
-/** What there is to show, oldest first: the log, and what was in it before if it is not what it was. */
+/** The parts to show, oldest first: the log, and its earlier content if it has been cut or replaced. */
 function firstParts({ path, offset, fileId }: FollowOptions): LogPart[] {
   const log = LogPart.open(path, offset)
   if (fileId === undefined || log?.id === fileId) return log === undefined ? [] : [log]
   log?.restart()
   const before = partsSince(path, fileId, offset)
-  // Cut more than once since then: all that is left of the part before is news.
+  // The file was cut more than once since then: everything left of the previous part is new.
   return [...(before.length > 0 ? before : partBefore(path)), ...(log === undefined ? [] : [log])]
 }
 
-/** Leaves out what is too much, the oldest first; returns how many bytes that is. */
+/** Skips the oldest content beyond the limit; returns the number of skipped bytes. */
 function bound(parts: readonly LogPart[], maxBytes: number): number {
   let left = maxBytes
   let skipped = 0

@@ -3,15 +3,15 @@ import { basename, dirname, join } from 'node:path'
 import { rotatedName } from './log-file.ts'
 import { LogPart, logIdOf, noId } from './log-part.ts'
 
-/** How a log is named when it was renamed or copied: "log.1", "log-20251126", "log.old"; not once it is compressed. */
+/** The names of a log that was renamed or copied: "log.1", "log-20251126", "log.old"; compressed files are excluded. */
 const keptName = /^[.-](?!cursor|old\.\d+$)[\w.-]*(?<!\.(?:gz|bz2|xz|zst|lz4))$/
 
 /**
- * Opens the file that a log was in before it was cut or renamed, and those that came after it, oldest first.
+ * Opens the file that a log was in before it was cut or renamed, and all later ones, oldest first.
  *
- * @param id - of the file that is looked for
- * @param offset - how far that one was read
- * @returns nothing when that file is not found
+ * @param id - of the file to find
+ * @param offset - how far that file was read
+ * @returns nothing when the file is not found
  */
 export function partsSince(path: string, id: string, offset: number): LogPart[] {
   if (id === noId) return []
@@ -21,13 +21,13 @@ export function partsSince(path: string, id: string, offset: number): LogPart[] 
   return kept.slice(first).flatMap((file, at) => LogPart.open(file, at === 0 ? offset : 0) ?? [])
 }
 
-/** The part before the last cut of the log's own writer, if there is one. */
+/** The part before the last cut by the log's own writer, if there is one. */
 export function partBefore(path: string): LogPart[] {
   const part = LogPart.open(rotatedName(path))
   return part === undefined ? [] : [part]
 }
 
-/** What is kept of a log beside it, oldest first. */
+/** The earlier parts of a log that are kept beside it, oldest first. */
 function keptOf(path: string): string[] {
   const folder = dirname(path)
   const name = basename(path)

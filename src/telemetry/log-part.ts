@@ -9,9 +9,9 @@ const chunkBytes = 65_536
 /** One file of a log, open for reading, and how far it was read. It stays readable when it is renamed or removed. */
 export class LogPart {
   readonly #fd: number
-  /** Which file it is, wherever it is by now. */
+  /** The identity of the file, wherever it is now. */
   readonly identity: string | undefined
-  /** Read up to here, in bytes. */
+  /** The number of bytes read. */
   offset: number
   #id: string
   #seen = ''
@@ -23,13 +23,13 @@ export class LogPart {
     this.#id = this.#digest()
   }
 
-  /** @returns undefined where no regular file is */
+  /** @returns undefined if there is no regular file */
   static open(path: string, offset = 0): LogPart | undefined {
     const fd = openForReading(path)
     return fd === undefined ? undefined : new LogPart(fd, offset)
   }
 
-  /** Tells what is in it from what was in it before it was cut: a digest of its first line, which has a time in it. */
+  /** A digest of the first line, which contains a time: it distinguishes the content from that before a cut. */
   get id(): string {
     return this.#id
   }
@@ -38,7 +38,7 @@ export class LogPart {
     return fstatSync(this.#fd).size
   }
 
-  /** Whether what was read of it, in part, is no longer in it; its id is that of what was. */
+  /** Whether some of the content that was read is no longer in the file; the id is still that of the former content. */
   get isCut(): boolean {
     const { size, mtimeNs } = fstatSync(this.#fd, { bigint: true })
     const seen = `${size} ${mtimeNs}`
@@ -50,13 +50,16 @@ export class LogPart {
     return id !== this.#id
   }
 
-  /** It was cut: what is in it now has not been read. */
+  /** The file was cut: nothing of its current content has been read. */
   restart(): void {
     this.offset = 0
     this.#id = this.#digest()
   }
 
-  /** The next whole lines, about a chunk of them; empty when there are none. Moves on when they have been shown. */
+  /**
+   * The next whole lines, about a chunk of them; empty when there are none. The caller advances the offset when they
+   * have been shown.
+   */
   lines(): Buffer {
     const bytes = this.#read(this.offset)
     const end = bytes.lastIndexOf(newline) + 1
@@ -65,9 +68,9 @@ export class LogPart {
   }
 
   /**
-   * Leaves out so much that no more than `maxBytes` are left, and goes on with a whole line.
+   * Skips enough for at most `maxBytes` to be left, and continues at the beginning of a line.
    *
-   * @returns how many bytes are left out
+   * @returns the number of skipped bytes
    */
   skipTo(maxBytes: number): number {
     const from = this.size - maxBytes
@@ -93,7 +96,7 @@ export class LogPart {
   }
 }
 
-/** The id of the file at `path`; that of an empty one where none is. */
+/** The id of the file at `path`; that of an empty file if there is none. */
 export function logIdOf(path: string): string {
   const part = LogPart.open(path)
   part?.close()
@@ -129,5 +132,5 @@ function idOf(firstLine: Buffer): string {
   return createHash('sha256').update(firstLine).digest('hex').slice(0, 16)
 }
 
-/** Of a file that has no whole line yet. */
+/** The id of a file without a complete line. */
 export const noId = idOf(Buffer.alloc(0))

@@ -3,7 +3,7 @@ import { errorFields } from './error-fields.ts'
 
 export type { DestinationStream as LogDestination, Logger }
 
-/** Who writes a line: every line carries it. */
+/** The writer of a line; every line names it. */
 export interface LogIdentity {
   readonly service: string
   readonly role: 'primary' | 'worker' | 'bridge'
@@ -12,10 +12,10 @@ export interface LogIdentity {
 }
 
 /**
- * A structured logger: one JSON object a line, level by name, time in ISO 8601.
+ * Creates a structured logger: one JSON object per line, level by name, time in ISO 8601.
  *
- * Writing is synchronous, so that the last line before an exit is not lost; the default level writes
- * nothing for each connection.
+ * Writing is synchronous, so that the last line before an exit is not lost; at the default level, nothing is logged
+ * per connection.
  */
 export function createLogger(
   identity: LogIdentity,
@@ -37,7 +37,7 @@ export function createLogger(
 /** Standard output of this process as a log destination. */
 export function standardOutput(): DestinationStream {
   const destination = pino.destination({ fd: 1, sync: true })
-  // A full disk or a reader that went away must not end the service; the line is lost, the next one may not be.
+  // A full disk or a reader that went away must not end the service; this line is lost, the next may not be.
   destination.on('error', () => {})
   return destination
 }

@@ -5,22 +5,24 @@ import { openOwned } from '../trust.ts'
 const newline = 10
 
 /**
- * Opens a log to append to it, and creates it for its owner alone when it is missing.
+ * Opens a log for appending, and creates it for its owner alone if it is missing.
  *
  * @returns the descriptor, which can also be read from
- * @throws HelloserverError `BAD_CONFIG` as `openOwned` does; errors of open(2) as they are
+ * @throws HelloserverError `BAD_CONFIG` like `openOwned`; errors of open(2) unchanged
  */
 export function openLog(path: string): number {
   return openOwned('log', path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT)
 }
 
-/** What a path leads to where no log is, or not yet: nothing, a link, a folder, a socket, somebody else's file. */
+/**
+ * The errors for a path that does not lead to a log (yet): nothing, a link, a folder, a socket, another user's file.
+ */
 const noLog: ReadonlySet<string> = new Set(['ENOENT', 'ENXIO', 'BAD_CONFIG'])
 
 /**
- * Opens a log to read it.
+ * Opens a log for reading.
  *
- * @returns the descriptor; undefined where none is
+ * @returns the descriptor; undefined if there is no log
  */
 export function openForReading(path: string): number | undefined {
   try {

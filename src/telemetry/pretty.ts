@@ -1,13 +1,13 @@
 import { prettyFactory } from 'pino-pretty'
 import { visible, withVisibleTexts } from '../visible.ts'
 
-/** Every line of a service has them, and a person who looks at one knows. */
+/** Every line of a service has these fields, and they are obvious to the reader. */
 const knownFields = 'service,pid'
 
 /**
- * Makes log lines readable for people; what is no line of ours stays as it is.
+ * Makes log lines readable for people; a line in any other format stays as it is.
  *
- * @param hasColours - whether the terminal shows colours, and whoever sits there wants them
+ * @param hasColours - whether the terminal supports colours and its user wants them
  */
 export function prettyLine(hasColours: boolean): (line: string) => string {
   const pretty = prettyFactory({
@@ -27,12 +27,14 @@ function fieldsIn(line: string): object | undefined {
     const value: unknown = JSON.parse(line)
     return typeof value === 'object' && value !== null ? value : undefined
   } catch {
-    // What the runtime has said, perhaps.
+    // Perhaps output of the runtime.
     return undefined
   }
 }
 
-/** What clients, apps and other hosts have said is in all of them. Only the stack of an error may have several lines. */
+/**
+ * Every field may contain text from clients, apps and other hosts. Only the stack of an error may span several lines.
+ */
 function shownFields(fields: object): object {
   const { error, ...others } = fields as { error?: { readonly stack?: unknown } | null }
   const shown = withVisibleTexts(others) as object

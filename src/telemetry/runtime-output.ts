@@ -11,8 +11,8 @@ const levels = {
 } as const
 
 /**
- * Has this process write nothing but log lines: what Node.js warns of, and what packages print to the console, becomes
- * one each. Not for a process that an app runs in.
+ * Makes all output of this process log lines: each warning of Node.js, and each console message of a package, becomes
+ * one line. Not for a process that runs an app.
  */
 export function logRuntimeOutput(log: Logger): void {
   // Node's own listener prints to standard error.

@@ -3,7 +3,7 @@ import { visibleJson } from '../visible.ts'
 import { createLogger, type LogDestination, type Logger } from './logger.ts'
 import { Syslog } from './syslog.ts'
 
-/** The log of a whole service: what its primary logs and its workers print, to a file or a terminal, and to syslog. */
+/** The log of a whole service: its primary's lines and its workers' output, to a file or a terminal, and to syslog. */
 export class ServiceLog implements LogDestination {
   readonly logger: Logger
   readonly #service: string
@@ -17,14 +17,14 @@ export class ServiceLog implements LogDestination {
     this.logger = createLogger({ service, role: 'primary' }, 'info', this)
   }
 
-  /** Writes a JSON line that ends in a newline; whoever looks at the log in a terminal sees all of it. */
+  /** Writes a JSON line that ends in a newline, with every character made visible for terminals. */
   write(whole: string): void {
     const line = `${visibleJson(whole.slice(0, -1))}\n`
     this.#destination.write(line)
     this.#syslog?.write(line)
   }
 
-  /** Logs as a configuration has it, from now on. */
+  /** Applies a configuration's log settings from now on. */
   apply({ logLevel, log }: Pick<Config, 'logLevel' | 'log'>): void {
     this.logger.level = logLevel
     if (log.syslog === this.#target) return
@@ -33,7 +33,7 @@ export class ServiceLog implements LogDestination {
     this.#syslog = log.syslog === 'off' ? undefined : this.#open(log.syslog)
   }
 
-  /** Resolves when the last lines are sent. */
+  /** Resolves when the last lines have been sent. */
   async close(): Promise<void> {
     await this.#syslog?.close()
   }

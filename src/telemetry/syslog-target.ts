@@ -1,22 +1,22 @@
-/** How `log.syslog` says where lines go: nowhere, the system's own socket, another one, or another host. */
+/** The values of `log.syslog`: off, the system's own socket, another socket, or another host. */
 export const syslogPattern =
   /^(off|local|unix:\/\/\/.+|(udp|tcp):\/\/(\[[\d:a-f.]+\]|[\w.-]+):\d{1,5})$/i
 
-/** Whether `loggerArguments` understands it, or it is "off". */
+/** Whether `loggerArguments` accepts the target, or it is "off". */
 export function isSyslogTarget(target: string): boolean {
   return syslogPattern.test(target) && (!target.includes(':') || URL.canParse(target))
 }
 
-/** A line may be so long, in bytes, of which four fit each UTF-16 unit of its text. */
+/** The maximum length of a line, in bytes; a UTF-16 unit of its text is allowed four. */
 const maxLineBytes = 16_384
 export const maxTextLength = maxLineBytes / 4 - 64
 
 /**
- * The arguments with which logger(1) of util-linux sends each line that it reads, in the shape of `syslogLine`.
- * A socket of this host gets the system's own format, another host that of RFC 5424.
+ * The arguments with which logger(1) of util-linux sends each line that it reads, in the shape of `syslogLine`. A
+ * socket of this host gets the system's own format, another host that of RFC 5424.
  *
- * @param target - is one for `isSyslogTarget`, and not `off`
- * @param identity - the name and the process that the lines are from
+ * @param target - valid according to `isSyslogTarget`, and not `off`
+ * @param identity - the name and process that the lines carry
  */
 export function loggerArguments(
   target: string,

@@ -5,27 +5,27 @@ import { lines } from './lines.ts'
 import { syslogLine } from './syslog-line.ts'
 import { loggerArguments } from './syslog-target.ts'
 
-/** When the program that sends lines has ended, another is started after so long, in milliseconds. */
+/** The delay before a new sender is started after one has ended, in milliseconds. */
 const retryAfterMs = 5_000
-/** So many bytes may wait to be sent; what comes on top is left out. */
+/** The number of bytes that may wait to be sent; lines beyond that are dropped. */
 const maxWaitingBytes = 1_048_576
 /** How long the last lines may take at the end, in milliseconds. */
 const farewellMs = 1_000
 
 export interface SyslogOptions {
-  /** As `log.syslog` has it; not `off`. */
+  /** The value of `log.syslog`; not `off`. */
   readonly target: string
   readonly service: string
   readonly pid: number
-  /** Told why lines do not arrive, once. */
+  /** Called once with the reason why lines do not arrive. */
   readonly onTrouble: (reason: string) => void
-  /** The program that sends them. */
+  /** The program that sends the lines. */
   readonly program?: string
 }
 
 /**
- * Sends log lines to syslog, through one logger(1) that stays. Nothing of that ever holds up the service: what
- * cannot be sent is left out, as syslog(3) would.
+ * Sends log lines to syslog through one long-lived logger(1). It never holds up the service: lines that cannot be
+ * sent are dropped, as syslog(3) would do.
  */
 export class Syslog {
   readonly #options: SyslogOptions
@@ -39,7 +39,7 @@ export class Syslog {
     this.#start()
   }
 
-  /** Sends a line of our log. */
+  /** Sends a log line. */
   write(line: string): void {
     const stdin = this.#child?.stdin
     if (stdin === null || stdin === undefined || !stdin.writable) return
@@ -47,7 +47,7 @@ export class Syslog {
     else stdin.write(syslogLine(line))
   }
 
-  /** Sends what is still to be sent, and ends; resolves when that is done, or has taken too long. */
+  /** Sends the remaining lines and ends; resolves when that is done, or has taken too long. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#retry)
@@ -65,7 +65,8 @@ export class Syslog {
 
   #start(): void {
     const { program = 'logger', target } = this.#options
-    // In a session of its own: Ctrl-C in a terminal is for the service, whose last lines it has to send.
+    // In a session of its own: Ctrl-C in a terminal is meant for the service, whose last lines logger has yet to
+    // send.
     const run = () =>
       spawn(program, loggerArguments(target, this.#options), {
         stdio: ['pipe', 'ignore', 'pipe'],
@@ -77,7 +78,7 @@ export class Syslog {
       'data',
       lines((line) => this.#trouble(line.toString())),
     )
-    // Its end is heard of by itself.
+    // The end of the process is handled separately.
     child?.stdin?.on('error', () => {})
     child?.on('error', (error) => this.#trouble(messageOf(error)))
     child?.once('close', (status, signal) =>

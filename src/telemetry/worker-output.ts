@@ -3,36 +3,36 @@ import { Allowance } from '../allowance.ts'
 import { lines } from './lines.ts'
 import type { Logger } from './logger.ts'
 
-/** Who prints. */
+/** The worker that prints. */
 export interface Printer {
   readonly number: number
   readonly generation: number
   readonly pid: number | undefined
 }
 
-/** Takes the chunks of a process's two streams. */
+/** Receives the chunks of a process's two output streams. */
 export interface OutputSink {
   readonly stdout: (chunk: Buffer) => void
   readonly stderr: (chunk: Buffer) => void
 }
 
-/** What our own logger's lines begin with. */
+/** The beginning of a line from our own logger. */
 const structured = Buffer.from('{"level":')
 
-/** So many lines a second, and twice as many at once, are logged of one worker, and of all together. */
+/** The number of lines logged per second, for each worker and for all together; bursts may be twice as large. */
 const linesPerSecond = { each: 1_000, all: 4_000 }
-/** So many bytes of a line cost as much as another line. */
+/** The number of bytes in a line that cost as much as another line. */
 const bytesPerLine = 1_024
-/** How long dropped lines are counted before the log says how many they were, in milliseconds. */
+/** How long dropped lines are counted before their number is logged, in milliseconds. */
 const summaryMs = 1_000
 
 /**
- * Puts what workers print into the service's log: their structured lines as they are, anything else
- * (`console.log` in an app, the runtime's last words) as a line of its own that says who printed it.
+ * Writes the workers' output to the service's log: structured lines unchanged, anything else (`console.log` in an
+ * app, the runtime's last words) as a line of its own that names the worker.
  *
- * The primary writes the log itself, synchronously, and hands out no connection meanwhile. So a worker that prints
- * without end loses lines, which are counted. It is not held up instead: printing blocks its event loop, and
- * the watchdog would take that for a hang.
+ * The primary writes the log itself, synchronously, and hands out no connections while it does. So a worker that
+ * prints without end loses lines, which are counted. Holding it up instead would block its event loop while it
+ * prints, which the watchdog would take for a hang.
  */
 export class WorkerOutput {
   readonly #destination: DestinationStream
@@ -44,7 +44,7 @@ export class WorkerOutput {
     this.#log = log
   }
 
-  /** Makes what takes the output of one process. */
+  /** Creates the sink for the output of one process. */
   open(printer: Printer): OutputSink {
     const own = new Allowance(2 * linesPerSecond.each, linesPerSecond.each)
     const dropped = this.#counter(printer)

@@ -22,7 +22,7 @@ export interface Asked {
   readonly host?: string
 }
 
-/** Asks the page on a connection of its own; unlike fetch, with whatever headers one likes. */
+/** Sends a request to the page on a connection of its own; unlike fetch, it can set any header. */
 export async function http(port: number, path: string, asked: Asked = {}): Promise<Answer> {
   const { method = 'GET', headers = {}, body, host = '127.0.0.1' } = asked
   const sent = request({ host, port, path, method, headers, agent: false })
@@ -42,17 +42,17 @@ export async function http(port: number, path: string, asked: Asked = {}): Promi
   return within(`${method} ${path}`, answered)
 }
 
-/** Settings of a page with a token. */
+/** Settings for a page with a token. */
 export function page(sandbox: Sandbox, port: number | string, config: Settings = {}): Settings {
   const tokenFile = join(sandbox.runDir, 'token')
   writeFileSync(tokenFile, token, { mode: 0o600 })
   return { ...config, admin: { http: port, tokenFile } }
 }
 
-/** A live view that is open. */
+/** An open live view. */
 export interface Viewer {
   readonly status: number
-  /** What has arrived so far. */
+  /** Everything received so far. */
   text(): string
   hasEnded(): boolean
   leave(): void

@@ -8,7 +8,7 @@ const axeSource = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js'
 
 let running: Promise<Chromium> | undefined
 
-/** The browser of this test file, started when it is first needed: a start of one takes longer than most tests. */
+/** The browser of this test file, started on first use: starting one takes longer than most tests. */
 function started(): Promise<Chromium> {
   running ??= chromium.launch({
     executablePath: '/usr/bin/chromium-headless-shell',
@@ -27,11 +27,11 @@ function started(): Promise<Chromium> {
 
 after(async () => (await running)?.close())
 
-/** A real browser as if it were new, gone after the test; fails it when a page had something to complain about. */
+/** A real browser with a fresh profile, closed after the test; it fails the test if a page reported an error. */
 export class Browser {
   readonly #context: BrowserContext
   readonly #complaints: string[] = []
-  /** Complaints that the test provokes. */
+  /** Errors that the test provokes. */
   readonly #allow: readonly RegExp[]
 
   private constructor(context: BrowserContext, allow: readonly RegExp[]) {
@@ -80,9 +80,9 @@ interface AxeResults {
   }[]
 }
 
-/** What is hard to use on a page for who does not see it, or not well. */
+/** Finds accessibility problems on a page, for users who see poorly or not at all. */
 export async function accessibilityProblems(page: Page): Promise<string[]> {
-  // Evaluated from outside, so the page's own policy does not come into it.
+  // Evaluated from outside, so the page's own policy does not apply.
   await page.evaluate(axeSource)
   const { violations } = await page.evaluate<AxeResults>('axe.run()')
   return violations.flatMap(({ id, nodes }) =>

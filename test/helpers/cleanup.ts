@@ -1,9 +1,9 @@
-/** Where to put what must be done when a test is over; a test's context is one, and so is a program's `Cleanups`. */
+/** Collects what must be done after a test; implemented by a test's context and by a program's `Cleanups`. */
 export interface Cleanup {
   after(tidyUp: () => void | Promise<void>): void
 }
 
-/** For a program that uses the helpers outside of a test. */
+/** For a program that uses the helpers outside a test. */
 export class Cleanups implements Cleanup {
   readonly #all: (() => void | Promise<void>)[] = []
 
@@ -11,7 +11,7 @@ export class Cleanups implements Cleanup {
     this.#all.push(tidyUp)
   }
 
-  /** Does all of it in the order in which it was put here, and throws the first failure when all is done. */
+  /** Runs everything in the order in which it was registered, then throws the first failure. */
   async run(): Promise<void> {
     const problems: unknown[] = []
     for (const tidyUp of this.#all.splice(0)) {

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { codeOf } from '../../src/errors.ts'
 import { waitFor, within } from './wait-for.ts'
 
-/** How a connection ended: in good order, by a reset, or before it was there. */
+/** How a connection ended: in good order, by a reset, or before it was established. */
 export type How = 'end' | 'reset' | 'refused'
 
 export interface Ending {
@@ -12,20 +12,20 @@ export interface Ending {
 
 export interface ClientOptions {
   readonly localAddress?: string
-  /** Leaves what the server sends in the socket until `read`. */
+  /** Leaves the server's output in the socket until `read`. */
   readonly isPaused?: boolean
-  /** Does not end its own side when the server has ended its. */
+  /** Does not end its own side when the server has ended its side. */
   readonly staysOpen?: boolean
 }
 
-/** A TCP client that keeps what it receives and remembers how its connection ended. */
+/** A TCP client that keeps everything it receives and remembers how its connection ended. */
 export class Client {
   readonly socket: Socket
   readonly #chunks: Buffer[] = []
   readonly #ended: Promise<How>
-  /** How it ended; undefined while it has not. */
+  /** How the connection ended; undefined while it is open. */
   how: How | undefined
-  /** The address that the server sees. */
+  /** The client's address as the server sees it. */
   address = ''
 
   constructor(port: number, options: ClientOptions = {}) {
@@ -55,12 +55,12 @@ export class Client {
       this.socket.on('error', (error) =>
         settle(codeOf(error) === 'ECONNREFUSED' ? 'refused' : 'reset'),
       )
-      // After `leave` and `reset` neither of the two comes.
+      // After `leave` and `reset`, neither of the two events comes.
       this.socket.on('close', () => settle('end'))
     })
   }
 
-  /** A client whose connection is established. */
+  /** Creates a client and waits until its connection is established. */
   static async connect(port: number, options?: ClientOptions): Promise<Client> {
     const client = new Client(port, options)
     await waitFor('a connection', () => !client.socket.connecting)
@@ -75,19 +75,19 @@ export class Client {
     return this.bytes.toString('latin1')
   }
 
-  /** Starts to take what the server sends. */
+  /** Starts to read the server's output. */
   read(): void {
     this.socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk))
     this.socket.resume()
   }
 
-  /** Sends bytes; resolves when the system has taken them. */
+  /** Sends bytes; resolves when the system has accepted them. */
   send(bytes: string | Uint8Array): Promise<void> {
     const data = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
     return new Promise((resolve) => this.socket.write(data, () => resolve()))
   }
 
-  /** Ends the client's side only. */
+  /** Ends only the client's side. */
   halfClose(): void {
     this.socket.end()
   }
@@ -96,19 +96,19 @@ export class Client {
     this.socket.resetAndDestroy()
   }
 
-  /** Waits until so much has arrived. */
+  /** Waits until `text` has arrived. */
   async receives(text: string): Promise<void> {
     await waitFor(`"${text}" from the server`, () => this.text.includes(text))
   }
 
-  /** How the connection ended and all that was received. */
+  /** How the connection ended, and everything that was received. */
   async ending(): Promise<Ending> {
     const how = await within('the end of a connection', this.#ended)
     return { how, text: this.text }
   }
 }
 
-/** Sends bytes on a connection of its own and returns what came of it. */
+/** Sends bytes on a connection of its own and returns how it ended, with the answer. */
 export async function ask(port: number, bytes: string, options?: ClientOptions): Promise<Ending> {
   const client = new Client(port, options)
   void client.send(bytes)

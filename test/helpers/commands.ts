@@ -9,50 +9,50 @@ import type { Sandbox } from './sandbox.ts'
 import { within } from './wait-for.ts'
 
 /**
- * What the commands ask of a service, asked by the test itself. A start of the command line costs more than most of what
- * it asks for; the tests that are about its words and its exit statuses run the real one.
+ * The requests that the commands send to a service, sent by the test itself. Starting the command line costs more
+ * than most of its requests do; the tests of its output and exit statuses run the real one.
  */
 
-/** Whose service is meant. */
+/** The service to ask, by its sandbox. */
 export type Place = Sandbox | { readonly sandbox: Sandbox }
 
 const socketOf = (place: Place) => ('sandbox' in place ? place.sandbox : place).socketFile
 
-/** Asks the service that runs there. */
+/** Sends a request to the service of a sandbox. */
 export function asked<T>(place: Place, use: (client: ControlClient) => Promise<T>): Promise<T> {
   const connect = () => ControlClient.connect(socketOf(place))
   return within('an answer of the service', callService(connect, use))
 }
 
-/** A reload, whatever comes of it. */
+/** Reloads; the reload may fail. */
 export function tryReload(place: Place): Promise<ReloadResult> {
   return asked(place, (client) => client.request('reload', {}))
 }
 
-/** A reload that must be done. */
+/** Reloads; the reload must succeed. */
 export async function reload(place: Place): Promise<ReloadResult> {
   const result = await tryReload(place)
   assert.equal(result.outcome, 'done', result.reason ?? '')
   return result
 }
 
-/** An upgrade to `program`, whatever comes of it; to this build's when that is left out. */
+/** Upgrades to `program`, by default this build's own; the upgrade may fail. */
 export function tryUpgrade(place: Place, program = primaryModule): Promise<ReloadResult> {
   return asked(place, (client) => client.request('upgrade', { program }))
 }
 
-/** Another number of workers. */
+/** Changes the number of workers. */
 export async function scale(place: Place, workers: number): Promise<void> {
   await asked(place, (client) => client.request('scale', { workers }))
 }
 
-/** An upgrade that must be done. */
+/** Upgrades; the upgrade must succeed. */
 export async function upgrade(place: Place): Promise<void> {
   const { outcome, reason } = await tryUpgrade(place)
   assert.equal(outcome, 'done', reason ?? '')
 }
 
-/** A stop; resolves when the process is gone, with how many connections it has dropped. */
+/** Stops the service; resolves when the process is gone, with the number of dropped connections. */
 export async function stop(place: Place): Promise<{ readonly dropped: number }> {
   const { runDir } = 'sandbox' in place ? place.sandbox : place
   const files = runFiles('helloserver', { HELLOSERVER_RUN_DIR: runDir })

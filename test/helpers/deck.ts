@@ -1,11 +1,11 @@
-/** Something that comes up beside others, as often as its weight says. */
+/** An event that occurs with a frequency proportional to its weight. */
 export interface Weighted {
   readonly weight: number
 }
 
 /**
- * The order in which events happen, the same for the same random numbers: a deck in which each event is as
- * often as its weight says is shuffled and dealt, again and again.
+ * The order in which events happen, determined by the random numbers: a deck that contains each event as often as its
+ * weight says is shuffled and dealt, again and again.
  */
 export function* deal<T extends Weighted>(
   events: readonly T[],
@@ -19,7 +19,7 @@ export function* deal<T extends Weighted>(
     )
 }
 
-/** The beginning of a sequence. */
+/** The first `count` items of a sequence. */
 export function* first<T>(count: number, sequence: Iterable<T>): Generator<T> {
   if (count <= 0) return
   let taken = 0
@@ -30,7 +30,7 @@ export function* first<T>(count: number, sequence: Iterable<T>): Generator<T> {
   }
 }
 
-/** Each of them once, in an order that the random numbers decide (Fisher and Yates). */
+/** All items once, in an order determined by the random numbers (Fisher and Yates). */
 export function shuffled<T>(all: readonly T[], random: () => number): T[] {
   const result = [...all]
   for (let last = result.length - 1; last > 0; last -= 1) {

@@ -6,7 +6,7 @@ import { boundMs } from './wait-for.ts'
 
 const USR1 = 1n << BigInt(constants.signals.SIGUSR1 - 1)
 
-/** Waits for a process that `parent` has started, that is not among `before`, and whose command line has `words`. */
+/** Waits for a child of `parent` that is not among `before` and whose command line contains `words`. */
 export async function nextChildOf(
   parent: number,
   before: readonly number[] = [],
@@ -18,19 +18,19 @@ export async function nextChildOf(
   while (performance.now() < untilMs) {
     const child = childrenOf(parent).find(isNext)
     if (child !== undefined) return child
-    // Node takes some ten times as long to load what it starts with.
+    // Node takes some ten times as long to load its own startup code.
     await delay(1)
   }
   throw new Error(`Process ${parent} has started none`)
 }
 
-/** The processes that `parent` has started and that are its own (proc_pid_children(5)). */
+/** The direct children of a process (proc_pid_children(5)). */
 export function childrenOf(parent: number): number[] {
   return read(`/proc/${parent}/task/${parent}/children`).split(' ').filter(Boolean).map(Number)
 }
 
 /**
- * Sends SIGUSR1 while Node is starting and holds it back, so that it reaches Node's own handler, which opens the
+ * Sends SIGUSR1 while a starting Node blocks that signal, so that it reaches Node's own handler, which opens the
  * debugger.
  */
 export async function signalWhileNodeStarts(pid: number): Promise<void> {
@@ -42,7 +42,7 @@ export async function signalWhileNodeStarts(pid: number): Promise<void> {
   signalTo(pid, 'SIGUSR1')
 }
 
-/** Sends a signal each millisecond, from now on, for a second or until the process has ended. */
+/** Sends a signal every millisecond for a second, or until the process has ended. */
 export async function barrage(pid: number, signal: NodeJS.Signals): Promise<void> {
   const untilMs = performance.now() + 1_000
   while (performance.now() < untilMs && isAlive(pid) && signalTo(pid, signal)) await delay(1)
@@ -68,7 +68,7 @@ const listenState = '0A'
 
 function holdsBack(pid: number): boolean {
   const mask = /^SigBlk:\s*(\w+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '0'
-  // Before its program is loaded, a process holds all of them back.
+  // Before its program is loaded, a process blocks all signals, not just this one.
   return BigInt(`0x${mask}`) === USR1
 }
 
@@ -77,7 +77,7 @@ function descriptorsOf(pid: number): string[] {
   try {
     return readdirSync(folder).map((descriptor) => readlinkSync(`${folder}/${descriptor}`))
   } catch {
-    // It has just ended, or closed one of them; the next look tells.
+    // The process has just ended, or has closed a descriptor; the next look succeeds.
     return []
   }
 }
@@ -86,7 +86,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    // No such process any more.
+    // The process no longer exists.
     return ''
   }
 }

@@ -2,20 +2,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ask, type Ending } from './client.ts'
 
 export interface FleetLoadResult {
-  /** What was answered, in the order of the answers. */
+  /** The answers, in the order of their arrival. */
   readonly answers: readonly string[]
-  /** Connections that a host had accepted and did not answer. */
+  /** Connections that a host accepted and did not answer. */
   readonly failures: readonly Ending[]
-  /** The longest that nobody at all was answered, in milliseconds. */
+  /** The longest period without any answer to any client, in milliseconds. */
   readonly longestGapMs: number
 }
 
-/** A host that refuses is not asked again at once, in milliseconds. */
+/** The pause before a host that refused a connection is asked again, in milliseconds. */
 const pauseMs = 2
-/** A client rests between two lines: the processor is for what goes on under the load. In milliseconds. */
+/** The pause between two lines of a client, in milliseconds: it leaves the processor to the processes under load. */
 const restMs = 10
 
-/** Clients that ask the hosts in turn: who is refused by one goes on to the next, as a load balancer does. */
+/** Clients that ask the hosts in turn: when one refuses, the client moves on to the next, as a load balancer does. */
 export class FleetLoad {
   readonly #ports: readonly number[]
   readonly #clients: Promise<void>[]
@@ -28,7 +28,7 @@ export class FleetLoad {
   constructor(ports: readonly number[], clients: number) {
     this.#ports = ports
     this.#clients = Array.from({ length: clients }, (_, index) => this.#run(index))
-    // What a client throws is the test's when `stop` is awaited.
+    // A client's error is rethrown when `stop` is awaited.
     for (const client of this.#clients) client.catch(() => {})
   }
 
@@ -36,7 +36,7 @@ export class FleetLoad {
     return this.#answers.length
   }
 
-  /** Lets every client finish what it asked. */
+  /** Lets every client finish its current request. */
   async stop(): Promise<FleetLoadResult> {
     this.#isStopping = true
     await Promise.all(this.#clients)

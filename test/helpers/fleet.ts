@@ -15,7 +15,7 @@ export function memberConfig(name: string, { config = {}, fleet = {} }: FleetMem
   return { workers: 2, lease: { mode: 'off', host: name }, fleet, ...config }
 }
 
-/** What a host of a fleet is started with. */
+/** The options with which a host of a fleet is started. */
 export function memberOptions(
   redis: RedisServer,
   name: string,
@@ -28,7 +28,7 @@ export function memberOptions(
   }
 }
 
-/** Several services as on several hosts, that share a Redis and all serve. */
+/** Starts several services, as if on several hosts, that share a Redis and all serve. */
 export async function startFleet(
   t: TestContext,
   redis: RedisServer,
@@ -45,7 +45,7 @@ export async function startFleet(
   return services
 }
 
-/** What a service knows of its fleet. */
+/** The fleet as a service sees it. */
 export function fleetOf(service: Place): Promise<FleetView> {
   return asked(service, (client) => client.request('fleet', {}))
 }

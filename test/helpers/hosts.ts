@@ -8,12 +8,12 @@ import { startIn, type Service } from './service.ts'
 import { statusIn } from './service-in.ts'
 import { waitFor } from './wait-for.ts'
 
-/** Long enough for a busy machine to renew in time, short enough to wait for its end. */
+/** Long enough for a busy machine to renew in time, and short enough for tests to wait until it runs out. */
 export const ttlMs = 1_500
 
 export interface HostsOptions extends SandboxOptions {
   readonly redis?: RedisServer
-  /** Where the hosts find it, when that is not its own address. */
+  /** The URL by which the hosts reach Redis, if it is not the server's own. */
   readonly url?: string
   readonly lease?: Settings
 }
@@ -33,7 +33,7 @@ export class Hosts {
   static async of(t: TestContext, options: HostsOptions = {}): Promise<Hosts> {
     const hosts = new Cleanups()
     const redises = new Cleanups()
-    // The hosts end while there is still a Redis to do it in good order with.
+    // The hosts end first, while Redis is still there for an orderly stop.
     t.after(async () => {
       try {
         await hosts.run()
@@ -46,12 +46,12 @@ export class Hosts {
     return new Hosts(hosts, redis, options)
   }
 
-  /** Hosts of a Redis that knows of nobody, or does not run. */
+  /** Hosts whose Redis has no record yet, or does not run. */
   static ofNew(t: TestContext, redis: RedisServer, options: HostsOptions = {}): Hosts {
     return new Hosts(t, redis, options)
   }
 
-  /** A host that does not run yet. */
+  /** A sandbox for a host that is not running yet. */
   sandbox(name: string): Sandbox {
     const { config, lease, environment, url = this.redis.url, ...rest } = this.#options
     return new Sandbox(this.#t, {
@@ -61,13 +61,13 @@ export class Hosts {
     })
   }
 
-  /** Starts a host and waits until it serves, or stands by. */
+  /** Starts a host and waits until it serves or stands by. */
   start(name: string): Promise<Service> {
     return startIn(this.sandbox(name))
   }
 }
 
-/** A Redis that knows of nobody makes the first host wait; one that was used before does not. */
+/** Makes a Redis look used: a Redis without records makes the first host wait; one with records does not. */
 export async function wasUsedBefore(redis: RedisServer): Promise<void> {
   const epoch = (await redis.info('run_id')) ?? ''
   const record = ['state', 'free', 'token', '1', 'seq', '1', 'epoch', epoch, 'ttl', '1000']
@@ -76,7 +76,7 @@ export async function wasUsedBefore(redis: RedisServer): Promise<void> {
   }
 }
 
-/** Waits until a host is as `state` says; with the status that it has then. */
+/** Waits until a host is in `state`; resolves with its status then. */
 export async function becomes(host: Service, state: Status['state']): Promise<Status> {
   return waitFor(`a host that is "${state}"`, async () => {
     const status = await statusIn(host.sandbox)
@@ -84,7 +84,7 @@ export async function becomes(host: Service, state: Status['state']): Promise<St
   })
 }
 
-/** The token of the lease that a host holds. */
+/** The token of a host's lease. */
 export function tokenOf({ lease }: Status): number {
   assert.ok(lease?.held && lease.token !== null, 'it does not hold the lease')
   return lease.token

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 
-/** A user that owns nothing else: what root runs is not held to limits of processes. */
+/** A user that owns nothing else: root is exempt from process limits. */
 export const ordinaryUid = process.getuid?.() === 0 ? 61_234 : undefined
 
 /** Whether this machine can change the limits of a running process. */
@@ -9,18 +9,18 @@ export const canLimit = process.platform === 'linux' && succeeds('prlimit', ['--
 
 type Resource = 'nproc' | 'nofile'
 
-/** Changes a soft limit of a running process; what it has already stays its own. */
+/** Changes a soft limit of a running process; resources that it already uses are not affected. */
 export function limit(pid: number, resource: Resource, soft: number): void {
   prlimit(pid, [`--${resource}=${soft}:`])
 }
 
-/** Takes a soft limit back to the hard one. */
+/** Raises a soft limit back to the hard limit. */
 export function unlimit(pid: number, resource: Resource): void {
   const most = prlimit(pid, [`--${resource}`, '--noheadings', '--raw', '--output=HARD']).trim()
   prlimit(pid, [`--${resource}=${most}:`])
 }
 
-/** As the user that owns the process: not in every container may root do that to others' processes. */
+/** Runs as the owner of the process: not every container lets root do this to other users' processes. */
 function prlimit(pid: number, args: readonly string[]): string {
   const { uid } = statSync(`/proc/${pid}`)
   const as = uid === process.getuid?.() ? [] : asUser(uid)
@@ -28,7 +28,7 @@ function prlimit(pid: number, args: readonly string[]): string {
   return execFileSync(program, rest, { encoding: 'utf8' })
 }
 
-/** How many threads the processes of a user have: what its limit of processes counts. */
+/** The number of threads in all processes of a user, which is the number that its process limit counts. */
 export function tasksOf(uid: number): number {
   const counts = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -36,14 +36,14 @@ export function tasksOf(uid: number): number {
       try {
         return statSync(`/proc/${pid}`).uid === uid ? readdirSync(`/proc/${pid}/task`).length : 0
       } catch {
-        // It has just ended.
+        // The process has just ended.
         return 0
       }
     })
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** What runs a program as another user. */
+/** The command prefix that runs a program as another user. */
 export function asUser(uid: number | undefined): string[] {
   if (uid === undefined) return []
   return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']

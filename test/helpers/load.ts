@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ask, type Ending } from './client.ts'
 
-/** What a load saw. */
+/** The outcome of a load. */
 export interface LoadResult {
   readonly asked: number
-  /** Clients that did not get their whole answer, or not a clean end. */
+  /** Clients that did not get a complete answer or a clean end. */
   readonly failures: readonly Ending[]
 }
 
-/** A load that nobody stops, because its test failed, ends by itself; in milliseconds. */
+/** How long a load runs if a failed test does not stop it, in milliseconds. */
 const longestMs = 60_000
-/** A client rests between two lines: the processor is for what goes on under the load. In milliseconds. */
+/** The pause between two lines of a client, in milliseconds: it leaves the processor to the processes under load. */
 const restMs = 10
 
-/** Clients that ask one after the other, each with a line of its own, until told to stop. */
+/** Clients that send one request after the other, each with its own line, until told to stop. */
 export class Load {
   readonly #port: number
   readonly #isRight: (line: string, answer: string) => boolean
@@ -22,7 +22,7 @@ export class Load {
   #isStopping = false
   #asked = 0
 
-  /** @param isRight - whether a line was answered as it should be; an echo when left out */
+  /** @param isRight - whether the answer to a line is right; by default, an echo is */
   constructor(port: number, clients: number, isRight = isEcho) {
     this.#port = port
     this.#isRight = isRight
@@ -30,7 +30,7 @@ export class Load {
     setTimeout(() => {
       this.#isStopping = true
     }, longestMs).unref()
-    // What a client throws is the test's when `stop` is awaited.
+    // A client's error is rethrown when `stop` is awaited.
     for (const client of this.#clients) client.catch(() => {})
   }
 
@@ -38,7 +38,7 @@ export class Load {
     return this.#asked
   }
 
-  /** Lets every client finish what it asked; one that hangs fails the test. */
+  /** Lets every client finish its current request; one that hangs fails the test. */
   async stop(): Promise<LoadResult> {
     this.#isStopping = true
     await Promise.all(this.#clients)

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 /** A program that starts another one, with its arguments. */
 type Wrapper = readonly string[]
 
-/** A network of its own, with nothing but the loopback address. */
+/** A network of its own with only the loopback address. */
 export const ownNetwork: Wrapper = inShell(['--net'], 'ip link set lo up')
 
 /** A container: its own network, processes and mounts, on the same files. */
@@ -12,17 +12,17 @@ export const container: Wrapper = inShell(
   'ip link set lo up',
 )
 
-/** Mounts of its own, in which `directory` is an empty one: a container of a pod with a volume of its own there. */
+/** Its own mounts, in which `directory` is empty: a container of a pod with a volume of its own there. */
 export function withOwn(directory: string): Wrapper {
   return inShell(['--mount'], `mount -t tmpfs -o mode=700 tmpfs '${directory}'`)
 }
 
-/** As another user, who has no groups. */
+/** Runs as another user without any groups. */
 export function asUser(uid: number): readonly [string, ...string[]] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
 }
 
-/** Whether this system lets this user do that. */
+/** Whether this system permits this user to run the wrapper. */
 export function works([program = '', ...args]: Wrapper): boolean {
   return spawnSync(program, [...args, 'true'], { stdio: 'ignore' }).status === 0
 }

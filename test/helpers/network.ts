@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import type { Cleanup } from './cleanup.ts'
 
-/** What does not get through: what a host sends, what is sent to it, or both. */
+/** Which packets are lost: those that a host sends, those sent to it, or both. */
 export type Cut = 'outgoing' | 'incoming' | 'both'
 
 let lastNetwork = 0
 
-/** Why no networks can be made here; undefined when they can. */
+/** Why networks cannot be created here; undefined when they can. */
 export function noNetworks(): string | undefined {
   const name = `hs-${process.pid}-probe`
   try {
@@ -18,7 +18,7 @@ export function noNetworks(): string | undefined {
   return undefined
 }
 
-/** Hosts with an address each, behind one switch; nothing outside of it is reached or touched. */
+/** Hosts with one address each, behind one switch; nothing outside is reached or affected. */
 export class Network {
   readonly #prefix: string
   readonly #switch: string
@@ -33,7 +33,7 @@ export class Network {
     ip('-n', this.#switch, 'link', 'add', 'bridge', 'up', 'type', 'bridge')
   }
 
-  /** One more host. */
+  /** Adds a host. */
   host(): Host {
     const number = this.#hosts.length + 1
     const name = `${this.#prefix}-${number}`
@@ -43,7 +43,7 @@ export class Network {
     return host
   }
 
-  /** The cables go with the ends of them. */
+  /** The cables disappear with the namespaces at their ends. */
   #delete(): void {
     for (const { name } of this.#hosts) ip('netns', 'delete', name)
     ip('netns', 'delete', this.#switch)
@@ -69,12 +69,12 @@ export class Host {
     for (const link of ['lo', 'eth']) ip('-n', name, 'link', 'set', link, 'up')
   }
 
-  /** What to run instead of a program, so that it runs on this host with the same PID. */
+  /** The command prefix that runs a program on this host with the same PID. */
   get wrapper(): readonly string[] {
     return ['ip', 'netns', 'exec', this.name]
   }
 
-  /** Loses all packets of a direction, without a word to either side. */
+  /** Silently loses all packets of a direction. */
   cut(what: Cut): void {
     if (what !== 'incoming') lose(this.name, 'eth')
     if (what !== 'outgoing') lose(this.#switch, this.#port)
@@ -86,7 +86,7 @@ export class Host {
   }
 }
 
-/** Through a bucket of one byte fits no packet, and nothing waits for it. */
+/** No packet fits through a bucket of one byte, and none is queued. */
 function lose(namespace: string, link: string): void {
   const bucket = ['tbf', 'rate', '8bit', 'burst', '1', 'latency', '1ms']
   tc('-n', namespace, 'qdisc', 'replace', 'dev', link, 'root', ...bucket)

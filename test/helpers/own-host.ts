@@ -9,7 +9,7 @@ import type { Cleanup } from './cleanup.ts'
 
 const run = promisify(execFile)
 
-/** Why no such hosts can be made here; undefined when they can. */
+/** Why such hosts cannot be created here; undefined when they can. */
 export function noOwnHosts(): string | undefined {
   try {
     execFileSync('unshare', ['--net', '--mount', 'true'], { stdio: 'pipe' })
@@ -19,12 +19,12 @@ export function noOwnHosts(): string | undefined {
   return undefined
 }
 
-/** Nobody listens there, so that a resolver is refused at once. */
+/** Nothing listens there, so resolvers are refused at once. */
 const noNameServer = 'nameserver 127.0.0.1\noptions attempts:1\n'
 
 /**
- * A host that programs can be run on, with addresses and names of its own; nothing outside of it is touched.
- * Its network can be this machine's, so that only names are its own.
+ * A host for running programs, with addresses and names of its own; nothing outside it is affected. It can share this
+ * machine's network, so that only the names are its own.
  */
 export class OwnHost {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-host-'))
@@ -43,7 +43,7 @@ export class OwnHost {
       `mount --bind ${this.#hosts} /etc/hosts`,
       `mount --bind ${this.#resolver} /etc/resolv.conf`,
       'echo ready',
-      // Ends with this process, whatever becomes of it.
+      // Ends with this process, however that ends.
       'exec cat',
     ]
     const holder = spawn('unshare', [...namespaces, 'sh', '-c', steps.join(' && ')], {
@@ -51,7 +51,7 @@ export class OwnHost {
     })
     this.#pid = holder.pid ?? 0
     this.#ready = once(holder.stdout, 'data').then(() => {
-      // A test that failed must not wait for it.
+      // A failed test must not wait for it.
       holder.unref()
       for (const pipe of [holder.stdin, holder.stdout]) (pipe as Socket).unref()
     })
@@ -63,7 +63,7 @@ export class OwnHost {
 
   readonly #ready: Promise<unknown>
 
-  /** To be made after whatever runs on it, so that it ends after that. */
+  /** Must be created after everything that runs on it, so that it ends last. */
   static async make(
     t: Cleanup,
     { network = true }: { readonly network?: boolean } = {},
@@ -73,12 +73,12 @@ export class OwnHost {
     return host
   }
 
-  /** What to run instead of a program, so that it runs on this host with the same PID. */
+  /** The command prefix that runs a program on this host with the same PID. */
   get wrapper(): readonly [string, ...string[]] {
     return ['nsenter', `--target=${this.#pid}`, ...this.#namespaces]
   }
 
-  /** Runs a program to its end; resolves with what it printed. */
+  /** Runs a program to its end; resolves with its output. */
   async run(program: string, ...args: string[]): Promise<string> {
     const [enter, ...rest] = [...this.wrapper, program, ...args]
     return (await run(enter, rest)).stdout
@@ -88,13 +88,13 @@ export class OwnHost {
     await this.run('ip', 'address', 'add', address, 'dev', link, ...noDetection(address))
   }
 
-  /** A name that resolves from now on. */
+  /** Adds a name that resolves from now on. */
   addName(name: string, address: string): void {
     this.#names.push(`${address} ${name}`)
     this.#write()
   }
 
-  /** From now on the name server gets each question, and never answers. */
+  /** From now on the name server receives every question, and never answers. */
   async silenceNameServer(t: Cleanup): Promise<void> {
     const program = `require('dgram').createSocket('udp4').bind(53, '127.0.0.53', () => console.log('bound'))`
     const [enter, ...rest] = [...this.wrapper, process.execPath, '-e', program]
@@ -106,7 +106,7 @@ export class OwnHost {
     writeFileSync(this.#resolver, 'nameserver 127.0.0.53\n')
   }
 
-  /** What a service at an address answers to a line. */
+  /** Sends a line to a service at an address; resolves with the answer. */
   async ask(address: string, port: number, line: string): Promise<string> {
     const script = `exec 3<>"/dev/tcp/$0/$1" && printf '%s\\r\\n' "$2" >&3 && cat <&3`
     return this.run('bash', '-c', script, address, String(port), line)
@@ -117,7 +117,7 @@ export class OwnHost {
   }
 }
 
-/** An IPv6 address can be used at once when nobody is asked whether it is theirs. */
+/** Without duplicate address detection, an IPv6 address can be used at once. */
 function noDetection(address: string): string[] {
   return address.includes(':') ? ['nodad'] : []
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { within } from './wait-for.ts'
 
-/** What pm2's own client is made of; pm2 publishes no types for either. */
+/** The parts of pm2's own client; pm2 publishes no types for them. */
 interface Socket {
   connect(path: string): void
   close(): void
@@ -29,14 +29,14 @@ const axon = require('pm2/modules/pm2-axon') as Axon
 const { Client } = require('pm2/modules/pm2-axon-rpc') as Rpc
 
 /**
- * Asks a pm2 daemon on its socket, with pm2's own client and by what pm2's command line asks it: each start of that
- * costs half a second of processor time.
+ * Sends a request to a pm2 daemon over its socket, with pm2's own client and the requests of its command line: each
+ * start of that costs half a second of processor time.
  *
  * @param home - its PM2_HOME
  */
 async function ask(home: string, method: string, params: object): Promise<unknown> {
   const socket = axon.socket('req')
-  // It connects again by itself; when nobody answers, the time is what ends it.
+  // The socket reconnects by itself; if nobody answers, the time limit ends the request.
   socket.on('error', () => {})
   try {
     const answered = new Promise<unknown>((resolve, reject) => {
@@ -53,7 +53,7 @@ async function ask(home: string, method: string, params: object): Promise<unknow
   }
 }
 
-/** The processes that it lists, as `pm2 jlist` prints them. */
+/** The daemon's processes, as `pm2 jlist` prints them. */
 export function listOf(home: string): Promise<unknown> {
   return ask(home, 'getMonitorData', {})
 }
@@ -67,7 +67,7 @@ export async function sendSignal(
   await ask(home, 'sendSignalToProcessName', { signal, process_name: name })
 }
 
-/** Has an app's only process act, as `pm2 trigger` does, and returns what it answers. */
+/** Triggers an action in an app's only process, as `pm2 trigger` does, and returns its answer. */
 export async function trigger(
   home: string,
   name: string,

@@ -17,21 +17,21 @@ const checkout = new URL('../../../', import.meta.url)
 const pm2Program = fileURLToPath(new URL('node_modules/pm2/bin/pm2', checkout))
 const runtimeProgram = fileURLToPath(new URL('node_modules/pm2/bin/pm2-runtime', checkout))
 const shippedFile = new URL('ecosystem.config.js', checkout)
-/** The checkout, and the bridge that this build made. */
+/** The checkout, and the bridge of this build. */
 export const shipped = {
   folder: fileURLToPath(checkout),
   bridge: fileURLToPath(new URL('../../src/bin/bridge.cjs', import.meta.url)),
 }
 
-/** A command of pm2 that drains takes as long as the drain. */
+/** A pm2 command that drains takes as long as the drain. */
 const commandMs = 60_000
 
 export interface Pm2Options extends SandboxOptions {
-  /** Settings of the ecosystem file's entry, over the shipped ones. */
+  /** Settings of the ecosystem file's entry, which override the shipped ones. */
   readonly entry?: Readonly<Record<string, unknown>>
 }
 
-/** A process as `pm2 jlist` has it. */
+/** A process as listed by `pm2 jlist`. */
 export interface Pm2Process {
   readonly name: string
   readonly pid: number
@@ -50,31 +50,32 @@ export interface Pm2Process {
 }
 
 /**
- * A pm2 of its own: its folder (PM2_HOME), so its daemon, and a sandbox for the service that it runs. When the
- * test ends, so do both, and the test fails when something was left behind.
+ * A separate pm2: its own folder (PM2_HOME), hence its own daemon, and a sandbox for the service that it runs. Both
+ * end with the test, which fails if anything is left behind.
  */
 export class Pm2 {
   readonly home = mkdtempSync(join(tmpdir(), 'hs-pm2-'))
   readonly ecosystemFile = join(this.home, 'ecosystem.config.mjs')
   readonly sandbox: Sandbox
-  /** Set in the environment of the commands that follow. */
+  /** Added to the environment of subsequent commands. */
   environment: Readonly<Record<string, string>> = {}
-  /** Where they are run. */
+  /** The working directory of the commands. */
   folder = this.home
-  /** A program that starts them, and its arguments. */
+  /** A program that starts the commands, and its arguments. */
   wrapper: readonly string[] = []
   readonly #loads: Load[] = []
   readonly #problems: unknown[] = []
 
   constructor(t: Cleanup, options: Pm2Options = {}) {
-    // Hooks run in this order: pm2 goes before what it runs, and a failure keeps nobody from tidying up.
+    // Hooks run in this order: pm2 ends before the service that it runs, and a failed hook does not prevent the
+    // others.
     t.after(() => this.#end())
     this.sandbox = new Sandbox(t, options)
     t.after(() => this.#report())
     this.describe(options.entry)
   }
 
-  /** Writes the ecosystem file: the shipped entry, changed. */
+  /** Writes the ecosystem file: the shipped entry with changes. */
   describe(entry: Readonly<Record<string, unknown>> = {}): void {
     const over = JSON.stringify({ script: shipped.bridge, ...entry }, null, 2)
     const lines = [
@@ -84,7 +85,7 @@ export class Pm2 {
     writeFileSync(this.ecosystemFile, `${lines.join('\n')}\n`)
   }
 
-  /** What a command is to find in its environment. */
+  /** The environment of a command. */
   get commandEnvironment(): NodeJS.ProcessEnv {
     return {
       ...this.sandbox.environment,
@@ -94,12 +95,12 @@ export class Pm2 {
     }
   }
 
-  /** A command as a person types it. */
+  /** A command as a user types it. */
   commandLine(command: string): string {
     return `"${process.execPath}" "${pm2Program}" ${command}`
   }
 
-  /** Runs a command of pm2's to its end. */
+  /** Runs a pm2 command to its end. */
   async run(...args: string[]): Promise<CommandResult> {
     const child = this.#spawn(process.execPath, [pm2Program, ...args])
     return within(`pm2 ${args.join(' ')}`, resultOf(child), commandMs)
@@ -123,10 +124,10 @@ export class Pm2 {
     assert.equal(status, 0, `pm2 ${args.join(' ')} failed:\n${stdout}${stderr}`)
   }
 
-  /** `pm2 start` of the ecosystem file; returns the service, which serves by then. */
+  /** Runs `pm2 start` on the ecosystem file; returns the service, which is serving by then. */
   async start(): Promise<Service> {
     await this.do('start', this.ecosystemFile)
-    // Where an entry gives it less time than a busy machine takes, pm2 calls the app up before it is.
+    // If an entry gives the app less time than a busy machine needs, pm2 reports it as started before it is.
     await waitFor('a service under pm2', async () => {
       const status = await this.status().catch(() => undefined)
       return status !== undefined && status.state !== 'starting' && status.state !== 'binding'
@@ -134,20 +135,20 @@ export class Pm2 {
     return this.service()
   }
 
-  /** The service that runs now. */
+  /** The service that is running now. */
   async service(): Promise<Service> {
     const { pid, listen } = await this.status()
     return serviceAt(this.sandbox, pid, listen.port)
   }
 
-  /** Clients that ask until they are told to stop, at the latest when the test ends. */
+  /** Starts clients that ask until they are told to stop, at the latest when the test ends. */
   load(port: number, clients: number): Load {
     const load = new Load(port, clients)
     this.#loads.push(load)
     return load
   }
 
-  /** What the service says about itself. */
+  /** The status of the service. */
   status(): Promise<Status> {
     return statusIn(this.sandbox)
   }
@@ -169,12 +170,12 @@ export class Pm2 {
     return sendSignal(this.home, signal, 'helloserver')
   }
 
-  /** Has the app act, as `pm2 trigger` does, and returns what it answers. */
+  /** Triggers an action of the app, as `pm2 trigger` does, and returns its answer. */
   trigger(action: string, parameter?: string): Promise<unknown> {
     return trigger(this.home, 'helloserver', action, parameter)
   }
 
-  /** Waits until pm2 lists the app in that state. */
+  /** Waits until pm2 lists the app with this status. */
   async isListed(status: string): Promise<Pm2Process> {
     let last = ''
     const listed = async () => {
@@ -190,7 +191,7 @@ export class Pm2 {
     }
   }
 
-  /** What pm2 has logged of the app: both streams of all its processes. */
+  /** The log that pm2 keeps of the app: both streams of all its processes. */
   log(): string {
     const folder = join(this.home, 'logs')
     if (!existsSync(folder)) return ''
@@ -199,7 +200,7 @@ export class Pm2 {
       .join('')
   }
 
-  /** The end of pm2's own log and of the app's, for whoever has to find out what went wrong. */
+  /** The last lines of pm2's own log and of the app's, for diagnosing a failure. */
   #lastWords(): string {
     const own = readFileSync(join(this.home, 'pm2.log'), 'utf8')
     return [own, this.log()].flatMap((text) => text.split('\n').slice(-40)).join('\n')
@@ -210,14 +211,14 @@ export class Pm2 {
     return waitFor(`a line ${pattern} in pm2's log`, () => this.log().match(pattern)?.[0])
   }
 
-  /** The daemon's process, if it runs. */
+  /** The PID of the daemon, if it is running. */
   get daemonPid(): number | undefined {
     const file = join(this.home, 'pm2.pid')
     const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0
     return pid > 0 && isAlive(pid) ? pid : undefined
   }
 
-  /** Kills the daemon as a crash would, and waits until its processes are gone with it. */
+  /** Kills the daemon as a crash would, and waits until its processes have gone, too. */
   async killDaemon(): Promise<void> {
     signalTo(this.daemonPid ?? 0, 'SIGKILL')
     await waitFor('the end of pm2', () => this.#running().length === 0)
@@ -237,10 +238,10 @@ export class Pm2 {
   }
 
   async #end(): Promise<void> {
-    // A test that failed has not stopped them; those that hang end with the service.
+    // A failed test has not stopped its loads; those that hang end with the service.
     for (const load of this.#loads) load.stop().catch(() => {})
     try {
-      // As "pm2 kill" does, which takes a start of pm2 more.
+      // The same as "pm2 kill", without another start of pm2.
       if (this.daemonPid !== undefined) signalTo(this.daemonPid, 'SIGTERM')
       await waitFor('the end of pm2', () => this.#running().length === 0)
       this.sandbox.assertQuiet(this.log())

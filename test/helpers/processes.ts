@@ -9,12 +9,12 @@ export function isStopped(pid: number): boolean {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     return stat[stat.lastIndexOf(')') + 2] === 'T'
   } catch {
-    // No such process.
+    // The process does not exist.
     return false
   }
 }
 
-/** The PIDs of every running process that was started with `variable` in its environment. */
+/** The PIDs of all running processes that were started with `variable` in their environment. */
 export function processesWith(variable: string): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && environmentOf(entry).includes(variable))
@@ -26,17 +26,17 @@ function environmentOf(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
   } catch {
-    // It ended meanwhile, or is somebody else's.
+    // The process has ended in the meantime, or belongs to another user.
     return []
   }
 }
 
-/** Sends a signal; false when there is no such process any more. */
+/** Sends a signal; returns false if the process no longer exists. */
 export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal)
   } catch {
-    // It ended meanwhile.
+    // The process has ended in the meantime.
     return false
   }
 }

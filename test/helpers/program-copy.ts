@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 const program = fileURLToPath(new URL('../../src', import.meta.url))
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The compiled program once more, in a folder of its own where a test may break it. */
+/** A copy of the compiled program in a folder of its own, where a test may break it. */
 export class ProgramCopy {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-program-'))
   readonly #copy = join(this.#folder, 'dist/src')
@@ -31,13 +31,13 @@ export class ProgramCopy {
     cpSync(program, this.#copy, { recursive: true })
   }
 
-  /** Makes a file, named by its path in the program, throw while it loads. */
+  /** Makes a file, given by its path in the program, throw when it is loaded. */
   break(file: string, message: string): void {
     this.#broken = file
     appendFileSync(join(this.#copy, file), `\nthrow new Error(${JSON.stringify(message)})\n`)
   }
 
-  /** Replaces some text in a file. */
+  /** Replaces text in a file. */
   edit(file: string, from: string, to: string): void {
     const path = join(this.#copy, file)
     const text = readFileSync(path, 'utf8')
@@ -45,7 +45,7 @@ export class ProgramCopy {
     writeFileSync(path, text.replace(from, to))
   }
 
-  /** Makes that file what it was. */
+  /** Restores the broken file. */
   mend(): void {
     if (this.#broken === undefined) return
     cpSync(join(program, this.#broken), join(this.#copy, this.#broken))

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import type { Cleanup } from './cleanup.ts'
 
 /**
- * What becomes of the bytes of one direction: they pass; they are held back and pass later, as after a
- * network that lost packets for a while; or they are lost for good, and so is their connection when this ends.
+ * What happens to the bytes of one direction: they pass; they are held back and pass later, as after a network that
+ * lost packets for a while; or they are lost for good, and so is their connection when this ends.
  */
 export type Flow = 'pass' | 'hold' | 'drop'
 
@@ -16,7 +16,7 @@ export interface Flows {
 
 const free: Flows = { requests: 'pass', replies: 'pass' }
 
-/** A TCP proxy on a port of its own that can lose, hold or delay what goes through it. */
+/** A TCP proxy on a port of its own that can lose, hold or delay the data that passes through it. */
 export class Proxy {
   readonly #server: Server
   readonly #links = new Set<Link>()
@@ -27,7 +27,7 @@ export class Proxy {
     server.on('connection', (client) => this.#join(client, targetPort))
   }
 
-  /** A proxy before a port of 127.0.0.1. */
+  /** Starts a proxy in front of a port of 127.0.0.1. */
   static async start(t: Cleanup, targetPort: number): Promise<Proxy> {
     const server = createServer({ noDelay: true })
     const proxy = new Proxy(server, targetPort)
@@ -41,7 +41,7 @@ export class Proxy {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Changes what becomes of the bytes, on every connection; whatever is left out passes. */
+  /** Changes what happens to the bytes on every connection; an omitted direction passes. */
   set(flows: Partial<Flows>): void {
     this.#flows = { ...free, ...flows }
     for (const link of this.#links) link.set(this.#flows)
@@ -61,7 +61,7 @@ export class Proxy {
   }
 }
 
-/** One connection, of two sockets. */
+/** One connection, made of two sockets. */
 class Link {
   readonly #client: Socket
   readonly #requests: Pipe
@@ -75,7 +75,7 @@ class Link {
       [client, target],
       [target, client],
     ] as const) {
-      // The other side is to see a reset as well.
+      // The other side must see a reset as well.
       one.on('error', () => other.resetAndDestroy())
       one.on('close', () => other.destroy())
     }

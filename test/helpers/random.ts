@@ -1,9 +1,9 @@
-/** Where a test that rolls dice starts: printed, and set by HELLOSERVER_TEST_SEED to run one again. */
+/** The seed of a randomized test: printed by the test, and set by HELLOSERVER_TEST_SEED to repeat a run. */
 export function chooseSeed(): number {
   return Number(process.env['HELLOSERVER_TEST_SEED'] ?? Date.now() % 2 ** 32)
 }
 
-/** Numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
+/** Random numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

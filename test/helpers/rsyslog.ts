@@ -7,7 +7,7 @@ import type { Cleanup } from './cleanup.ts'
 import { freePort } from './free-port.ts'
 import { waitFor } from './wait-for.ts'
 
-/** A real rsyslogd with a socket, ports and a file of its own. */
+/** A real rsyslogd with its own socket, ports and file. */
 export class Rsyslog {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hsr-'))
   readonly #received = join(this.#folder, 'received')
@@ -20,7 +20,7 @@ export class Rsyslog {
     this.port = port
   }
 
-  /** One that takes lines; it is ended after the test. */
+  /** Starts a server that accepts lines; it ends after the test. */
   static async start(t: Cleanup): Promise<Rsyslog> {
     const rsyslog = new Rsyslog(await freePort())
     t.after(async () => {
@@ -32,7 +32,7 @@ export class Rsyslog {
     return rsyslog
   }
 
-  /** What it has received, a line each: facility and severity, identity, process, version of the format, message. */
+  /** The received messages, one per line: facility and severity, identity, process, version of the format, message. */
   get received(): string {
     return existsSync(this.#received) ? readFileSync(this.#received, 'utf8') : ''
   }

@@ -22,29 +22,29 @@ import { asUser } from './limits.ts'
 import { processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
-/** The command line's program. */
+/** The program of the command line. */
 export const cliModule = fileURLToPath(new URL('../../src/bin/cli.js', import.meta.url))
 const echoApp = new URL('../../apps/helloserver/app.js', import.meta.url).href
 
 export type Settings = Readonly<Record<string, unknown>>
 
 export interface SandboxOptions {
-  /** The configuration file, over a free port on the loopback address. */
+  /** The configuration file; by default, it names a free port on the loopback address. */
   readonly config?: Settings
-  /** The source of the app's module; the shipped app when left out. */
+  /** The source of the app's module; by default, the shipped app. */
   readonly app?: string
   readonly environment?: Readonly<Record<string, string>>
   /** Error and fatal log lines that the test provokes. */
   readonly allow?: readonly RegExp[]
-  /** Runs everything as this user, who owns the folder; whoever runs the tests when left out. */
+  /** Runs everything as this user, who owns the folder; by default, as the user who runs the tests. */
   readonly uid?: number
-  /** How many files its processes may have open. */
+  /** The limit on open files for its processes. */
   readonly files?: number
-  /** The Node.js that the service runs on; all else runs on that of the tests. */
+  /** The Node.js that runs the service; everything else runs on that of the tests. */
   readonly node?: string
 }
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
   readonly status: number | null
   readonly signal: NodeJS.Signals | null
@@ -53,8 +53,8 @@ export interface CommandResult {
 }
 
 /**
- * A folder of its own with an app, its configuration and a run directory. When the test ends, everything
- * that was started in it is ended, and the test fails when something was left behind.
+ * A folder with an app, its configuration and a run directory. When the test ends, everything started in it is ended,
+ * and the test fails if anything is left behind.
  */
 export class Sandbox {
   readonly #options: SandboxOptions
@@ -66,7 +66,7 @@ export class Sandbox {
   readonly socketFile = join(this.runDir, 'helloserver.sock')
   readonly logFile = join(this.runDir, 'helloserver.log')
   readonly logCursorFile = join(this.runDir, 'helloserver.log.cursor')
-  /** Where an app leaves marks for its test. */
+  /** The file in which an app leaves marks for its test. */
   readonly recordFile = join(this.#folder, 'record')
 
   constructor(t: Cleanup, options: SandboxOptions = {}) {
@@ -90,17 +90,17 @@ export class Sandbox {
     writeFileSync(this.appFile, `${folder}${record}${source}`)
   }
 
-  /** What the app has appended to its record. */
+  /** Everything that the app has appended to its record. */
   get record(): string {
     return existsSync(this.recordFile) ? readFileSync(this.recordFile, 'utf8') : ''
   }
 
-  /** Leaves a mark for an app. */
+  /** Leaves a mark for the app. */
   mark(): void {
     writeFileSync(this.recordFile, '')
   }
 
-  /** Takes it away again. */
+  /** Removes the mark. */
   unmark(): void {
     rmSync(this.recordFile)
   }
@@ -118,8 +118,8 @@ export class Sandbox {
   /**
    * Starts the daemon; rejects when it neither serves nor stands by.
    *
-   * The test does itself what the command and the bridge do: a process more for each start would be a third of its time.
-   * Where the start is to happen as another user or with other limits, the command line does it.
+   * The test does the work of the command and the bridge itself: another process for each start would take a third of
+   * its time. A start as another user or under other limits goes through the command line.
    */
   async start(): Promise<Started> {
     const { uid, files, node, environment = {} } = this.#options
@@ -144,7 +144,7 @@ export class Sandbox {
     return this.spawnThrough([], args, options)
   }
 
-  /** Has another program start it: `wrapper` is that program and its arguments. */
+  /** Starts the command through another program: `wrapper` is that program and its arguments. */
   spawnThrough(
     wrapper: readonly string[],
     args: readonly string[],
@@ -159,7 +159,7 @@ export class Sandbox {
     return spawn(program, rest, { env: this.environment, ...options })
   }
 
-  /** The PIDs of all that was started here and runs. */
+  /** The PIDs of all running processes that were started here. */
   processes(): number[] {
     return processesWith(`HELLOSERVER_RUN_DIR=${this.runDir}`)
   }
@@ -174,14 +174,14 @@ export class Sandbox {
     return waitFor(`a log line ${pattern}`, () => this.log().match(pattern)?.[0])
   }
 
-  /** Fails when a process, the PID file or the control socket is left. */
+  /** Fails if a process, the PID file or the control socket is left. */
   async assertNothingLeft(): Promise<void> {
     await waitFor('the end of every process', () => this.processes().length === 0)
     assert.equal(existsSync(this.pidFile), false, 'the PID file is left behind')
     assert.equal(existsSync(this.socketFile), false, 'the control socket is left behind')
   }
 
-  /** Fails on a line that says that something went wrong which the test did not provoke. */
+  /** Fails if the log reports an error that the test did not provoke. */
   assertQuiet(log: string): void {
     const isAllowed = (line: string) =>
       this.#options.allow?.some((some) => some.test(line)) ?? false
@@ -211,7 +211,7 @@ export class Sandbox {
   }
 }
 
-/** What a child process printed and how it ended. */
+/** The output of a child process, and how it ended. */
 export async function resultOf(child: ChildProcess): Promise<CommandResult> {
   const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
     child.once('close', (status, signal) => resolve([status, signal])),

@@ -8,7 +8,7 @@ import { waitFor } from './wait-for.ts'
 
 export type { Service }
 
-/** What the service in a sandbox says about itself; it rejects when none runs. */
+/** The status of the service in a sandbox; rejects when none is running. */
 export function statusIn(sandbox: Sandbox): Promise<Status> {
   return callService(
     () => ControlClient.connect(sandbox.socketFile),
@@ -16,7 +16,7 @@ export function statusIn(sandbox: Sandbox): Promise<Status> {
   )
 }
 
-/** A service that somebody else started in a sandbox. */
+/** A service in a sandbox that was started by other means. */
 export function serviceAt(sandbox: Sandbox, pid: number, port: number): Service {
   return {
     sandbox,

@@ -16,14 +16,14 @@ export interface Service {
   /** Sends the primary a signal. */
   signal(signal: NodeJS.Signals): void
   log(): string
-  /** Ends it in good order and waits until it is gone. */
+  /** Stops the service in good order and waits until it is gone. */
   stop(): Promise<void>
 }
 
 /** A service in the foreground. */
 export interface Foreground extends Service {
   readonly child: ChildProcess
-  /** How it ended, and what it printed. */
+  /** How the process ended, and its output. */
   readonly ended: Promise<CommandResult>
 }
 
@@ -32,7 +32,7 @@ export async function startService(t: Cleanup, options?: SandboxOptions): Promis
   return startIn(new Sandbox(t, options))
 }
 
-/** Starts a daemon in a sandbox that is there already, for instance once more. */
+/** Starts a daemon in an existing sandbox, for instance once more. */
 export async function startIn(sandbox: Sandbox): Promise<Service> {
   const started = await within('a start', sandbox.start())
   return serviceAt(sandbox, started.pid, 'port' in started ? started.port : 0)
@@ -55,7 +55,7 @@ export async function runService(t: Cleanup, options?: SandboxOptions): Promise<
   return { ...serviceAt(sandbox, first.pid, first.listen.port), child, ended }
 }
 
-/** Waits until the connections are as `expected`, for the counts that it names. */
+/** Waits until the connection counts match those in `expected`. */
 export async function counted(
   service: Service,
   expected: Partial<Status['connections']>,
@@ -76,7 +76,7 @@ export async function counted(
   }
 }
 
-/** The PID of each worker that has a process. */
+/** The PIDs of all workers that have a process. */
 export async function workerPids(service: Service): Promise<number[]> {
   const { workers } = await service.status()
   return workers.flatMap(({ pid }) => (pid === null ? [] : [pid]))

@@ -1,28 +1,28 @@
-/** What the soaks share: their options, and how they end. */
+/** Shared by the soaks: their options, and how they end. */
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/errors.ts'
 import { Cleanups } from './cleanup.ts'
 import { chooseSeed } from './random.ts'
 
-/** How long a soak lasts, what happens in it, and in which order. */
+/** The duration of a soak, its events, and their order. */
 export interface SoakOptions {
   readonly limitMs: number
   readonly times: number
   readonly seed: number
-  /** Words of which the name of an event must have one; undefined is all. */
+  /** Words of which an event's name must contain one; undefined selects all events. */
   readonly words: readonly string[] | undefined
-  /** The options that only this soak has, by name. */
+  /** The options of this soak alone, by name. */
   readonly own: Readonly<Record<string, number | undefined>>
 }
 
 export interface Soak<T> {
   /** The npm script. */
   readonly command: string
-  /** Its own options, each a number, with what they mean. */
+  /** The soak's own options, each a number, with their descriptions. */
   readonly own?: Readonly<Record<string, string>>
-  /** What can happen under these options; throws when they make no sense. */
+  /** Chooses the events that can happen under these options; throws when the options make no sense. */
   choose(options: SoakOptions): readonly T[]
-  /** Rejects when something went wrong; returns what to say when nothing did. */
+  /** Rejects when something went wrong; otherwise resolves with the message to print. */
   run(cleanups: Cleanups, options: SoakOptions, events: readonly T[]): Promise<string>
 }
 
@@ -66,7 +66,7 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Ends a sequence with the first signal, so that what has happened by then is reported and tidied up. */
+/** Ends a sequence at the first signal, so that the events up to then are reported and cleaned up. */
 export function* untilInterrupted<T>(sequence: Iterable<T>): Generator<T> {
   let isInterrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {

@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import { type CommandResult, resultOf, type Sandbox } from './sandbox.ts'
 import { waitFor } from './wait-for.ts'
 
-/** A TCP port that nobody has at this moment. */
+/** A currently free TCP port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -19,17 +19,16 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-/** A service that is started when somebody connects, as its socket unit would. */
+/** A service that is started by the first connection, as its socket unit would start it. */
 export interface Activated {
   readonly child: ChildProcess
   readonly ended: Promise<CommandResult>
 }
 
 /**
- * Has systemd-socket-activate listen on `addresses`, and run the service in the foreground on the first
- * connection.
+ * Has systemd-socket-activate listen on `addresses`, and run the service in the foreground on the first connection.
  *
- * @param environment - over the sandbox's
+ * @param environment - overrides the sandbox's
  * @param wrapper - a program between the two, and its arguments
  */
 export function activate(
@@ -38,7 +37,7 @@ export function activate(
   addresses: readonly string[],
   { environment = {}, wrapper = [], options = [] }: ActivateOptions = {},
 ): Activated {
-  // It passes only what it is told to.
+  // It passes only the variables that it is told to pass.
   const env: NodeJS.ProcessEnv = { ...sandbox.environment, ...environment }
   const passed = Object.keys(env).flatMap((key) => [`--setenv=${key}`])
   const listens = addresses.map((address) => `--listen=${address}`)
@@ -51,12 +50,12 @@ export function activate(
   return { child, ended: resultOf(child) }
 }
 
-/** Has systemd-socket-activate start its program, whatever kind of socket it listens on. */
+/** Makes systemd-socket-activate start its program, whatever kind of socket it listens on. */
 export function knock(address: string): void {
   const [host, port] = address.split(':')
   const isPath = port === undefined
   const client = isPath ? connect(address) : connect(Number(port), host)
-  // Nobody may listen yet.
+  // Perhaps nobody is listening yet.
   client.on('error', () => {})
   client.end('knock')
   if (isPath) return
@@ -77,7 +76,7 @@ export class NotifySocket {
 
   constructor(t: TestContext, sandbox: Sandbox) {
     this.path = join(sandbox.runDir, 'notify')
-    // Each read of cat's is one datagram.
+    // Each read by cat returns one datagram.
     const args = ['--datagram', `--listen=${this.path}`, '/bin/sh', '-c', 'exec cat <&3']
     const child = spawn('systemd-socket-activate', args, { stdio: ['ignore', 'pipe', 'ignore'] })
     child.stdout.on('data', (chunk: Buffer) => {
@@ -86,14 +85,14 @@ export class NotifySocket {
     t.after(() => child.kill('SIGKILL'))
   }
 
-  /** The messages so far, each with its fields, in the order in which they came. */
+  /** The messages so far, each with its fields, in order of arrival. */
   get messages(): string[][] {
-    // systemd-notify follows each of them by a barrier, to know that it was read.
+    // systemd-notify sends a barrier after each message, to learn that the message was read.
     const parts = this.#received.split('BARRIER=1').slice(0, -1)
     return parts.map((part) => part.split('\n').filter((field) => field !== ''))
   }
 
-  /** Waits for a message whose first field is that. */
+  /** Waits for a message with this first field. */
   received(first: string, count = 1): Promise<string[]> {
     return waitFor(
       `the message ${first}`,

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import type { Cleanup } from './cleanup.ts'
 import { waitFor } from './wait-for.ts'
 
-/** The common sizes: a classic terminal and a large window. */
+/** Common sizes: a classic terminal and a large window. */
 export const sizes = [
   { columns: 80, rows: 24 },
   { columns: 140, rows: 42 },
@@ -19,21 +19,21 @@ export interface TerminalSize {
   readonly rows: number
 }
 
-/** A terminal of a given size, in a tmux of its own, in which a shell runs and a person would type. */
+/** A terminal of a given size, in a tmux of its own, that runs a shell and takes input as if typed by a user. */
 export class Terminal {
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-tty-'))
   readonly #environment: NodeJS.ProcessEnv
   readonly #server: ChildProcess
 
   private constructor(t: Cleanup, environment: NodeJS.ProcessEnv) {
-    // What a tmux that runs the tests has set is not for this one.
+    // The variables of a tmux that runs the tests must not reach this one.
     const { TMUX: _, TMUX_PANE: __, ...own } = process.env
     const ENV = join(this.#folder, 'shrc')
-    // Frames are drawn with characters of Unicode, where a program knows ncurses(3).
+    // Programs that use ncurses(3) draw frames with Unicode characters.
     const looks = { LANG: 'C.UTF-8', TERM: 'xterm-256color', NCURSES_NO_UTF8_ACS: '1' }
     this.#environment = { ...own, ENV, ...looks }
-    // The prompt says that the shell waits for a command. What it exports is not in its own environment: it is none of
-    // a sandbox's processes, only what it starts is.
+    // The prompt shows that the shell waits for a command. Variables that the shell exports are not in its own
+    // environment, so it does not count as one of the sandbox's processes; only the programs that it starts do.
     const exported = Object.entries(environment)
       .filter(([name, value]) => value !== process.env[name])
       .map(([name, value]) => `export ${name}='${value?.replaceAll("'", `'\\''`)}'`)
@@ -41,15 +41,15 @@ export class Terminal {
     const settings = ['set -g status off', 'set -g default-terminal tmux-256color']
     writeFileSync(join(this.#folder, 'tmux.conf'), `${settings.join('\n')}\n`)
     t.after(() => this.#end())
-    // A test that is killed, or whose tidying up fails, ends no tmux: then this one ends with it.
+    // When a test is killed, or its cleanup fails, nothing else ends tmux: it ends with the test process.
     const bound = ['--pdeathsig', 'KILL', 'tmux', '-D', ...this.#place]
     this.#server = spawn('setpriv', bound, { env: this.#environment, stdio: 'ignore' })
   }
 
   /**
-   * Opens one, and waits for the shell's prompt.
+   * Opens a terminal, and waits for the shell's prompt.
    *
-   * @param environment - of what the shell starts
+   * @param environment - of the programs that the shell starts
    */
   static async open(
     t: Cleanup,
@@ -63,22 +63,22 @@ export class Terminal {
     return terminal
   }
 
-  /** What the screen shows, without the blanks at the ends of lines. */
+  /** The content of the screen, without the blanks at the ends of lines. */
   get screen(): string {
     return this.#tmux('capture-pane', '-p')
   }
 
-  /** The same, with what colours it. */
+  /** The content of the screen, including the codes for colours. */
   get colouredScreen(): string {
     return this.#tmux('capture-pane', '-p', '-e')
   }
 
-  /** Types text as it is. */
+  /** Types literal text. */
   type(text: string): void {
     this.#tmux('send-keys', '-l', '--', text)
   }
 
-  /** Presses a key by its name in tmux, such as `Enter` and `C-c`. */
+  /** Presses a key by its name in tmux, such as `Enter` or `C-c`. */
   press(key: string): void {
     this.#tmux('send-keys', key)
   }
@@ -93,7 +93,7 @@ export class Terminal {
     this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
   }
 
-  /** Waits until the screen shows something, and returns all of it. */
+  /** Waits until the screen matches `pattern`, and returns its content. */
   async shows(pattern: RegExp): Promise<string> {
     let last = ''
     try {
@@ -106,7 +106,7 @@ export class Terminal {
     }
   }
 
-  /** What a program may have left otherwise than it found it: none of these is as a shell has it. */
+  /** The terminal modes that a full-screen program changes and must restore. */
   get modes(): { isOtherScreen: boolean; hasCursor: boolean; wraps: boolean } {
     const [other, cursor, wraps] = this.#tmux(
       'display-message',
@@ -118,7 +118,7 @@ export class Terminal {
     return { isOtherScreen: other === '1', hasCursor: cursor === '1', wraps: wraps === '1' }
   }
 
-  /** Closes it, as a person closes its window: what runs there hears of a hang-up. */
+  /** Closes the terminal as a user closes its window: the programs in it receive a hang-up. */
   close(): void {
     this.#tmux('kill-pane')
   }
@@ -131,7 +131,7 @@ export class Terminal {
     })
   }
 
-  /** The screen, without holding up what else the test process does, such as its clients, between many looks. */
+  /** Reads the screen without blocking the test process's other work, such as its clients, across many reads. */
   async #look(): Promise<string> {
     const args = this.#command(['capture-pane', '-p'])
     return (await promisify(execFile)('tmux', args, { env: this.#environment })).stdout
@@ -151,14 +151,14 @@ export class Terminal {
   }
 }
 
-/** A socket is there before anybody listens on it. */
+/** The socket file exists before anybody listens on it. */
 async function isListenedOn(path: string): Promise<boolean> {
   const socket = connect(path)
   try {
     await once(socket, 'connect')
     return true
   } catch {
-    // Whatever is wrong for good, who waits says in the end that it was in vain.
+    // A permanent problem shows in the caller's time limit.
     return false
   } finally {
     socket.destroy()

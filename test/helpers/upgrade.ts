@@ -6,12 +6,12 @@ import type { Sandbox } from './sandbox.ts'
 import { counted, type Service } from './service.ts'
 import { waitFor } from './wait-for.ts'
 
-/** Log lines that go with an upgrade that fails. */
+/** Log lines that accompany a failed upgrade. */
 export const failing = {
   allow: [/Reload failed/, /Killing a worker/, /Cannot take the service over/],
 }
 
-/** Does not get ready while its mark is there. */
+/** An app that does not become ready while its mark exists. */
 export const hesitant = `import { existsSync } from 'node:fs'
 export default {
   async setup() {
@@ -22,13 +22,13 @@ export default {
   },
 }`
 
-/** Upgrades, and says how the service is then. */
+/** Upgrades, and returns the service's status afterwards. */
 export async function upgrade(service: Service): Promise<Status> {
   await upgradeAt(service)
   return service.status()
 }
 
-/** The process that is to take over, and that was not there `before`. */
+/** The PID of the process that is to take over: one that is not among `before`. */
 export function successorOf({ sandbox }: Service, before: readonly number[]): Promise<number> {
   return waitFor('the successor', () =>
     sandbox
@@ -42,15 +42,15 @@ function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
   } catch {
-    // It has just ended.
+    // The process has just ended.
     return ''
   }
 }
 
-/** The process that the PID file names. */
+/** The PID in the PID file. */
 export const pidIn = ({ pidFile }: Sandbox) => Number(readFileSync(pidFile, 'utf8'))
 
-/** A client that a worker of the first primary has in hand, and which has said nothing yet. */
+/** A client that a worker of the first primary has in hand, and that has sent nothing yet. */
 export async function held(service: Service): Promise<Client> {
   const client = await Client.connect(service.port)
   await counted(service, { active: 1 })

@@ -1,20 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** How long anything that a test waits for may take; generous, since it only bounds failures. */
+/** The time limit of everything that a test waits for; generous, since it only bounds failures. */
 export const boundMs = 60_000
 
 /**
- * How long to wait before the next look: a share of what has been waited already, so that a look which comes late costs
- * little beside the wait itself, and a long wait leaves the processor to what is waited for. In milliseconds.
+ * The pause before the next look, in milliseconds, as a share of the time waited so far. So a late look costs little
+ * compared with the wait itself, and a long wait leaves the processor to the process that it waits for.
  */
 const share = 0.1
 const leastMs = 5
 const mostMs = 100
 
 /**
- * Waits until `condition` gives something truthy, and returns it.
+ * Waits until `condition` returns a truthy value, and returns it.
  *
- * @param what - what is waited for, for the failure's message
+ * @param what - describes the awaited event in the failure message
  */
 export async function waitFor<T>(
   what: string,
@@ -31,7 +31,7 @@ export async function waitFor<T>(
   }
 }
 
-/** Rejects when `promise` has not settled in time: a test that hangs must say what it hung on. */
+/** Rejects when `promise` has not settled in time: a test that hangs must say what it waited for. */
 export async function within<T>(what: string, promise: Promise<T>, ms = boundMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

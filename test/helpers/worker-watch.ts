@@ -1,23 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Service } from './service.ts'
 
-/** What a watch saw. */
+/** The observations of a watch. */
 export interface Sighting {
-  /** The most processes that there were at once. */
+  /** The largest number of processes at one time. */
   readonly most: number
-  /** The fewest that could take connections. */
+  /** The smallest number of workers that could take connections. */
   readonly fewest: number
 }
 
-/** Less than any worker takes to start or to end; in milliseconds. */
+/** Shorter than any worker takes to start or to end; in milliseconds. */
 const lookEveryMs = 5
 
-/** Looks at a service's workers again and again until told to stop. */
+/** Polls a service's workers until told to stop. */
 export class WorkerWatch {
   readonly #service: Service
   readonly #over = new AbortController()
   readonly #watching: Promise<void>
-  /** Every process that was seen. */
+  /** The PIDs of all observed processes. */
   readonly pids = new Set<number>()
   #most = 0
   #fewest = Number.POSITIVE_INFINITY
@@ -25,7 +25,7 @@ export class WorkerWatch {
   constructor(service: Service) {
     this.#service = service
     this.#watching = this.#watch()
-    // What it throws is the test's when `stop` is awaited.
+    // An error of the watch is rethrown when `stop` is awaited.
     this.#watching.catch(() => {})
   }
 

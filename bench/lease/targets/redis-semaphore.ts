@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
 import { type Contender, type Target, ttlMs } from '../target.ts'
 
-/** redis-semaphore's Mutex, with its own defaults but for how long the lock lasts. */
+/** redis-semaphore's Mutex, with its own defaults except for how long the lock lasts. */
 export const redisSemaphore: Target = {
   name: 'redis-semaphore',
   async open(port, lock) {
@@ -21,7 +21,7 @@ class MutexContender extends Mutex implements Contender {
   }
 
   async renew(): Promise<void> {
-    // oxlint-disable-next-line no-underscore-dangle -- it shows its renewal to nobody but its heirs
+    // oxlint-disable-next-line no-underscore-dangle -- only subclasses can reach its renewal
     if (!(await this._refresh())) throw new Error('The lock is lost')
   }
 

@@ -1,4 +1,4 @@
-/** What the bench uses of redlock 4, which comes without types. */
+/** The part of redlock 4 that the bench uses; redlock 4 comes without types. */
 declare module 'redlock' {
   import type { Redis } from 'ioredis'
 

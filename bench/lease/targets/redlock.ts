@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import Redlock, { type Lock } from 'redlock'
 import { type Contender, type Target, ttlMs } from '../target.ts'
 
-/** redlock with one instance of Redis and its own defaults. */
+/** redlock with one Redis instance and its own defaults. */
 export const redlock: Target = {
   name: 'redlock',
   async open(port, lock) {

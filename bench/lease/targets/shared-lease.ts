@@ -9,7 +9,7 @@ import { type Contender, type Target, ttlMs } from '../target.ts'
 
 const log = createLogger({ service: 'bench', role: 'primary' }, 'silent', { write() {} })
 
-/** helloserver's own lease, whole: with its deadlines, its timers and its connection for hints. */
+/** helloserver's own lease in full: with its deadlines, its timers and its connection for hints. */
 export const sharedLease: Target = {
   name: 'helloserver',
   async open(port, lock) {

@@ -29,9 +29,9 @@ static enum outcome outcome_of(struct run *run, int error)
 }
 
 /*
- * Only a good connection is followed by the next at once. After a failed one the client waits and
- * begins from the loop: a port that refuses would otherwise be asked as fast as the machine can,
- * and this function would call itself until the stack ends.
+ * Only after a good connection does the client begin the next one at once. After a failed one it
+ * waits, and begins from the loop: otherwise it would hammer a port that refuses as fast as the
+ * machine can, and this function would recurse until the stack overflows.
  */
 static void client_end(struct run *run, struct client *client, enum outcome outcome)
 {
@@ -67,7 +67,7 @@ void client_begin(struct run *run, struct client *client)
     int fd = source_connect(run->options, run->begun);
     int error = fd < 0 ? errno : 0;
     if (error == EADDRNOTAVAIL) {
-        /* This machine's shortage and no answer of the server: nothing has begun, try later. */
+        /* A shortage on this machine, not an answer of the server: nothing has begun, retry later. */
         run->ports_exhausted++;
         timer_start(&run->backoffs, &client->pause, client->began_ns);
         return;
@@ -83,7 +83,7 @@ void client_begin(struct run *run, struct client *client)
         return;
     }
     timer_start(&run->deadlines, &client->deadline, client->began_ns);
-    /* Edge-triggered: one call for each connection instead of one for each change of interest. */
+    /* Edge-triggered: one call per connection instead of one per change of interest. */
     struct epoll_event interest = {
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
         .data.ptr = client,
@@ -100,7 +100,7 @@ static void client_send(struct run *run, struct client *client)
         if (count > 0) {
             client->sent += (size_t)count;
         } else if (errno == EAGAIN) {
-            return; /* the next EPOLLOUT goes on from here */
+            return; /* the next EPOLLOUT continues from here */
         } else if (errno != EINTR) {
             client_fail(run, client, errno);
             return;
@@ -108,7 +108,7 @@ static void client_send(struct run *run, struct client *client)
     }
 }
 
-/* Whether the bytes are those that were sent; a byte cannot come back before it went out. */
+/* Whether the bytes are the ones sent; a byte cannot come back before it was sent. */
 static bool matches(const struct client *client, const char *bytes, size_t count)
 {
     return count <= client->sent - client->received &&
@@ -166,8 +166,8 @@ void client_on_events(struct run *run, struct client *client, uint32_t events)
         client_send(run, client);
     }
     /*
-     * Asked again, since sending may have ended the connection. In the holding state this notices
-     * a server that closes, or speaks, before it was asked.
+     * Checked again, since sending may have ended the connection. In the holding state, this
+     * notices a server that closes or speaks before it has been asked.
      */
     if (client->state >= CLIENT_HOLDING && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         client_receive(run, client);

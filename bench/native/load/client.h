@@ -25,7 +25,7 @@ struct client {
     struct timer pause; /* hold or backoff: never both */
 };
 
-/* Each takes a client from one state to the next; none of them blocks. */
+/* Each function moves a client from one state to the next; none of them blocks. */
 void client_begin(struct run *run, struct client *client);
 void client_on_events(struct run *run, struct client *client, uint32_t events);
 void client_on_deadline(struct run *run, struct client *client);

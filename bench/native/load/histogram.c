@@ -7,7 +7,7 @@ static unsigned shift_of(uint64_t value)
     return 63u - (unsigned)__builtin_clzll(value) - HISTOGRAM_BITS;
 }
 
-/* Adjoining by construction: the last bucket of one shift is followed by the first of the next. */
+/* Adjacent by construction: the last bucket of one shift is followed by the first of the next. */
 static unsigned bucket_of(uint64_t value)
 {
     unsigned shift = shift_of(value);

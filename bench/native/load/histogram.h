@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /*
- * Log-linear: 128 equal buckets in every power of two, so a value is off by less than 0.8 % whether
+ * Log-linear: each power of two has 128 equal buckets, so a value is off by less than 0.8 % whether
  * it is microseconds or minutes, and the memory does not grow with the length of the run.
  */
 #define HISTOGRAM_BITS 7

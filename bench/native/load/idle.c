@@ -38,7 +38,7 @@ int idle_open(struct idle *idle, const struct options *options)
     return 0;
 }
 
-/* What the server may have said before it closed is read away: only the end of it counts here. */
+/* Discards anything that the server sent before it closed: only the close matters here. */
 static bool closed_by_server(int fd)
 {
     char buffer[4096];

@@ -13,10 +13,10 @@ struct idle {
     int *sockets;
 };
 
-/* Connects them all, one after another. Returns 0, or -1 when there is no memory. */
+/* Connects all of them, one after another. Returns 0, or -1 when there is no memory. */
 int idle_open(struct idle *idle, const struct options *options);
 
-/* Counts those the server has closed, then closes all. */
+/* Counts the connections that the server has closed, then closes all. */
 void idle_close(struct idle *idle);
 
 #endif

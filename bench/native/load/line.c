@@ -19,11 +19,11 @@ void line_fill(char *line, size_t bytes, uint64_t number, uint64_t seed)
         line[i] = digits[number & 15];
         seed = seed * 31 + (number & 15) + 1;
     }
-    uint64_t state = seed | 1; /* the generator stays at nought for ever once there */
+    uint64_t state = seed | 1; /* once at zero, the generator would stay there for ever */
     size_t at = NUMBER_DIGITS;
     while (at < bytes - 2) {
         state = scramble(state);
-        /* Ten letters of six bits a step: the lines are not what is to be measured. */
+        /* Ten letters per step, of six bits each: generating the lines must not dominate the measurement. */
         uint64_t bits = state;
         for (int i = 0; i < 10 && at < bytes - 2; i++, bits >>= 6)
             line[at++] = letters[bits & 63];

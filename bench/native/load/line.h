@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Twelve digits of number and the CRLF. */
+/* Twelve digits for the number, and the CRLF. */
 #define LINE_LEAST_BYTES 14
 
 /*

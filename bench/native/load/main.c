@@ -1,7 +1,8 @@
 /*
  * A load generator for line servers: closed loop, one thread, loopback only. Each client connects,
  * sends a line that no other connection sends, reads to end of file, checks every byte, and begins
- * again. Exit status: 0 the run was completed, whatever it counted; 1 it could not be; 2 usage.
+ * again. Exit status: 0 the run was completed, whatever it counted; 1 it could not be completed; 2
+ * usage.
  */
 #include <stdio.h>
 #include <sys/resource.h>
@@ -11,7 +12,7 @@
 #include "report.h"
 #include "run.h"
 
-/* Standard streams, the epoll set, and a few to spare. */
+/* Standard streams, the epoll set, and a few spare ones. */
 #define OTHER_DESCRIPTORS 16
 
 static int allow_descriptors(const struct options *options)

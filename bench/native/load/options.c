@@ -140,7 +140,7 @@ void options_parse(struct options *options, int argc, char **argv)
             fputs(usage, stdout);
             exit(0);
         }
-        if (outcome != 1) /* getopt has said what is wrong */
+        if (outcome != 1) /* getopt has reported the error */
             exit(LOAD_EXIT_USAGE);
         apply(options, known[which].name, optarg);
     }

@@ -21,7 +21,7 @@ struct options {
     unsigned sources;     /* local addresses used in turn, from 127.0.0.1 upwards */
 };
 
-/* Exits with LOAD_EXIT_USAGE and one sentence on standard error when the arguments are not right. */
+/* Exits with LOAD_EXIT_USAGE and one sentence on standard error when the arguments are wrong. */
 void options_parse(struct options *options, int argc, char **argv);
 
 #endif

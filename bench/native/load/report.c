@@ -32,7 +32,7 @@ static double us(uint64_t ns)
     return (double)ns / (double)NS_PER_US;
 }
 
-/* null and not 0 when nothing ended well: no latency is not a latency of nought. */
+/* Prints null rather than 0 when no connection ended well: no latency is not a latency of zero. */
 static void print_latency(const struct histogram *latency)
 {
     if (latency->count == 0) {

@@ -25,8 +25,9 @@ static void on_signal(int number)
 }
 
 /*
- * INT and TERM end the run early and still print its figures. They are blocked except while waiting
- * for events: a signal between the look at the flag and the wait would otherwise go unnoticed.
+ * INT and TERM end the run early, and its figures are still printed. They are blocked except while
+ * waiting for events: otherwise a signal between the check of the flag and the wait would go
+ * unnoticed.
  */
 static void catch_signals(sigset_t *while_waiting)
 {
@@ -96,8 +97,9 @@ static void act_on_time(struct run *run)
     while ((timer = timer_take_due(&run->holds, now)) != NULL)
         client_on_hold_over(run, CLIENT_OF(timer, pause));
     /*
-     * A client whose attempt fails at once queues itself again; with no backoff it would be due in
-     * this same instant for ever, so only as many are taken as there are clients.
+     * A client whose attempt fails at once queues itself again. Without a backoff it would be due
+     * again in the same instant, for ever, so the loop takes at most as many timers as there are
+     * clients.
      */
     for (size_t i = 0; i < run->options->clients; i++) {
         if ((timer = timer_take_due(&run->backoffs, now)) == NULL)
@@ -119,7 +121,7 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Rounded up: waking a fraction too early would spin until the moment has come. */
+/* Rounded up: waking a fraction too early would spin until the timer is due. */
 static int wait_ms(const struct run *run)
 {
     uint64_t due = least(timer_next_ns(&run->deadlines), timer_next_ns(&run->holds));

@@ -31,7 +31,7 @@ struct run {
     uint64_t seed;
 
     struct timer_queue deadlines; /* one for each connection under way */
-    struct timer_queue holds;     /* connected, not to send yet */
+    struct timer_queue holds;     /* connected, not sending yet */
     struct timer_queue backoffs;  /* between a failed connection and the next */
 
     bool stopping; /* begin no more connections */
@@ -39,7 +39,7 @@ struct run {
     uint64_t begun;
     uint64_t began_ns;
     uint64_t window_ends_ns; /* when stopping began, else when the last connection ended */
-    uint64_t window_ok;      /* connections ended well by then */
+    uint64_t window_ok;      /* connections that ended well by then */
 
     uint64_t outcomes[OUTCOME_COUNT];
     uint64_t ports_exhausted; /* attempts for which no local port was left; not connections */

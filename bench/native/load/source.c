@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* bind() alone would reserve a port for every destination; so connect() picks one for this one. */
+/* bind() alone would reserve a port for every destination; this lets connect() pick one for this destination. */
 static int bind_address(int fd, in_addr_t address)
 {
     struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};

@@ -6,7 +6,7 @@
 
 /*
  * Every timer of one kind has the same delay, so a queue in order of arrival is also in order of
- * expiry: starting and cancelling cost the same whether there are ten clients or ten thousand.
+ * expiry: starting and cancelling cost the same with ten clients as with ten thousand.
  */
 struct timer {
     struct timer *previous;
@@ -23,10 +23,10 @@ void timer_queue_init(struct timer_queue *queue, uint64_t delay_ns);
 void timer_start(struct timer_queue *queue, struct timer *timer, uint64_t now_ns);
 void timer_cancel(struct timer *timer);
 
-/* Removes and returns the first timer that is due, NULL when there is none. */
+/* Removes and returns the first timer that is due; NULL when none is. */
 struct timer *timer_take_due(struct timer_queue *queue, uint64_t now_ns);
 
-/* When the first timer is due, UINT64_MAX when there is none. */
+/* The time at which the first timer is due; UINT64_MAX when there is none. */
 uint64_t timer_next_ns(const struct timer_queue *queue);
 
 #endif

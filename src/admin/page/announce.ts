@@ -1,6 +1,6 @@
 import { byId } from './dom.ts'
 
-/** Tells who does not see the page: only what is news, since each word interrupts. */
+/** Announces a text to users of screen readers. Only for news, since each announcement interrupts. */
 export function announce(text: string): void {
   byId('announcement').textContent = text
 }

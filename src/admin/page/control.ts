@@ -1,7 +1,7 @@
 import { byId, show } from './dom.ts'
 import { hasToken, keepToken, post, tryToken } from './token.ts'
 
-/** What somebody with the token may do. */
+/** The actions open to a user with the token. */
 export class Control {
   #workers = 0
 
@@ -19,16 +19,16 @@ export class Control {
     })
   }
 
-  /** @param canAct - whether the service lets anybody act at all */
+  /** @param canAct - whether the service permits actions at all */
   begin(canAct: boolean): void {
     byId('actions').hidden = !canAct
     this.#refresh()
   }
 
-  /** How many workers there are: what a person scales from. */
+  /** Shows the current number of workers, as the starting point for scaling. */
   update(workers: number): void {
     const input = inputAt('scale')
-    // Not while somebody types.
+    // Not while the user is typing.
     if (this.#workers !== workers && document.activeElement !== input) input.value = `${workers}`
     this.#workers = workers
   }
@@ -69,7 +69,7 @@ export class Control {
   }
 }
 
-/** Asks for the token without which nothing is shown; resolves when it was right. */
+/** Asks for the token, without which nothing is shown; resolves when it was right. */
 export async function askForToken(): Promise<void> {
   keepToken(undefined)
   byId('denied').hidden = false
@@ -95,7 +95,7 @@ async function enter(inputId: string, outcomeId: string): Promise<boolean> {
   return problem === undefined
 }
 
-/** @param signal - ends it */
+/** @param signal - removes the listener */
 function onSubmit(id: string, act: () => Promise<void>, signal?: AbortSignal): void {
   const listener = (event: Event) => {
     event.preventDefault()

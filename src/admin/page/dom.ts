@@ -1,14 +1,14 @@
-/** How something is to be taken; the style sheet has a colour and a shape for each. */
+/** The tone of an item; the style sheet has a colour and a shape for each. */
 export type Tone = 'good' | 'warn' | 'bad' | 'plain'
 
-/** An element of the page's own markup. */
+/** Returns an element of the page's own markup. */
 export function byId(id: string): HTMLElement {
   const found = document.getElementById(id)
   if (found === null) throw new Error(`The page has no element "${id}"`)
   return found
 }
 
-/** Sets a text when it is another: what does not change is not touched, so that it can be selected and read. */
+/** Sets a text only if it differs: an untouched text can be selected and read. */
 export function setText(shown: Element, text: string): void {
   if (shown.textContent !== text) shown.textContent = text
 }
@@ -25,7 +25,7 @@ export function setTone(shown: HTMLElement, tone: Tone | undefined): void {
   else shown.dataset['tone'] = tone
 }
 
-/** An element with a class and a text. */
+/** Creates an element with a class and a text. */
 export function element(name: string, className = '', text = ''): HTMLElement {
   const made = document.createElement(name)
   if (className !== '') made.className = className
@@ -33,14 +33,14 @@ export function element(name: string, className = '', text = ''): HTMLElement {
   return made
 }
 
-/** What becomes of the items of a list: each has an element that stays as long as its key does. */
+/** How the items of a list are rendered: each has an element that stays as long as its key does. */
 export interface Keyed<Item> {
   key(item: Item): string
   create(item: Item): HTMLElement
   update?(element: HTMLElement, item: Item): void
 }
 
-/** Makes a list's elements be those of the items, in their order. */
+/** Makes a list's elements match the items, in their order. */
 export function sync<Item>(parent: Element, items: readonly Item[], keyed: Keyed<Item>): void {
   const before = new Map(
     [...parent.children].map((child) => [(child as HTMLElement).dataset['key'], child]),

@@ -4,10 +4,10 @@ import { byId, element, sync } from './dom.ts'
 import { timeOf } from './format.ts'
 import { isNews, shownAs } from './kinds.ts'
 
-/** So many are kept: a status has only the last ones. */
+/** The number of events kept; a status contains only the latest. */
 const maxKept = 100
 
-/** What happened, as long as this page is open, and a little before. */
+/** The events since this page was opened, and a few before. */
 export class EventList {
   #events: readonly ServiceEvent[] = []
   #hasBegun = false
@@ -17,13 +17,13 @@ export class EventList {
     return this.#events
   }
 
-  /** @param latest - the last ones, oldest first */
+  /** @param latest - the latest events, oldest first */
   update(latest: readonly ServiceEvent[]): void {
     const known = new Set(this.#events.map(keyOf))
     const fresh = latest.filter((event) => !known.has(keyOf(event)))
     if (fresh.length === 0 && this.#hasBegun) return
     this.#events = [...this.#events, ...fresh].slice(-maxKept)
-    // What was there before somebody looked is no news.
+    // Events from before the page was opened are not news.
     if (this.#hasBegun) {
       const news = fresh.filter(isNews)
       if (news.length > 0) announce(news.map(({ text }) => text).join('. '))
@@ -33,7 +33,7 @@ export class EventList {
   }
 }
 
-/** A service that was started anew numbers its events from the beginning. */
+/** A restarted service numbers its events from the beginning, so the number alone is not unique. */
 function keyOf({ seq, at }: ServiceEvent): string {
   return `${seq} ${at}`
 }

@@ -10,11 +10,11 @@ const tones: { readonly [State in HostView['state']]?: Tone } = {
   dead: 'bad',
 }
 
-/** The hosts of the service, where there are several. */
+/** Shows the hosts of the service, if it has several. */
 export function showFleet({ view, reason }: LiveMessages['fleet']): void {
   byId('fleet').hidden = false
   if (view === null) {
-    // The hosts that were there are left: they are the last that is known.
+    // The hosts shown stay on the page, as the last known state.
     show('fleet-detail', `The other hosts cannot be asked for: ${reason ?? 'no reason'}`, 'bad')
     return
   }

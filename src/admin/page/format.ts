@@ -5,13 +5,13 @@ export function count(value: number): string {
   return whole.format(value)
 }
 
-/** Three digits where it is small, so that it does not jump about. */
+/** Formats a rate; three digits for small values, so that the text does not jump about. */
 export function rate(value: number): string {
   if (value === 0) return '0'
   return value < 100 ? value.toFixed(1) : whole.format(value)
 }
 
-/** A short duration, such as of a connection. */
+/** Formats a short duration, such as that of a connection. */
 export function milliseconds(ms: number): string {
   if (ms < 1) return `${ms.toFixed(2)} ms`
   if (ms < 10) return `${ms.toFixed(1)} ms`
@@ -19,7 +19,7 @@ export function milliseconds(ms: number): string {
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : span(ms)
 }
 
-/** A long duration, in its two largest units. */
+/** Formats a long duration in its two largest units. */
 export function span(ms: number): string {
   const seconds = Math.floor(ms / 1_000)
   if (seconds < 60) return `${seconds} s`
@@ -30,17 +30,17 @@ export function span(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-/** Without the unit, which is the column's. */
+/** Formats a size without the unit, which is in the column's heading. */
 export function mebibytes(bytes: number): string {
   return bytes === 0 ? '–' : whole.format(bytes / 1_048_576)
 }
 
-/** A TCP address; an IPv6 one has brackets. */
+/** Formats a TCP address, with brackets around an IPv6 host. */
 export function address({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The time of day, where the reader is. */
+/** Formats the time of day in the reader's time zone. */
 export function timeOf(iso: string): string {
   return clock.format(new Date(iso))
 }

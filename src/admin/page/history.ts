@@ -8,7 +8,7 @@ import { Timeline } from './timeline.ts'
 
 type Figure = keyof Omit<Look, 'atMs'>
 
-/** The plots, one above the other, on the same span of time. */
+/** The plots, one above the other, over the same span of time. */
 export class HistoryView {
   readonly #rate = new Plot({ title: 'Connections', unit: '/ s', word: rate })
   readonly #queue = new Plot({ title: 'Queue', unit: 'waiting', word: count })
@@ -21,13 +21,13 @@ export class HistoryView {
     byId('history').append(...plots.map(({ lane }) => lane))
   }
 
-  /** What the service has seen before; what this page has seen of a primary before it is kept. */
+  /** Adds the service's own history to what this page has seen of an earlier primary. */
   begin(history: readonly Look[]): void {
     const from = history[0]?.atMs ?? Number.POSITIVE_INFINITY
     this.#looks = [...this.#looks.filter(({ atMs }) => atMs < from), ...history]
   }
 
-  /** @param queueAge - of the first that waits, in words */
+  /** @param queueAge - the age of the first connection in the queue, in words */
   update(look: Look, events: readonly ServiceEvent[], queueAge: string): void {
     const fromMs = look.atMs - spanSeconds * 1_000
     const later = this.#looks.filter(({ atMs }) => atMs > fromMs && atMs < look.atMs)

@@ -1,11 +1,11 @@
 import type { EventKind, ServiceEvent } from '../../lifecycle/events.ts'
 import type { Tone } from './dom.ts'
 
-/** How a kind of event is shown: its tone, and for what changed the service, a word on the time line. */
+/** How a kind of event is shown: its tone, and a label on the time line if the event changed the service. */
 interface Shown {
   readonly tone: Tone
   readonly label?: string
-  /** A line through all plots. */
+  /** Whether the event draws a line through all plots. */
   readonly isDeploy?: boolean
 }
 
@@ -35,7 +35,7 @@ export function shownAs({ kind }: ServiceEvent): Shown {
   return kinds[kind as EventKind] ?? { tone: 'plain' }
 }
 
-/** What is worth interrupting somebody for. */
+/** Whether an event is worth an interruption. */
 export function isNews(event: ServiceEvent): boolean {
   return shownAs(event).label !== undefined
 }

@@ -12,10 +12,10 @@ const tones: { readonly [State in Status['state']]: Tone } = {
   stopped: 'bad',
 }
 
-/** Ends that nobody wants. */
+/** Outcomes that nobody wants. */
 const isBad: ReadonlySet<string> = new Set(['failed', 'shed', 'expired'])
 
-/** What the service is, and how it is now. */
+/** Shows the service's identity and current state. */
 export function showOverview(status: Status): void {
   const { name, state, listen, pid, uptimeMs } = status
   document.title = state === 'serving' ? name : `${name}: ${state}`

@@ -1,4 +1,4 @@
-/** The page: shows what the service tells, as long as it is open. */
+/** The page: shows what the service sends, for as long as it is open. */
 import { announce } from './announce.ts'
 import { askForToken, Control } from './control.ts'
 import { show } from './dom.ts'

@@ -3,16 +3,16 @@ import { element, setText } from './dom.ts'
 /** How far the plots go back, in seconds. */
 export const spanSeconds = 300
 const height = 100
-/** A gap longer than this is shown as one, in seconds. */
+/** A gap longer than this is shown as a gap, in seconds. */
 const gapSeconds = 4
 
-/** A figure at a moment, in seconds since the epoch; null where there was none. */
+/** A value at a moment, in seconds since the epoch; null where there was none. */
 export interface Point {
   readonly at: number
   readonly value: number | null
 }
 
-/** A moment at which something was deployed. */
+/** The moment of a deploy. */
 export interface Deploy {
   readonly at: number
   readonly tone: string
@@ -21,22 +21,22 @@ export interface Deploy {
 export interface PlotOptions {
   readonly title: string
   readonly unit: string
-  /** What the second, quieter line is; left out where there is one line. */
+  /** The name of the second, quieter line; omitted where there is one line. */
   readonly second?: string
   readonly word: (value: number) => string
 }
 
-/** What a plot shows at a time. */
+/** What a plot currently shows. */
 export interface Reading {
   readonly now: number
   readonly first: readonly Point[]
   readonly second?: readonly Point[]
-  /** Under the value. */
+  /** Shown below the value. */
   readonly detail: string
   readonly deploys: readonly Deploy[]
 }
 
-/** A figure over the last minutes, with the value that it has now in words. */
+/** A plot of a figure over the last minutes, with its current value in words. */
 export class Plot {
   readonly lane = element('div', 'lane')
   readonly #options: PlotOptions
@@ -111,7 +111,7 @@ function valuesOf(points: readonly Point[]): number[] {
   return points.flatMap(({ value }) => (value === null ? [] : [value]))
 }
 
-/** Stretches without a gap. */
+/** Splits the points into stretches without a gap. */
 function runsOf(points: readonly Point[]): Point[][] {
   const runs: Point[][] = []
   let last: Point | undefined
@@ -135,7 +135,7 @@ function areaUnder(run: readonly Point[], from: number, place: (point: Point) =>
   return `M${(begin.at - from).toFixed(1)} ${height}L${line}L${(end.at - from).toFixed(1)} ${height}Z`
 }
 
-/** The next 1, 2 or 5 times a power of ten: a scale that changes seldom. */
+/** Rounds up to the next 1, 2 or 5 times a power of ten, so that the scale seldom changes. */
 function roundUp(value: number): number {
   if (!(value > 0)) return 1
   const power = 10 ** Math.floor(Math.log10(value))

@@ -1,24 +1,27 @@
 import type { LiveMessages } from '../messages.ts'
 import { authorization } from './token.ts'
 
-/** The service looks once a second: silence past this means that it cannot be heard. Milliseconds. */
+/**
+ * The service sends a status once a second: a silence longer than this means that the connection is broken.
+ * Milliseconds.
+ */
 const silentAfterMs = 5_000
 const retryAfterMs = 1_000
 
-/** Who is told what arrives. */
+/** Receives the messages, and news of the connection. */
 export interface Audience {
   onHello(message: LiveMessages['hello']): void
   onStatus(message: LiveMessages['status']): void
   onFleet(message: LiveMessages['fleet']): void
-  /** The connection is lost, with the reason if there is one; it is tried again. */
+  /** The connection was lost, with the reason if there is one; it is retried. */
   onLost(reason: string | undefined): void
-  /** Nothing is shown without a token; resolves when there is another one. */
+  /** A token is required to show anything; resolves when there is a new one. */
   onDenied(): Promise<void>
 }
 
 /**
- * Reads server-sent events for as long as the page is open. By fetch, since an EventSource cannot say a token: a cookie
- * in its place would be sent to every other port of the host, too.
+ * Reads server-sent events for as long as the page is open. It uses fetch, because an EventSource cannot send a
+ * token, and a cookie instead would also go to every other port of the host.
  */
 export async function follow(audience: Audience): Promise<never> {
   for (;;) {
@@ -43,12 +46,12 @@ async function refusalIn(response: Response): Promise<Refused> {
   try {
     return new Refused((JSON.parse(text) as { error: { message: string } }).error.message)
   } catch {
-    // Plain words, or those of a proxy between.
+    // Plain text from the service, or from a proxy in between.
     return new Refused(text)
   }
 }
 
-/** Reads to the end of one connection; resolves with whether it was for want of a token. */
+/** Reads one connection to its end; resolves with whether it ended for lack of a token. */
 async function readOnce(audience: Audience): Promise<boolean> {
   const hangUp = new AbortController()
   let silence = setTimeout(() => hangUp.abort(), silentAfterMs)

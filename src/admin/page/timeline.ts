@@ -4,16 +4,16 @@ import { timeOf } from './format.ts'
 import { shownAs } from './kinds.ts'
 import { spanSeconds } from './plot.ts'
 
-/** A label needs so much room, in pixels. */
+/** The space that a label needs, in pixels. */
 const labelWidth = 96
-/** Markers that are nearer to each other than this look like one. */
+/** Markers closer together than this look like one, in pixels. */
 const markerWidth = 12
 
-/** Something on the line, and whether there is room for its word. */
+/** An event on the line, and whether there is room for its label. */
 interface Placed {
   readonly event: ServiceEvent
   readonly share: number
-  /** Where its word is. */
+  /** The side of the marker on which the label is. */
   readonly side: 'before' | 'after' | undefined
 }
 
@@ -23,7 +23,7 @@ interface Part {
   readonly isLabel: boolean
 }
 
-/** When what happened, under the plots. The list of events says the same in words, for who does not see it. */
+/** The times of events, below the plots. The list of events conveys the same in text, for users of screen readers. */
 export class Timeline {
   readonly lane = element('div', 'lane')
   readonly #line = element('div', 'timeline')
@@ -69,13 +69,14 @@ function updatePart(made: HTMLElement, { placing: { share, side }, isLabel }: Pa
 }
 
 /**
- * Words for the deploys first, then for the latest, as long as none is over another, or over another marker. Of markers
- * that look like one, only the first in this order may have its word: what stands beside a deploy is the deploy's.
+ * Places labels, those of deploys first, then those of the latest events, as long as none overlaps another label or
+ * marker. Of markers that look like one, only the first in this order may have a label: a label beside a deploy's
+ * marker is always the deploy's.
  */
 function place(events: readonly ServiceEvent[], now: number, room: number, near: number): Placed[] {
   const onLine = events
     .map((event) => ({ event, share: 1 - (now - Date.parse(event.at) / 1_000) / spanSeconds }))
-    // That a reload has begun is seen by how it ended.
+    // The event at the end of a reload also implies its beginning.
     .filter(({ event, share }) => share >= 0 && share <= 1 && event.kind !== 'reload-begun')
   const taken: [from: number, to: number][] = []
   const isNear = (one: number, other: number) => Math.abs(one - other) < near

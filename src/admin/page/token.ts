@@ -1,6 +1,6 @@
 const key = 'helloserver-token'
 
-/** Kept until the tab is closed, and for this origin only, its port included. */
+/** Keeps the token until the tab is closed, and for this origin only, including its port. */
 export function keepToken(token: string | undefined): void {
   if (token === undefined) sessionStorage.removeItem(key)
   else sessionStorage.setItem(key, token)
@@ -10,13 +10,13 @@ export function hasToken(): boolean {
   return sessionStorage.getItem(key) !== null
 }
 
-/** What a request shows of it. */
+/** The headers by which a request presents the token. */
 export function authorization(): Record<string, string> {
   const token = sessionStorage.getItem(key)
   return token === null ? {} : { Authorization: `Bearer ${token}` }
 }
 
-/** Keeps a token when it is right; resolves with why it is not. */
+/** Keeps a token if it is right; otherwise resolves with the reason why it is not. */
 export async function tryToken(token: string): Promise<string | undefined> {
   keepToken(token)
   const { status, message } = await post('/api/token')
@@ -25,11 +25,11 @@ export async function tryToken(token: string): Promise<string | undefined> {
   return message ?? 'The token could not be tried'
 }
 
-/** How the service answered a request that changes something. */
+/** The service's answer to a request that changes something. */
 export interface Answer {
   readonly status: number
   readonly body: Readonly<Record<string, unknown>>
-  /** What went wrong. */
+  /** The error message, if the request failed. */
   readonly message: string | undefined
 }
 
@@ -45,7 +45,7 @@ export async function post(path: string, body: object = {}): Promise<Answer> {
     }
     return { status: response.status, body: answer, message: answer.error?.message }
   } catch {
-    // Whatever it is, the page's connection says so, too.
+    // Whatever the cause, the page's own connection shows it, too.
     return { status: 0, body: {}, message: 'The service does not answer' }
   }
 }

@@ -2,9 +2,9 @@ import type { WorkerStatus } from '../../status.ts'
 import { byId, element, setText, setTone, sync } from './dom.ts'
 import { count, mebibytes, milliseconds } from './format.ts'
 
-/** The workers: a square for each to see them all at once, and a table. */
+/** Shows the workers: one square each, to see them all at a glance, and a table. */
 export function showWorkerTable(workers: readonly WorkerStatus[]): void {
-  // While one replaces another, both have the slot.
+  // While one worker replaces another, both have the same slot.
   const key = ({ slot, generation, pid }: WorkerStatus) => `${slot} ${generation} ${pid}`
   sync(byId('squares'), workers, {
     key,

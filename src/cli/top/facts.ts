@@ -7,7 +7,7 @@ import { drainLine } from '../drain-progress.ts'
 import { duration } from '../table.ts'
 import { type Line, type Style, span } from './paint.ts'
 
-/** A line of facts, the most vital first: those that do not fit are left out. */
+/** A line of facts, the most important first: those that do not fit are left out. */
 type Pieces = readonly Line[]
 
 const stateStyles: Readonly<Record<Status['state'], Style>> = {
@@ -20,7 +20,7 @@ const stateStyles: Readonly<Record<Status['state'], Style>> = {
   stopped: 'red',
 }
 
-/** What one must know of a service, however small the window: how it is, how fast, and who waits. */
+/** The essential facts, shown in a window of any size: the service's state, its rate, and its queue. */
 export function vitalFacts(status: Status, now: Date): Pieces[] {
   const { name, version, state, generation, uptimeMs, listen, pid, supervisor } = status
   const { lease, fleet, drain, rates, queue, workers } = status
@@ -57,7 +57,7 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
   ]
 }
 
-/** All of them. */
+/** All facts. */
 export function facts(status: Status, now: Date): Pieces[] {
   const { connections: c, lastReload } = status
   return [
@@ -77,7 +77,7 @@ export function facts(status: Status, now: Date): Pieces[] {
 
 const text = (what: string): Line => [span(what)]
 
-/** The label goes with the first piece, so that it is never left out alone. */
+/** Joins the label to the first piece, so that the two are only left out together. */
 function labelled(label: string, first: string, ...others: string[]): Pieces {
   return [[span(label.padEnd(8), 'dim'), span(first)], ...others.map(text)]
 }

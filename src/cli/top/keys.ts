@@ -1,14 +1,14 @@
 import { withinWorkers } from '../../config/worker-count.ts'
 
-/** What the keys are about at the moment. */
+/** The state that decides what keys do. */
 export type Mode =
   | { readonly kind: 'watching' }
   | { readonly kind: 'help' }
-  /** Waits for the confirmation of what it is named after. */
+  /** Waiting for the action named here to be confirmed. */
   | { readonly kind: 'reload' }
   | { readonly kind: 'scale'; readonly workers: number }
 
-/** What a key asks for. */
+/** The action that a key requests. */
 export type Command =
   | { readonly kind: 'quit' }
   | { readonly kind: 'suspend' }
@@ -23,7 +23,7 @@ export interface Pressed {
 
 export const watching: Mode = { kind: 'watching' }
 
-/** Keys that mean the same whatever is going on. */
+/** Keys with the same meaning in every mode. */
 const always: Readonly<Record<string, Command>> = {
   '\x03': { kind: 'quit' },
   '\x0c': { kind: 'redraw' },
@@ -31,9 +31,9 @@ const always: Readonly<Record<string, Command>> = {
 }
 
 /**
- * What a key does. What changes the service needs two: one that says what, one that confirms it.
+ * Interprets a key. Changes to the service take two keys: one to choose the change, one to confirm it.
  *
- * @param workers - how many the service has; undefined while that is not known
+ * @param workers - the service's number of workers; undefined while unknown
  */
 export function press(mode: Mode, key: string, workers: number | undefined): Pressed {
   const command = always[key]
@@ -51,7 +51,10 @@ export function press(mode: Mode, key: string, workers: number | undefined): Pre
   }
 }
 
-/** Takes the keys out of what a terminal sends: arrows and the like, which it sends as sequences, are none of ours. */
+/**
+ * Extracts the keys from terminal input; the escape sequences of arrows and similar keys are dropped, since none of
+ * them is used.
+ */
 export function keysIn(text: string): string[] {
   // oxlint-disable-next-line no-control-regex -- that is how a terminal sends them
   return Array.from(text.replaceAll(/\x1b(\[[0-?]*[ -/]*[@-~]|O.)/g, ''))
@@ -79,7 +82,7 @@ function scaled(workers: number, key: '+' | '-'): Mode {
   return { kind: 'scale', workers: withinWorkers(wanted) }
 }
 
-/** Anything but a yes or a no leaves the question open: it was perhaps meant for something else. */
+/** Any key but yes or no leaves the question open, since it was perhaps meant for something else. */
 function confirm(mode: Mode, key: string, command: Command): Pressed {
   if (key === 'y' || key === 'Y') return { mode: watching, command }
   return { mode: key === 'n' || key === 'N' || key === 'q' || key === '\x1b' ? watching : mode }

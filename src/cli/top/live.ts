@@ -7,10 +7,10 @@ import { Screen } from './screen.ts'
 import { view } from './view.ts'
 import { Watch } from './watch.ts'
 
-/** So often at the least it is drawn, so that a service that does not answer shows; in milliseconds. */
+/** The longest interval between redraws, so that a service that does not answer is noticed, in milliseconds. */
 const drawEveryMs = 1_000
 
-/** Shows the service in place until somebody quits. */
+/** Shows the service in place until the user quits. */
 export async function watchLive(
   options: Options,
   everyMs: number,
@@ -46,7 +46,7 @@ class Live {
     const timer = setInterval(() => this.#draw(), drawEveryMs)
     try {
       const ended = new Promise((resolve) => signal.addEventListener('abort', resolve))
-      // Whoever quits does not wait for a service that does not answer.
+      // Quitting must not wait for a service that does not answer.
       await Promise.race([this.#look(signal), ended])
     } finally {
       clearInterval(timer)
@@ -102,7 +102,7 @@ class Live {
     }
   }
 
-  /** Says what is done, and then what came of it. */
+  /** Shows the action in progress, and then its result. */
   async #perform(what: string, act: () => Promise<string>): Promise<void> {
     this.#notice = what
     try {

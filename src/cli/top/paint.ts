@@ -1,6 +1,6 @@
 import { visible } from '../../visible.ts'
 
-/** How a piece of text looks, where colours are wanted. */
+/** The style of a piece of text, where colours are wanted. */
 export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'inverse'
 
 export interface Span {
@@ -23,10 +23,10 @@ const codes: Readonly<Record<Style, string>> = {
   inverse: '7',
 }
 
-/** Stands for what has no room. */
+/** Stands for content that does not fit. */
 const more = '…'
 
-/** Puts pieces side by side as far as they fit, and says when some do not. */
+/** Places pieces side by side as far as they fit, and marks the end if some do not. */
 export function fields(pieces: readonly Line[], columns: number): Line {
   const gap = span('  ')
   let line: Line = []
@@ -39,7 +39,7 @@ export function fields(pieces: readonly Line[], columns: number): Line {
   return line
 }
 
-/** A line as the terminal is sent it: no wider than `columns`, and a cut shows. */
+/** Encodes a line for the terminal: at most `columns` wide, with a mark where it is cut. */
 export function paint(line: Line, columns: number, isColoured: boolean): string {
   const isCut = cellsOf(line) > columns
   let left = isCut ? columns - more.length : columns

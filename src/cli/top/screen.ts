@@ -1,27 +1,27 @@
 import { writeSync } from 'node:fs'
 import { keysIn } from './keys.ts'
 
-/** Another screen without a cursor, on which long lines do not wrap (xterm's private modes), and back. */
+/** Enters the alternate screen, hides the cursor and disables line wrapping (xterm's private modes), and back. */
 const enter = '\x1b[?1049h\x1b[?25l\x1b[?7l'
 const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l'
-/** ECMA-48: cursor to the top, erase the rest of the line. */
+/** ECMA-48: moves the cursor to the top; erases the rest of the line. */
 const home = '\x1b[H'
 const eraseLine = '\x1b[K'
 
-/** A terminal that does not know its size, such as a serial line's, says 0. */
+/** A terminal that does not know its size, such as a serial line, reports 0. */
 const usual = { columns: 80, rows: 24 } as const
 
 const deadly = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
 export interface ScreenListener {
   onKey(key: string): void
-  /** What is shown is gone, or no longer fits. */
+  /** The screen's content is gone, or no longer fits. */
   onStale(): void
   /** The terminal is gone. */
   onGone(): void
 }
 
-/** The terminal while we have it; whatever happens to this process, it is given back as it was. */
+/** The terminal in full-screen mode; it is restored whatever happens to this process. */
 export class Screen {
   readonly #input: typeof process.stdin
   readonly #output: typeof process.stdout
@@ -38,7 +38,7 @@ export class Screen {
     this.#listener = listener
   }
 
-  /** Whether there is somebody to press keys. */
+  /** Whether a user can press keys. */
   get hasKeys(): boolean {
     return this.#input.isTTY
   }
@@ -52,7 +52,7 @@ export class Screen {
   }
 
   open(): void {
-    // A fault of ours ends this process through here, too, before the runtime says what it was.
+    // This also restores the terminal when a bug ends this process, before the runtime prints the error.
     process.on('exit', this.#leave)
     for (const signal of deadly) process.on(signal, this.#die)
     process.on('SIGTSTP', this.#pause)
@@ -78,10 +78,10 @@ export class Screen {
     if (this.hasKeys) this.#input.pause()
   }
 
-  /** Shows these lines, which must fill the screen. */
+  /** Draws these lines, which must fill the screen. */
   draw(lines: readonly string[]): void {
     if (!this.#isOpen) return
-    // Erased before it is written: after a line that is full, the cursor is still on its last character.
+    // Erases before writing: after a full line, the cursor is still on its last character.
     this.#output.write(`${home}${lines.map((line) => `${eraseLine}${line}`).join('\r\n')}`)
   }
 
@@ -103,7 +103,7 @@ export class Screen {
       writeSync(this.#output.fd, leave)
       if (this.hasKeys) this.#input.setRawMode(false)
     } catch {
-      // The terminal is gone; there is nothing to give back.
+      // The terminal is gone; there is nothing to restore.
     }
   }
 
@@ -116,13 +116,13 @@ export class Screen {
   readonly #pause = () => {
     this.#leave()
     process.off('SIGTSTP', this.#pause)
-    // Here it stops, and goes on; the system ignores the signal where nobody could continue us.
+    // The process stops and later resumes here; the system ignores the signal if no shell could continue the process.
     process.kill(process.pid, 'SIGTSTP')
     process.on('SIGTSTP', this.#pause)
     this.#resume()
   }
 
-  /** After SIGSTOP, the shell has changed the terminal without our knowing. */
+  /** Between SIGSTOP and SIGCONT, the shell has changed the terminal without this process's knowledge. */
   readonly #resume = () => {
     this.#leave()
     this.#enter()

@@ -9,15 +9,15 @@ import { type Canvas, view } from './view.ts'
 import { Watch } from './watch.ts'
 
 export interface TopOptions extends Options {
-  /** Seconds between two looks. */
+  /** Seconds between two queries. */
   readonly interval: number
-  /** Show it once, and end. */
+  /** Show the service once, and exit. */
   readonly once: boolean
 }
 
 /**
- * Shows the service again and again: on a terminal in place, with keys; elsewhere one view after the other, or one JSON
- * object a line.
+ * Shows the service continuously: in place on a terminal, with keys; elsewhere one view after the other, or one JSON
+ * object per line.
  */
 export async function top(options: TopOptions): Promise<void> {
   const everyMs = options.interval * 1_000
@@ -34,7 +34,7 @@ export async function top(options: TopOptions): Promise<void> {
   }, everyMs)
 }
 
-/** A terminal that can only print one line after the other. */
+/** Whether the terminal can only print one line after the other. */
 function isDumb(): boolean {
   return ambient('TERM') === 'dumb'
 }
@@ -54,7 +54,7 @@ function plain(
   return view(scene, canvas).join('\n')
 }
 
-/** A service that is down is no reason to end: it may come back. */
+/** A service that is down does not end the command: it may come back. */
 async function printStatus(options: TopOptions): Promise<void> {
   try {
     printJson(await currentStatus(options))
@@ -63,7 +63,7 @@ async function printStatus(options: TopOptions): Promise<void> {
   }
 }
 
-/** Until whoever reads it has seen enough. */
+/** Repeats until the reader of the output has seen enough. */
 async function repeat(show: () => Promise<void>, everyMs: number): Promise<void> {
   const over = new AbortController()
   process.stdout.once('error', () => over.abort())

@@ -6,28 +6,28 @@ import type { Mode } from './keys.ts'
 import { isRoomy, share } from './layout.ts'
 import { fields, type Line, paint, type Style, span } from './paint.ts'
 
-/** What there is to show. */
+/** The content to show. */
 export interface Scene {
   readonly name: string
-  /** The last that the service has said. */
+  /** The last status received from the service. */
   readonly status: Status | undefined
-  /** Why there is nothing newer. */
+  /** Why there is no newer status. */
   readonly problem: string | undefined
   readonly now: Date
-  /** Undefined where nobody can press a key. */
+  /** Undefined where no user can press a key. */
   readonly mode: Mode | undefined
-  /** What came of the last key. */
+  /** The result of the last key. */
   readonly notice: string | undefined
 }
 
-/** Where it is shown; both are infinite where nothing is cut. */
+/** The size of the area; both dimensions are infinite where nothing is cut. */
 export interface Canvas {
   readonly columns: number
   readonly rows: number
   readonly isColoured: boolean
 }
 
-/** The service in as many lines as there are rows, none wider than there is room; what is left out is said. */
+/** Renders the service in exactly `rows` lines, none wider than `columns`; a note stands for anything left out. */
 export function view(scene: Scene, { columns, rows, isColoured }: Canvas): string[] {
   const foot = scene.mode === undefined ? [] : [footOf(scene, columns)]
   const room = Math.max(0, rows - foot.length)
@@ -70,7 +70,7 @@ function bodyOf(scene: Scene, columns: number, rows: number): Line[] {
   ]
 }
 
-/** Where not all fit, those that have a connection in hand come first, the longest before the others. */
+/** If not all workers fit, those with a connection in hand come first, the longest busy at the top. */
 function workerLines(workers: readonly WorkerStatus[], room: number): Line[] {
   const hidden = workers.length - room
   const shown =

@@ -4,22 +4,22 @@ import { currentStatus } from '../current-status.ts'
 import type { Options } from '../options.ts'
 import { duration } from '../table.ts'
 
-/** A service that runs answers within this, in milliseconds; one that takes longer is said to. */
+/** How long a running service may take to answer, in milliseconds; a longer wait is reported. */
 const promptMs = 1_500
 
-/** What is known of the service: it asks anew each time, so whichever process is the service now answers. */
+/** Tracks the state of the service. It asks anew each time, so the process that currently is the service answers. */
 export class Watch {
   readonly #options: Options
   #askedMs: number | undefined
   #failure: { readonly message: string; readonly sinceMs: number } | undefined
-  /** The last that it has said. */
+  /** The last status received. */
   status: Status | undefined
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  /** Asks once; resolves when there is an answer or none is to be had. */
+  /** Asks once; resolves with the answer, or when there is none. */
   async look(): Promise<void> {
     this.#askedMs = performance.now()
     try {
@@ -27,14 +27,14 @@ export class Watch {
       this.#failure = undefined
     } catch (error) {
       const message = messageOf(error)
-      // Since the first time in a row, whatever the reasons were.
+      // Since the first of consecutive failures, whatever their reasons.
       this.#failure = { message, sinceMs: this.#failure?.sinceMs ?? this.#askedMs }
     } finally {
       this.#askedMs = undefined
     }
   }
 
-  /** Why `status` is not how the service is now. */
+  /** Why `status` is not current. */
   get problem(): string | undefined {
     const nowMs = performance.now()
     if (this.#failure !== undefined) {

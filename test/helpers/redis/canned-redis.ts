@@ -3,9 +3,9 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { Cleanup } from '../cleanup.ts'
 
 /**
- * Listens for clients of Redis, for what no real server can be made to say.
+ * Listens for Redis clients, to give answers that no real server can be made to give.
  *
- * @param answer - given each request as it arrives: its strings, as the protocol has them
+ * @param answer - called with each request as it arrives, as the strings of the protocol
  * @returns its port
  */
 export async function listenAsRedis(
@@ -15,10 +15,10 @@ export async function listenAsRedis(
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
-    // Its client ends without a word.
+    // The client closes without notice.
     socket.on('error', () => {})
     socket.on('data', (data) => {
-      // A request is an array of strings; those of a connection's beginning come together.
+      // A request is an array of strings; those at the beginning of a connection arrive together.
       const requests = data.toString().split(/^\*\d+\r\n/m)
       for (const request of requests.slice(1)) answer(socket, request)
     })
@@ -33,7 +33,8 @@ export async function listenAsRedis(
 }
 
 /**
- * Speaks as much of Redis's protocol as a client needs to ask what it is; for versions that nobody runs any more.
+ * Speaks as much of the Redis protocol as a client needs to find out the version; for versions that nobody runs any
+ * more.
  *
  * @returns its port
  */

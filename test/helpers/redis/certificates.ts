@@ -11,7 +11,7 @@ export interface Certificates {
   readonly key: string
 }
 
-/** An authority of this test's own, and a certificate by it. */
+/** Creates an authority for this test, and a certificate signed by it. */
 export function makeCertificates(t: Cleanup): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'hs-tls-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))

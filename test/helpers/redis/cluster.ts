@@ -3,7 +3,7 @@ import { freePort } from '../free-port.ts'
 import { waitFor } from '../wait-for.ts'
 import { RedisServer } from './server.ts'
 
-/** How many slots every cluster has. */
+/** The number of slots in every cluster. */
 const slotCount = 16_384
 
 export interface ClusterOptions {
@@ -20,7 +20,7 @@ export class RedisCluster {
     this.servers = servers
   }
 
-  /** Resolves when every server says that all slots are served. */
+  /** Resolves when every server reports that all slots are served. */
   static async start(t: Cleanup, options: ClusterOptions = {}): Promise<RedisCluster> {
     const { masters: count = 3, replicas = 0 } = options
     const members = await Promise.all(
@@ -45,13 +45,13 @@ export class RedisCluster {
   }
 }
 
-/** Whether every member says so in its CLUSTER INFO. */
+/** Whether every member's CLUSTER INFO has this value. */
 async function all(members: readonly Member[], name: string, value: string | number) {
   const infos = await Promise.all(members.map(({ server }) => server.command('CLUSTER', 'INFO')))
   return infos.every((info) => info.split('\r\n').includes(`cluster_${name}:${value}`))
 }
 
-/** A server with the port at which the others of its cluster reach it. */
+/** A server, and the port on which the other members of its cluster reach it. */
 class Member {
   readonly server: RedisServer
   readonly #busPort: number
@@ -73,7 +73,7 @@ class Member {
     await this.server.command('CLUSTER', 'MEET', host, String(port), String(other.#busPort))
   }
 
-  /** Takes its part of the slots. */
+  /** Assigns the member its share of the slots. */
   async serve(index: number, count: number): Promise<void> {
     const bounds = [index, index + 1].map((one) => Math.floor((one * slotCount) / count))
     const [from = 0, to = 0] = bounds

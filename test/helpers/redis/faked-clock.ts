@@ -2,8 +2,8 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * The clock on the wall as one process sees it, which can be set while it runs; its monotonic clock stays as
- * it is. By Debian's libfaketime.
+ * The wall clock of one process, which can be set while the process runs; its monotonic clock is unaffected. Uses
+ * Debian's libfaketime.
  */
 export class FakedClock {
   readonly #file: string
@@ -13,15 +13,15 @@ export class FakedClock {
     this.set(0)
   }
 
-  /** @param offsetS - what it shows beyond the true time, in seconds */
+  /** @param offsetS - the difference from the true time, in seconds */
   set(offsetS: number): void {
     writeFileSync(this.#file, `${offsetS < 0 ? '' : '+'}${offsetS}\n`)
   }
 
   get environment(): NodeJS.ProcessEnv {
     return {
-      // The C library's allocator goes before the program's: jemalloc asks for the time while it starts, and
-      // the faked clock allocates while it is asked.
+      // The C library's allocator must precede the program's: jemalloc asks for the time while it starts, and the
+      // faked clock allocates while it is asked.
       LD_PRELOAD: `${library()} libc.so.6`,
       FAKETIME_TIMESTAMP_FILE: this.#file,
       FAKETIME_NO_CACHE: '1',

@@ -16,18 +16,18 @@ export interface Login {
 }
 
 export interface CliOptions extends Login {
-  /** Reaches a server that this process cannot, as `Host.wrapper` does. */
+  /** Reaches a server that this process cannot reach, like `Host.wrapper`. */
   readonly wrapper?: readonly string[]
 }
 
-/** A Redis that does not answer within this time is not there, in milliseconds. */
+/** The time after which a Redis that has not answered counts as absent, in milliseconds. */
 const patienceMs = 2_000
 
 /**
- * Runs one command on a connection of its own and gives the reply as redis-cli prints it; an error reply rejects.
+ * Runs one command on a connection of its own and returns the reply as redis-cli prints it; an error reply rejects.
  *
- * redis-cli itself runs only where a wrapper is needed: tests poll, and a process for each poll is what they
- * would spend most of their processor time on.
+ * redis-cli itself runs only where a wrapper is needed: tests poll, and would spend most of their processor time on
+ * starting a process for each poll.
  */
 export async function redisCli(
   address: Address,
@@ -52,7 +52,7 @@ async function callRedis(
     lazyConnect: true,
     enableReadyCheck: false,
     disableClientInfo: true,
-    // No HELLO to wait for: the command is sent even where no reply comes back.
+    // Without HELLO, the command is sent even where no reply comes back.
     protocol: 2,
     connectTimeout: patienceMs,
     commandTimeout: patienceMs,

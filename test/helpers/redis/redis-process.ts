@@ -9,20 +9,20 @@ export interface Launch {
   readonly folder: string
   readonly host: Host | undefined
   readonly environment?: NodeJS.ProcessEnv | undefined
-  /** Whether it answers yet. */
+  /** Whether the process answers yet. */
   isReady(): Promise<boolean>
 }
 
-/** A process of Redis that answers. */
+/** A Redis process that answers. */
 export interface RedisProcess {
   readonly pid: number
-  /** Ends it without a warning; resolves when it is gone. */
+  /** Kills the process without warning; resolves when it is gone. */
   kill(): Promise<void>
 }
 
 export async function launch(wanted: Launch): Promise<RedisProcess> {
   const { program, folder, host, environment } = wanted
-  // A test that is killed can tidy up nothing: then its servers end with it.
+  // A test that is killed cannot clean up: its servers end with it.
   const bound = ['setpriv', '--pdeathsig', 'KILL', program]
   const [command = '', ...args] = [...(host?.wrapper ?? []), ...bound, ...wanted.args]
   const child = spawn(command, args, {

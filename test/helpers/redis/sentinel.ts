@@ -9,23 +9,26 @@ import { type Address, redisCli } from './redis-cli.ts'
 import { launch } from './redis-process.ts'
 import { RedisServer } from './server.ts'
 
-/** What the master is called among the Sentinels. */
+/** The master's name among the Sentinels. */
 export const masterName = 'hs'
 
-/** Two Sentinels that vote at the same moment vote each for itself, and try again after some seconds; milliseconds. */
+/**
+ * The time limit for an election, in milliseconds: Sentinels that vote at the same moment vote for themselves, and
+ * retry after some seconds.
+ */
 const electionsMs = 120_000
 
 export interface SentinelOptions {
-  /** How long a master does not answer before it is held for down, in milliseconds. */
+  /** How long a master must be silent before it is considered down, in milliseconds. */
   readonly downAfterMs?: number
   readonly replicas?: number
-  /** Where they run, one server and one Sentinel on each in turn; on the loopback address when left out. */
+  /** The hosts that run one server and one Sentinel each, in turn; by default, all run on the loopback address. */
   readonly hosts?: readonly Host[]
 }
 
-/** A Redis master with replicas, and three Sentinels that watch over them. */
+/** A Redis master with replicas, and three Sentinels that monitor them. */
 export class SentinelGroup {
-  /** The master as it began, then its replicas. */
+  /** The original master, then its replicas. */
   readonly servers: readonly RedisServer[]
   readonly #sentinels: readonly Sentinel[]
 
@@ -34,7 +37,7 @@ export class SentinelGroup {
     this.#sentinels = sentinels
   }
 
-  /** Resolves when every Sentinel knows of all the others. */
+  /** Resolves when every Sentinel knows all the others. */
   static async start(t: Cleanup, options: SentinelOptions = {}): Promise<SentinelGroup> {
     const { downAfterMs = 500, replicas = 1, hosts = [] } = options
     const on = (index: number) => {
@@ -66,7 +69,7 @@ export class SentinelGroup {
     return this.#sentinels.map(({ address }) => address)
   }
 
-  /** The server that most of the Sentinels hold for the master. */
+  /** The server that most of the Sentinels consider the master. */
   async master(): Promise<RedisServer> {
     const votes = await Promise.all(this.#sentinels.map((one) => one.masterPort()))
     const master = this.servers.find(
@@ -77,7 +80,7 @@ export class SentinelGroup {
     return master
   }
 
-  /** Waits until the Sentinels agree on another master, and it takes writes. */
+  /** Waits until the Sentinels agree on another master that accepts writes. */
   async promoted(former: RedisServer): Promise<RedisServer> {
     const another = async () => {
       const master = await this.master().catch(() => undefined)
@@ -95,7 +98,7 @@ async function isInStep(master: RedisServer, replicas: number): Promise<boolean>
   return states.every((state) => state?.includes('state=online'))
 }
 
-/** One redis-sentinel. */
+/** A redis-sentinel process. */
 class Sentinel {
   readonly address: Address
   readonly #host: Host | undefined
@@ -135,18 +138,24 @@ class Sentinel {
     return redisCli(this.address, words, this.#host === undefined ? {} : this.#host)
   }
 
-  /** All that are as quick find a master down at the same moment, each votes for itself, and none is elected. */
+  /**
+   * Restores the usual intervals: Sentinels that all look more often find a master down at the same moment, each
+   * votes for itself, and none is elected.
+   */
   async lookAsUsual(): Promise<void> {
     await this.#look(10_000, 2_000)
   }
 
-  /** How often it looks for replicas and for other Sentinels, in milliseconds; a test need not wait for that. */
+  /**
+   * Sets how often the Sentinel looks for replicas and for other Sentinels, in milliseconds, so that tests need not
+   * wait.
+   */
   async #look(replicasMs: number, othersMs: number): Promise<void> {
     await this.command('SENTINEL', 'DEBUG', 'info-period', String(replicasMs))
     await this.command('SENTINEL', 'DEBUG', 'publish-period', String(othersMs))
   }
 
-  /** What it knows of the master, by name. */
+  /** The Sentinel's data about the master, by name. */
   async view(): Promise<ReadonlyMap<string, string>> {
     const words = (await this.command('SENTINEL', 'MASTER', masterName)).split('\n')
     return new Map(
@@ -154,7 +163,7 @@ class Sentinel {
     )
   }
 
-  /** Undefined when it does not answer. */
+  /** Undefined when the Sentinel does not answer. */
   async masterPort(): Promise<number | undefined> {
     const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName]
     const answer = await this.command(...words).catch(() => undefined)

@@ -12,26 +12,26 @@ import { type Address, redisCli } from './redis-cli.ts'
 import { launch, type RedisProcess } from './redis-process.ts'
 
 export interface RedisOptions {
-  /** Where it runs; on the loopback address when left out. */
+  /** The host that runs the server; by default, it runs on the loopback address. */
   readonly host?: Host
-  /** Which port it gets; any free one when left out. */
+  /** The server's port; by default, any free one. */
   readonly port?: number
-  /** What the default user has to know. */
+  /** The password of the default user. */
   readonly password?: string
-  /** A user that may do all, beside a default user who may do nothing. */
+  /** A user with all permissions, beside a default user with none. */
   readonly user?: { readonly name: string; readonly password: string }
-  /** Speaks nothing but TLS. */
+  /** Accepts only TLS. */
   readonly tls?: Certificates
-  /** Keeps its data on disk, so that it has them again after its end. */
+  /** Keeps its data on disk, so that they survive a restart. */
   readonly isDurable?: boolean
   readonly replicaOf?: RedisServer
-  /** Gives it a clock that `setClock` can move. */
+  /** Gives the server a clock that `setClock` can move. */
   readonly hasFakedClock?: boolean
-  /** More arguments of redis-server. */
+  /** Further arguments of redis-server. */
   readonly settings?: readonly string[]
 }
 
-/** A real redis-server, ended with its test. */
+/** A real redis-server that ends with its test. */
 export class RedisServer {
   readonly #options: RedisOptions
   readonly #folder = mkdtempSync(join(tmpdir(), 'hs-redis-'))
@@ -55,7 +55,7 @@ export class RedisServer {
     return server
   }
 
-  /** Its address as a URL, with what it takes to log in. */
+  /** The server's address as a URL, with credentials. */
   get url(): string {
     const { tls, user, password } = this.#options
     const { host, port } = this.address
@@ -70,7 +70,7 @@ export class RedisServer {
     return pid
   }
 
-  /** Starts it again, on the same port and with the data that it kept on disk; waits until it answers. */
+  /** Starts the server again, on the same port and with the data on its disk; waits until it answers. */
   async start(): Promise<void> {
     this.#process = await launch({
       program: 'redis-server',
@@ -82,21 +82,21 @@ export class RedisServer {
     })
   }
 
-  /** Ends it without a warning; what it had only in memory is gone. */
+  /** Kills the server without warning; data that were only in memory are lost. */
   async kill(): Promise<void> {
     const running = this.#process
     this.#process = undefined
     await running?.kill()
   }
 
-  /** Ends it and starts it anew; with `isEmpty` without what it kept on disk, too. */
+  /** Kills and restarts the server; with `isEmpty`, also without the data on its disk. */
   async restart(isEmpty = false): Promise<void> {
     await this.kill()
     if (isEmpty) rmSync(join(this.#folder, 'appendonlydir'), { recursive: true, force: true })
     await this.start()
   }
 
-  /** Stops it where it is: connections stay, and nobody answers. */
+  /** Pauses the server: connections stay open, and nobody answers. */
   async pause(): Promise<void> {
     const { pid } = this
     signalTo(pid, 'SIGSTOP')
@@ -107,13 +107,13 @@ export class RedisServer {
     signalTo(this.pid, 'SIGCONT')
   }
 
-  /** Makes it show another time than the true one. */
+  /** Sets the server's clock to a time other than the true one. */
   setClock(offsetS: number): void {
     if (this.#clock === undefined) throw new Error('This Redis runs by the clock of the machine')
     this.#clock.set(offsetS)
   }
 
-  /** Runs a command by redis-cli; an error of Redis rejects. */
+  /** Runs a command through redis-cli; an error from Redis rejects. */
   command(...words: string[]): Promise<string> {
     const { host, tls, user, password } = this.#options
     return redisCli(this.address, words, {
@@ -123,7 +123,7 @@ export class RedisServer {
     })
   }
 
-  /** A figure of INFO, as text; undefined when it has none of this name. */
+  /** A value from INFO, as text; undefined if there is none by this name. */
   async info(name: string): Promise<string | undefined> {
     const lines = (await this.command('INFO')).split('\r\n')
     return lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1)
@@ -154,7 +154,7 @@ export class RedisServer {
       pairs.push(['tls-cert-file', tls.certificate], ['tls-key-file', tls.key])
       pairs.push(['tls-ca-cert-file', tls.authority])
     }
-    // What is several words in a configuration file is several arguments.
+    // Several words in a configuration file are several arguments on a command line.
     return [
       ...pairs
         .map(([key, value]) => `--${key} ${value}`)
