@@ -236,12 +236,13 @@ export class Crew {
     const { dispatcher, events } = this.#options
     dispatcher.removeIdle(slot)
     // A worker that is not ready yet has nothing to finish.
-    const mustDie = how === 'kill' || slot.state === 'starting'
+    const isStarting = slot.state === 'starting'
     const { number, generation, pid: workerPid = 0 } = slot
     if (slot.condemn(reason)) {
       events.record('worker-unfit', { slot: number, generation, workerPid, reason })
     }
-    if (mustDie) slot.kill(reason)
+    if (isStarting) slot.kill(reason)
+    else if (how === 'kill') slot.killUnlessReading(reason)
   }
 
   /** The system takes a while to end the process; until then it is offered nothing. */

@@ -26,6 +26,7 @@ import { type SlotEvent, type SlotState, slotTransitions } from '../lifecycle/sl
 import type { WorkerStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { processLimitHint } from '../start-process.ts'
+import { waitUntilStopped } from '../stopped.ts'
 import { forkWorker } from './fork-worker.ts'
 import { Fitness } from './fitness.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
@@ -216,6 +217,19 @@ export class WorkerSlot {
     this.#worker?.process.kill('SIGKILL')
   }
 
+  /**
+   * Kills the process unless it has claimed its connection, which only it can end well. It is stopped for that look:
+   * otherwise it could claim between the look and its end, and a client would be lost that another worker can serve.
+   */
+  killUnlessReading(reason: string): void {
+    const child = this.#worker?.process
+    if (child?.pid === undefined) return
+    child.kill('SIGSTOP')
+    waitUntilStopped(child.pid)
+    if (this.#isReading) child.kill('SIGCONT')
+    else this.kill(reason)
+  }
+
   /** Restarts the clocks that the watchdog reads. */
   excuse(nowMs: number): void {
     this.lastSeenMs = nowMs
@@ -258,7 +272,7 @@ export class WorkerSlot {
     const graceMs = (this.config?.connection.lingerMs ?? 0) + endGraceMs
     this.#ending ??= setTimeout(() => {
       this.#ending = undefined
-      if (!this.#isReading) this.kill(reason)
+      this.killUnlessReading(reason)
     }, graceMs)
   }
 
@@ -365,7 +379,8 @@ export class WorkerSlot {
       this.#fitness.holds(held)
       if (this.#claims?.read() === held) return
       this.#listener.onUnfit(this, 'its claims do not reach the primary', 'retire')
-    } else if (last?.id === connection.id) {
+    } else if (last?.id === connection.id && last.step !== 'missing') {
+      // A miss may be that of an earlier offer: a connection that was missed is offered again.
       this.#afterReading(connection, () => {
         this.#strike('its reports do not reach the primary')
         this.#listener.onProgress(this, { ...last, id: last.id >>> 0 })

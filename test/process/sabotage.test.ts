@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ask } from '../helpers/client.ts'
+import { ask, type Ending } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -200,10 +200,13 @@ async function askOthers(service: Service): Promise<void> {
 const isUnfit = ({ kind }: ServiceEvent) => kind === 'worker-unfit'
 
 /** Has one worker do it; returns how its own client fared. Everybody else must be served. */
-async function sabotage(service: Service, { code, unfit }: Sabotage, when: string) {
+async function sabotage(service: Service, { code, costs, unfit }: Sabotage, when: string) {
+  const isToBeAnswered = costs === undefined
   const seen = (await service.status()).events.at(-1)?.seq ?? 0
   const line = `${when} ${code}\r\n`
   const own = await ask(service.port, line)
+  const isAnswered = own.text === line
+  if (!isAnswered && isToBeAnswered) await explain(service, own)
   await askOthers(service)
   if (unfit !== undefined) {
     // A worker that fails to take what it is offered is found by what it is offered.
@@ -211,13 +214,21 @@ async function sabotage(service: Service, { code, unfit }: Sabotage, when: strin
       await askOthers(service)
       const { events } = await service.status()
       return events.some((event) => event.seq > seen && isUnfit(event) && unfit.test(event.text))
-    })
+    }).catch(() => explain(service, own))
   }
   await waitFor('workers that are idle', async () => {
     const { workers: all } = await service.status()
     return all.length === workers && all.every(({ state }) => state === 'idle')
   })
-  return own.text === line ? 'answered' : 'not answered'
+  return isAnswered ? 'answered' : 'not answered'
+}
+
+/** Fails with all that may tell why its own client was not answered, or why the worker was not taken out. */
+async function explain(service: Service, own: Ending): Promise<never> {
+  const { connections, workers: all, events } = await service.status()
+  const facts = { own, connections, workers: all, events: events.slice(-5) }
+  throw new Error(`The sabotage has not come to what it should: ${JSON.stringify(facts, null, 2)}
+${service.log().split('\n').slice(-20).join('\n')}`)
 }
 
 describe('a worker whose app', { concurrency: 2 }, () => {
