@@ -62,8 +62,13 @@ async function refused(
   told: RegExp,
   answer = 'v1 none',
 ): Promise<void> {
+  // Those that the reload before has replaced may be there yet.
+  const { generation } = await waitFor('the workers of one generation', async () => {
+    const status = await service.status()
+    const isAlone = status.workers.every((worker) => worker.generation === status.generation)
+    return isAlone ? status : undefined
+  })
   const before = await workerPids(service)
-  const { generation } = await service.status()
   const { outcome, reason } = await tryReload(service)
   assert.equal(outcome, 'failed')
   assert.match(String(reason), told)
