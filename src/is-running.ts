@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { codeOf } from './errors.ts'
+import { processState } from './process-state.ts'
 
 /**
  * Whether a process is running. A zombie, which has ended but was not waited for, is not: where the first process of a
@@ -16,17 +17,13 @@ export function isRunning(pid: number): boolean {
   return !isZombie(pid)
 }
 
-/**
- * The state follows the name, which is in parentheses and may itself contain some (proc_pid_stat(5)). It is the
- * first thread's: as long as other threads remain, they hold the process's files.
- */
+/** The state is the first thread's: as long as other threads remain, they hold the process's files. */
 function isZombie(pid: number): boolean {
+  if (processState(pid) !== 'Z') return false
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    if (stat[stat.lastIndexOf(')') + 2] !== 'Z') return false
     return readdirSync(`/proc/${pid}/task`).length === 1
   } catch {
-    // It has just ended, or /proc hides other users' processes; the next check tells.
+    // It has just ended; the next check tells.
     return false
   }
 }

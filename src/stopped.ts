@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { processState } from './process-state.ts'
 
 /**
  * How often to look for the stop. A process that another processor runs stops within microseconds; one that no processor
@@ -11,13 +11,8 @@ export function waitUntilStopped(pid: number): void {
   for (let look = 0; look < looks && !isStopped(pid); look += 1);
 }
 
-/** Whether a process is stopped by a signal, or has ended; proc_pid_stat(5). */
+/** Whether a process runs no more: it is stopped by a signal, or has ended. */
 export function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return /[TtZX]/.test(stat[stat.lastIndexOf(')') + 2] ?? '')
-  } catch {
-    // It has ended, or this is not Linux.
-    return true
-  }
+  const state = processState(pid)
+  return state === undefined || /[TtZX]/.test(state)
 }

@@ -3,6 +3,9 @@ import { spawnSync } from 'node:child_process'
 /** A program that starts another one, with its arguments. */
 type Wrapper = readonly string[]
 
+/** For a program of Node.js whose standard input is a pipe: a test that is killed tidies nothing up. */
+export const endsWithItsTest = `process.stdin.resume().on('end', () => process.exit())`
+
 /** A network of its own with only the loopback address. */
 export const ownNetwork: Wrapper = inShell(['--net'], 'ip link set lo up')
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cleanup } from './cleanup.ts'
+import { endsWithItsTest } from './namespaces.ts'
 
 const run = promisify(execFile)
 
@@ -96,13 +97,13 @@ export class OwnHost {
 
   /** From now on the name server receives every question, and never answers. */
   async silenceNameServer(t: Cleanup): Promise<void> {
-    const program = `require('dgram').createSocket('udp4').bind(53, '127.0.0.53', () => console.log('bound'))`
+    const program = `require('dgram').createSocket('udp4').bind(53, '127.0.0.53', () => console.log('bound')); ${endsWithItsTest}`
     const [enter, ...rest] = [...this.wrapper, process.execPath, '-e', program]
-    const server = spawn(enter, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const server = spawn(enter, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
     t.after(() => void server.kill('SIGKILL'))
     await once(server.stdout, 'data')
     server.unref()
-    ;(server.stdout as Socket).unref()
+    for (const pipe of [server.stdin, server.stdout]) (pipe as Socket).unref()
     writeFileSync(this.#resolver, 'nameserver 127.0.0.53\n')
   }
 

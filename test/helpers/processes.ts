@@ -1,17 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { isRunning as isAlive } from '../../src/is-running.ts'
+import { processState } from '../../src/process-state.ts'
 
 export { isAlive }
 
-/** Whether a process is paused by a signal. */
+/** Whether a process is paused by a signal; not when there is none. */
 export function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] === 'T'
-  } catch {
-    // The process does not exist.
-    return false
-  }
+  return processState(pid) === 'T'
 }
 
 /** The PIDs of all running processes that were started with `variable` in their environment. */

@@ -7,7 +7,14 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { stop } from '../helpers/commands.ts'
-import { asUser, container, ownNetwork, withOwn, works } from '../helpers/namespaces.ts'
+import {
+  asUser,
+  container,
+  endsWithItsTest,
+  ownNetwork,
+  withOwn,
+  works,
+} from '../helpers/namespaces.ts'
 import { run } from '../helpers/run.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { type Service, startIn, startService } from '../helpers/service.ts'
@@ -41,10 +48,10 @@ async function whileContained(sandbox: Sandbox, during: () => Promise<void>): Pr
 /** A process of another user, or of this one, that has the name of the lock of releases up to 0.1. */
 async function squat(t: TestContext, { runDir }: Sandbox, uid: number): Promise<number> {
   const name = createHash('sha256').update(join(runDir, 'helloserver.pid')).digest('hex')
-  const script = `require('net').createServer().listen('\\0helloserver/${name}', () => console.log('there'))`
+  const script = `require('net').createServer().listen('\\0helloserver/${name}', () => console.log('there')); ${endsWithItsTest}`
   const [setpriv, ...identity] = asUser(uid)
   const args = [...identity, process.execPath, '-e', script]
-  const child = spawn(setpriv, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(setpriv, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => void child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   return child.pid ?? 0
