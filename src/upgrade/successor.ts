@@ -6,6 +6,7 @@ import type { RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments } from '../debugger.ts'
 import { deferred } from '../deferred.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
+import { isRunning } from '../is-running.ts'
 import { startProcess } from '../start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import {
@@ -194,7 +195,10 @@ export class Successor {
    * Sends the successor a signal; false when it has ended. Never signals another process that has its number by now.
    */
   signal(signal: NodeJS.Signals): boolean {
-    return this.#child?.kill(signal) ?? false
+    const child = this.#child
+    // kill(2) succeeds for a process that has ended and was not waited for yet.
+    if (child?.pid === undefined || !isRunning(child.pid)) return false
+    return child.kill(signal)
   }
 
   /** Has `act` called when the service is to end before this process has ended. */
