@@ -3,7 +3,7 @@
  * other commands, SIGUSR1 ends the process as in any other program, and does not open Node's debugger.
  */
 import { closeDebugger } from '../debugger.ts'
-import { catchSignals } from '../primary/signals.ts'
+import { catchSignals } from '../service/signals.ts'
 // It looks for the terminal while it loads, since a hang-up may come at any moment.
 import './terminal.ts'
 

@@ -1,5 +1,5 @@
 import { exitStatus } from '../errors.ts'
-import { ReleaseStack } from '../primary/release-stack.ts'
+import { ReleaseStack } from '../service/release-stack.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 

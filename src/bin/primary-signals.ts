@@ -1,6 +1,6 @@
 /** Imported first, so that the listeners are installed before any other code of ours runs. */
 import { closeDebugger } from '../debugger.ts'
-import { catchSignals } from '../primary/signals.ts'
+import { catchSignals } from '../service/signals.ts'
 
 catchSignals()
 closeDebugger()

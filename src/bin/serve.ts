@@ -26,8 +26,8 @@ import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { visible } from '../visible.ts'
 import { tidyOnFault } from './fault.ts'
-import { Service } from './service.ts'
-import type { Mode } from './service-options.ts'
+import { Service } from '../service/service.ts'
+import type { Mode } from '../service/service-options.ts'
 
 /**
  * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,

@@ -17,7 +17,7 @@ import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { type Offer, Predecessor } from '../upgrade/predecessor.ts'
 import { tidyOnFault } from './fault.ts'
-import { Service } from './service.ts'
+import { Service } from '../service/service.ts'
 
 /**
  * Takes over a service from the primary that started this process, and runs it to its end.

@@ -9,7 +9,7 @@ import {
 import type { Member } from '../crowd.ts'
 import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
-import type { Supervisor, SupervisorSeat } from './supervisor-seat.ts'
+import type { Supervisor, AttachedBridge } from './attached-bridge.ts'
 
 /** The largest request replaces the environment; the system allows one variable as much (MAX_ARG_STRLEN). */
 const maxRequestBytes = 131_072
@@ -30,12 +30,12 @@ export class Caller implements Member {
   readonly socket: Socket
   readonly peer: JSONRPCServerAndClient
   readonly #channel: LineChannel
-  readonly #seat: SupervisorSeat
+  readonly #bridge: AttachedBridge
   #supervisor: Supervisor | undefined
 
-  constructor(socket: Socket, pacer: Pacer, seat: SupervisorSeat) {
+  constructor(socket: Socket, pacer: Pacer, bridge: AttachedBridge) {
     this.socket = socket
-    this.#seat = seat
+    this.#bridge = bridge
     this.peer = new JSONRPCServerAndClient(
       new JSONRPCServer({ errorListener: () => {} }),
       new JSONRPCClient((message) => this.#channel.send(message)),
@@ -52,7 +52,7 @@ export class Caller implements Member {
 
   /** The attached bridge is never idle. */
   get idleSinceMs(): number | undefined {
-    return this.#seat.isHeldBy(this.#supervisor) ? undefined : this.#channel.idleSinceMs
+    return this.#bridge.isHeldBy(this.#supervisor) ? undefined : this.#channel.idleSinceMs
   }
 
   get isKnown(): boolean {
@@ -63,7 +63,7 @@ export class Caller implements Member {
     this.#channel.destroy()
   }
 
-  /** Makes the caller a bridge that wants the supervisor's seat. */
+  /** Makes the caller a bridge that wants to speak for the supervisor. */
   supervising(pid: number, instance: number): Supervisor {
     this.#supervisor = {
       pid,

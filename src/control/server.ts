@@ -18,7 +18,7 @@ import {
   type Method,
   type Results,
 } from './protocol.ts'
-import { type Deserted, SupervisorSeat } from './supervisor-seat.ts'
+import { type Deserted, AttachedBridge } from './attached-bridge.ts'
 
 /** How long the last answers may take to reach their readers, in milliseconds. */
 const farewellMs = 500
@@ -49,12 +49,12 @@ export class ControlServer {
   #identity: string | undefined
   /** The process that is the service now, if it is not this one. */
   #successorPid: number | undefined
-  readonly supervisor: SupervisorSeat
+  readonly supervisor: AttachedBridge
 
-  /** @param onDeserted - called when no bridge has come back for a while, see `SupervisorSeat` */
+  /** @param onDeserted - called when no bridge has come back for a while, see `AttachedBridge` */
   constructor(target: ControlTarget, onDeserted: Deserted) {
     this.#target = target
-    this.supervisor = new SupervisorSeat(onDeserted)
+    this.supervisor = new AttachedBridge(onDeserted)
   }
 
   /**
@@ -187,7 +187,7 @@ export class ControlServer {
       return { level }
     })
     this.#answer(peer, 'attach', async ({ pid, instance }) => {
-      const { superseded, restarting } = await this.supervisor.take(
+      const { superseded, restarting } = await this.supervisor.attach(
         caller.supervising(pid, instance),
       )
       const { config } = this.#target

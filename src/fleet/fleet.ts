@@ -92,7 +92,7 @@ export interface Fleet {
    */
   mayStop(cause: string, force: boolean): Promise<void>
   /** An operator insists: whatever waits for a permit goes ahead without one. Returns false when nothing waits. */
-  insist(purpose: Purpose, cause: string): boolean
+  escalate(purpose: Purpose, cause: string): boolean
   /**
    * Performs a reload when the fleet permits it, and reports the outcome to the other hosts.
    *

@@ -15,7 +15,7 @@ export class LocalFleet implements Fleet {
 
   async mayStop(): Promise<void> {}
 
-  insist(): boolean {
+  escalate(): boolean {
     return false
   }
 

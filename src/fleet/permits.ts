@@ -85,7 +85,7 @@ export class Permits {
   }
 
   /** Lets a waiting request go ahead without a permit; returns false when it is not waiting. */
-  insist(purpose: Purpose, cause: string): boolean {
+  escalate(purpose: Purpose, cause: string): boolean {
     if (this.#machine.state !== 'waiting' || !this.#purposes.has(purpose)) return false
     this.#go('skip', cause)
     return true

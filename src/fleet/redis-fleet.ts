@@ -78,8 +78,8 @@ export class RedisFleet implements Fleet {
     await this.#permits.acquire('stopping')
   }
 
-  insist(purpose: Purpose, cause: string): boolean {
-    const isSkipped = this.#permits.insist(purpose, cause)
+  escalate(purpose: Purpose, cause: string): boolean {
+    const isSkipped = this.#permits.escalate(purpose, cause)
     if (isSkipped)
       this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
     return isSkipped

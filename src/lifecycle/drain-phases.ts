@@ -33,27 +33,27 @@ export type DrainEvent =
   /** The deadline of the phase has passed. */
   | 'timeout'
   /** A second signal: the service gives up what this phase waits for. */
-  | 'insist'
+  | 'escalate'
   | 'cut'
   | 'workers-gone'
 
 export const drainTransitions: Transitions<DrainPhase, DrainEvent> = {
   accepting: { announce: 'announcing', close: 'closing', cut: 'cutting' },
-  announcing: { close: 'closing', insist: 'closing', cut: 'cutting' },
+  announcing: { close: 'closing', escalate: 'closing', cut: 'cutting' },
   closing: { closed: 'serving-queue', cut: 'cutting' },
   'serving-queue': {
     'queue-empty': 'waiting-for-workers',
-    insist: 'waiting-for-workers',
+    escalate: 'waiting-for-workers',
     timeout: 'cutting',
     cut: 'cutting',
   },
   'waiting-for-workers': {
     settled: 'ending',
-    insist: 'cutting',
+    escalate: 'cutting',
     timeout: 'cutting',
     cut: 'cutting',
   },
-  ending: { 'workers-gone': 'ended', insist: 'cutting', timeout: 'cutting', cut: 'cutting' },
+  ending: { 'workers-gone': 'ended', escalate: 'cutting', timeout: 'cutting', cut: 'cutting' },
   cutting: { 'workers-gone': 'ended' },
   ended: {},
 }

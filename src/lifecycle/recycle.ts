@@ -16,7 +16,7 @@ export interface Wear {
   readonly readyForMs: number
   readonly rssBytes: number
   /** Drawn once for each process, uniform in [0, 1). */
-  readonly luck: number
+  readonly jitter: number
 }
 
 /** A worker's own threshold differs from `afterConnections` by up to this share. */
@@ -31,9 +31,9 @@ const bytesPerMb = 1_048_576
  * replacement needs too.
  */
 export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefined {
-  const { served, readyForMs, rssBytes, luck } = wear
+  const { served, readyForMs, rssBytes, jitter } = wear
   const { afterConnections, maxAgeMs, maxRssMb } = limits
-  if (afterConnections > 0 && served >= ownThreshold(afterConnections, luck)) {
+  if (afterConnections > 0 && served >= ownThreshold(afterConnections, jitter)) {
     return `served ${served} connections`
   }
   if (maxAgeMs > 0 && readyForMs >= maxAgeMs) return `ran for ${Math.round(readyForMs)} ms`
@@ -44,8 +44,8 @@ export function recycleCause(wear: Wear, limits: RecycleLimits): string | undefi
 }
 
 /** The connection limit of one worker, within the spread; never less than one connection. */
-export function ownThreshold(afterConnections: number, luck: number): number {
-  return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * luck - 1))))
+export function ownThreshold(afterConnections: number, jitter: number): number {
+  return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * jitter - 1))))
 }
 
 /** When a replacement cannot become ready, the code on disk is to blame, which takes somebody a while to fix. */

@@ -57,7 +57,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     await t.test('reloads that take workers away are let one at a time; others do not wait', () =>
       takeWorkersAway([one, two, third]),
     )
-    await t.test('force, a second USR1 and TERM do not wait', () => insist([one, two, third]))
+    await t.test('force, a second USR1 and TERM do not wait', () => escalate([one, two, third]))
     await t.test('a Redis that is away keeps nobody from stopping', async () => {
       await redis.kill()
       const { status, stderr } = await one.cli('stop')
@@ -91,7 +91,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     )
   }
 
-  async function insist([one, two, three]: Three): Promise<void> {
+  async function escalate([one, two, three]: Three): Promise<void> {
     await playDead(one, two)
     two.signal('SIGUSR1')
     await waits(two, 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import type { ReloadStep } from '../../src/primary/reloader.ts'
+import type { ReloadStep } from '../../src/service/reloader.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'

@@ -67,7 +67,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
     )
     await t.test('because it throws while it loads', async () => {
       const program = new ProgramCopy(t)
-      program.break('primary/primary.js', 'broken release')
+      program.break('service/primary.js', 'broken release')
       await refused(
         service,
         tryUpgrade(service.sandbox, program.primary),

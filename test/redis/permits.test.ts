@@ -239,7 +239,7 @@ describe('permits', { concurrency: 4 }, () => {
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)
     const asked = await inLine(two)
-    assert.equal(two.fleet.insist('stopping', 'SIGUSR1'), true)
+    assert.equal(two.fleet.escalate('stopping', 'SIGUSR1'), true)
     await waitFor('the end of the wait', () => asked.isGranted)
     assert.ok(two.hasLogged('warn', /somebody insists/))
     await inLine(three)

@@ -38,15 +38,18 @@ test('a drain that nothing disturbs goes through its phases in order', () => {
 })
 
 test('who insists moves it on by one phase each time', () => {
-  assert.deepEqual(wayOf('announce', 'insist', 'closed', 'insist', 'insist', 'workers-gone'), [
-    'accepting',
-    'announcing',
-    'closing',
-    'serving-queue',
-    'waiting-for-workers',
-    'cutting',
-    'ended',
-  ])
+  assert.deepEqual(
+    wayOf('announce', 'escalate', 'closed', 'escalate', 'escalate', 'workers-gone'),
+    [
+      'accepting',
+      'announcing',
+      'closing',
+      'serving-queue',
+      'waiting-for-workers',
+      'cutting',
+      'ended',
+    ],
+  )
 })
 
 test('every phase can be reached, and the last one is the only end', () => {
@@ -73,7 +76,7 @@ test('TERM cuts every phase but those that are over', () => {
 test('no phase that waits for others waits without a deadline, and none is beyond insisting', () => {
   for (const phase of ['serving-queue', 'waiting-for-workers', 'ending'] as const) {
     assert.equal(drainTransitions[phase].timeout, 'cutting', phase)
-    assert.notEqual(drainTransitions[phase].insist, undefined, phase)
+    assert.notEqual(drainTransitions[phase].escalate, undefined, phase)
   }
 })
 

@@ -10,13 +10,13 @@ import {
 } from '../../../src/lifecycle/recycle.ts'
 
 const off: RecycleLimits = { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 }
-const wear: Wear = { served: 100, readyForMs: 60_000, rssBytes: 100 * 1024 * 1024, luck: 0.5 }
+const wear: Wear = { served: 100, readyForMs: 60_000, rssBytes: 100 * 1024 * 1024, jitter: 0.5 }
 const anyLuck = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const anyWear: fc.Arbitrary<Wear> = fc.record({
   served: fc.nat(),
   readyForMs: fc.nat(),
   rssBytes: fc.nat(),
-  luck: anyLuck,
+  jitter: anyLuck,
 })
 
 test('a worker goes on while no limit is set', () => {
@@ -40,8 +40,8 @@ test('memory that a worker needs to be ready is no cause: the next one would nee
 
 test('a threshold is within a tenth of the limit, and at least one connection', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 1_000_000_000 }), anyLuck, (limit, luck) => {
-      const own = ownThreshold(limit, luck)
+    fc.property(fc.integer({ min: 1, max: 1_000_000_000 }), anyLuck, (limit, jitter) => {
+      const own = ownThreshold(limit, jitter)
       assert.ok(Number.isInteger(own) && own >= 1)
       assert.ok(own >= Math.floor(limit * 0.9) && own <= Math.ceil(limit * 1.1), `${own}`)
     }),
@@ -49,7 +49,7 @@ test('a threshold is within a tenth of the limit, and at least one connection', 
 })
 
 test('workers that share a load evenly do not reach their thresholds together', () => {
-  const own = [0, 0.25, 0.5, 0.75].map((luck) => ownThreshold(1_000, luck))
+  const own = [0, 0.25, 0.5, 0.75].map((jitter) => ownThreshold(1_000, jitter))
   assert.deepEqual(own, [900, 950, 1_000, 1_050])
 })
 
@@ -62,8 +62,8 @@ test('more wear never takes a cause away', () => {
   fc.assert(
     fc.property(anyWear, anyLimits, fc.nat(), (worn, limits, more) => {
       if (recycleCause(worn, limits) === undefined) return
-      const { served, readyForMs, rssBytes, luck } = worn
-      const older = { served: served + more, readyForMs: readyForMs + more, rssBytes, luck }
+      const { served, readyForMs, rssBytes, jitter } = worn
+      const older = { served: served + more, readyForMs: readyForMs + more, rssBytes, jitter }
       assert.notEqual(recycleCause(older, limits), undefined)
     }),
   )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { ConnectionQueue, type QueueLimits } from '../../../src/primary/queue.ts'
+import { ConnectionQueue, type QueueLimits } from '../../../src/connections/queue.ts'
 import { Clock } from './clock.ts'
 import { pending } from './pending.ts'
 

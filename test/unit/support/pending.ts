@@ -1,4 +1,4 @@
-import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
+import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { LooseHandle } from './handles.ts'
 
 /** A connection as the primary keeps it; its handle is a loose one. */

@@ -1,12 +1,12 @@
 import type { TestContext } from 'node:test'
 import { type Step, uncounted } from '../../../src/ipc/progress.ts'
 import type { SlotState } from '../../../src/lifecycle/slot-states.ts'
-import { Accounts } from '../../../src/primary/accounts.ts'
-import { Dispatcher } from '../../../src/primary/dispatcher.ts'
-import type { PendingConnection } from '../../../src/primary/pending-connection.ts'
-import { ConnectionQueue } from '../../../src/primary/queue.ts'
-import type { SlotListener } from '../../../src/primary/slot-listener.ts'
-import { WorkerSlot } from '../../../src/primary/worker-slot.ts'
+import { Accounts } from '../../../src/connections/accounts.ts'
+import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
+import { ConnectionQueue } from '../../../src/connections/queue.ts'
+import type { SlotListener } from '../../../src/pool/slot-listener.ts'
+import { WorkerSlot } from '../../../src/pool/worker-slot.ts'
 import { keptLog } from './kept-log.ts'
 
 const deaf: SlotListener = {

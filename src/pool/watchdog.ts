@@ -1,0 +1,168 @@
+import type { Config } from '../config/load.ts'
+import type { SlotState } from '../lifecycle/slot-states.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { peerOf } from '../connections/pending-connection.ts'
+import type { WorkerSlot } from './worker-slot.ts'
+
+/** The properties of a worker that the watchdog judges; times are monotonic, in milliseconds. */
+export interface Watched {
+  readonly state: SlotState
+  readonly lastSeenMs: number
+  readonly movedAtMs: number
+  readonly inHandSinceMs: number
+  readonly inHand: unknown
+}
+
+/** How long a worker may take for each kind of work; all in milliseconds. */
+export interface Patience {
+  readonly hungAfterMs: number
+  readonly readyTimeoutMs: number
+  readonly deadlineMs: number
+  readonly lingerMs: number
+}
+
+/**
+ * Why a worker must be killed, or undefined while it is well.
+ *
+ * @param nowMs - monotonic
+ */
+export function verdict(worker: Watched, patience: Patience, nowMs: number): string | undefined {
+  const { state } = worker
+  const { hungAfterMs, readyTimeoutMs, deadlineMs, lingerMs } = patience
+  if (state === 'empty' || state === 'backing-off' || state === 'killing') return undefined
+  if (state === 'starting') {
+    return nowMs - worker.movedAtMs > readyTimeoutMs
+      ? `not ready within ${readyTimeoutMs} ms`
+      : undefined
+  }
+  if (nowMs - worker.lastSeenMs > hungAfterMs) {
+    return `hung: its event loop has not turned for ${hungAfterMs} ms`
+  }
+  if (worker.inHand !== undefined) {
+    return nowMs - worker.inHandSinceMs > deadlineMs + hungAfterMs
+      ? `stuck: the handler did not settle within ${hungAfterMs} ms after the deadline of ${deadlineMs} ms`
+      : undefined
+  }
+  if (state === 'retiring' && nowMs - worker.movedAtMs > lingerMs + hungAfterMs) {
+    return `did not exit within ${lingerMs + hungAfterMs} ms after it was retired`
+  }
+  return undefined
+}
+
+/**
+ * Whether this process itself was paused since the last look: stopped by a signal, or kept from running. The
+ * workers' silence then proves nothing.
+ *
+ * @returns how long the pause was, in milliseconds; 0 for none
+ */
+export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number): number {
+  const lateMs = nowMs - lastLookMs - intervalMs
+  return lateMs > intervalMs + 500 ? lateMs : 0
+}
+
+/** How often the watchdog looks while no worker has a shorter heartbeat, in milliseconds. */
+const idleLookMs = 1_000
+
+/** A worker is judged by the configuration that it was given itself, which a reload does not change. */
+function patienceOf({ watchdog, reload, connection }: Config): Patience {
+  return {
+    hungAfterMs: watchdog.hungAfterMs,
+    readyTimeoutMs: reload.readyTimeoutMs,
+    deadlineMs: connection.deadlineMs,
+    lingerMs: connection.lingerMs,
+  }
+}
+
+/** Checks every worker once a heartbeat, and kills those that cannot continue. */
+export class Watchdog {
+  readonly #workers: () => Iterable<WorkerSlot>
+  readonly #kill: (slot: WorkerSlot, cause: string) => void
+  readonly #log: Logger
+  #timer: NodeJS.Timeout | undefined
+  #lastLookMs = 0
+
+  constructor(
+    workers: () => Iterable<WorkerSlot>,
+    kill: (slot: WorkerSlot, cause: string) => void,
+    log: Logger,
+  ) {
+    this.#workers = workers
+    this.#kill = kill
+    this.#log = log
+  }
+
+  /** Starts watching. */
+  start(): void {
+    if (this.#timer !== undefined) return
+    const intervalMs = this.#heartbeatMs()
+    this.#lastLookMs = performance.now()
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#look(intervalMs)
+      this.start()
+    }, intervalMs)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Restarts every worker's clocks. */
+  resetClocks(): void {
+    const nowMs = performance.now()
+    this.#lastLookMs = nowMs
+    for (const slot of this.#workers()) slot.resetClock(nowMs)
+  }
+
+  /** The shortest heartbeat that a worker of any generation was given. */
+  #heartbeatMs(): number {
+    let shortestMs = idleLookMs
+    for (const { config } of this.#workers()) {
+      if (config !== undefined) shortestMs = Math.min(shortestMs, config.watchdog.heartbeatMs)
+    }
+    return shortestMs
+  }
+
+  #look(intervalMs: number): void {
+    const nowMs = performance.now()
+    const pausedMs = pauseSince(this.#lastLookMs, nowMs, intervalMs)
+    this.#lastLookMs = nowMs
+    if (pausedMs > 0) {
+      this.#log.warn(
+        { pausedMs: Math.round(pausedMs) },
+        'This process was paused; workers are given time',
+      )
+      this.resetClocks()
+      return
+    }
+    // Heartbeats may have arrived without being read yet: read first, judge after.
+    setImmediate(() => this.#judge())
+  }
+
+  #judge(): void {
+    const nowMs = performance.now()
+    // The pause may also have come between the look and this.
+    if (pauseSince(this.#lastLookMs, nowMs, 0) > 0) {
+      this.resetClocks()
+      return
+    }
+    for (const slot of this.#workers()) {
+      const { config, inHand } = slot
+      const cause = config === undefined ? undefined : verdict(slot, patienceOf(config), nowMs)
+      if (cause === undefined) continue
+      this.#log.error(
+        {
+          slot: slot.number,
+          generation: slot.generation,
+          workerPid: slot.pid,
+          cause,
+          peer: inHand === undefined ? undefined : peerOf(inHand),
+          ageMs: inHand === undefined ? undefined : Math.round(nowMs - inHand.acceptedAtMs),
+        },
+        'Killing a worker',
+      )
+      this.#kill(slot, cause)
+    }
+  }
+}

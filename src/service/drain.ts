@@ -1,0 +1,178 @@
+import type { Config } from '../config/load.ts'
+import { deferred } from '../deferred.ts'
+import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle/drain-phases.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import type { DrainStatus } from '../status.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Accounts } from '../connections/accounts.ts'
+import type { Dispatcher } from '../connections/dispatcher.ts'
+import { Deadline } from '../pool/deadline.ts'
+import type { WorkerPool } from '../pool/worker-pool.ts'
+
+/** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
+const terminateGraceMs = 1_000
+
+/** The result of a stop. */
+export interface StopResult {
+  /** Connections that were dropped because time was up, or because somebody insisted. */
+  readonly dropped: number
+}
+
+export interface DrainOptions {
+  readonly accounts: Accounts
+  readonly dispatcher: Dispatcher
+  readonly pool: WorkerPool
+  readonly log: Logger
+  /** Closes the listening socket once no connection waits there to be accepted. */
+  readonly finishAccepting: () => Promise<void>
+  /** Closes the listening socket now; accepted connections are not affected. */
+  readonly stopAccepting: () => void
+  /** Called on each move, before any of its effects; `cause` is the drain's. */
+  readonly onMove: (event: DrainEvent, cause: string) => void
+}
+
+/**
+ * The end of a service: one cause, one deadline, and the phases of `drainTransitions`. Later requests to end
+ * find it under way, and can only shorten it.
+ */
+export class Drain {
+  readonly #options: DrainOptions
+  readonly #machine: Machine<DrainPhase, DrainEvent>
+  readonly #deadline = new Deadline(() => this.#timeIsUp())
+  readonly #ended = deferred<StopResult>()
+  #config: Config
+  #cause = ''
+  #dropped = 0
+
+  /** @param config - the initial configuration, for an end that comes before the service serves */
+  constructor(config: Config, options: DrainOptions) {
+    this.#config = config
+    this.#options = options
+    this.#machine = new Machine<DrainPhase, DrainEvent>(
+      drainTransitions,
+      'accepting',
+      (from, event, to, cause) =>
+        options.log.info({ from, event, to, cause }, `The drain is at "${to}"`),
+    )
+  }
+
+  /** The state of the drain; null until somebody asks for the end. */
+  get status(): DrainStatus | null {
+    const { state: phase } = this.#machine
+    if (phase === 'accepting') return null
+    const { queued, active: inHand } = this.#options.accounts.counts
+    const { timeoutMs } = this.#config.drain
+    const laterMs = phase === 'announcing' ? timeoutMs : 0
+    return {
+      cause: this.#cause,
+      phase,
+      queued,
+      inHand,
+      remainingMs: Math.ceil(this.#deadline.remainingMs + laterMs),
+    }
+  }
+
+  /**
+   * Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins.
+   *
+   * @param config - the current configuration
+   */
+  begin(cause: string, config: Config): Promise<StopResult> {
+    if (this.#machine.state === 'accepting') this.#config = config
+    this.#move(this.#config.drain.announceMs > 0 ? 'announce' : 'close', cause)
+    return this.#ended.promise
+  }
+
+  /** Gives up what the current phase waits for: the announcement, the queue, active connections, the workers. */
+  escalate(cause: string): void {
+    // A worker that has just become ready may have taken the last queued connection.
+    this.advance()
+    this.#move('escalate', cause)
+  }
+
+  /** Drops every connection and ends the workers. */
+  cut(cause: string): Promise<StopResult> {
+    this.#move('cut', cause)
+    return this.#ended.promise
+  }
+
+  /** Must be called for every connection that has ended. */
+  advance(): void {
+    const { accounts } = this.#options
+    if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
+      this.#move('queue-empty')
+    }
+    if (this.#machine.state === 'waiting-for-workers' && accounts.unsettled === 0) {
+      this.#move('settled')
+    }
+  }
+
+  #move(event: DrainEvent, cause?: string): void {
+    if (!this.#machine.accepts(event)) return
+    if (this.#machine.state === 'accepting') this.#cause = cause ?? event
+    const phase = this.#machine.apply(event, cause)
+    this.#options.onMove(event, this.#cause)
+    this.#enter(phase)
+  }
+
+  #enter(phase: DrainPhase): void {
+    const { announceMs, timeoutMs } = this.#config.drain
+    switch (phase) {
+      case 'accepting':
+        return
+      case 'announcing':
+        this.#deadline.set(announceMs)
+        return
+      case 'closing':
+        this.#deadline.clear()
+        void this.#options.finishAccepting().then(() => this.#move('closed'))
+        return
+      case 'serving-queue':
+        this.#deadline.set(timeoutMs)
+        this.advance()
+        return
+      case 'waiting-for-workers':
+        // Connections are still queued here only when the queue was given up.
+        this.#dropped += this.#options.dispatcher.abandon()
+        this.advance()
+        return
+      case 'ending':
+        // The last answers are with the system, and the closing handshakes may take that much longer.
+        this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
+        void this.#options.pool.close().then(() => this.#move('workers-gone'))
+        return
+      case 'cutting':
+        this.#deadline.clear()
+        this.#options.stopAccepting()
+        void this.#dropAll()
+        return
+      case 'ended':
+        this.#deadline.clear()
+        this.#ended.resolve({ dropped: this.#dropped })
+        return
+    }
+  }
+
+  #timeIsUp(): void {
+    const { log, accounts } = this.#options
+    if (this.#machine.state === 'announcing') {
+      this.#move('close')
+      return
+    }
+    const { unsettled: dropped } = accounts
+    const { timeoutMs } = this.#config.drain
+    if (dropped > 0)
+      log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
+    this.#move('timeout')
+  }
+
+  async #dropAll(): Promise<void> {
+    const { accounts, dispatcher, pool } = this.#options
+    this.#dropped += accounts.unsettled
+    dispatcher.abandon()
+    await pool.terminate(terminateGraceMs)
+    // Connections that a worker had not claimed when it ended are back in the queue.
+    dispatcher.abandon()
+    this.#move('workers-gone')
+  }
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { receivedSocket, remoteOf, type SocketHandle } from '../../../src/ipc/socket-handle.ts'
+import { Listener } from '../../../src/connections/listener.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { keptLog } from '../support/kept-log.ts'
+
+function listener(t: TestContext) {
+  const handles: SocketHandle[] = []
+  const made = new Listener((handle) => handles.push(handle), keptLog().log)
+  t.after(() => {
+    made.close()
+    for (const handle of handles) handle.close()
+  })
+  return { listener: made, handles }
+}
+
+test('a connection arrives unread: its bytes stay in the system', async (t) => {
+  const { listener: made, handles } = listener(t)
+  assert.equal(made.address, undefined)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const client = connect(port, '127.0.0.1')
+  t.after(() => client.destroy())
+  await once(client, 'connect')
+  await new Promise<void>((resolve) => client.write('hello', () => resolve()))
+  const handle = await waitFor('the connection', () => handles[0])
+  assert.deepEqual(remoteOf(handle), { address: '127.0.0.1', port: client.localPort })
+  const server = receivedSocket(handle)
+  assert.ok(server !== undefined)
+  t.after(() => server.destroy())
+  const [bytes] = (await once(server, 'data')) as [Buffer]
+  assert.equal(bytes.toString(), 'hello')
+})
+
+test('a port that another program has is refused, with what to do', async (t) => {
+  const { listener: first } = listener(t)
+  await first.listen('127.0.0.1', 0)
+  const { port = 0 } = first.address ?? {}
+  await assert.rejects(listener(t).listener.listen('127.0.0.1', port), {
+    code: 'ADDRESS_TAKEN',
+    message: `Cannot listen on 127.0.0.1:${port}: another program has it; stop that one, or set HELLOSERVER_PORT`,
+  })
+})
+
+// TEST-NET-1 (RFC 5737) belongs to nobody, and neither do names under "invalid" (RFC 6761).
+for (const [host, message] of [
+  ['192.0.2.1', 'Cannot listen on 192.0.2.1:0: this host does not have the address'],
+  ['no.invalid', 'Cannot listen on no.invalid:0: the name does not resolve (not found)'],
+  ['fe80::1%no0', 'Cannot listen on [fe80::1%no0]:0: this host does not have the interface "no0"'],
+] as const) {
+  test(`${host} is an address that may yet come`, async (t) => {
+    const failure = { code: 'ADDRESS_ABSENT', message }
+    await assert.rejects(listener(t).listener.listen(host, 0), failure)
+  })
+}
+
+test('an address of one link, without the link, never comes', async (t) => {
+  await assert.rejects(listener(t).listener.listen('fe80::1', 0), {
+    code: 'BAD_CONFIG',
+    message: /set HELLOSERVER_HOST to "fe80::1%INTERFACE"$/,
+  })
+})
+
+test('one that is closed before it has bound never listens', async (t) => {
+  const { listener: made } = listener(t)
+  const listening = made.listen('127.0.0.1', 0)
+  made.close()
+  await assert.rejects(listening, { code: 'STOPPING' })
+  assert.equal(made.address, undefined)
+})
+
+test('a closed listener refuses, and leaves those who are connected alone', async (t) => {
+  const { listener: made, handles } = listener(t)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const client = connect(port, '127.0.0.1')
+  t.after(() => client.destroy())
+  const handle = await waitFor('the connection', () => handles[0])
+  made.close()
+  const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+  assert.equal(error.code, 'ECONNREFUSED')
+  assert.ok(remoteOf(handle) !== undefined)
+})
+
+test('who had connected before it was drained is accepted, not reset', async (t) => {
+  const { listener: made, handles } = listener(t)
+  await made.listen('127.0.0.1', 0)
+  const { port = 0 } = made.address ?? {}
+  const clients = Array.from({ length: 30 }, () => connect(port, '127.0.0.1'))
+  t.after(() => clients.map((client) => client.destroy()))
+  // The system has all of them when the first one hears of it, and this turn has accepted one or none.
+  await Promise.all(clients.slice(-1).map((client) => once(client, 'connect')))
+  assert.ok(handles.length < clients.length)
+  await made.drained()
+  made.close()
+  assert.equal(handles.length, clients.length)
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
+import { Listeners } from '../../../src/connections/listeners.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { keptLog } from '../support/kept-log.ts'
+
+async function listening(t: TestContext) {
+  const handles: SocketHandle[] = []
+  const listeners = new Listeners((handle) => handles.push(handle), keptLog().log)
+  t.after(() => {
+    listeners.close()
+    for (const handle of handles) handle.close()
+  })
+  await listeners.listen({ host: '127.0.0.1', port: 0 })
+  const port = listeners.address?.port ?? 0
+  /** Whether somebody who connects is accepted there. */
+  const accepts = async (host: string) => {
+    const before = handles.length
+    const client = connect(port, host)
+    t.after(() => client.destroy())
+    try {
+      await once(client, 'connect')
+    } catch {
+      return false
+    }
+    return waitFor('the accepted connection', () => handles.length > before)
+  }
+  return { listeners, port, accepts }
+}
+
+test('while it moves, both addresses are served; when it has, only the new one', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  const move = await listeners.move({ host: '127.0.0.2', port })
+  assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, true])
+  assert.equal(listeners.address?.address, '127.0.0.1')
+  await move.finish()
+  assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, true])
+  assert.equal(listeners.address?.address, '127.0.0.2')
+})
+
+test('a move that is cancelled leaves the old address, and the new one can be taken later', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  const move = await listeners.move({ host: '127.0.0.2', port })
+  await move.cancel()
+  assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, false])
+  const again = await listeners.move({ host: '127.0.0.2', port })
+  await again.finish()
+  assert.equal(await accepts('127.0.0.2'), true)
+})
+
+test('only all addresses and one of them, on one port, exclude each other', async (t) => {
+  const { listeners, port } = await listening(t)
+  assert.equal(
+    listeners.conflictWith({ host: '0.0.0.0', port }),
+    `nobody can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
+  )
+  for (const place of [
+    { host: '127.0.0.2', port },
+    { host: '127.0.0.1', port },
+    { host: '0.0.0.0', port: 0 },
+  ]) {
+    assert.equal(listeners.conflictWith(place), undefined)
+  }
+})
+
+test('where it is already, it need not move', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  for (const place of [
+    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.1', port },
+  ]) {
+    const move = await listeners.move(place)
+    await move.cancel()
+    await move.finish()
+    assert.equal(await accepts('127.0.0.1'), true)
+  }
+  assert.equal(listeners.address?.port, port)
+})
+
+test('an address that it stands in the way of itself says so', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  await assert.rejects(listeners.move({ host: '0.0.0.0', port }), {
+    code: 'ADDRESS_TAKEN',
+    message: `Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}; change the port too, or use "helloserver restart"`,
+  })
+  assert.equal(await accepts('127.0.0.1'), true)
+})
+
+test('an end in the midst of a move closes both', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  const move = await listeners.move({ host: '127.0.0.2', port })
+  listeners.close()
+  assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, false])
+  await move.cancel()
+})
+
+test('an end before a move is bound ends the move', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  const moving = listeners.move({ host: '127.0.0.2', port })
+  listeners.close()
+  await assert.rejects(moving, /The service is stopping/)
+  assert.equal(await accepts('127.0.0.2'), false)
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HelloserverError, stopping } from '../../../src/errors.ts'
+import { Boot } from '../../../src/pool/boot.ts'
+import { BareSlot } from '../support/stage.ts'
+
+/** Whether a promise has settled by now. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending')
+  const turn = new Promise((resolve) => setImmediate(() => resolve(pending)))
+  return (await Promise.race([promise.catch(() => {}), turn])) !== pending
+}
+
+test('all must be ready, each counts once, and strangers do not', async () => {
+  const [one, two, stranger] = [new BareSlot(1), new BareSlot(2), new BareSlot(3)]
+  const boot = new Boot([one, two])
+  boot.markReady(stranger)
+  boot.markReady(one)
+  boot.markReady(one)
+  assert.deepEqual(
+    [boot.awaits(one), boot.awaits(two), boot.awaits(stranger)],
+    [false, true, false],
+  )
+  assert.equal(await isSettled(boot.ready), false)
+  boot.markReady(two)
+  await boot.ready
+})
+
+test('nobody to wait for is ready', async () => {
+  await new Boot([]).ready
+})
+
+test('one that cannot get ready fails all, with the reason, and the first reason wins', async () => {
+  const slot = new BareSlot(1)
+  const boot = new Boot([slot])
+  boot.fail(new HelloserverError('BOOT_FAILED', 'Worker 1 could not get ready: no'))
+  boot.fail(stopping())
+  boot.markReady(slot)
+  await assert.rejects(boot.ready, {
+    code: 'BOOT_FAILED',
+    message: 'Worker 1 could not get ready: no',
+  })
+})
