@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import { type AdminSettings, adminSettings } from '../config/admin.ts'
+import { type AdminSettings, adminSettings } from '../config/admin-settings.ts'
 import type { Config } from '../config/load.ts'
 import { addressOf } from '../config/admin-address.ts'
 import { type Endpoint, endpointText, isSameEndpoint } from '../endpoint.ts'
@@ -10,10 +10,10 @@ import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'
-import { Live } from './live.ts'
+import { Live } from './live-feed.ts'
 import { routesTo } from './routes.ts'
 import { createSite } from './site.ts'
-import type { AdminTarget } from './target.ts'
+import type { AdminTarget } from './service-interface.ts'
 
 /** The pace of retries while the page's address is taken: a predecessor releases it within moments. */
 const pace: Pace = { baseMs: 20, capMs: 1_000 }

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIPv6 } from 'node:net'
-import type { AdminSettings } from '../config/admin.ts'
+import type { AdminSettings } from '../config/admin-settings.ts'
 
 /**
  * The kind of a route: the page's own files, which contain nothing about the service; a probe, open to anybody; a

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AdminSettings } from '../config/admin.ts'
+import type { AdminSettings } from '../config/admin-settings.ts'
 import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Exposition } from '../metrics/exposition.ts'
 import { answer, answerJson, answerText, bodyOf } from './answers.ts'
 import { readAssets } from './assets.ts'
 import type { Access } from './guard.ts'
-import type { Live } from './live.ts'
-import type { AdminTarget } from './target.ts'
+import type { Live } from './live-feed.ts'
+import type { AdminTarget } from './service-interface.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST'

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type AdminSettings, maxAdminConnections } from '../config/admin.ts'
+import { type AdminSettings, maxAdminConnections } from '../config/admin-settings.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'

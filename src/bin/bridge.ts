@@ -1,5 +1,5 @@
 /** The bridge process: speaks to pm2 on one side and to the control socket on the other. Owns nothing. */
-import { Bridge } from '../pm2/bridge.ts'
+import { Bridge } from '../pm2/pm2-bridge.ts'
 import type { Pm2Events } from '../pm2/pm2-events.ts'
 import { Pm2Process } from '../pm2/pm2-process.ts'
 

@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
-import type { FleetRequest } from '../cli/fleet.ts'
+import type { FleetRequest } from '../cli/fleet-command.ts'
 import type { Options } from '../cli/options.ts'
 import { printError, printWarning } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'

@@ -12,8 +12,8 @@ import {
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
-import { appError, loadApp } from '../app/load.ts'
-import { Worker } from '../worker/worker.ts'
+import { appError, loadApp } from '../app/load-app.ts'
+import { Worker } from '../worker/connection-worker.ts'
 
 // node:cluster ends a worker at once when its primary is gone; ours first finishes its active connection.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true

@@ -1,4 +1,4 @@
-import { loadApp } from '../app/load.ts'
+import { loadApp } from '../app/load-app.ts'
 import { ownEnvironment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'

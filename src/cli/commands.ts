@@ -11,7 +11,7 @@ import { lastLines } from '../telemetry/log-part.ts'
 import { visibleLines } from '../visible.ts'
 import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
-import type { FleetRequest } from './fleet.ts'
+import type { FleetRequest } from './fleet-command.ts'
 import type { Forcible, Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
@@ -144,7 +144,7 @@ async function logView({ json }: Options): Promise<(lines: Buffer) => Buffer | s
 
 /** Loaded on demand: no other command should have to wait for the Redis client. */
 async function fleet(request: FleetRequest, options: Options): Promise<void> {
-  const { fleet: perform } = await import('./fleet.ts')
+  const { fleet: perform } = await import('./fleet-command.ts')
   await perform(request, options)
 }
 

@@ -1,4 +1,4 @@
-import { maxAdminConnections } from '../config/admin.ts'
+import { maxAdminConnections } from '../config/admin-settings.ts'
 import type { Config } from '../config/load.ts'
 import { HelloserverError } from '../errors.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'

@@ -1,5 +1,5 @@
 import { codeOf } from '../errors.ts'
-import type { ControlClient } from './client.ts'
+import type { ControlClient } from './control-client.ts'
 
 /**
  * Connects to the running service for the duration of `use`. If the service moves to another process with the

@@ -3,7 +3,7 @@ import { checkRunDir, type RunFiles } from '../config/run-dir.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { holderOf } from '../lock/holder.ts'
 import { isLocked } from '../lock/is-locked.ts'
-import { ControlClient } from './client.ts'
+import { ControlClient } from './control-client.ts'
 
 /** A primary restores a missing control socket within seconds; a starting one has none for a moment. */
 const patienceMs = 4_000

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isRunning } from '../is-running.ts'
 import { holdsLock, type LockFiles } from '../lock/holder.ts'
 import type { Status } from '../status.ts'
-import type { ControlClient } from './client.ts'
+import type { ControlClient } from './control-client.ts'
 import type { Results } from './protocol.ts'
 
 /** How often to check whether the process is gone, in milliseconds. */

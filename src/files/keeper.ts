@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts'
-import { identityOf } from './identity.ts'
+import { identityOf } from './file-identity.ts'
 
 /** How often to check that everything is in place, in milliseconds. */
 const lookEveryMs = 1_000

@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { withFile } from '../file-error.ts'
-import { identityOf } from './identity.ts'
+import { identityOf } from './file-identity.ts'
 import { putInPlace } from './put-in-place.ts'
 
 /** The new content of a file, its name and its mode. */

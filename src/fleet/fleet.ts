@@ -1,5 +1,5 @@
 import type { ReloadResult, Status } from '../status.ts'
-import type { FleetStatus, Purpose } from './status.ts'
+import type { FleetStatus, Purpose } from './fleet-status.ts'
 
 /** What a host reports about itself. */
 export interface HostFacts {

@@ -10,7 +10,7 @@ import {
 import { pollPauseMs } from '../redis/poll.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Beat, FleetStore, Member, PermitAnswer } from './fleet-store.ts'
-import type { PermitStatus, Purpose } from './status.ts'
+import type { PermitStatus, Purpose } from './fleet-status.ts'
 import { permitLine } from './permit-line.ts'
 
 /** An unreachable Redis keeps a host from going down for at most this long, in milliseconds. */

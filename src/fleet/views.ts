@@ -1,5 +1,5 @@
 import type { HostFacts, HostView, RefusedBuild } from './fleet.ts'
-import type { Purpose } from './status.ts'
+import type { Purpose } from './fleet-status.ts'
 import { deadAfterMs } from './scripts.ts'
 
 /** The displayed part of a host's entry. */

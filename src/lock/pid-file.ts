@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import { identityOf } from '../files/identity.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { replaceFile } from '../files/replace-file.ts'
 import { readOwned } from '../trust.ts'
 import { pidIn } from './holder.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { ControlClient } from '../control/client.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
 import { controlProtocol } from '../control/protocol.ts'
 import { codeOf } from '../errors.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { ControlClient } from '../control/client.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, messageOf } from '../errors.ts'

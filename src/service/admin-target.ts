@@ -1,4 +1,4 @@
-import type { AdminTarget } from '../admin/target.ts'
+import type { AdminTarget } from '../admin/service-interface.ts'
 import type { ControlServer } from '../control/server.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Primary } from './primary.ts'

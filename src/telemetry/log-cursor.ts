@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { identityOf } from '../files/identity.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { replaceFile } from '../files/replace-file.ts'
 
 /** How far a log has been shown: an offset in the file that had this id (`logIdOf`). */

@@ -11,7 +11,7 @@ import {
 import type { DestinationStream } from 'pino'
 import { messageOf } from '../errors.ts'
 import { withFile } from '../file-error.ts'
-import { identityOf } from '../files/identity.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { isTorn, openLog } from './open-log.ts'
 
 const newline = 10

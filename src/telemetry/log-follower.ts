@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { identityOf } from '../files/identity.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { partBefore, partsSince } from './log-history.ts'
 import { LogPart } from './log-part.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, readSync } from 'node:fs'
-import { identityOf } from '../files/identity.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { openForReading } from './open-log.ts'
 
 const newline = 10

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { runFiles } from '../../src/config/run-dir.ts'
 import { callService } from '../../src/control/call.ts'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { stopService } from '../../src/control/stop.ts'
 import { primaryModule } from '../../src/launch/launch.ts'
 import type { ReloadResult } from '../../src/status.ts'

@@ -1,5 +1,5 @@
 import { callService } from '../../src/control/call.ts'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import type { Status } from '../../src/status.ts'
 import { isAlive, signalTo } from './processes.ts'
 import type { Sandbox } from './sandbox.ts'

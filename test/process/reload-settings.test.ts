@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, tryReload } from '../helpers/commands.ts'
 import type { Settings } from '../helpers/sandbox.ts'

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { ask } from '../helpers/client.ts'
 import { isAlive } from '../helpers/processes.ts'
 import type { Sandbox } from '../helpers/sandbox.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { stop } from '../helpers/commands.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { shared } from '../helpers/shared.ts'

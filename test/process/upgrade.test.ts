@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { tryReload, tryUpgrade, stop } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'

@@ -13,7 +13,7 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { ControlClient } from '../../src/control/client.ts'
+import { ControlClient } from '../../src/control/control-client.ts'
 import { openOwned, readOwned } from '../../src/trust.ts'
 import { tempFolder } from './support/temp-folder.ts'
 

@@ -1,4 +1,4 @@
-import type { LiveMessages } from '../messages.ts'
+import type { LiveMessages } from '../live-messages.ts'
 import { authorization } from './token.ts'
 
 /**

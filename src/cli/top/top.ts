@@ -4,7 +4,7 @@ import { ambient } from '../../config/environment.ts'
 import { currentStatus } from '../current-status.ts'
 import type { Options } from '../options.ts'
 import { printError, printJson } from '../output.ts'
-import { watchLive } from './live.ts'
+import { watchLive } from './live-view.ts'
 import { type Canvas, view } from './view.ts'
 import { Watch } from './watch.ts'
 

@@ -1,7 +1,7 @@
 import type { Status, WorkerStatus } from '../../status.ts'
 import { megabytes } from '../amounts.ts'
 import { duration, table } from '../table.ts'
-import { facts, vitalFacts } from './facts.ts'
+import { facts, vitalFacts } from './status-facts.ts'
 import type { Mode } from './keys.ts'
 import { isRoomy, share } from './layout.ts'
 import { fields, type Line, paint, type Style, span } from './paint.ts'

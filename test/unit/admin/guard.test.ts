@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Access, refusalOf } from '../../../src/admin/guard.ts'
-import type { AdminSettings } from '../../../src/config/admin.ts'
+import type { AdminSettings } from '../../../src/config/admin-settings.ts'
 
 const token = 'correct-horse-battery'
 const local: AdminSettings = {

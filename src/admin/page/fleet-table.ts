@@ -1,5 +1,5 @@
 import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
-import type { LiveMessages } from '../messages.ts'
+import type { LiveMessages } from '../live-messages.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { address, count, span, timeOf } from './format.ts'
 

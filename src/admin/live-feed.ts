@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { messageOf } from '../errors.ts'
 import { History, lookAt } from './history.ts'
-import type { LiveMessages } from './messages.ts'
-import type { AdminTarget } from './target.ts'
+import type { LiveMessages } from './live-messages.ts'
+import type { AdminTarget } from './service-interface.ts'
 
 /** The maximum number of concurrent viewers. */
 const maxViewers = 16

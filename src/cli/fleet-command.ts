@@ -1,6 +1,6 @@
 import { ownEnvironment } from '../config/environment.ts'
 import { redisTarget } from '../config/redis.ts'
-import type { ControlClient } from '../control/client.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { FleetDesk } from '../fleet/fleet.ts'
 import { FleetStore } from '../fleet/fleet-store.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { appError, loadApp } from '../../../src/app/load.ts'
+import { appError, loadApp } from '../../../src/app/load-app.ts'
 import { hostileValues } from '../support/hostile-values.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
