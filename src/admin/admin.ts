@@ -9,8 +9,8 @@ import { Attempts, type Pace } from '../network/attempts.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Admission } from './admission.ts'
 import { Live } from './live-feed.ts'
+import { requestLimit } from './request-limit.ts'
 import { routesTo } from './routes.ts'
 import { createSite } from './site.ts'
 import type { AdminTarget } from './service-interface.ts'
@@ -38,7 +38,7 @@ export class Admin {
   readonly #log: Logger
   readonly #target: AdminTarget
   readonly #live: Live
-  readonly #admission = new Admission()
+  readonly #requests = requestLimit()
   readonly #attempts = new Attempts()
   /** The configuration to listen by, while attempts to listen continue. */
   #tried: (() => Config) | undefined
@@ -225,7 +225,7 @@ export class Admin {
     const server = createSite({
       routes: await this.#routesThere(),
       settings: () => open.settings,
-      admission: this.#admission,
+      requests: this.#requests,
       log: this.#log,
     })
     const open: Open = { server, address, settings: undefined }

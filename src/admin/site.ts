@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type AdminSettings, maxAdminConnections } from '../config/admin-settings.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Admission } from './admission.ts'
+import type { TokenBucket } from '../token-bucket.ts'
 import { answerJson, safetyHeaders } from './answers.ts'
 import { type Access, type Refusal, refusalOf } from './guard.ts'
 import type { Route } from './routes.ts'
@@ -31,7 +31,7 @@ export interface SiteOptions {
   readonly routes: ReadonlyMap<string, Route>
   /** Undefined until requests may be answered. */
   readonly settings: () => AdminSettings | undefined
-  readonly admission: Admission
+  readonly requests: TokenBucket
   readonly log: Logger
 }
 
@@ -79,7 +79,7 @@ async function respond(
   // The client may hang up before it has the whole answer.
   response.on('error', () => {})
   try {
-    if (!options.admission.take()) {
+    if (!options.requests.take(1)) {
       await delay(tooManyDelayMs)
       response.setHeader('Retry-After', '1')
       refuse(response, 429, 'Too many requests; ask again later')

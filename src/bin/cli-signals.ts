@@ -2,7 +2,7 @@
  * How a command reacts to signals. `run` is the service itself and acts on them as a primary does; for the
  * other commands, SIGUSR1 ends the process as in any other program, and does not open Node's debugger.
  */
-import { closeDebugger } from '../debugger.ts'
+import { closeDebugger } from '../process/debugger.ts'
 import { catchSignals } from '../service/signals.ts'
 // It looks for the terminal while it loads, since a hang-up may come at any moment.
 import './terminal.ts'

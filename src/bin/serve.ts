@@ -4,7 +4,7 @@ import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/envi
 import { loadConfig, overridesOf } from '../config/load.ts'
 import { strangeVariables } from '../config/strange-variables.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
-import { debuggerWarning, refuseWaitingDebugger } from '../debugger.ts'
+import { debuggerWarning, refuseWaitingDebugger } from '../process/debugger.ts'
 import {
   codeOf,
   type ErrorCode,
@@ -24,7 +24,7 @@ import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../visible-text.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from '../service/service.ts'
 import type { Mode } from '../service/service-options.ts'

@@ -2,7 +2,7 @@ import type { StopFollower, StopProgress } from '../control/stop.ts'
 import type { DrainPhase } from '../lifecycle/drain-phases.ts'
 import type { DrainStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../visible-text.ts'
 import { duration } from './table.ts'
 
 /** How often the progress of a stop is shown, in milliseconds. */

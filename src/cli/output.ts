@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '../errors.ts'
-import { visible, visibleJson } from '../visible.ts'
+import { visible, visibleJson } from '../visible-text.ts'
 import type { Options } from './options.ts'
 
 /**

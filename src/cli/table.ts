@@ -1,4 +1,4 @@
-import { visible } from '../visible.ts'
+import { visible } from '../visible-text.ts'
 
 /** Aligns rows under their headings: columns of numbers to the right, other columns to the left. */
 export function table(

@@ -2,9 +2,9 @@ import { accessSync, constants, existsSync, lstatSync, mkdirSync, opendirSync } 
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError } from '../errors.ts'
-import { fileError } from '../file-error.ts'
+import { fileError } from '../files/file-error.ts'
 import { holderOf } from '../lock/holder.ts'
-import { mustBeOwnDirectory, ownUid } from '../trust.ts'
+import { mustBeOwnDirectory, ownUid } from '../files/trust.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
 /** The files by which others find a service. */

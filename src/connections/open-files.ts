@@ -1,5 +1,5 @@
 import { openSync, readdirSync, readSync } from 'node:fs'
-import { openFilesLimitIn } from '../open-files-limit.ts'
+import { openFilesLimitIn } from '../process/open-files-limit.ts'
 
 /** Large enough for what the kernel writes into `/proc/self/limits`. */
 const limitsBytes = 4_096

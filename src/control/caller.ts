@@ -6,7 +6,7 @@ import {
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
-import type { Member } from '../crowd.ts'
+import type { BoundedConnection } from './bounded-connections.ts'
 import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
 import type { Supervisor, AttachedBridge } from './attached-bridge.ts'
@@ -26,7 +26,7 @@ const fullBytes = 65_536
 const maxUnreadBytes = 1_048_576
 
 /** A connection to the control socket. Its use of resources is bounded, whatever the caller sends. */
-export class Caller implements Member {
+export class Caller implements BoundedConnection {
   readonly socket: Socket
   readonly peer: JSONRPCServerAndClient
   readonly #channel: LineChannel

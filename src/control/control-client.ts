@@ -7,9 +7,9 @@ import {
   JSONRPCServerAndClient,
 } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
-import { mustBeOwnSocket } from '../trust.ts'
+import { mustBeOwnSocket } from '../files/trust.ts'
 import { clientLimits, LineChannel } from './line-channel.ts'
 import {
   controlProtocol,

@@ -3,9 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
-import { Crowd } from '../crowd.ts'
+import { BoundedConnections } from './bounded-connections.ts'
 import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
-import { fileError, withFile } from '../file-error.ts'
+import { fileError, withFile } from '../files/file-error.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { putInPlace } from '../files/put-in-place.ts'
 import { Caller } from './caller.ts'
@@ -40,7 +40,7 @@ export class ControlServer {
   /** Bound, but not published yet. */
   #bound: Server | undefined
   readonly #target: ControlTarget
-  readonly #callers = new Crowd<Caller>(maxCallers)
+  readonly #callers = new BoundedConnections<Caller>(maxCallers)
   readonly #pacer = new Pacer()
   #waiting = 0
   #sweep: NodeJS.Timeout | undefined
@@ -123,7 +123,7 @@ export class ControlServer {
   handOver(pid: number): void {
     this.#successorPid = pid
     this.supervisor.close()
-    for (const { peer } of this.#callers.members) peer.notify('handed-over', { pid })
+    for (const { peer } of this.#callers.all) peer.notify('handed-over', { pid })
   }
 
   /** Sends the remaining answers, then disconnects all callers. */
@@ -131,7 +131,7 @@ export class ControlServer {
     this.close()
     // Answers to requests that have just settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
-    const gone = [...this.#callers.members].map(
+    const gone = [...this.#callers.all].map(
       ({ socket }) =>
         new Promise<void>((resolve) => {
           const timer = setTimeout(() => socket.destroy(), farewellMs)
@@ -147,9 +147,9 @@ export class ControlServer {
 
   #admit(socket: Socket): void {
     const caller = new Caller(socket, this.#pacer, this.supervisor)
-    if (this.#callers.admit(caller)) this.#serve(caller)
+    if (this.#callers.add(caller)) this.#serve(caller)
     else socket.destroy()
-    socket.once('close', () => this.#callers.leave(caller))
+    socket.once('close', () => this.#callers.delete(caller))
   }
 
   #serve(caller: Caller): void {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isRunning } from '../is-running.ts'
+import { isRunning } from '../process/is-running.ts'
 import { holdsLock, type LockFiles } from '../lock/holder.ts'
 import type { Status } from '../status.ts'
 import type { ControlClient } from './control-client.ts'

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { withFile } from '../file-error.ts'
+import { withFile } from './file-error.ts'
 import { identityOf } from './file-identity.ts'
 import { putInPlace } from './put-in-place.ts'
 

@@ -1,6 +1,6 @@
-import { type Deferred, deferred } from '../deferred.ts'
+import { type Deferred, deferred } from '../async/deferred.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
-import { Wake } from '../wake.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PermitEvent,
@@ -33,7 +33,7 @@ export class Permits {
   readonly #options: PermitsOptions
   readonly #machine: Machine<PermitState, PermitEvent>
   readonly #purposes = new Set<Purpose>()
-  #wake = new Wake()
+  #wake = new InterruptibleSleep()
   #going: Deferred<void> = deferred()
   /** Kept while this host waits, so that it keeps its place in line even if the server loses it. */
   #ticket = 0
@@ -71,7 +71,7 @@ export class Permits {
     if (this.#machine.state === 'none') {
       this.#machine.apply('ask', purpose)
       this.#going = deferred()
-      this.#wake = new Wake()
+      this.#wake = new InterruptibleSleep()
       this.#status = { for: purpose, place: null, down: [], reason: null }
       void this.#ask(this.#wake)
     }
@@ -107,7 +107,7 @@ export class Permits {
     return this.#purposes.has('stopping') ? 'stopping' : 'reloading'
   }
 
-  async #ask(wake: Wake): Promise<void> {
+  async #ask(wake: InterruptibleSleep): Promise<void> {
     let troubledSinceMs: number | undefined
     while (!wake.isOver) {
       try {

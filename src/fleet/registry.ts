@@ -1,6 +1,6 @@
 import { endpointText } from '../endpoint.ts'
 import { messageOf } from '../errors.ts'
-import { Wake } from '../wake.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import { RedisError } from '../redis/link.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -15,7 +15,7 @@ export class Registry {
   readonly #member: Member
   readonly #permit: () => Beat['permit']
   readonly #log: Logger
-  readonly #wake = new Wake()
+  readonly #wake = new InterruptibleSleep()
   #status: (() => Status) | undefined
   #isOpen = false
   #hasRegistered = false

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { Allowance } from '../allowance.ts'
+import { TokenBucket } from '../token-bucket.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 
 /**
@@ -47,7 +47,7 @@ export class ChannelGuard {
   readonly #child: Channelled
   readonly #handle: ChannelHandle
   readonly #listener: GuardListener
-  readonly #allowance = new Allowance(unasked.burst, unasked.perSecond)
+  readonly #allowance = new TokenBucket(unasked.burst, unasked.perSecond)
   readonly #read: ChannelHandle['onread']
   readonly #emit: Emit
   #unfinishedBytes = 0

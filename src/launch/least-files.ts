@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { HelloserverError } from '../errors.ts'
-import { openFilesLimitIn } from '../open-files-limit.ts'
+import { openFilesLimitIn } from '../process/open-files-limit.ts'
 
 /** How many files a primary or a worker has open at once while it loads its code, and some to work with. */
 const leastOpenFiles = 128

@@ -10,7 +10,7 @@ import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
 import { type Contender, LeaseStore } from './lease-store.ts'
 import { Observations } from './observations.ts'
 import { Validity } from './validity.ts'
-import { Wake } from '../wake.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import { whoHas } from './who-has.ts'
 
 export interface RedisLeaseOptions extends Contender {
@@ -46,7 +46,7 @@ export class RedisLease implements Lease {
   readonly #observations = new Observations(monotonicMs)
   readonly #validity = new Validity(monotonicMs)
   /** Ends any wait that belongs to the current state of the lease. */
-  #wake = new Wake()
+  #wake = new InterruptibleSleep()
   #grant: Grant | null = null
   #deadline: NodeJS.Timeout | undefined
   #reason: string | null = null
@@ -149,7 +149,7 @@ export class RedisLease implements Lease {
     this.#link.close()
   }
 
-  async #contend(wake: Wake): Promise<void> {
+  async #contend(wake: InterruptibleSleep): Promise<void> {
     let unsubscribe: (() => void) | undefined
     try {
       while (!wake.isOver) {
@@ -193,7 +193,7 @@ export class RedisLease implements Lease {
     else this.#listener.onHeld(grant)
   }
 
-  async #keep(grant: Grant, wake: Wake, grantedMs: number): Promise<void> {
+  async #keep(grant: Grant, wake: InterruptibleSleep, grantedMs: number): Promise<void> {
     const everyMs = this.#options.ttlMs / renewalsPerTtl
     let dueMs = grantedMs + everyMs
     for (;;) {
@@ -263,7 +263,7 @@ export class RedisLease implements Lease {
           )
           return
         }
-        await new Wake().sleep(retryMs)
+        await new InterruptibleSleep().sleep(retryMs)
       }
     }
   }
@@ -292,9 +292,9 @@ export class RedisLease implements Lease {
     this.#listener.onTrouble(error)
   }
 
-  #renewWake(): Wake {
+  #renewWake(): InterruptibleSleep {
     this.#wake.end()
-    this.#wake = new Wake()
+    this.#wake = new InterruptibleSleep()
     return this.#wake
   }
 }

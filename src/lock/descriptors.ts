@@ -1,6 +1,6 @@
 /** The open files of processes, as /proc shows them to their own user and to root. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { ownUid } from '../trust.ts'
+import { ownUid } from '../files/trust.ts'
 
 /** Whether a descriptor of a process has an exclusive lock of flock(2) (proc_pid_fdinfo(5)). */
 export function hasExclusiveLock(pid: number, fd: string): boolean {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ambient } from '../config/environment.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import { startProcess } from '../start-process.ts'
+import { startProcess } from '../process/start-process.ts'
 
 /** Options that flock(1) has both in util-linux and in BusyBox. */
 const options = { exclusive: '-x', shared: '-s' } as const

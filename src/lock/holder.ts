@@ -1,8 +1,8 @@
 import { type BigIntStats, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunFiles } from '../config/run-dir.ts'
-import { realPath } from '../real-path.ts'
-import { ownUid, readOwned } from '../trust.ts'
+import { realPath } from '../files/real-path.ts'
+import { ownUid, readOwned } from '../files/trust.ts'
 import { abstractLockInode } from './abstract-lock.ts'
 import { descriptorsOf, hasExclusiveLock, linkOf, ownProcesses, uidOf } from './descriptors.ts'
 

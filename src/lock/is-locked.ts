@@ -1,6 +1,6 @@
 import { closeSync, constants } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import { openOwned } from '../trust.ts'
+import { openOwned } from '../files/trust.ts'
 import { flock } from './flock.ts'
 import type { LockFiles } from './holder.ts'
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { replaceFile } from '../files/replace-file.ts'
-import { readOwned } from '../trust.ts'
+import { readOwned } from '../files/trust.ts'
 import { pidIn } from './holder.ts'
 
 /** The PID on the file's first line, if there is one. */

@@ -1,5 +1,5 @@
 import { respawnDelayMs } from '../lifecycle/respawn.ts'
-import { Wake } from '../wake.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 
 /** Bounds of the delays between attempts, which double; milliseconds. */
 export interface Pace {
@@ -9,7 +9,7 @@ export interface Pace {
 
 /** Repeats an attempt, with growing delays, until it succeeds or is given up. */
 export class Attempts {
-  #wake = new Wake()
+  #wake = new InterruptibleSleep()
   #failures = 0
 
   /**
@@ -46,11 +46,11 @@ export class Attempts {
 
   #renew(): void {
     this.#wake.end()
-    this.#wake = new Wake()
+    this.#wake = new InterruptibleSleep()
   }
 
   async #run(
-    wake: Wake,
+    wake: InterruptibleSleep,
     pace: Pace,
     attempt: (signal: AbortSignal) => Promise<boolean>,
     onSuccess: () => void,

@@ -4,7 +4,7 @@ import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-import { withVisibleTexts } from '../visible.ts'
+import { withVisibleTexts } from '../visible-text.ts'
 
 /** Sends a request to the process that is the service now. */
 export type Ask = <M extends Method>(method: M, params: Params<M>) => Promise<Results[M]>

@@ -1,7 +1,7 @@
 import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
 import type { Ask } from './actions.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../visible-text.ts'
 import { figures } from './figures.ts'
 
 /** How often to request the figures, in milliseconds: as often as @pm2/io sends them. */

@@ -1,5 +1,5 @@
 import { ambient } from '../config/environment.ts'
-import { closeDebugger } from '../debugger.ts'
+import { closeDebugger } from '../process/debugger.ts'
 import { signalsWith } from '../lifecycle/signal-table.ts'
 import type { AskedBy } from './dismissal.ts'
 

@@ -3,7 +3,7 @@ import { ambient, type Environment, serviceEnvironment } from '../config/environ
 import { defaultName } from '../config/locate.ts'
 import { exitStatus } from '../errors.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
-import { visibleLines, withVisibleTexts } from '../visible.ts'
+import { visibleLines, withVisibleTexts } from '../visible-text.ts'
 import type { Description } from './description.ts'
 import type { Origin } from './dismissal.ts'
 import { type AppRecord, recordOf } from './pm2-daemon.ts'

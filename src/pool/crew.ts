@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import type { LogLevel } from '../config/log-levels.ts'
-import { debuggerArguments } from '../debugger.ts'
+import { debuggerArguments } from '../process/debugger.ts'
 import { HelloserverError, stopping } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import type { WorkerLease } from '../ipc/messages.ts'

@@ -1,6 +1,6 @@
 import cluster, { type ClusterSettings, type Worker } from 'node:cluster'
 import type { HelloserverError } from '../errors.ts'
-import { startProcess } from '../start-process.ts'
+import { startProcess } from '../process/start-process.ts'
 
 /**
  * Forks a worker process through node:cluster.

@@ -8,7 +8,7 @@ import {
   restartOnly,
   restartOnlyChange,
 } from '../config/restart-only.ts'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'

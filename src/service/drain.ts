@@ -1,5 +1,5 @@
 import type { Config } from '../config/load.ts'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle/drain-phases.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { DrainStatus } from '../status.ts'

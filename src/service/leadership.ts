@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/load.ts'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import { whoHas } from '../lease/who-has.ts'

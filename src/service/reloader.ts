@@ -1,4 +1,4 @@
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'

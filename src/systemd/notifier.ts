@@ -4,10 +4,10 @@ import { cleanEnvironment } from '../config/environment.ts'
 import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
 import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
-import { startProcess } from '../start-process.ts'
-import { visible } from '../visible.ts'
+import { startProcess } from '../process/start-process.ts'
+import { visible } from '../visible-text.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Wake } from '../wake.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 
 /** systemd-notify itself waits at most five seconds for the service manager to have read the message. */
 const sendTimeoutMs = 10_000
@@ -30,7 +30,7 @@ export class Notifier {
   #last: Promise<void> = Promise.resolve()
   #sent = 0
   /** Cuts short the retry delay of a message that is out of date. */
-  readonly #newer = new Wake()
+  readonly #newer = new InterruptibleSleep()
   #reloads = 0
 
   /** @param socket - the service manager's address, `NOTIFY_SOCKET`; undefined when it has not asked for messages */

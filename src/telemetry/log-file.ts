@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import type { DestinationStream } from 'pino'
 import { messageOf } from '../errors.ts'
-import { withFile } from '../file-error.ts'
+import { withFile } from '../files/file-error.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { isTorn, openLog } from './open-log.ts'
 

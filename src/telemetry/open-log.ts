@@ -1,6 +1,6 @@
 import { constants, fstatSync, readSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import { openOwned } from '../trust.ts'
+import { openOwned } from '../files/trust.ts'
 
 const newline = 10
 

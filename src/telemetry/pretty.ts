@@ -1,5 +1,5 @@
 import { prettyFactory } from 'pino-pretty'
-import { visible, withVisibleTexts } from '../visible.ts'
+import { visible, withVisibleTexts } from '../visible-text.ts'
 
 /** Every line of a service has these fields, and they are obvious to the reader. */
 const knownFields = 'service,pid'

@@ -1,5 +1,5 @@
 import type { Config } from '../config/load.ts'
-import { visibleJson } from '../visible.ts'
+import { visibleJson } from '../visible-text.ts'
 import { createLogger, type LogDestination, type Logger } from './logger.ts'
 import { Syslog } from './syslog.ts'
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { messageOf } from '../errors.ts'
-import { startProcess } from '../start-process.ts'
+import { startProcess } from '../process/start-process.ts'
 import { lines } from './lines.ts'
 import { syslogLine } from './syslog-line.ts'
 import { loggerArguments } from './syslog-target.ts'

@@ -1,5 +1,5 @@
 import type { DestinationStream } from 'pino'
-import { Allowance } from '../allowance.ts'
+import { TokenBucket } from '../token-bucket.ts'
 import { lines } from './lines.ts'
 import type { Logger } from './logger.ts'
 
@@ -37,7 +37,7 @@ const summaryMs = 1_000
 export class WorkerOutput {
   readonly #destination: DestinationStream
   readonly #log: Logger
-  readonly #all = new Allowance(2 * linesPerSecond.all, linesPerSecond.all)
+  readonly #all = new TokenBucket(2 * linesPerSecond.all, linesPerSecond.all)
 
   constructor(destination: DestinationStream, log: Logger) {
     this.#destination = destination
@@ -46,7 +46,7 @@ export class WorkerOutput {
 
   /** Creates the sink for the output of one process. */
   open(printer: Printer): OutputSink {
-    const own = new Allowance(2 * linesPerSecond.each, linesPerSecond.each)
+    const own = new TokenBucket(2 * linesPerSecond.each, linesPerSecond.each)
     const dropped = this.#counter(printer)
     const listener = (stream: keyof OutputSink) =>
       lines((line) => {

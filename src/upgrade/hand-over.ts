@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { stopping } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { isRunning as isAlive } from '../../src/is-running.ts'
-import { processState } from '../../src/process-state.ts'
+import { isRunning as isAlive } from '../../src/process/is-running.ts'
+import { processState } from '../../src/process/process-state.ts'
 
 export { isAlive }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deferred } from '../../src/deferred.ts'
+import { deferred } from '../../src/async/deferred.ts'
 import { RedisLink } from '../../src/redis/link.ts'
 import { parseRedisUrl } from '../../src/redis/target.ts'
 import { RedisCluster } from '../helpers/redis/cluster.ts'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { deferred } from '../../../src/deferred.ts'
+import { deferred } from '../../../src/async/deferred.ts'
 import type { LeaseListener } from '../../../src/lease/lease.ts'
 import { RedisLease } from '../../../src/lease/redis-lease.ts'
 import { RedisLink } from '../../../src/redis/link.ts'

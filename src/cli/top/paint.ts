@@ -1,4 +1,4 @@
-import { visible } from '../../visible.ts'
+import { visible } from '../../visible-text.ts'
 
 /** The style of a piece of text, where colours are wanted. */
 export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'inverse'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deferred } from '../../../src/deferred.ts'
+import { deferred } from '../../../src/async/deferred.ts'
 import { Attempts } from '../../../src/network/attempts.ts'
 
 const quick = { baseMs: 1, capMs: 2 }

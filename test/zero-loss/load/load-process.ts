@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { type Deferred, deferred } from '../../../src/deferred.ts'
+import { type Deferred, deferred } from '../../../src/async/deferred.ts'
 import type { Cleanup } from '../../helpers/cleanup.ts'
 import { within } from '../../helpers/wait-for.ts'
 import type { FromLoad, Settled, Special, Stream, ToLoad } from './messages.ts'

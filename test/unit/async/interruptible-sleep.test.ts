@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Wake } from '../../src/wake.ts'
-import { within } from '../helpers/wait-for.ts'
+import { InterruptibleSleep } from '../../../src/async/interruptible-sleep.ts'
+import { within } from '../../helpers/wait-for.ts'
 
 const hourMs = 3_600_000
-const sleep = (wake: Wake, ms = hourMs) => within('the end of a sleep', wake.sleep(ms))
+const sleep = (wake: InterruptibleSleep, ms = hourMs) =>
+  within('the end of a sleep', wake.sleep(ms))
 
 test('a sleep ends by itself', async () => {
-  await sleep(new Wake(), 1)
+  await sleep(new InterruptibleSleep(), 1)
 })
 
 test('a sleep that is under way is cut short', async () => {
-  const wake = new Wake()
+  const wake = new InterruptibleSleep()
   const slept = sleep(wake)
   wake.now()
   await slept
@@ -19,7 +20,7 @@ test('a sleep that is under way is cut short', async () => {
 })
 
 test('who is woken while awake does not sleep the next time, and sleeps the one after', async () => {
-  const wake = new Wake()
+  const wake = new InterruptibleSleep()
   wake.now()
   wake.now()
   await sleep(wake)
@@ -34,7 +35,7 @@ test('who is woken while awake does not sleep the next time, and sleeps the one 
 })
 
 test('after the end there is no sleep', async () => {
-  const wake = new Wake()
+  const wake = new InterruptibleSleep()
   const slept = sleep(wake)
   wake.end()
   await slept

@@ -2,7 +2,7 @@
  * A token bucket with a burst and a rate per second. It starts full, and reads the clock only when it seems
  * empty, so that use within the limits costs next to nothing.
  */
-export class Allowance {
+export class TokenBucket {
   readonly #burst: number
   readonly #perSecond: number
   readonly #nowMs: () => number

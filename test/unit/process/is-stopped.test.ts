@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { isStopped, waitUntilStopped } from '../../src/stopped.ts'
-import { waitFor } from '../helpers/wait-for.ts'
+import { isStopped, waitUntilStopped } from '../../../src/process/is-stopped.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
 
 test('a process that was stopped runs no more, and goes on when it is told to', async (t) => {
   const child = spawn(process.execPath, ['-e', `console.log('there'); for (;;);`], {

@@ -1,4 +1,4 @@
-import { codeOf, type ErrorCode, HelloserverError, messageOf } from './errors.ts'
+import { codeOf, type ErrorCode, HelloserverError, messageOf } from '../errors.ts'
 
 /** The problem with a file, and its remedy, by the system's code (errno(3)). */
 const remedies: Readonly<Record<string, string>> = {

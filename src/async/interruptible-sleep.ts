@@ -1,5 +1,5 @@
-/** A sleep that can be cut short, once or for good. */
-export class Wake {
+/** Sleeps that can be cut short: the next one by `now`, all of them by `end`. */
+export class InterruptibleSleep {
   #wake: (() => void) | undefined
   readonly #over = new AbortController()
   #isDue = false

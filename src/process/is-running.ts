@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { codeOf } from './errors.ts'
+import { codeOf } from '../errors.ts'
 import { processState } from './process-state.ts'
 
 /**

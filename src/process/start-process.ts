@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { codeOf, HelloserverError, messageOf } from './errors.ts'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 
 /**
  * Starts a process, and reports a failure to do so in one way.

@@ -1,5 +1,5 @@
-import { ambient } from './config/environment.ts'
-import { HelloserverError } from './errors.ts'
+import { ambient } from '../config/environment.ts'
+import { HelloserverError } from '../errors.ts'
 
 /**
  * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it anybody on the host can

@@ -13,7 +13,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { codeOf, HelloserverError } from './errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { realPath } from './real-path.ts'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants

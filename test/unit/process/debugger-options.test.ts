@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseWaitingDebugger } from '../../src/debugger.ts'
+import { refuseWaitingDebugger } from '../../../src/process/debugger.ts'
 
 test('options with which nobody would get ready are refused, others are not', (t) => {
   const before = process.env['NODE_OPTIONS']

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Allowance } from '../../src/allowance.ts'
+import { TokenBucket } from '../../src/token-bucket.ts'
 
 test('there is so much at once, and so much a second, and never more than at once', () => {
   let nowMs = 0
-  const allowance = new Allowance(10, 4, () => nowMs)
+  const allowance = new TokenBucket(10, 4, () => nowMs)
   assert.deepEqual([allowance.take(8), allowance.take(3), allowance.take(2)], [true, false, true])
   assert.equal(allowance.take(1), false)
   nowMs += 500

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { isRunning } from '../../src/is-running.ts'
-import { waitFor } from '../helpers/wait-for.ts'
+import { isRunning } from '../../../src/process/is-running.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
 
 test('a process runs until it has ended, not until somebody has waited for it', async (t) => {
   // The program that replaces the shell does not know of the shell's child, and never waits for it.

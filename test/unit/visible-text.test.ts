@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { visible, visibleJson, visibleLines, withVisibleTexts } from '../../src/visible.ts'
+import { visible, visibleJson, visibleLines, withVisibleTexts } from '../../src/visible-text.ts'
 
 /** Whatever a terminal takes for more than a character to show. */
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u

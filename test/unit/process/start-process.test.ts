@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { deferred } from '../../src/deferred.ts'
-import type { HelloserverError } from '../../src/errors.ts'
-import { startProcess } from '../../src/start-process.ts'
+import { deferred } from '../../../src/async/deferred.ts'
+import type { HelloserverError } from '../../../src/errors.ts'
+import { startProcess } from '../../../src/process/start-process.ts'
 
 /** The reason that a process cannot be started for. */
 async function failureOf(start: () => ChildProcess): Promise<HelloserverError> {

@@ -13,9 +13,9 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { ControlClient } from '../../src/control/control-client.ts'
-import { openOwned, readOwned } from '../../src/trust.ts'
-import { tempFolder } from './support/temp-folder.ts'
+import { ControlClient } from '../../../src/control/control-client.ts'
+import { openOwned, readOwned } from '../../../src/files/trust.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const isRoot = process.getuid?.() === 0
 const stranger = 54_321

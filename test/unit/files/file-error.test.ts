@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HelloserverError } from '../../src/errors.ts'
-import { withFile } from '../../src/file-error.ts'
+import { HelloserverError } from '../../../src/errors.ts'
+import { withFile } from '../../../src/files/file-error.ts'
 
 const failing = (error: Error) => () => {
   throw error
