@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { HelloserverError } from '../errors.ts'
-import { openFilesLimitIn } from '../process/open-files-limit.ts'
+import { openFilesLimit } from '../process/open-files-limit.ts'
 
 /** How many files a primary or a worker has open at once while it loads its code, and some to work with. */
 const leastOpenFiles = 128
@@ -17,14 +16,4 @@ export function refuseFewOpenFiles(limit = openFilesLimit()): void {
     'BAD_CONFIG',
     `The system lets a process have ${limit} files open, and helloserver needs ${leastOpenFiles} at least; raise "ulimit -n" (LimitNOFILE= in a systemd unit)`,
   )
-}
-
-/** RLIMIT_NOFILE of this process, which its children inherit; infinite where it cannot be read. */
-function openFilesLimit(): number {
-  try {
-    return openFilesLimitIn(readFileSync('/proc/self/limits', 'utf8'))
-  } catch {
-    // Not Linux.
-    return Number.POSITIVE_INFINITY
-  }
 }

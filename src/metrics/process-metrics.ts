@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { openFilesLimit } from '../process/open-files-limit.ts'
 
 /**
  * The metrics of the primary's own process, by the standard names of Prometheus clients. prom-client's default
@@ -61,11 +62,6 @@ function openFiles(): number | undefined {
 }
 
 function maxFiles(): number | undefined {
-  try {
-    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
-    return soft === undefined ? undefined : Number(soft)
-  } catch {
-    // This is not Linux.
-    return undefined
-  }
+  const limit = openFilesLimit()
+  return Number.isFinite(limit) ? limit : undefined
 }
