@@ -1,6 +1,7 @@
 /** `npm start`: installs, builds, and serves under pm2. Harmless when the service is already running. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { build } from './build.js'
 import { root, say } from './run.js'
 
@@ -15,10 +16,11 @@ if (before === undefined || before.pm2_env.status !== 'online') {
   say('Starting under pm2 …')
   startUnderPm2()
 }
+const { endpointText } = await import(pathToFileURL(join(root, 'dist/src/endpoint.js')).href)
 const status = serviceStatus()
 if (status === undefined) fail()
 say(`
-${name} serves on ${status.listen.host}:${status.listen.port}${before?.pm2_env.status === 'online' ? ' already' : ''}: process ${status.pid}, ${status.workers.length} workers.
+${name} serves on ${endpointText(status.listen)}${before?.pm2_env.status === 'online' ? ' already' : ''}: process ${status.pid}, ${status.workers.length} workers.
 
   try it     printf 'hello\\r\\n' | nc 127.0.0.1 ${status.listen.port}
   look       npx helloserver status    npx pm2 monit    npx pm2 logs ${name}

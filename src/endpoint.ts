@@ -1,25 +1,89 @@
 /**
- * A TCP address. `host` is an IP address without brackets, or a name, as system calls take it; people read and
- * write the form of `endpointText`, where an IPv6 address has brackets (RFC 3986, 3.2.2).
+ * The addresses that sockets are bound to or connect to: kept, compared, written and parsed here. Their texts, which
+ * people read and write, are `127.0.0.1:30153`, `[::]:30153`, `localhost:30153`, `unix:/run/x.sock` and `unix:@name`.
+ *
+ * The page loads this file as well, so it imports nothing.
  */
-export interface Endpoint {
+export type Endpoint = TcpEndpoint | UnixEndpoint
+
+/** A TCP endpoint. `host` is an IP address without brackets, or a name, as system calls take it. */
+export interface TcpEndpoint {
   readonly host: string
   readonly port: number
+  readonly path?: never
 }
 
-/** An endpoint that a socket is bound to. */
-export interface BoundEndpoint extends Endpoint {
-  /** The socket's actual port; it differs from `port` if that is 0, which means any free one. */
-  readonly boundPort: number
+/** A Unix socket (unix(7)). `path` is absolute, or `@` and a name in the abstract namespace. */
+export interface UnixEndpoint {
+  readonly path: string
+  readonly host?: never
+  readonly port?: never
 }
 
-/** The form for people: `127.0.0.1:30153`, `[::]:30153`, `localhost:30153`. */
-export function endpointText({ host, port }: Endpoint): string {
+/** The endpoint that a socket was bound for, and what it got. */
+export type BoundEndpoint =
+  | (TcpEndpoint & {
+      /** The socket's actual port; it differs from `port` if that is 0, which means any free one. */
+      readonly boundPort: number
+    })
+  | UnixEndpoint
+
+/** A socket's own or remote address, as Node.js gives it: a text is the path of a Unix socket. */
+type SocketAddress = { readonly address: string; readonly port: number } | string
+
+/** The prefix of a Unix socket's text. */
+const unixPrefix = 'unix:'
+
+/** The size of sun_path in unix(7), less its terminating zero or the zero that begins an abstract name. */
+const maxPathBytes = 107
+
+/** The text of an endpoint; an IPv6 address has brackets (RFC 3986, 3.2.2). */
+export function endpointText(endpoint: Endpoint): string {
+  if (endpoint.path !== undefined) return `${unixPrefix}${endpoint.path}`
+  const { host, port } = endpoint
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Parses the form of `endpointText`; undefined for anything else, such as an IPv6 address without brackets. */
+/** Parses the text of an endpoint; undefined for anything else, such as an IPv6 address without brackets. */
 export function parseEndpoint(text: string): Endpoint | undefined {
+  return text.startsWith(unixPrefix) ? parseUnix(text.slice(unixPrefix.length)) : parseTcp(text)
+}
+
+/** Whether two endpoints are the same by their texts; a name and the address that it stands for are not. */
+export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return endpointText(one) === endpointText(other)
+}
+
+/** Whether a bound socket is already at `wanted`. Port 0 is wherever it was bound for port 0. */
+export function isBoundAt(bound: BoundEndpoint, wanted: Endpoint): boolean {
+  if (isSameEndpoint(bound, wanted)) return true
+  if (bound.path !== undefined || wanted.path !== undefined) return false
+  return bound.host === wanted.host && bound.boundPort === wanted.port
+}
+
+/** The wildcard addresses, which stand for all of a host's. */
+const everyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+/** Whether the system lets no two sockets listen at these: they have the same port, and one is for every address. */
+export function areExclusive(one: Endpoint, other: Endpoint): boolean {
+  if (one.path !== undefined || other.path !== undefined) return isSameEndpoint(one, other)
+  return one.port === other.port && [one.host, other.host].some((host) => everyAddress.has(host))
+}
+
+/** The endpoint of a socket's address. */
+export function endpointOf(address: SocketAddress): Endpoint {
+  // Node.js has the zero that begins an abstract name, which people write as "@".
+  if (typeof address === 'string') return { path: address.replace(/^\0/, '@') }
+  return { host: address.address, port: address.port }
+}
+
+function parseUnix(path: string): UnixEndpoint | undefined {
+  const isPath =
+    /^(\/|@)[^\0]+$/.test(path) && new TextEncoder().encode(path).length <= maxPathBytes
+  return isPath ? { path } : undefined
+}
+
+function parseTcp(text: string): TcpEndpoint | undefined {
   const [, host = '', digits] = /^(\[[^\]]+\]|[^:[\]\s/]+):(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits)
   const bare = parseHost(host)
@@ -53,8 +117,4 @@ function isName(text: string): boolean {
 /** Uses the URL standard's parser, which browsers share; it knows no zone, as in `fe80::1%eth0`. */
 function isIPv6(text: string): boolean {
   return text.includes(':') && URL.canParse(`http://[${text.replace(/%[^%[\]/\s]+$/, '')}]`)
-}
-
-export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
-  return one.host === other.host && one.port === other.port
 }

@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { type AdminSettings, adminSettings } from '../config/admin-settings.ts'
 import type { Config } from '../config/load.ts'
 import { addressOf } from '../config/admin-address.ts'
-import { type Endpoint, endpointText, isSameEndpoint } from '../endpoint.ts'
+import { endpointText, isSameEndpoint, type TcpEndpoint } from '../endpoint.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
 import { bindFailure } from '../network/bind-failure.ts'
@@ -29,7 +29,7 @@ export interface PageMove {
 /** A listening server. It answers nobody until it has its settings: those of another address may be laxer. */
 interface Open {
   readonly server: Server
-  readonly address: Endpoint
+  readonly address: TcpEndpoint
   settings: AdminSettings | undefined
 }
 
@@ -219,7 +219,7 @@ export class Admin {
   }
 
   /** Returns a listener at the address; the existing one if it already listens there. */
-  async #opened(address: Endpoint): Promise<Open> {
+  async #opened(address: TcpEndpoint): Promise<Open> {
     const old = this.#open
     if (old !== undefined && isSameEndpoint(old.address, address)) return old
     const server = createSite({

@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
-import { type Endpoint, parseEndpoint } from '../endpoint.ts'
+import { parseEndpoint, type TcpEndpoint } from '../endpoint.ts'
 
 /** The page's address, unless `admin.http` says otherwise. */
 export const defaultHost = '127.0.0.1'
@@ -7,18 +7,24 @@ const defaultPort = 30_154
 
 /** Whether a text of `admin.http` has the form `host:port`; an IPv6 address has brackets. */
 export function isAdminAddress(text: string): boolean {
-  return (parseEndpoint(text)?.port ?? 0) > 0
+  return (tcpEndpoint(text)?.port ?? 0) > 0
 }
 
 /**
  * @param http - the value of `admin.http`
  * @returns undefined when the page is off
  */
-export function addressOf(http: boolean | number | string): Endpoint | undefined {
+export function addressOf(http: boolean | number | string): TcpEndpoint | undefined {
   if (http === false) return undefined
   if (http === true) return { host: defaultHost, port: defaultPort }
   if (typeof http === 'number') return { host: defaultHost, port: http }
-  return parseEndpoint(http)
+  return tcpEndpoint(http)
+}
+
+/** Browsers and load balancers reach no Unix socket. */
+function tcpEndpoint(text: string): TcpEndpoint | undefined {
+  const endpoint = parseEndpoint(text)
+  return endpoint?.path === undefined ? endpoint : undefined
 }
 
 const loopback = new BlockList()

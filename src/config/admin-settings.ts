@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Endpoint } from '../endpoint.ts'
+import type { TcpEndpoint } from '../endpoint.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
@@ -16,7 +16,7 @@ const othersMayRead = 0o004
 
 /** How the page can be reached. */
 export interface AdminSettings {
-  readonly address: Endpoint
+  readonly address: TcpEndpoint
   /** Whether only programs on this host can reach it. */
   readonly isLoopback: boolean
   /** Additional host names under which it may be requested. */

@@ -1,7 +1,7 @@
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { variables } from '../config/environment.ts'
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, endpointOf, type TcpEndpoint } from '../endpoint.ts'
 import { HelloserverError, messageOf, stopping } from '../errors.ts'
 import {
   acceptHandles,
@@ -36,9 +36,9 @@ export class Listener {
   }
 
   /** Where it listens; undefined before and after. */
-  get address(): AddressInfo | undefined {
+  get endpoint(): Endpoint | undefined {
     const address = this.#server.address()
-    return typeof address === 'object' && address !== null ? address : undefined
+    return address === null ? undefined : endpointOf(address)
   }
 
   /**
@@ -46,13 +46,13 @@ export class Listener {
    *
    * @throws HelloserverError as `listenFailure` states, or `STOPPING` when it is closed before it has bound
    */
-  async listen(host: string, port: number): Promise<void> {
+  async listen(endpoint: TcpEndpoint): Promise<void> {
     let address: string | undefined
     try {
-      address = await resolveHost(host, this.#closed.signal)
-      await this.#bind(address, port)
+      address = await resolveHost(endpoint.host, this.#closed.signal)
+      await this.#bind(address, endpoint.port)
     } catch (error) {
-      throw this.#closed.signal.aborted ? stopping() : listenFailure(error, { host, port }, address)
+      throw this.#closed.signal.aborted ? stopping() : listenFailure(error, endpoint, address)
     }
     this.#accept()
   }
@@ -95,7 +95,7 @@ export class Listener {
         { cause: error },
       )
     }
-    if (this.address === undefined) {
+    if (this.endpoint?.port === undefined) {
       throw new HelloserverError(
         'BAD_CONFIG',
         `Cannot listen on the inherited descriptor ${fd}: it must be a TCP socket`,
@@ -144,7 +144,7 @@ export class Listener {
 /** Why the service cannot listen at an address: `ADDRESS_ABSENT`, `ADDRESS_TAKEN` or `BAD_CONFIG`. */
 export function listenFailure(
   error: unknown,
-  endpoint: Endpoint,
+  endpoint: TcpEndpoint,
   address?: string,
 ): HelloserverError {
   const wish = {

@@ -1,5 +1,11 @@
-import type { AddressInfo } from 'node:net'
-import { type Endpoint, endpointText } from '../endpoint.ts'
+import {
+  areExclusive,
+  type BoundEndpoint,
+  type Endpoint,
+  endpointText,
+  isBoundAt,
+  type TcpEndpoint,
+} from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
@@ -14,9 +20,6 @@ export interface Move {
   cancel(): Promise<void>
 }
 
-/** The wildcard addresses, which stand for all of a host's. */
-const everyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-
 /** The listening socket; two while a reload moves the service to another address. */
 export class Listeners {
   readonly #onConnection: (handle: SocketHandle) => void
@@ -25,6 +28,7 @@ export class Listeners {
   #current: Listener | undefined
   /** The socket belongs to a service manager, which keeps it open while this process does not run. */
   #isGiven = false
+  /** The endpoint that the socket was bound for. */
   #endpoint: Endpoint | undefined
 
   constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
@@ -33,13 +37,13 @@ export class Listeners {
   }
 
   /** Where the service listens; undefined before and after. */
-  get address(): AddressInfo | undefined {
-    return this.#current?.address
+  get endpoint(): Endpoint | undefined {
+    return this.#current?.endpoint
   }
 
   /** Binds the first address. Throws as `Listener.listen` does. */
-  async listen(endpoint: Endpoint): Promise<void> {
-    this.#current = await this.#open((listener) => listener.listen(endpoint.host, endpoint.port))
+  async listen(endpoint: TcpEndpoint): Promise<void> {
+    this.#current = await this.#open((listener) => listener.listen(endpoint))
     this.#endpoint = endpoint
   }
 
@@ -60,12 +64,9 @@ export class Listeners {
    * The listening socket for another process, and the endpoint that it was bound for; undefined when there is none.
    */
   get bound(): BoundListener | undefined {
-    const boundPort = this.address?.port
-    if (this.#current === undefined || this.#endpoint === undefined || boundPort === undefined) {
-      return undefined
-    }
-    const { host, port } = this.#endpoint
-    return { handle: this.#current.handle, host, port, boundPort }
+    const endpoint = this.#bound
+    if (this.#current === undefined || endpoint === undefined) return undefined
+    return { handle: this.#current.handle, ...endpoint }
   }
 
   /**
@@ -73,7 +74,7 @@ export class Listeners {
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
-  async move(endpoint: Endpoint): Promise<Move> {
+  async move(endpoint: TcpEndpoint): Promise<Move> {
     if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
     // The service may begin to listen at the old address before it has the new configuration.
@@ -86,11 +87,11 @@ export class Listeners {
       }
     if (this.#isHere(endpoint))
       return { finish: async () => this.#settle(endpoint), cancel: async () => {} }
-    const next = await this.#open((listener) =>
-      listener.listen(endpoint.host, endpoint.port),
-    ).catch((error: unknown) => {
-      throw this.#explain(error, endpoint)
-    })
+    const next = await this.#open((listener) => listener.listen(endpoint)).catch(
+      (error: unknown) => {
+        throw this.#explain(error, endpoint)
+      },
+    )
     return {
       finish: async () => {
         this.#current = next
@@ -106,11 +107,10 @@ export class Listeners {
    * when it is the same place.
    */
   conflictWith(endpoint: Endpoint): string | undefined {
-    const own = this.address
-    if (own === undefined || own.port !== endpoint.port || this.#isHere(endpoint)) return undefined
-    if (![own.address, endpoint.host].some((host) => everyAddress.has(host))) return undefined
-    const here = endpointText({ host: own.address, port: own.port })
-    return `nobody can listen on ${endpointText(endpoint)} while this service listens on ${here}`
+    const own = this.endpoint
+    if (own === undefined || this.#isHere(endpoint) || !areExclusive(own, endpoint))
+      return undefined
+    return `no process can listen on ${endpointText(endpoint)} while this service listens on ${endpointText(own)}`
   }
 
   /** Accepts the clients that have connected by now, then stops. */
@@ -149,13 +149,20 @@ export class Listeners {
     this.#endpoint = endpoint
   }
 
-  /** With port 0, the service keeps the free port that it got; naming that port is no change either. */
-  #isHere({ host, port }: Endpoint): boolean {
-    if (host !== this.#endpoint?.host) return false
-    return port === this.#endpoint.port || port === this.address?.port
+  get #bound(): BoundEndpoint | undefined {
+    const endpoint = this.#endpoint
+    if (endpoint === undefined || endpoint.path !== undefined) return endpoint
+    const boundPort = this.endpoint?.port
+    return boundPort === undefined ? undefined : { ...endpoint, boundPort }
   }
 
-  #mustStay(endpoint: Endpoint): void {
+  /** With port 0, the service keeps the free port that it got; naming that port is no change either. */
+  #isHere(endpoint: Endpoint): boolean {
+    const bound = this.#bound
+    return bound !== undefined && isBoundAt(bound, endpoint)
+  }
+
+  #mustStay(endpoint: TcpEndpoint): void {
     for (const key of ['host', 'port'] as const) {
       const from = this.#endpoint?.[key]
       if (from === endpoint[key]) continue
@@ -167,12 +174,12 @@ export class Listeners {
   }
 
   /** The system lets no process, not even the same one, listen on a port both for one address and for all of them. */
-  #explain(error: unknown, endpoint: Endpoint): unknown {
-    const own = this.address
+  #explain(error: unknown, endpoint: TcpEndpoint): unknown {
+    const own = this.endpoint
     if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== endpoint.port) return error
     return new HelloserverError(
       'ADDRESS_TAKEN',
-      `Cannot listen on ${endpointText(endpoint)} while this service listens on ${endpointText({ host: own.address, port: own.port })}; change the port too, or use "helloserver restart"`,
+      `Cannot listen on ${endpointText(endpoint)} while this service listens on ${endpointText(own)}; change the port too, or use "helloserver restart"`,
       { cause: error },
     )
   }

@@ -1,4 +1,4 @@
-import { endpointText } from '../endpoint.ts'
+import { endpointOf, endpointText } from '../endpoint.ts'
 import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { Links } from './linked-list.ts'
@@ -27,6 +27,5 @@ export interface PendingConnection extends Links<PendingConnection> {
  */
 export function peerOf({ handle }: Pick<PendingConnection, 'handle'>): string {
   const remote = remoteOf(handle)
-  if (remote === undefined) return 'unknown'
-  return endpointText({ host: remote.address, port: remote.port })
+  return remote === undefined ? 'unknown' : endpointText(endpointOf(remote))
 }

@@ -31,9 +31,7 @@ export interface ListeningHandle {
 }
 
 /** A listening socket with its configured endpoint, as an upgrade passes it on. */
-export interface BoundListener extends BoundEndpoint {
-  readonly handle: ListeningHandle
-}
+export type BoundListener = BoundEndpoint & { readonly handle: ListeningHandle }
 
 /**
  * Accepts a server's connections as handles, unread, in place of its `connection` event.

@@ -1,8 +1,6 @@
-import { endpointText } from '../endpoint.ts'
+import { type Endpoint, endpointText } from '../endpoint.ts'
 /** Where the service listens, and what it runs. */
-interface Serving {
-  readonly host: string
-  readonly port: number
+type Serving = Endpoint & {
   readonly workers: number
   /** The app's module. */
   readonly app: string
@@ -105,13 +103,12 @@ interface Telling<Details> {
 export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails[Kind]> } = {
   started: {
     level: 'info',
-    text: ({ host, port, workers }) =>
-      `Serving on ${endpointText({ host, port })} with ${workersOf(workers)}`,
+    text: (serving) => `Serving on ${endpointText(serving)} with ${workersOf(serving.workers)}`,
   },
   upgraded: {
     level: 'info',
-    text: ({ host, port, version, primaryPid }) =>
-      `Upgraded to version ${version}: process ${primaryPid} serves on ${endpointText({ host, port })}`,
+    text: (serving) =>
+      `Upgraded to version ${serving.version}: process ${serving.primaryPid} serves on ${endpointText(serving)}`,
   },
   'reload-begun': { level: 'info', text: ({ cause }) => `Reloading (${cause})` },
   'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },

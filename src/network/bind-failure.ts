@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { type Endpoint, endpointText } from '../endpoint.ts'
+import { endpointText, type TcpEndpoint } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 
 /** The program that wants to listen, for the text of an error. */
@@ -30,7 +30,7 @@ const linkLocal = /^fe[89ab][\da-f]:/i
  */
 export function bindFailure(
   error: unknown,
-  endpoint: Endpoint,
+  endpoint: TcpEndpoint,
   { what, setting, portSetting }: Wish,
   address = endpoint.host,
 ): HelloserverError {

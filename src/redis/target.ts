@@ -1,4 +1,4 @@
-import { type Endpoint, endpointText, parseHost } from '../endpoint.ts'
+import { endpointText, parseHost, type TcpEndpoint } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 
 interface Credentials {
@@ -10,16 +10,16 @@ interface Credentials {
 /** The location and topology of Redis. */
 export type RedisTarget = Credentials &
   (
-    | ({ readonly kind: 'single'; readonly db: number } & Endpoint)
+    | ({ readonly kind: 'single'; readonly db: number } & TcpEndpoint)
     | {
         readonly kind: 'sentinel'
-        readonly sentinels: readonly Endpoint[]
+        readonly sentinels: readonly TcpEndpoint[]
         /** The sentinels' name for the group of servers. */
         readonly group: string
         readonly db: number
         readonly sentinelPassword: string | undefined
       }
-    | { readonly kind: 'cluster'; readonly nodes: readonly Endpoint[] }
+    | { readonly kind: 'cluster'; readonly nodes: readonly TcpEndpoint[] }
   )
 
 const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
@@ -90,7 +90,7 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
 
 /** The target in readable form, without credentials. */
 export function describeTarget(target: RedisTarget): string {
-  const list = (addresses: readonly Endpoint[]) => addresses.map(endpointText).join(', ')
+  const list = (addresses: readonly TcpEndpoint[]) => addresses.map(endpointText).join(', ')
   if (target.kind === 'single') return `Redis at ${list([target])}`
   if (target.kind === 'cluster') return `Redis cluster at ${list(target.nodes)}`
   return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
@@ -98,7 +98,7 @@ export function describeTarget(target: RedisTarget): string {
 
 type Refuse = (problem: string) => never
 
-function addressOf(text: string, fallback: number, refuse: Refuse): Endpoint {
+function addressOf(text: string, fallback: number, refuse: Refuse): TcpEndpoint {
   const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
   const host = parseHost(found?.[1] ?? '')
   const port = Number(found?.[2] ?? fallback)

@@ -1,5 +1,6 @@
 import { buildId, ownProgramId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
+import { listenEndpoint } from '../config/listen.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import {
@@ -125,7 +126,11 @@ export class Deployer {
       // The successor finds the same error, and reports it.
       return null
     }
-    return restartOnlyChange(this.restartOnly, wanted) ?? listeners.conflictWith(config) ?? null
+    return (
+      restartOnlyChange(this.restartOnly, wanted) ??
+      listeners.conflictWith(listenEndpoint(config)) ??
+      null
+    )
   }
 
   /** Whether signals alone have requested another reload, which is due after the running one. */
@@ -264,7 +269,7 @@ export class Deployer {
   }
 
   async #move(config: Config): Promise<Move> {
-    const own = await this.#options.listeners.move(config)
+    const own = await this.#options.listeners.move(listenEndpoint(config))
     try {
       const admin = await this.#options.moveAdmin(config)
       const both = [own, admin]

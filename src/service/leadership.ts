@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { listenEndpoint } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
+import { isBoundAt } from '../endpoint.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import { whoHas } from '../lease/who-has.ts'
@@ -229,14 +231,14 @@ export class Leadership {
 
   /** Without the lease no client may connect, so this only looks for the address. */
   async #isPresent(signal: AbortSignal): Promise<boolean> {
-    const { host, port } = this.#options.config()
+    const endpoint = listenEndpoint(this.#options.config())
     let address: string | undefined
     try {
-      address = await resolveHost(host, signal)
+      address = await resolveHost(endpoint.host, signal)
       await assertPresent(address)
       return true
     } catch (error) {
-      const failure = listenFailure(error, { host, port }, address)
+      const failure = listenFailure(error, endpoint, address)
       // Any other obstacle shows when the host listens.
       if (failure.code !== 'ADDRESS_ABSENT') return true
       if (!signal.aborted) this.#wait(failure.message)
@@ -250,15 +252,15 @@ export class Leadership {
 
   async #listen(): Promise<void> {
     const { listeners, inheritedFd, config } = this.#options
-    const { host, port } = config()
+    const endpoint = listenEndpoint(config())
     const offered = this.#offered
     this.#offered = undefined
-    if (inheritedFd !== undefined) await listeners.adoptFd(inheritedFd, config())
-    else if (offered?.host === host && [offered.port, offered.boundPort].includes(port)) {
-      await listeners.adopt(offered.handle, config())
+    if (inheritedFd !== undefined) await listeners.adoptFd(inheritedFd, endpoint)
+    else if (offered !== undefined && isBoundAt(offered, endpoint)) {
+      await listeners.adopt(offered.handle, endpoint)
     } else {
       // The configuration of a successor may name another address.
-      await listeners.listen(config())
+      await listeners.listen(endpoint)
       offered?.handle.close()
     }
   }

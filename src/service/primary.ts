@@ -183,7 +183,7 @@ export class Primary {
   }
 
   status(supervisorPid: number | null): Status {
-    const { address } = this.#path.listeners
+    const { host, port } = this.#path.listeners.endpoint ?? {}
     const { state } = this.#machine
     return {
       name: this.#options.name,
@@ -194,8 +194,8 @@ export class Primary {
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
       listen: {
-        host: address?.address ?? this.deployer.config.host,
-        port: address?.port ?? this.deployer.config.port,
+        host: host ?? this.deployer.config.host,
+        port: port ?? this.deployer.config.port,
       },
       ...this.#path.status,
       lastReload: this.deployer.last,

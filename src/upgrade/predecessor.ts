@@ -135,8 +135,8 @@ export class Predecessor {
         this.#lock.resolve(handle as ListeningHandle | undefined)
         return
       case 'listener': {
-        const { host, port, boundPort } = message
-        this.#listener.resolve({ handle: handle as ListeningHandle, host, port, boundPort })
+        const { kind: _, ...endpoint } = message
+        this.#listener.resolve({ handle: handle as ListeningHandle, ...endpoint })
         return
       }
       case 'no-listener':

@@ -49,6 +49,7 @@ async function servesFiles({ port }: Page): Promise<void> {
     ['/', 'text/html', 200],
     ['/page.css', 'text/css', 200],
     ['/page.js', 'text/javascript', 200],
+    ['/endpoint.js', 'text/javascript', 200],
     ['/icon.svg', 'image/svg+xml', 200],
     ['/api/status', 'application/json', 200],
     ['/../../package.json', 'application/json', 404],

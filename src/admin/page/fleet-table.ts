@@ -1,7 +1,8 @@
 import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
+import { endpointText } from '../../endpoint.ts'
 import type { LiveMessages } from '../live-messages.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
-import { address, count, span, timeOf } from './format.ts'
+import { count, span, timeOf } from './format.ts'
 
 const tones: { readonly [State in HostView['state']]?: Tone } = {
   serving: 'good',
@@ -47,7 +48,7 @@ function updateRow(row: HTMLElement, host: HostView): void {
   const isHere = state !== 'dead' && state !== 'stopped'
   const texts = [
     permit === null ? state : `${state}, ${permit === 'waiting' ? 'waits for a permit' : permit}`,
-    address(listen),
+    endpointText(listen),
     isHere ? `${workers.busy} of ${workers.total}` : '–',
     isHere ? count(queue.length) : '–',
     lease?.token ? `slot ${lease.slot}, token ${lease.token}` : '–',

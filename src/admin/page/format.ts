@@ -35,11 +35,6 @@ export function mebibytes(bytes: number): string {
   return bytes === 0 ? '–' : whole.format(bytes / 1_048_576)
 }
 
-/** Formats a TCP address, with brackets around an IPv6 host. */
-export function address({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
 /** Formats the time of day in the reader's time zone. */
 export function timeOf(iso: string): string {
   return clock.format(new Date(iso))

@@ -1,6 +1,7 @@
 import type { Status } from '../../status.ts'
+import { endpointText } from '../../endpoint.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
-import { address, count, milliseconds, span, timeOf } from './format.ts'
+import { count, milliseconds, span, timeOf } from './format.ts'
 
 const tones: { readonly [State in Status['state']]: Tone } = {
   starting: 'plain',
@@ -21,7 +22,7 @@ export function showOverview(status: Status): void {
   document.title = state === 'serving' ? name : `${name}: ${state}`
   show('name', name)
   show('state', state, tones[state])
-  show('address', address(listen))
+  show('address', endpointText(listen))
   show('uptime', span(uptimeMs))
   show('pid', String(pid))
   show('generation', String(status.generation))

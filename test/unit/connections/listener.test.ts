@@ -19,9 +19,9 @@ function listener(t: TestContext) {
 
 test('a connection arrives unread: its bytes stay in the system', async (t) => {
   const { listener: made, handles } = listener(t)
-  assert.equal(made.address, undefined)
-  await made.listen('127.0.0.1', 0)
-  const { port = 0 } = made.address ?? {}
+  assert.equal(made.endpoint, undefined)
+  await made.listen({ host: '127.0.0.1', port: 0 })
+  const { port = 0 } = made.endpoint ?? {}
   const client = connect(port, '127.0.0.1')
   t.after(() => client.destroy())
   await once(client, 'connect')
@@ -37,9 +37,9 @@ test('a connection arrives unread: its bytes stay in the system', async (t) => {
 
 test('a port that another program has is refused, with what to do', async (t) => {
   const { listener: first } = listener(t)
-  await first.listen('127.0.0.1', 0)
-  const { port = 0 } = first.address ?? {}
-  await assert.rejects(listener(t).listener.listen('127.0.0.1', port), {
+  await first.listen({ host: '127.0.0.1', port: 0 })
+  const { port = 0 } = first.endpoint ?? {}
+  await assert.rejects(listener(t).listener.listen({ host: '127.0.0.1', port }), {
     code: 'ADDRESS_TAKEN',
     message: `Cannot listen on 127.0.0.1:${port}: another program has it; stop that one, or set HELLOSERVER_PORT`,
   })
@@ -53,12 +53,12 @@ for (const [host, message] of [
 ] as const) {
   test(`${host} is an address that may yet come`, async (t) => {
     const failure = { code: 'ADDRESS_ABSENT', message }
-    await assert.rejects(listener(t).listener.listen(host, 0), failure)
+    await assert.rejects(listener(t).listener.listen({ host, port: 0 }), failure)
   })
 }
 
 test('an address of one link, without the link, never comes', async (t) => {
-  await assert.rejects(listener(t).listener.listen('fe80::1', 0), {
+  await assert.rejects(listener(t).listener.listen({ host: 'fe80::1', port: 0 }), {
     code: 'BAD_CONFIG',
     message: /set HELLOSERVER_HOST to "fe80::1%INTERFACE"$/,
   })
@@ -66,16 +66,16 @@ test('an address of one link, without the link, never comes', async (t) => {
 
 test('one that is closed before it has bound never listens', async (t) => {
   const { listener: made } = listener(t)
-  const listening = made.listen('127.0.0.1', 0)
+  const listening = made.listen({ host: '127.0.0.1', port: 0 })
   made.close()
   await assert.rejects(listening, { code: 'STOPPING' })
-  assert.equal(made.address, undefined)
+  assert.equal(made.endpoint, undefined)
 })
 
 test('a closed listener refuses, and leaves those who are connected alone', async (t) => {
   const { listener: made, handles } = listener(t)
-  await made.listen('127.0.0.1', 0)
-  const { port = 0 } = made.address ?? {}
+  await made.listen({ host: '127.0.0.1', port: 0 })
+  const { port = 0 } = made.endpoint ?? {}
   const client = connect(port, '127.0.0.1')
   t.after(() => client.destroy())
   const handle = await waitFor('the connection', () => handles[0])
@@ -87,8 +87,8 @@ test('a closed listener refuses, and leaves those who are connected alone', asyn
 
 test('who had connected before it was drained is accepted, not reset', async (t) => {
   const { listener: made, handles } = listener(t)
-  await made.listen('127.0.0.1', 0)
-  const { port = 0 } = made.address ?? {}
+  await made.listen({ host: '127.0.0.1', port: 0 })
+  const { port = 0 } = made.endpoint ?? {}
   const clients = Array.from({ length: 30 }, () => connect(port, '127.0.0.1'))
   t.after(() => clients.map((client) => client.destroy()))
   // The system has all of them when the first one hears of it, and this turn has accepted one or none.

@@ -15,7 +15,7 @@ async function listening(t: TestContext) {
     for (const handle of handles) handle.close()
   })
   await listeners.listen({ host: '127.0.0.1', port: 0 })
-  const port = listeners.address?.port ?? 0
+  const port = listeners.endpoint?.port ?? 0
   /** Whether somebody who connects is accepted there. */
   const accepts = async (host: string) => {
     const before = handles.length
@@ -35,10 +35,10 @@ test('while it moves, both addresses are served; when it has, only the new one',
   const { listeners, port, accepts } = await listening(t)
   const move = await listeners.move({ host: '127.0.0.2', port })
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, true])
-  assert.equal(listeners.address?.address, '127.0.0.1')
+  assert.equal(listeners.endpoint?.host, '127.0.0.1')
   await move.finish()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, true])
-  assert.equal(listeners.address?.address, '127.0.0.2')
+  assert.equal(listeners.endpoint?.host, '127.0.0.2')
 })
 
 test('a move that is cancelled leaves the old address, and the new one can be taken later', async (t) => {
@@ -55,7 +55,7 @@ test('only all addresses and one of them, on one port, exclude each other', asyn
   const { listeners, port } = await listening(t)
   assert.equal(
     listeners.conflictWith({ host: '0.0.0.0', port }),
-    `nobody can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
+    `no process can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
   )
   for (const place of [
     { host: '127.0.0.2', port },
@@ -77,7 +77,7 @@ test('where it is already, it need not move', async (t) => {
     await move.finish()
     assert.equal(await accepts('127.0.0.1'), true)
   }
-  assert.equal(listeners.address?.port, port)
+  assert.equal(listeners.endpoint?.port, port)
 })
 
 test('an address that it stands in the way of itself says so', async (t) => {
