@@ -1,4 +1,5 @@
 import { loadApp } from '../app/load-app.ts'
+import { withDeadline } from '../async/with-deadline.ts'
 import { ownEnvironment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'
@@ -24,18 +25,13 @@ async function load({ appModule, reload }: Config, options: Options): Promise<vo
     process.exitCode = exitStatus.failed
   }
   process.once('exit', onExit)
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    // The timer also keeps the process alive if the app waits for something that never comes.
-    timer = setTimeout(() => {
-      const message = `The app ${appModule} did not load within ${reload.readyTimeoutMs} ms`
-      reject(new HelloserverError('APP_FAILED', message))
-    }, reload.readyTimeoutMs)
-  })
   try {
-    await Promise.race([loadApp(appModule), late])
+    // The deadline also keeps the process alive if the app waits for something that never comes.
+    await withDeadline(loadApp(appModule), reload.readyTimeoutMs, () => {
+      const message = `The app ${appModule} did not load within ${reload.readyTimeoutMs} ms`
+      throw new HelloserverError('APP_FAILED', message)
+    })
   } finally {
-    clearTimeout(timer)
     process.off('exit', onExit)
   }
 }

@@ -1,3 +1,4 @@
+import { withDeadline } from '../async/with-deadline.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Notifications } from './protocol.ts'
 
@@ -89,12 +90,7 @@ export class AttachedBridge {
     void this.#vacate(supervisor)
     if (previous === undefined) return { superseded: false, restarting }
     previous.notify('superseded', { pid: supervisor.pid })
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, handoverMs)
-    })
-    await Promise.race([previous.closed, late])
-    clearTimeout(timer)
+    await withDeadline(previous.closed, handoverMs, () => {})
     return { superseded: true, restarting }
   }
 

@@ -8,6 +8,7 @@ import {
 } from 'json-rpc-2.0'
 import { version } from '../build-id.ts'
 import { deferred } from '../async/deferred.ts'
+import { withDeadline } from '../async/with-deadline.ts'
 import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
 import { mustBeOwnSocket } from '../files/trust.ts'
 import { clientLimits, LineChannel } from './line-channel.ts'
@@ -83,22 +84,18 @@ export class ControlClient {
   static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
     for (let attempt = 1; ; attempt += 1) {
       const client = new ControlClient(await connected(path, signal))
-      let isLate = false
-      const timer = setTimeout(() => {
-        isLate = true
-        client.close()
-      }, helloWithinMs)
       try {
-        client.#service = helloOf(await client.#peer.request('hello', {}), path)
+        const hello = client.#peer.request('hello', {})
+        const answer: unknown = await withDeadline(hello, helloWithinMs, () => {
+          throw silent(path)
+        })
+        client.#service = helloOf(answer, path)
         return client
       } catch (error) {
         client.close()
         if (error instanceof HelloserverError) throw error
-        if (isLate) throw silent(path)
         if (attempt === attempts || signal?.aborted) throw client.#failure(error)
         await delay(attempt * patienceMs)
-      } finally {
-        clearTimeout(timer)
       }
     }
   }

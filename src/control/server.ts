@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from 'json-rpc-2.0'
+import { withDeadline } from '../async/with-deadline.ts'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
 import { BoundedConnections } from './bounded-connections.ts'
@@ -131,17 +132,14 @@ export class ControlServer {
     this.close()
     // Answers to requests that have just settled are written in this turn.
     await new Promise((resolve) => setImmediate(resolve))
-    const gone = [...this.#callers.all].map(
-      ({ socket }) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(() => socket.destroy(), farewellMs)
-          socket.once('close', () => {
-            clearTimeout(timer)
-            resolve()
-          })
-          socket.end()
-        }),
-    )
+    const gone = [...this.#callers.all].map(({ socket }) => {
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+      socket.end()
+      return withDeadline(closed, farewellMs, () => {
+        socket.destroy()
+        return closed
+      })
+    })
     await Promise.all(gone)
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pmx from '@pm2/io/build/main/pmx.js'
+import { withDeadline } from '../async/with-deadline.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
@@ -157,24 +158,23 @@ async function inTime<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const over = new AbortController()
-  const failing = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => {
-      const message =
-        withinMs === promptMs
-          ? `No answer within ${withinMs / 1_000} s; the service is perhaps paused`
-          : `Still under way after ${withinMs / 1_000} s; "helloserver status --name ${app}" shows how it gets on`
-      reject(new HelloserverError('CONTROL_FAILED', message))
-    }, withinMs)
-    const replaced = () => {
-      const message = 'pm2 is replacing this process; ask again when it has'
+  const replaced = new Promise<never>((_, reject) => {
+    const refuse = () => {
+      const message = 'pm2 is replacing this process; try again in a moment'
       reject(new HelloserverError('CONTROL_FAILED', message))
     }
-    over.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
-    if (signal.aborted) replaced()
-    else signal.addEventListener('abort', replaced, { once: true, signal: over.signal })
+    if (signal.aborted) refuse()
+    else signal.addEventListener('abort', refuse, { once: true, signal: over.signal })
   })
+  const outcome = Promise.race([performed, replaced])
   try {
-    return await Promise.race([performed, failing])
+    return await withDeadline(outcome, withinMs, () => {
+      const message =
+        withinMs === promptMs
+          ? `No answer within ${withinMs / 1_000} s; the service may be paused`
+          : `Still under way after ${withinMs / 1_000} s; "helloserver status --name ${app}" shows its progress`
+      throw new HelloserverError('CONTROL_FAILED', message)
+    })
   } finally {
     over.abort()
   }

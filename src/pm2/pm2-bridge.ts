@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { deferred } from '../async/deferred.ts'
+import { withDeadline } from '../async/with-deadline.ts'
 import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import type { Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
-import { deferred } from '../async/deferred.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { primaryModule } from '../launch/launch.ts'
@@ -285,10 +286,8 @@ export class Bridge {
     for (;;) {
       const record = await this.#record()
       if (record?.pid === process.pid) break
-      const isDismissed = await Promise.race([
-        this.#dismissed.promise.then(() => true),
-        delay(askAgainMs, false),
-      ])
+      const dismissed = this.#dismissed.promise.then(() => true)
+      const isDismissed = await withDeadline(dismissed, askAgainMs, () => false)
       if (isDismissed) return this.#outcome(exitStatus.done)
     }
     const { name } = this.#pm2

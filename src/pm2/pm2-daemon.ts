@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
+import { withDeadline } from '../async/with-deadline.ts'
 import { HelloserverError } from '../errors.ts'
 
 /** How long pm2 may take to answer, in milliseconds; a healthy one takes 30. */
@@ -97,23 +98,20 @@ async function ask(
 ): Promise<unknown> {
   const { axon, rpc, constants } = pm2Modules()
   const socket = axon.socket('req')
-  let timer: NodeJS.Timeout | undefined
+  const answered = new Promise<unknown>((resolve, reject) => {
+    const client = new rpc.Client(socket)
+    socket.on('error', reject)
+    socket.connect(constants.DAEMON_RPC_PORT)
+    client.call(method, ...args, (error, answer) => {
+      if (error === null) resolve(answer)
+      else reject(error)
+    })
+  })
   try {
-    return await new Promise((resolve, reject) => {
-      const client = new rpc.Client(socket)
-      timer = setTimeout(
-        () => reject(unanswered(`did not answer "${method}" within ${withinMs} ms`)),
-        withinMs,
-      )
-      socket.on('error', reject)
-      socket.connect(constants.DAEMON_RPC_PORT)
-      client.call(method, ...args, (error, answer) => {
-        if (error === null) resolve(answer)
-        else reject(error)
-      })
+    return await withDeadline(answered, withinMs, () => {
+      throw unanswered(`did not answer "${method}" within ${withinMs} ms`)
     })
   } finally {
-    clearTimeout(timer)
     socket.close()
   }
 }

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import { withDeadline } from '../async/with-deadline.ts'
 import { ambient, type Environment, serviceEnvironment } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
 import { exitStatus } from '../errors.ts'
@@ -102,15 +103,12 @@ export class Pm2Process implements LogDestination {
 
   /** Writes to pm2's log of the app; resolves when pm2 has it. */
   show(lines: string | Buffer): Promise<void> {
-    return new Promise((resolve) => {
+    const written = new Promise<void>((resolve) => {
       // In cluster mode, pm2 replaces `write` by its own, which calls back only in the three-argument form, and
       // not at all when logs are disabled.
-      const timer = setTimeout(resolve, flushMs)
-      process.stdout.write(visibleLines(lines.toString()), 'utf8', () => {
-        clearTimeout(timer)
-        resolve()
-      })
+      process.stdout.write(visibleLines(lines.toString()), 'utf8', () => resolve())
     })
+    return withDeadline(written, flushMs, () => {})
   }
 
   /** Resolves when pm2 has everything that was written. */

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { withDeadline } from '../async/with-deadline.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
@@ -120,7 +120,7 @@ export class ServiceLink {
       'Cannot follow the service; leaving it to the next bridge',
     )
     this.#client = undefined
-    await Promise.race([dismissed, delay(replaceWithinMs)])
+    await withDeadline(dismissed, replaceWithinMs, () => {})
     onHungUp()
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { withDeadline } from '../async/with-deadline.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { stopApp } from './pm2-daemon.ts'
@@ -25,5 +25,5 @@ export async function stopInPm2(id: number, asked: Promise<void>, log: Logger): 
       resolve()
     })
   })
-  await Promise.race([asked, refused, delay(withinMs)])
+  await withDeadline(Promise.race([asked, refused]), withinMs, () => {})
 }

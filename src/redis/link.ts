@@ -1,3 +1,4 @@
+import { withDeadline } from '../async/with-deadline.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './client.ts'
 import { explainRedis, type RedisProblem } from './problem.ts'
@@ -253,14 +254,8 @@ function causeOf(error: unknown): unknown {
   return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('timed out')), commandTimeoutMs + 100)
+function inTime<T>(work: Promise<T>): Promise<T> {
+  return withDeadline(work, commandTimeoutMs + 100, () => {
+    throw new Error('timed out')
   })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

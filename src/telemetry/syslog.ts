@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { withDeadline } from '../async/with-deadline.ts'
 import { messageOf } from '../errors.ts'
 import { startProcess } from '../process/start-process.ts'
 import { lines } from './lines.ts'
@@ -53,13 +54,11 @@ export class Syslog {
     clearTimeout(this.#retry)
     const child = this.#child
     if (child === undefined) return
-    await new Promise<void>((resolve) => {
-      const killing = setTimeout(() => child.kill('SIGKILL'), farewellMs)
-      child.once('close', () => {
-        clearTimeout(killing)
-        resolve()
-      })
-      child.stdin?.end()
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    child.stdin?.end()
+    await withDeadline(closed, farewellMs, () => {
+      child.kill('SIGKILL')
+      return closed
     })
   }
 
