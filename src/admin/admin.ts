@@ -174,7 +174,7 @@ export class Admin {
     if (reason === this.#told) return
     this.#told = reason
     const level = codeOf(error) === 'ADDRESS_ABSENT' ? 'warn' : 'error'
-    this.#log[level]({ reason }, 'The page is not to be had; trying again until it is')
+    this.#log[level]({ reason }, 'Cannot open the admin page; retrying')
   }
 
   /** Whether the page's address in a configuration is the one already being retried. */
@@ -198,7 +198,8 @@ export class Admin {
     const before = open.settings
     open.settings = settings
     this.#live.start()
-    if (before === undefined) this.#log.info(`The page is at http://${endpointText(open.address)}/`)
+    if (before === undefined)
+      this.#log.info(`The admin page is at http://${endpointText(open.address)}/`)
     // Viewers admitted with the former token must present the new one.
     else if (before.token !== settings?.token) open.server.closeAllConnections()
   }
@@ -236,7 +237,9 @@ export class Admin {
     } catch (error) {
       throw bindFailure(error, address, wish, host)
     }
-    server.on('error', (error) => this.#log.error({ error }, 'The page has trouble'))
+    server.on('error', (error) =>
+      this.#log.error({ error }, 'The server of the admin page reports an error'),
+    )
     return open
   }
 }

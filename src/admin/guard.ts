@@ -35,16 +35,16 @@ export function refusalOf(asked: Asked, settings: AdminSettings): Refusal | unde
   if (access !== 'probe' && host !== undefined && !isOwnHost(host, asked.localAddress, settings)) {
     return {
       status: 421,
-      reason: `The host "${printable(host)}" is not this service's; add it to admin.hosts if it should be`,
+      reason: `The host "${printable(host)}" is unknown; add it to admin.hosts to accept it`,
     }
   }
   if (isForeign(headers, access)) {
-    return { status: 403, reason: 'Another site may not ask for this' }
+    return { status: 403, reason: 'A request from another site is refused' }
   }
   const needsToken = access === 'act' || (access === 'read' && !settings.isLoopback)
   if (!needsToken) return undefined
   if (settings.token === undefined) {
-    return { status: 403, reason: 'Nobody may do this: there is no admin.tokenFile' }
+    return { status: 403, reason: 'Actions are disabled, since admin.tokenFile is not set' }
   }
   if (isToken(headers.authorization, settings.token)) return undefined
   return { status: 401, reason: 'The token is missing or wrong' }

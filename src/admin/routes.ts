@@ -38,7 +38,7 @@ export function routesTo(options: RouteOptions): ReadonlyMap<string, Route> {
     '/api/status': get('read', (response) => answerJson(response, 200, target.status())),
     '/api/live': get('read', (response) => {
       if (live.hasRoom) live.attach(response, settings()?.token !== undefined)
-      else answerText(response, 503, 'Too many look on already; close one of the pages')
+      else answerText(response, 503, 'Too many pages are open already; close one of them')
     }),
     // Lets the page check a token before it offers any action.
     '/api/token': post(async (response) => answerJson(response, 200, {})),

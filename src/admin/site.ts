@@ -82,7 +82,7 @@ async function respond(
     if (!options.requests.take(1)) {
       await delay(tooManyDelayMs)
       response.setHeader('Retry-After', '1')
-      refuse(response, 429, 'Too many requests; ask again later')
+      refuse(response, 429, 'Too many requests; try again later')
       return
     }
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
@@ -134,7 +134,7 @@ async function answerBy(
     await route.answer(request, response)
   } else {
     response.setHeader('Allow', allowed)
-    refuse(response, 405, `${route.method} is the method here, not ${method}`)
+    refuse(response, 405, `The path takes ${route.method}, not ${method}`)
   }
 }
 
@@ -157,7 +157,7 @@ function refuse(response: ServerResponse, status: number, message: string): void
 
 function fail(response: ServerResponse, error: unknown, log: Logger): void {
   const status = statusByCode[codeOf(error) ?? '']
-  if (status === undefined) log.error({ error }, 'Cannot answer a request to the page')
+  if (status === undefined) log.error({ error }, 'Cannot answer a request to the admin page')
   if (response.headersSent) response.destroy()
   else refuse(response, status ?? 500, messageOf(error))
 }

@@ -14,7 +14,11 @@ export async function checkService(options: Options): Promise<void> {
   const config = loadConfig(options.name, environment)
   await load(config, options)
   for (const override of overridesOf(config, environment)) printWarning(override, options)
-  print(options, config, `${config.path} is good, and the app ${config.appModule} loads`)
+  print(
+    options,
+    config,
+    `The configuration ${config.path} is valid, and the app ${config.appModule} loads`,
+  )
 }
 
 /** Loads the app in this process, where its code may wait for ever or end the process. */

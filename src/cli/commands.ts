@@ -59,7 +59,7 @@ async function reload(options: Options & Forcible): Promise<void> {
   if (result.outcome === 'failed') {
     throw new HelloserverError(
       'RELOAD_FAILED',
-      `The reload failed and the old generation goes on serving: ${result.reason}`,
+      `The reload failed; the old generation keeps serving: ${result.reason}`,
     )
   }
   print(options, result, `${options.name} reloaded in ${result.durationMs} ms`)
@@ -72,7 +72,7 @@ async function upgrade(options: Options): Promise<void> {
   if (result.outcome === 'failed') {
     throw new HelloserverError(
       'RELOAD_FAILED',
-      `The upgrade failed and the old primary goes on serving: ${result.reason}`,
+      `The upgrade failed; the old primary keeps serving: ${result.reason}`,
     )
   }
   const { pid, version } = await currentStatus(options)

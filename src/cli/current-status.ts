@@ -22,6 +22,6 @@ export async function currentStatus(options: Options): Promise<Status> {
 }
 
 function silent(files: RunFiles): HelloserverError {
-  const message = `Does not answer (process ${holderOf(files) ?? 'unknown'}, perhaps paused)`
+  const message = `The service does not answer (process ${holderOf(files) ?? 'unknown'}, which may be paused)`
   return new HelloserverError('CONTROL_FAILED', message)
 }

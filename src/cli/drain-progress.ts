@@ -18,7 +18,7 @@ const phases: Readonly<Record<DrainPhase, string>> = {
   'serving-queue': 'serving the queue',
   'waiting-for-workers': 'waiting for the workers',
   ending: 'ending the workers',
-  cutting: 'dropping what is left',
+  cutting: 'dropping the remaining connections',
   ended: 'ended',
 }
 

@@ -41,7 +41,7 @@ function actionOf(
 ): (desk: FleetDesk) => Promise<void> {
   switch (action) {
     case 'show':
-      if (subject !== undefined) throw misused(`"show" takes nothing, and got "${subject}"`)
+      if (subject !== undefined) throw misused(`"show" takes no argument, but got "${subject}"`)
       return async (desk) => {
         const view = await desk.view()
         print(options, view, fleetView(view))
@@ -59,7 +59,7 @@ function actionOf(
         print(options, { cleared }, `${options.name}: ${cleared} refused builds cleared`)
       }
     default:
-      throw misused(`it got "${action}"`)
+      throw misused(`There is no action "${action}"`)
   }
 }
 

@@ -29,10 +29,10 @@ export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): s
     String(host.pid),
     host.lastReload === null ? '-' : `${host.lastReload.outcome} at ${host.lastReload.at}`,
   ])
-  const most = maxDown === null ? '' : `; ${maxDown} may be down at a time`
+  const most = maxDown === null ? '' : `; at most ${maxDown} may be down at a time`
   const refused = refusedBuilds.map(
     ({ build, host, reason, at }) =>
-      `build ${build} is refused since it did not get ready on ${host} at ${at}: ${reason}`,
+      `build ${build} is refused because it did not get ready on ${host} at ${at}: ${reason}`,
   )
   const head = `${name}: ${hosts.length} ${hosts.length === 1 ? 'host' : 'hosts'}${most}`
   return [head, ...table(headings, rows), ...refused]

@@ -79,7 +79,7 @@ function leaseLine({
       : `held by ${holder} since ${since}`
   }
   const place = mode === 'slots' ? `, slot ${slot}` : ''
-  return `held with token ${token}${place} since ${since}, for ${validForMs} ms more if Redis is silent`
+  return `held with token ${token}${place} since ${since}, valid for ${validForMs} ms without a renewal`
 }
 
 function durationsOf({ waitMs, handlingMs }: Status['rates']): string {

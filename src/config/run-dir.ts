@@ -66,9 +66,13 @@ export function makeRunDir(files: RunFiles): void {
     // A foreign owner explains more than a missing permission.
     if (codeOf(error) === 'EACCES') checkRunDir(files)
     const { message } = fileError('BAD_CONFIG', 'use the run directory', runDir, error)
-    throw new HelloserverError('BAD_CONFIG', `${message}; ${variables.runDir} names another one`, {
-      cause: error,
-    })
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      `${message}; set ${variables.runDir} to another directory`,
+      {
+        cause: error,
+      },
+    )
   }
   checkRunDir(files)
 }
@@ -90,7 +94,7 @@ export function checkRunDir({ runDir, isNamed }: Pick<RunFiles, 'runDir' | 'isNa
         : fileError('BAD_CONFIG', 'use the run directory', runDir, error)
     throw new HelloserverError(
       'BAD_CONFIG',
-      `${problem.message}; set ${variables.runDir} to a directory of your own, of mode 0700${isNamed || ownUid() !== 0 ? '' : `, or to "${runDir}" to use it all the same`}`,
+      `${problem.message}; set ${variables.runDir} to a directory of your own, of mode 0700${isNamed || ownUid() !== 0 ? '' : `, or to "${runDir}" to use it anyway`}`,
       { cause: error },
     )
   }

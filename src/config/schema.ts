@@ -64,7 +64,7 @@ const sectionError: z.core.$ZodErrorMap = (issue) =>
 /** The configuration file. Unknown keys are refused, so that a typing error cannot pass for a setting. */
 export const configSchema = z.strictObject(
   {
-    $schema: z.string().optional().describe('Where an editor finds this schema'),
+    $schema: z.string().optional().describe('Path or URL of this schema, for editors'),
     host: z
       .string({ error: hostAllowed })
       .min(1, { error: hostAllowed })
@@ -84,7 +84,7 @@ export const configSchema = z.strictObject(
       access: z
         .boolean({ error: 'true or false' })
         .default(false)
-        .describe('Whether each connection is logged when it ends [false]'),
+        .describe('Whether a line is logged for each connection when it ends [false]'),
       syslog: z
         .string({ error: syslogTargets })
         .regex(syslogPattern, { error: syslogTargets })

@@ -12,7 +12,9 @@ export function strangeVariables(environment: NodeJS.ProcessEnv = process.env): 
   const known: readonly string[] = Object.values(variables)
   return Object.entries(environment)
     .filter(([name, value]) => value !== undefined && value !== '' && isStrange(name, known))
-    .map(([name]) => `${name} is no variable of helloserver; did you mean ${nearest(name, known)}?`)
+    .map(
+      ([name]) => `${name} is not a variable of helloserver; did you mean ${nearest(name, known)}?`,
+    )
     .toSorted()
 }
 

@@ -79,7 +79,7 @@ export class AttachedBridge {
     if (previous !== undefined && previous.instance !== supervisor.instance) {
       throw new HelloserverError(
         'SUPERVISED',
-        `Process ${previous.pid} supervises the service already`,
+        `Process ${previous.pid} already supervises the service`,
       )
     }
     clearTimeout(this.#desertion)

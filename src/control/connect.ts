@@ -51,7 +51,7 @@ export async function connectTo(
       }
       if (!isTold && waitedMs > silentMs) {
         isTold = true
-        onGone?.(`Running as ${who}, but its control socket is gone; waiting until it is back`)
+        onGone?.(`Running as ${who}, but its control socket is gone; waiting for it to come back`)
       }
       await delay(retryEveryMs)
     }

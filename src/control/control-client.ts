@@ -141,7 +141,7 @@ export class ControlClient {
     if (service.protocol === controlProtocol) return
     throw new HelloserverError(
       'OTHER_PROTOCOL',
-      `The service is helloserver ${service.version} and speaks control protocol ${service.protocol}, this is ${version} and speaks ${controlProtocol}; use the command line of that version, or "kill -USR2 ${service.pid}" to upgrade the service`,
+      `The service is helloserver ${service.version} and speaks control protocol ${service.protocol}, but this is helloserver ${version} and speaks ${controlProtocol}; use the command line of that version, or "kill -USR2 ${service.pid}" to upgrade the service`,
     )
   }
 
@@ -169,14 +169,14 @@ function helloOf(answer: unknown, path: string): Results['hello'] {
   }
   throw new HelloserverError(
     'CONTROL_FAILED',
-    `Whatever listens on ${path} is no helloserver; stop it, and remove the file`,
+    `The program that listens on ${path} is not helloserver; stop it and remove the file`,
   )
 }
 
 function silent(path: string): HelloserverError {
   return new HelloserverError(
     'CONTROL_FAILED',
-    `Whatever listens on ${path} has not answered for ${helloWithinMs / 1_000} s; the service is perhaps paused`,
+    `The process that listens on ${path} has not answered for ${helloWithinMs / 1_000} s; it may be paused`,
   )
 }
 

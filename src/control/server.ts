@@ -233,7 +233,7 @@ export class ControlServer {
     if (this.#waiting >= maxWaiting) {
       throw new HelloserverError(
         'CONTROL_FAILED',
-        `${maxWaiting} requests wait for their outcome already; try again when one has it`,
+        `${maxWaiting} requests are already waiting for their outcomes; try again later`,
       )
     }
     this.#waiting += 1

@@ -2,13 +2,13 @@ import { codeOf, type ErrorCode, HelloserverError, messageOf } from '../errors.t
 
 /** The problem with a file, and its remedy, by the system's code (errno(3)). */
 const remedies: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not; give it the right, or run as the owner',
-  EPERM: 'this user may not; give it the right, or run as the owner',
+  EACCES: 'permission denied; grant this user access, or run as the owner',
+  EPERM: 'permission denied; grant this user access, or run as the owner',
   ENOENT: 'it does not exist',
-  ENOTDIR: 'a part of the path is no directory',
+  ENOTDIR: 'a part of the path is not a directory',
   EISDIR: 'it is a directory, and must be a file',
   ENAMETOOLONG: 'the path is too long; use a shorter one',
-  ELOOP: 'it is a symbolic link, or one that leads to itself',
+  ELOOP: 'it is a symbolic link, or its links form a loop',
   EROFS: 'the file system is read-only; use another one',
   ENOSPC: 'no space is left on the file system; make room there, or use another one',
   EDQUOT: "this user's quota of the file system is used up; make room there, or use another one",

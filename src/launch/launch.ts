@@ -116,12 +116,12 @@ function wordlessEnd(signal: NodeJS.Signals | undefined, logFile: string): Hello
   if (signal === undefined) {
     return new HelloserverError(
       'BOOT_FAILED',
-      `The primary died before it could say why; see ${logFile}`,
+      `The primary died before it reported a reason; see ${logFile}`,
     )
   }
   const wasStopped = signalTable[signal]?.atBirth === 'was stopped'
   const code = wasStopped ? 'STOPPING' : 'BOOT_FAILED'
-  return new HelloserverError(code, `The primary was ended by ${signal} before it served`)
+  return new HelloserverError(code, `${signal} ended the primary before it served`)
 }
 
 function decodeReport(report: string): Started {

@@ -14,6 +14,6 @@ export function refuseFewOpenFiles(limit = openFilesLimit()): void {
   if (limit >= leastOpenFiles) return
   throw new HelloserverError(
     'BAD_CONFIG',
-    `The system lets a process have ${limit} files open, and helloserver needs ${leastOpenFiles} at least; raise "ulimit -n" (LimitNOFILE= in a systemd unit)`,
+    `The limit of open files is ${limit}, and helloserver needs at least ${leastOpenFiles}; raise "ulimit -n" (LimitNOFILE= in a systemd unit)`,
   )
 }

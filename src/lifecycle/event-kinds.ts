@@ -114,7 +114,7 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },
   'reload-failed': {
     level: 'error',
-    text: ({ reason }) => `Reload failed; the old generation goes on serving: ${reason}`,
+    text: ({ reason }) => `Reload failed; the old generation keeps serving: ${reason}`,
   },
   'worker-died': {
     level: 'warn',
@@ -162,7 +162,7 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   },
   'cannot-listen': {
     level: 'warn',
-    text: ({ reason }) => `${reason}; trying again until it can`,
+    text: ({ reason }) => `${reason}; retrying`,
   },
   'lease-won': { level: 'info', text: ({ token }) => `Won the lease with token ${token}` },
   'lease-lost': {

@@ -12,7 +12,7 @@ export function signalHolder(pid: number, files: LockFiles, signal: NodeJS.Signa
   if (!holdsLock(pid, files)) {
     throw new HelloserverError(
       'CONTROL_FAILED',
-      `Process ${pid} gets no ${signal}: it does not hold the lock ${files.lockFile}`,
+      `Not sending ${signal} to process ${pid}: it does not hold the lock ${files.lockFile}`,
     )
   }
   process.kill(pid, signal)

@@ -23,13 +23,13 @@ export class Exposition {
     addDurations(
       this.#registry,
       'helloserver_connection_wait_seconds',
-      'From accepted to handed to a worker.',
+      'Time from acceptance to hand-over to a worker.',
       () => this.#now.totals.wait,
     )
     addDurations(
       this.#registry,
       'helloserver_connection_handling_seconds',
-      "From handed to a worker to the worker's end of it.",
+      'Time from hand-over to a worker to the end of the connection.',
       () => this.#now.totals.handling,
     )
     addProcessMetrics(this.#registry)
@@ -57,7 +57,7 @@ export class Exposition {
     const now = () => this.#now
     const build = new Gauge({
       name: 'helloserver_build_info',
-      help: 'What runs; always 1.',
+      help: 'Name, version and build of the service; always 1.',
       labelNames: ['name', 'version', 'build', 'node'],
       registers: [],
       collect() {

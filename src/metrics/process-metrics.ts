@@ -39,15 +39,15 @@ export function addProcessMetrics(registry: Registry): void {
     Math.round((Date.now() - process.uptime() * 1_000) / 1_000),
   )
   gauge('process_open_fds', 'Open files of the primary.', openFiles)
-  gauge('process_max_fds', 'Files that the primary may have open.', maxFiles)
+  gauge('process_max_fds', 'Maximum number of open files of the primary.', maxFiles)
   gauge(
     'nodejs_heap_size_used_bytes',
-    "Used part of the primary's heap.",
+    "Memory in use on the primary's heap.",
     () => process.memoryUsage().heapUsed,
   )
   counter(
     'nodejs_eventloop_active_seconds_total',
-    "Time in which the primary's event loop had something to do.",
+    "Time in which the primary's event loop was active.",
     () => performance.eventLoopUtilization().active / 1_000,
   )
 }

@@ -33,7 +33,7 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',
     name: 'state',
-    help: 'The state that the service is in: 1 for that one, 0 for the others.',
+    help: 'State of the service: 1 for the current state, 0 for the others.',
     label: 'state',
     read: ({ status }) =>
       Object.fromEntries(states.map((state) => [state, Number(status.state === state)])),
@@ -41,7 +41,7 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',
     name: 'generation',
-    help: 'Generation of workers.',
+    help: 'Current generation of workers.',
     read: ({ status }) => single(status.generation),
   },
   {
@@ -53,7 +53,7 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'counter',
     name: 'connections_ended_total',
-    help: 'Connections that have ended, and how.',
+    help: 'Connections that have ended, by outcome.',
     label: 'outcome',
     read: ({ status: { connections } }) => {
       const { served, failed, shed, expired, gone } = connections
@@ -69,19 +69,19 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',
     name: 'connections_active',
-    help: 'Connections that workers have in hand.',
+    help: 'Connections that workers handle.',
     read: ({ status }) => single(status.connections.active),
   },
   {
     type: 'gauge',
     name: 'queue_limit',
-    help: 'Connections that may wait.',
+    help: 'Maximum number of waiting connections.',
     read: ({ status }) => single(status.queue.max),
   },
   {
     type: 'gauge',
     name: 'queue_oldest_seconds',
-    help: 'How long the first in the queue has waited.',
+    help: 'Age of the oldest connection in the queue.',
     read: ({ status }) => single(status.queue.oldestMs / 1_000),
   },
   {
@@ -110,21 +110,21 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'counter',
     name: 'worker_restarts_total',
-    help: 'Workers replaced, and why.',
+    help: 'Workers replaced, by cause.',
     label: 'cause',
     read: ({ totals }) => totals.restarts,
   },
   {
     type: 'counter',
     name: 'reloads_total',
-    help: 'Reloads and upgrades, and how they ended.',
+    help: 'Reloads and upgrades, by outcome.',
     label: 'outcome',
     read: ({ totals }) => ({ ...totals.reloads }),
   },
   {
     type: 'gauge',
     name: 'last_reload_successful',
-    help: 'Whether the last reload or upgrade worked; missing before the first.',
+    help: 'Whether the last reload or upgrade succeeded; missing before the first.',
     read: ({ status: { lastReload } }) => (lastReload ? yes(lastReload.outcome === 'done') : {}),
   },
   {
@@ -154,7 +154,7 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',
     name: 'lease_valid_seconds',
-    help: 'How long the lease holds if nothing more is heard from Redis; missing while it is not held.',
+    help: 'How long the lease stays valid without a renewal; missing while it is not held.',
     read: ({ status }) => {
       const validForMs = status.lease?.validForMs ?? null
       return single(validForMs && validForMs / 1_000)
@@ -163,7 +163,7 @@ export const serviceMetrics: readonly Metric[] = [
   {
     type: 'gauge',
     name: 'supervisor_attached',
-    help: 'Whether pm2 watches over the service.',
+    help: 'Whether pm2 supervises the service.',
     read: ({ status }) => yes(status.supervisor.attached),
   },
 ]

@@ -42,12 +42,15 @@ export function bindFailure(
       cause: error,
     })
   if (code === 'EADDRINUSE') {
-    return fail('ADDRESS_TAKEN', `another program has it; stop that one, or set ${portSetting}`)
+    return fail(
+      'ADDRESS_TAKEN',
+      `another program uses it; stop that program, or set ${portSetting}`,
+    )
   }
   if (code === 'EACCES') {
     return fail(
       'BAD_CONFIG',
-      `this user may not; use a port above 1023, or run with CAP_NET_BIND_SERVICE`,
+      `permission denied; use a port above 1023, or run with CAP_NET_BIND_SERVICE`,
     )
   }
   if (isIP(host) === 0 && unresolved.test(code)) {
@@ -57,7 +60,10 @@ export function bindFailure(
   if (code === 'EINVAL' && linkLocal.test(address)) {
     const zone = address.split('%')[1]
     return zone === undefined
-      ? fail('BAD_CONFIG', `the address is of one link only; set ${setting} to "${host}%INTERFACE"`)
+      ? fail(
+          'BAD_CONFIG',
+          `a link-local address needs its interface; set ${setting} to "${host}%INTERFACE"`,
+        )
       : fail('ADDRESS_ABSENT', `this host does not have the interface "${zone}"`)
   }
   return fail('ADDRESS_TAKEN', messageOf(error))

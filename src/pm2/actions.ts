@@ -122,7 +122,7 @@ export async function answer(
 ): Promise<object> {
   try {
     const action = actions[name]
-    if (action === undefined) throw new HelloserverError('BAD_USAGE', `No action ${name}`)
+    if (action === undefined) throw new HelloserverError('BAD_USAGE', `There is no action ${name}`)
     const { parameter, withinMs } = action
     const text = textOf(given)
     const isRight = text === undefined ? parameter === undefined : parameter?.isRight(text)
@@ -146,9 +146,9 @@ function usageOf(
   text: string | undefined,
 ): string {
   const got = text === undefined ? 'nothing' : `"${text}"`
-  if (parameter === undefined) return `${name} takes no parameter, and got ${got}`
+  if (parameter === undefined) return `${name} takes no parameter, but got ${got}`
   const { must, example } = parameter
-  return `${name} takes ${must}, and got ${got}; for example: pm2 trigger ${app} ${name} ${example}`
+  return `${name} takes ${must}, but got ${got}; for example: pm2 trigger ${app} ${name} ${example}`
 }
 
 async function inTime<T>(

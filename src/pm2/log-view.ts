@@ -30,7 +30,7 @@ export async function showLog(
       break
     } catch (error) {
       if (!isTold) {
-        log.error({ reason: messageOf(error) }, 'Cannot show the log; the service itself goes on')
+        log.error({ reason: messageOf(error) }, 'Cannot show the log; the service keeps running')
       }
       isTold = true
     }
@@ -56,7 +56,7 @@ async function followFrom(
   })
   const { skippedBytes } = follower
   if (skippedBytes > 0)
-    log.warn({ skippedBytes, logFile: path }, 'Older log lines are left out here')
+    log.warn({ skippedBytes, logFile: path }, 'Older log lines are skipped here')
   try {
     await follower.follow(signal)
   } finally {
@@ -113,7 +113,7 @@ class KeptPlace {
     this.#isWarned = true
     this.#log.warn(
       { reason },
-      'Cannot keep how far the log was shown; lines may be shown again after a reload',
+      'Cannot save the position in the log; lines may be shown again after a reload',
     )
   }
 }

@@ -110,7 +110,10 @@ export class Bridge {
         return this.#outcome(this.#refuse())
       }
       if (codeOf(error) === 'STOPPING') {
-        this.#log.warn({ reason: messageOf(error) }, 'The service was ended while it started')
+        this.#log.warn(
+          { reason: messageOf(error) },
+          'The service was stopped while it was starting',
+        )
         return this.#outcome(exitStatus.notRunning)
       }
       this.#log.error({ reason: messageOf(error) }, 'Cannot bring the service up')
@@ -132,7 +135,7 @@ export class Bridge {
   #refuse(): number {
     const count = this.#pm2.instance + 1
     this.#log.error(
-      `One bridge is enough: process ${count} of "${this.#pm2.name}" ends. To have ${count} workers, run "helloserver scale ${count} --name ${this.#pm2.name}"; "pm2 delete ${this.#pm2.id}" takes this entry off pm2's list`,
+      `A service has one bridge: process ${count} of "${this.#pm2.name}" ends. To have ${count} workers, run "helloserver scale ${count} --name ${this.#pm2.name}"; "pm2 delete ${this.#pm2.id}" removes this entry from pm2's list`,
     )
     this.#pm2.ready()
     return exitStatus.usage
@@ -177,7 +180,7 @@ export class Bridge {
     if (link.isDraining) return this.#outcome(exitStatus.notRunning)
     this.#log.error(
       { primaryPid: link.primaryPid },
-      'The primary died; pm2 is to start the service again',
+      'The primary died; leaving it to pm2 to start the service again',
     )
     return this.#outcome(exitStatus.failed)
   }
@@ -215,7 +218,7 @@ export class Bridge {
       if (result.outcome === 'done' || this.#ended !== undefined) return
       this.#log.error(
         { reason: result.reason },
-        `The ${attached.restarting ? 'restart' : 'reload'} failed; the old generation goes on serving`,
+        `The ${attached.restarting ? 'restart' : 'reload'} failed; the old generation keeps serving`,
       )
     })
     const refused = (error: unknown) => {
@@ -224,7 +227,7 @@ export class Bridge {
       const reason = messageOf(error)
       this.#log.error(
         { reason },
-        'The service refused the update; the old generation goes on serving',
+        'The service refused the update; the old generation keeps serving',
       )
     }
     // The update continues without this bridge.
@@ -252,9 +255,9 @@ export class Bridge {
           this.#log.info('pm2 restarts the service: a new primary takes over from this one')
           return
         }
-        this.#log.warn({ reason: obstacle }, 'This restart takes a stop and a start')
+        this.#log.warn({ reason: obstacle }, 'Restarting the service by a stop and a start')
       } catch (error) {
-        this.#log.warn({ reason: messageOf(error) }, 'This restart takes a stop and a start')
+        this.#log.warn({ reason: messageOf(error) }, 'Restarting the service by a stop and a start')
       }
     }
     await this.#stop(files, link)
@@ -263,10 +266,10 @@ export class Bridge {
   async #stop(files: RunFiles, link: ServiceLink): Promise<void> {
     if (link.isLeftBehind) {
       // pm2 either replaces this bridge by one of that release or stops it; the bridge cannot tell which.
-      this.#log.warn('Leaving the service alone, which this bridge cannot speak with')
+      this.#log.warn('Leaving the service running, since this bridge cannot talk to it')
       return
     }
-    this.#log.info('pm2 stops the service; serving what is queued and in hand')
+    this.#log.info('pm2 stops the service; serving the queued and active connections')
     const follower = {
       everyMs: progressEveryMs,
       onProgress: ({ drain, fleet }: StopProgress) => {
@@ -293,7 +296,7 @@ export class Bridge {
     const { name } = this.#pm2
     this.#log.warn(
       { bridgePid: by },
-      `Another bridge (process ${by ?? 'unknown'}) supervises "${name}" now, and this pm2 did not start it in place of this one: the service is in the hands of another pm2, or of another entry of this one. This one stops for good; "pm2 restart ${name}" takes the service back`,
+      `Another bridge (process ${by ?? 'unknown'}), started by another pm2 or from another entry, supervises "${name}" now. This bridge stops for good; "pm2 restart ${name}" takes the service back`,
     )
     return { status: exitStatus.notRunning, isFinal: true }
   }
@@ -364,7 +367,7 @@ export class Bridge {
     } catch (error) {
       this.#log.warn(
         { reason: messageOf(error) },
-        'Cannot ask pm2 what it does; a restart is taken for a stop',
+        'Cannot ask pm2 for its record; treating a restart as a stop',
       )
       return null
     }

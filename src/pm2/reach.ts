@@ -52,7 +52,7 @@ export async function reachPrimary(
         if (end === undefined) return { client, launched: false }
         client.close()
         if (isOver()) return undefined
-        if (end !== ending) log.info({ pid }, `The primary is to end first: ${end}`)
+        if (end !== ending) log.info({ pid }, `Waiting for the primary to end: ${end}`)
         ending = end
         await delay(retryEveryMs)
         continue

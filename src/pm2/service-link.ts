@@ -148,6 +148,6 @@ export class ServiceLink {
   }
 
   #current(): Promise<ControlClient> {
-    return this.#client ?? Promise.reject(new Error('This bridge cannot speak with the service'))
+    return this.#client ?? Promise.reject(new Error('This bridge cannot talk to the service'))
   }
 }

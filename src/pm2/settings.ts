@@ -32,12 +32,12 @@ export function settingsProblems(
   }
   if (!pm2.isOn('wait_ready')) {
     problems.push(
-      'The ecosystem file needs wait_ready: true, or pm2 calls the service up before it is',
+      'The ecosystem file needs wait_ready: true, or pm2 reports the service as online before it is ready',
     )
   }
   if (!pm2.isLeftAloneOn(exitStatus.notRunning)) {
     problems.push(
-      `The ecosystem file's stop_exit_codes must have ${exitStatus.notRunning} in it, or pm2 starts the service again when it is drained on purpose`,
+      `The ecosystem file's stop_exit_codes must include ${exitStatus.notRunning}, or pm2 starts the service again after it was drained on purpose`,
     )
   }
   return problems

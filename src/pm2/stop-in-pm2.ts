@@ -21,7 +21,7 @@ export async function stopInPm2(id: number, asked: Promise<void>, log: Logger): 
   const stopped = stopApp(id, withinMs)
   const refused = new Promise<void>((resolve) => {
     stopped.catch((error: unknown) => {
-      log.warn({ reason: messageOf(error) }, 'Cannot have pm2 stop this app')
+      log.warn({ reason: messageOf(error) }, 'Cannot make pm2 stop this app')
       resolve()
     })
   })

@@ -48,7 +48,7 @@ const shortages: Readonly<Record<string, string>> = {
 
 /** Errors of the program itself, and not of a file passed to it. */
 const programs: Readonly<Record<string, string>> = {
-  ENOENT: 'the program is not there',
+  ENOENT: 'the program does not exist',
   EACCES: 'this user may not execute the program',
 }
 

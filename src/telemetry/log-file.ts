@@ -90,7 +90,7 @@ export class LogFile implements DestinationStream {
   write(line: string | Uint8Array): void {
     try {
       if (this.#bytes >= this.#limit) this.#bound()
-      if (this.#lost > 0) this.#warn({ lost: this.#lost, msg: 'Log lines lost' })
+      if (this.#lost > 0) this.#warn({ lost: this.#lost, msg: 'Log lines were lost' })
       this.#lost = 0
       this.#append(line)
     } catch {
@@ -142,7 +142,7 @@ export class LogFile implements DestinationStream {
     this.#bytes = 0
     this.#isTorn = false
     if (failure !== undefined) {
-      this.#warn({ reason: messageOf(failure), msg: 'The part before could not be kept' })
+      this.#warn({ reason: messageOf(failure), msg: 'Cannot keep the previous part of the log' })
     }
   }
 

@@ -42,7 +42,7 @@ export class ServiceLog implements LogDestination {
     const onTrouble = (reason: string) =>
       this.logger.warn(
         { target, reason },
-        'Syslog does not take log lines; they are here, and it is tried again',
+        'Cannot send log lines to syslog; retrying, and keeping them in this log',
       )
     return new Syslog({ target, service: this.#service, pid: process.pid, onTrouble })
   }

@@ -44,7 +44,8 @@ export class Syslog {
   write(line: string): void {
     const stdin = this.#child?.stdin
     if (stdin === null || stdin === undefined || !stdin.writable) return
-    if (stdin.writableLength > maxWaitingBytes) this.#trouble('it does not take lines fast enough')
+    if (stdin.writableLength > maxWaitingBytes)
+      this.#trouble('it does not accept lines fast enough')
     else stdin.write(syslogLine(line))
   }
 

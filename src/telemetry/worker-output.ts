@@ -62,7 +62,7 @@ export class WorkerOutput {
   #counter({ number: slot, generation, pid: workerPid }: Printer): (count: number) => void {
     let dropped = 0
     const say = () => {
-      const message = `Dropped ${dropped} lines that worker ${slot} printed: ${linesPerSecond.each} a second are logged of one worker, ${linesPerSecond.all} of all`
+      const message = `Dropped ${dropped} lines that worker ${slot} printed; the log takes ${linesPerSecond.each} lines a second from one worker, and ${linesPerSecond.all} from all of them`
       this.#log.warn({ slot, generation, workerPid, dropped }, message)
       dropped = 0
     }

@@ -23,7 +23,7 @@ export interface Alarms {
 }
 
 /** The error for a handler that still uses a connection after it has settled; one for all connections. */
-const ended = new HelloserverError('CONNECTION_ENDED', 'The connection has ended with its handler')
+const ended = new HelloserverError('CONNECTION_ENDED', 'The connection ended with its handler')
 
 /** How many bytes are buffered while nobody reads, before the client has to wait. */
 const highWaterBytes = 65_536

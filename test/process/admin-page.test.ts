@@ -112,10 +112,10 @@ async function showsDeploysFirst(page: Page, service: Service): Promise<void> {
 
 async function saysWhyNot(page: Page): Promise<void> {
   const headers = { 'content-type': 'application/json' }
-  const body = JSON.stringify({ error: { message: 'Too many requests; ask again later' } })
+  const body = JSON.stringify({ error: { message: 'Too many requests; try again later' } })
   await page.route('**/api/live', (route) => route.fulfill({ status: 421, headers, body }))
   await page.reload()
-  await textOf(page, '#link', /^Too many requests; ask again later$/)
+  await textOf(page, '#link', /^Too many requests; try again later$/)
   await page.unroute('**/api/live')
 }
 

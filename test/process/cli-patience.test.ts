@@ -54,7 +54,7 @@ async function ofPaused(service: Service): Promise<void> {
     const answers = ['status', 'workers'].map((command) => service.cli(command))
     for (const { status, stdout, stderr } of await Promise.all(answers)) {
       assert.deepEqual([status, stdout], [1, ''])
-      const told = `Does not answer (process ${service.pid}, perhaps paused)`
+      const told = `The service does not answer (process ${service.pid}, which may be paused)`
       assert.equal(stderr, `helloserver: ${told}\n`)
     }
   } finally {
@@ -91,7 +91,7 @@ describe('commands end, whatever they meet', { concurrency: 2 }, () => {
     const app = 'setInterval(() => {}, 10)\nexport default { handle() {} }\n'
     const { status, stdout, stderr } = await new Sandbox(t, { app }).cli('check')
     assert.deepEqual([status, stderr], [0, ''])
-    assert.match(stdout, / is good, and the app \S+ loads\n$/)
+    assert.match(stdout, / is valid, and the app \S+ loads\n$/)
   })
 
   test('those of a service that was started by paths relative to where that was typed', async (t) => {

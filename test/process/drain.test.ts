@@ -137,7 +137,7 @@ describe('drain', { concurrency: 2 }, () => {
     service.signal('SIGUSR1')
     await service.sandbox.assertNothingLeft()
     assert.deepEqual(wayOf(service).slice(-3), ['ending', 'cutting', 'ended'])
-    assert.doesNotMatch(service.log(), /dropping what is left/)
+    assert.doesNotMatch(service.log(), /dropping the remaining/)
   })
 
   test('TERM ends an announcement at once, and cuts who is in hand', async (t) => {

@@ -204,7 +204,10 @@ describe('signals from the first moment on', { concurrency: 2 }, () => {
       // It served before the signal came.
       if (status === 0) return
       assert.equal(status, 1)
-      assert.match(stderr, new RegExp(`ended by ${signal} before it served|told to stop before`))
+      assert.match(
+        stderr,
+        new RegExp(`${signal} ended the primary before it served|told to stop before`),
+      )
     })
   }
 

@@ -198,7 +198,7 @@ describe('lease', { concurrency: 2 }, () => {
       await stop(second)
       await becomes(third, 'serving')
       await third.stop()
-      await blocked.logged(/another program has it; .*; trying again until it can/)
+      await blocked.logged(/another program uses it; .*; retrying/)
       assert.match((await blocked.cli('status')).stdout, /^state +(standby|binding)/m)
     })
   })

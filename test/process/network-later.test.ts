@@ -70,7 +70,7 @@ describe('a network that is not there yet', { concurrency: 2, skip: noOwnHosts()
     assert.equal(serving.waiting, null)
     assert.equal(await host.ask(address, serving.listen.port, 'hello'), 'hello\r\n')
     // However often it was tried, it is said once.
-    assert.equal(sandbox.log().match(/trying again until it can/g)?.length, 1)
+    assert.equal(sandbox.log().match(/does not have the address; retrying/g)?.length, 1)
     assert.equal(serving.events.filter(({ kind }) => kind === 'started').length, 1)
   })
 
@@ -157,7 +157,7 @@ describe('a network that is not there yet', { concurrency: 2, skip: noOwnHosts()
     await pm2.do('start', pm2.ecosystemFile)
     const { pm2_env: entry } = await pm2.isListed('online')
     assert.equal(entry.restart_time, 0)
-    await pm2.logged(/does not have the address; trying again until it can/)
+    await pm2.logged(/does not have the address; retrying/)
     assert.match(
       (await pm2.run('describe', 'helloserver')).stdout,
       /10\.201\.7\.7:0 once it serves/,

@@ -7,11 +7,11 @@ import { isAlive } from '../helpers/processes.ts'
 import { counted, type Service } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const refusal = /.*"level":"error".*One bridge is enough.*/g
+const refusal = /.*"level":"error".*A service has one bridge.*/g
 
 describe("the app in pm2's list", { concurrency: 2 }, () => {
   test('has one process that serves', async (t) => {
-    const pm2 = new Pm2(t, { entry: { instances: 3 }, allow: [/One bridge is enough/] })
+    const pm2 = new Pm2(t, { entry: { instances: 3 }, allow: [/A service has one bridge/] })
     const service = await pm2.start()
     await t.test('instances: 3 is refused in one line for each that is too many', () =>
       refuses(pm2, service, 2),

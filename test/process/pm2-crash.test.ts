@@ -57,7 +57,9 @@ async function untouched(pm2: Pm2, act: (load: Load) => Promise<void>): Promise<
 }
 
 test('SIGKILL', async (t) => {
-  const pm2 = new Pm2(t, { allow: [/The primary died; pm2 is to start the service again/] })
+  const pm2 = new Pm2(t, {
+    allow: [/The primary died; leaving it to pm2 to start the service again/],
+  })
   const first = await pm2.start()
   let { pid } = first
   const cleared = () =>

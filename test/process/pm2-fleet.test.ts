@@ -75,7 +75,7 @@ describe('a fleet under pm2', () => {
     const lease = { mode: 'off', host: 'web2', ttlMs: 5_000 }
     pm2.sandbox.configure(memberConfig('web2', { config: { workers: 1, lease } }))
     await pm2.do('restart', 'helloserver')
-    await pm2.logged(/The primary is to end first: waiting for a permit/)
+    await pm2.logged(/Waiting for the primary to end: waiting for a permit/)
     assert.equal((await before.status()).pid, before.pid)
     other.signal('SIGCONT')
     await waitFor('another primary', async () => {

@@ -115,7 +115,7 @@ async function leavesTheOldGeneration(
       assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
       assert.deepEqual(await ask(port, 'a\r\n'), echoed)
       await pm2.logged(
-        new RegExp(`"role":"bridge".*${reason.source}.*the old generation goes on serving`),
+        new RegExp(`"role":"bridge".*${reason.source}.*the old generation keeps serving`),
       )
       await waitFor('the reason in what pm2 describe shows', async () => {
         const { human_info: rows = [] } = (await pm2.bridge()).pm2_env.axm_options

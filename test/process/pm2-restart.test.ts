@@ -140,7 +140,7 @@ async function failing(t: TestContext, pm2: Pm2): Promise<void> {
       const status = await pm2.status()
       assert.deepEqual([status.pid, status.supervisor], [pid, { attached: true, pid: bridge.pid }])
       assert.match(status.lastReload?.reason ?? '', reason)
-      await pm2.logged(/"role":"bridge".*The restart failed; the old generation goes on serving/)
+      await pm2.logged(/"role":"bridge".*The restart failed; the old generation keeps serving/)
     })
   pm2.sandbox.writeApp(`throw new Error('broken release')`)
   await fails('a release', /failed to load: broken release/)
@@ -170,7 +170,7 @@ async function incompatible(pm2: Pm2): Promise<void> {
   pm2.sandbox.configure({ ...patient, lease: { ttlMs: 5_000 } })
   const restarted = pm2.do('restart', 'helloserver')
   await pm2.logged(
-    /"reason":"lease.ttlMs cannot change from 3000 to 5000".*This restart takes a stop and a start/,
+    /"reason":"lease.ttlMs cannot change from 3000 to 5000".*Restarting the service by a stop and a start/,
   )
   await client.send('a\r\n')
   assert.deepEqual(await client.ending(), { how: 'end', text: 'a\r\n' })

@@ -55,7 +55,7 @@ async function leavesTheOldOne({ pm2, program }: Installed): Promise<void> {
   assert.match(status.lastReload?.reason ?? '', reason)
   assert.deepEqual(status.supervisor, { attached: true, pid: bridge.pid })
   assert.deepEqual(await ask(service.port, 'a\r\n'), echoed)
-  assert.match(await pm2.logged(/.*"role":"bridge".*the old generation goes on serving.*/), reason)
+  assert.match(await pm2.logged(/.*"role":"bridge".*the old generation keeps serving.*/), reason)
   program.mend()
 }
 
@@ -133,7 +133,7 @@ async function leavesItAlone({ pm2, program }: Installed): Promise<void> {
   assert.equal((await tryUpgrade(pm2.sandbox, program.primary)).outcome, 'done')
   await pm2.logged(/Cannot follow the service/)
   await pm2.do('stop', 'helloserver')
-  await pm2.logged(/Leaving the service alone/)
+  await pm2.logged(/Leaving the service running/)
   await client.send('a\r\n')
   assert.equal((await client.ending()).how, 'end')
 }

@@ -49,7 +49,7 @@ test('with a Node.js that is taken away', async (t) => {
   copyFileSync(process.execPath, node, constants.COPYFILE_FICLONE)
   const service = await startService(t, { ...options, node })
   await endures(t, service, {
-    told: /ENOENT.*the program is not there/,
+    told: /ENOENT.*the program does not exist/,
     begin: () => renameSync(node, `${node}-away`),
     end: () => renameSync(`${node}-away`, node),
   })

@@ -97,7 +97,7 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     const watch = new WorkerWatch(service)
     const { status, stderr } = await service.cli('reload')
     assert.equal(status, 1)
-    assert.match(stderr, /goes on serving: Worker 3 could not get ready: .*third time unlucky/)
+    assert.match(stderr, /keeps serving: Worker 3 could not get ready: .*third time unlucky/)
     assert.deepEqual(await watch.stop(), { most: 4, fewest: 3 })
     assert.deepEqual((await load.stop()).failures, [])
     assert.deepEqual(await places(service), [

@@ -182,7 +182,7 @@ describe('reload', { concurrency: 2 }, () => {
       assert.equal(status, 1)
       assert.match(
         stderr,
-        /^helloserver: The reload failed and the old generation goes on[^\n]*workers is 0[^\n]*\n$/,
+        /^helloserver: The reload failed; the old generation keeps serving[^\n]*workers is 0[^\n]*\n$/,
       )
     })
     await t.test('until it can', async () => {

@@ -57,7 +57,7 @@ describe('a start that fails', { concurrency: 2, skip: !isRoot && 'needs root' }
       [
         'HELLOSERVER_RUN_DIR',
         join(file, 'run'),
-        /Cannot use the run directory \S+: a part of the path is no directory \(ENOTDIR\)/,
+        /Cannot use the run directory \S+: a part of the path is not a directory \(ENOTDIR\)/,
       ],
       [
         'HELLOSERVER_CONFIG',
@@ -67,7 +67,7 @@ describe('a start that fails', { concurrency: 2, skip: !isRoot && 'needs root' }
       [
         'HELLOSERVER_CONFIG',
         join(file, 'a.json'),
-        /Cannot read the configuration file \S+: a part of the path is no directory \(ENOTDIR\)/,
+        /Cannot read the configuration file \S+: a part of the path is not a directory \(ENOTDIR\)/,
       ],
     ] as const) {
       const script = `export ${variable}=${value}; exec "$@"`
@@ -106,7 +106,7 @@ describe('what a start says of its environment', { concurrency: 2 }, () => {
   test('a variable that nobody knows, once, and the one that may be meant', async (t) => {
     const environment = { HELLOSERVER_PROT: '1', HELLOSERVER_WORKERS: '2' }
     const sandbox = new Sandbox(t, { environment })
-    const line = 'HELLOSERVER_PROT is no variable of helloserver; did you mean HELLOSERVER_PORT?'
+    const line = 'HELLOSERVER_PROT is not a variable of helloserver; did you mean HELLOSERVER_PORT?'
     for (const command of ['check', 'status']) {
       const { stderr } = await sandbox.cli(command)
       assert.equal(stderr.split(line).length, 2, stderr)

@@ -82,7 +82,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
     const { sandbox } = service
     await t.test('the app does not load', async () => {
       sandbox.writeApp(`throw new Error('no such table')`)
-      const told = /^helloserver: The upgrade failed and the old primary goes on serving: .*no such/
+      const told = /^helloserver: The upgrade failed; the old primary keeps serving: .*no such/
       await refused(service, byCommand(service, told), /no such table/)
       sandbox.writeApp()
     })

@@ -20,7 +20,7 @@ const provoked = [
   /failed in setup/,
   /not ready within/,
   /Cannot read|it must be/,
-  /The primary died; pm2 is to start the service again/,
+  /The primary died; leaving it to pm2 to start the service again/,
 ]
 
 /** What events act upon: a service under a pm2 of its own, with load on it. */

@@ -58,7 +58,7 @@ export class Control {
     const { status, message } = await post('/api/scale', { workers })
     if (status === 200)
       show('outcome', `Scaled to ${workers} workers until the next reload.`, 'good')
-    else this.#fail(status, message ?? 'Not scaled')
+    else this.#fail(status, message ?? 'Scaling failed')
   }
 
   #fail(status: number, message: string): void {

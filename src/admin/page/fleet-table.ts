@@ -16,7 +16,7 @@ export function showFleet({ view, reason }: LiveMessages['fleet']): void {
   byId('fleet').hidden = false
   if (view === null) {
     // The hosts shown stay on the page, as the last known state.
-    show('fleet-detail', `The other hosts cannot be asked for: ${reason ?? 'no reason'}`, 'bad')
+    show('fleet-detail', `Cannot query the other hosts: ${reason ?? 'no reason given'}`, 'bad')
     return
   }
   const { hosts, maxDown, refusedBuilds } = view
@@ -31,7 +31,7 @@ export function showFleet({ view, reason }: LiveMessages['fleet']): void {
 }
 
 function wordsOf({ build, host, reason, at }: RefusedBuild): string {
-  return `Build ${build} is refused, since it failed on ${host} at ${timeOf(at)}: ${reason}`
+  return `Build ${build} is refused because it failed on ${host} at ${timeOf(at)}: ${reason}`
 }
 
 function createRow({ host }: HostView): HTMLElement {

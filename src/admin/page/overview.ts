@@ -48,7 +48,9 @@ function showWait({ rates: { waitMs } }: Status): void {
   show('wait', waitMs === null ? '–' : milliseconds(waitMs.p99))
   show(
     'wait-detail',
-    waitMs === null ? 'nobody was served lately' : `p99; half within ${milliseconds(waitMs.p50)}`,
+    waitMs === null
+      ? 'no connection served lately'
+      : `p99; half within ${milliseconds(waitMs.p50)}`,
   )
 }
 
@@ -61,7 +63,7 @@ function showLease({ lease }: Status): void {
     const valid = lease.validForMs === null ? '' : `, valid ${milliseconds(lease.validForMs)}`
     show('lease-detail', `token ${lease.token}${valid}`)
   } else {
-    show('lease', lease.holder === null ? 'not held' : `${lease.holder} has it`, 'plain')
+    show('lease', lease.holder === null ? 'not held' : `held by ${lease.holder}`, 'plain')
     const since = lease.since === null ? '' : `since ${timeOf(lease.since)}`
     show('lease-detail', lease.holder === null ? (lease.reason ?? '') : since)
   }
@@ -81,9 +83,9 @@ function showReload({ lastReload, drain, waiting }: Status): void {
     waiting ? `Not serving: ${waiting.reason}.` : '',
     drain === null
       ? ''
-      : `Draining (${drain.cause}): ${drain.queued} wait, ${drain.inHand} in hand, at most ${span(drain.remainingMs)} more.`,
+      : `Draining (${drain.cause}): ${drain.queued} queued, ${drain.inHand} active, at most ${span(drain.remainingMs)} left.`,
     lastReload?.outcome === 'failed'
-      ? `The last reload failed, and what served before goes on: ${lastReload.reason ?? 'no reason'}`
+      ? `The last reload failed; the old generation keeps serving: ${lastReload.reason ?? 'no reason given'}`
       : '',
   ]
   setText(alert, texts.filter((text) => text !== '').join(' '))

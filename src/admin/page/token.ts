@@ -22,7 +22,7 @@ export async function tryToken(token: string): Promise<string | undefined> {
   const { status, message } = await post('/api/token')
   if (status === 200) return undefined
   keepToken(undefined)
-  return message ?? 'The token could not be tried'
+  return message ?? 'The token could not be checked'
 }
 
 /** The service's answer to a request that changes something. */

@@ -118,7 +118,7 @@ class Live {
     const result = await withService(this.#options, (client) => client.request('reload', request))
     return result.outcome === 'done'
       ? `Reloaded in ${result.durationMs} ms`
-      : `The reload failed and the old generation goes on serving: ${result.reason}`
+      : `The reload failed; the old generation keeps serving: ${result.reason}`
   }
 
   async #scale(workers: number): Promise<string> {

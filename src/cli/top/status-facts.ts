@@ -89,7 +89,7 @@ function times(what: string, percentiles: Percentiles | null): string {
 
 function leasePieces({ held, token, validForMs, holder, since, reason }: LeaseStatus): Pieces {
   if (held) {
-    return labelled('lease', `held, token ${token}`, `good for ${shortTime(validForMs ?? 0)}`)
+    return labelled('lease', `held, token ${token}`, `valid for ${shortTime(validForMs ?? 0)}`)
   }
   const others = since === null ? [] : [`since ${since}`]
   if (holder === null) return labelled('lease', `not held${reason === null ? '' : `: ${reason}`}`)

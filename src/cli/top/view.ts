@@ -41,10 +41,10 @@ export function view(scene: Scene, { columns, rows, isColoured }: Canvas): strin
 const help: readonly (readonly [key: string, does: string])[] = [
   ['r', 'reload: new workers with the configuration and the code on disk'],
   ['+ -', 'more or fewer workers, until the next reload'],
-  ['y n', 'do what is asked for, or leave it'],
-  ['h', 'this help; any key ends it'],
-  ['q', 'quit; the service goes on'],
-  ['^Z ^L', 'suspend, draw again'],
+  ['y n', 'confirm or cancel'],
+  ['h', 'this help; any key closes it'],
+  ['q', 'quit; the service keeps running'],
+  ['^Z ^L', 'suspend, redraw'],
 ]
 
 function bodyOf(scene: Scene, columns: number, rows: number): Line[] {
@@ -128,12 +128,12 @@ function eventLine({ at, kind, text }: Status['events'][number]): Line {
 function footOf({ mode, notice, status }: Scene, columns: number): Line {
   switch (mode?.kind) {
     case 'reload':
-      return [span('Reload? y to do it, n to leave it', 'inverse')]
+      return [span('Reload? y to confirm, n to cancel', 'inverse')]
     case 'scale': {
       const now = status?.workers.length
       return [
         span(
-          `${mode.workers} workers (now ${now ?? '?'})? y to do it, n to leave it, + -`,
+          `Scale to ${mode.workers} workers (now ${now ?? '?'})? y to confirm, n to cancel, + -`,
           'inverse',
         ),
       ]

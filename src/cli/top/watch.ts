@@ -40,10 +40,10 @@ export class Watch {
     if (this.#failure !== undefined) {
       const { message, sinceMs } = this.#failure
       const what = `${message} (for ${duration(nowMs - sinceMs)})`
-      return this.status === undefined ? what : `${what}; this is how it was`
+      return this.status === undefined ? what : `${what}; this is the last known state`
     }
     const askedMs = this.#askedMs ?? nowMs
     if (nowMs - askedMs < promptMs) return undefined
-    return `No answer for ${duration(nowMs - askedMs)}; this is how it was`
+    return `No answer for ${duration(nowMs - askedMs)}; this is the last known state`
   }
 }

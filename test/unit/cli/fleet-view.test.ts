@@ -22,7 +22,7 @@ const view: FleetView = { name: 'test', maxDown: 2, hosts: [host], refusedBuilds
 
 test('a host is a line', () => {
   const [head, , line] = fleetView(view)
-  assert.equal(head, 'test: 1 host; 2 may be down at a time')
+  assert.equal(head, 'test: 1 host; at most 2 may be down at a time')
   assert.match(
     line ?? '',
     /^web1 +serving +aaaaaaaaaaaa +1\.0\.0 +1\/4 +3 +slot 1, token 7 +127\.0\.0\.1:30153 +12 +done at 2026/,
@@ -42,7 +42,7 @@ test('refused builds are told with their reason', () => {
   const refused = { build: 'b2', host: 'web2', reason: 'it threw', at: '2026-01-01T00:00:00.000Z' }
   assert.match(
     fleetView({ ...view, refusedBuilds: [refused] }).join('\n'),
-    /\nbuild b2 is refused since it did not get ready on web2 at 2026-.*: it threw$/,
+    /\nbuild b2 is refused because it did not get ready on web2 at 2026-.*: it threw$/,
   )
   assert.deepEqual(fleetView({ ...view, hosts: [] }), ['test has no hosts'])
 })

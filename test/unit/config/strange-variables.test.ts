@@ -13,7 +13,7 @@ for (const [name, meant] of [
 ] as const) {
   test(`${name} is told from ${meant}`, () => {
     assert.deepEqual(strangeVariables({ [name]: '1' }), [
-      `${name} is no variable of helloserver; did you mean ${meant}?`,
+      `${name} is not a variable of helloserver; did you mean ${meant}?`,
     ])
   })
 }

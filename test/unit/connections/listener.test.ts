@@ -41,7 +41,7 @@ test('a port that another program has is refused, with what to do', async (t) =>
   const { port = 0 } = first.endpoint ?? {}
   await assert.rejects(listener(t).listener.listen({ host: '127.0.0.1', port }), {
     code: 'ADDRESS_TAKEN',
-    message: `Cannot listen on 127.0.0.1:${port}: another program has it; stop that one, or set HELLOSERVER_PORT`,
+    message: `Cannot listen on 127.0.0.1:${port}: another program uses it; stop that program, or set HELLOSERVER_PORT`,
   })
 })
 

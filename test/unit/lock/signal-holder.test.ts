@@ -22,7 +22,7 @@ test('no other process, whatever the files say', async (t) => {
   for (const path of [files.lockFile, files.pidFile]) writeFileSync(path, `${other.pid}\n`)
   assert.throws(() => signalHolder(other.pid ?? 0, files, 'SIGTERM'), {
     code: 'CONTROL_FAILED',
-    message: new RegExp(`^Process ${other.pid} gets no SIGTERM: it does not hold the lock`),
+    message: new RegExp(`^Not sending SIGTERM to process ${other.pid}: it does not hold the lock`),
   })
   other.kill('SIGCONT')
   assert.deepEqual([other.exitCode, other.signalCode], [null, null])

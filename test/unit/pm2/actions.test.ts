@@ -52,16 +52,16 @@ for (const [name, parameter, message] of [
   [
     'scale',
     {},
-    'scale takes a number from 1 to 1024, and got nothing; for example: pm2 trigger app scale 4',
+    'scale takes a number from 1 to 1024, but got nothing; for example: pm2 trigger app scale 4',
   ],
-  ['scale', '0', /a number from 1 to 1024, and got "0"/],
-  ['scale', '1.5', /and got "1.5"/],
-  ['scale', '1e3', /and got "1e3"/],
-  ['scale', '0x10', /and got "0x10"/],
-  ['scale', 'many', /and got "many"/],
-  ['scale', { workers: 2 }, /and got "{"workers":2}"/],
-  ['log-level', 'loud', /one of trace, debug, .*, and got "loud".*app log-level debug$/],
-  ['status', 'now', 'status takes no parameter, and got "now"'],
+  ['scale', '0', /a number from 1 to 1024, but got "0"/],
+  ['scale', '1.5', /but got "1.5"/],
+  ['scale', '1e3', /but got "1e3"/],
+  ['scale', '0x10', /but got "0x10"/],
+  ['scale', 'many', /but got "many"/],
+  ['scale', { workers: 2 }, /but got "{"workers":2}"/],
+  ['log-level', 'loud', /one of trace, debug, .*, but got "loud".*app log-level debug$/],
+  ['status', 'now', 'status takes no parameter, but got "now"'],
 ] as const) {
   test(`${name} with ${JSON.stringify(parameter)} is answered with its usage`, async () => {
     const { asked, ask } = service(async () => ({}))

@@ -27,7 +27,7 @@ describe('the view of the log', { concurrency: true }, () => {
       await waitFor(line, () => shown.endsWith(line))
     }
     assert.equal(lines.length, 1)
-    assert.match(String(lines[0]?.['msg']), /^Cannot keep how far the log was shown/)
+    assert.match(String(lines[0]?.['msg']), /^Cannot save the position in the log/)
     rmSync(files.logCursorFile, { recursive: true })
     appendFileSync(files.logFile, 'four\n')
     over.abort()

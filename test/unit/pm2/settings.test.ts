@@ -57,6 +57,6 @@ test('an end on purpose that pm2 would undo is named', () => {
     0,
     [2, 78],
   )
-  assert.match(problem ?? '', /stop_exit_codes must have 3 in it, or pm2 starts the service again/)
+  assert.match(problem ?? '', /stop_exit_codes must include 3, or pm2 starts the service again/)
   assert.deepEqual(others, [])
 })

@@ -24,7 +24,7 @@ const failures: readonly [string, () => ChildProcess, RegExp][] = [
   [
     'that Node.js emits',
     () => spawn('/no/such/program'),
-    /^Cannot start a test: spawn \/no\/such\/program ENOENT: the program is not there$/,
+    /^Cannot start a test: spawn \/no\/such\/program ENOENT: the program does not exist$/,
   ],
   [
     'that Node.js throws',

@@ -85,7 +85,7 @@ test('a part that cannot be kept is cut all the same, and the log says so', (t) 
   for (const line of ['12345\n', '67890\n', 'next\n']) file.write(line)
   const [said = '', next, last, ...none] = readFileSync(path, 'utf8').split('\n')
   const { level, time, reason, msg } = JSON.parse(said) as Record<string, string>
-  assert.deepEqual([level, msg], ['warn', 'The part before could not be kept'])
+  assert.deepEqual([level, msg], ['warn', 'Cannot keep the previous part of the log'])
   assert.match(reason ?? '', /EISDIR/)
   assert.ok(Date.parse(time ?? '') > 0)
   assert.deepEqual([next, last, none], ['next', '', []])
@@ -115,7 +115,7 @@ test('a line that was cut short counts as lost, and the next one begins on a lin
   assert.deepEqual([one, two, torn], ['line 0001', 'line 0002', 'line '])
   const { lost, msg } = JSON.parse(said) as Record<string, unknown>
   // 102 lines fit; the next one fits in part.
-  assert.deepEqual([lost, msg], [3, 'Log lines lost'])
+  assert.deepEqual([lost, msg], [3, 'Log lines were lost'])
   assert.deepEqual([after, last], ['after it', ''])
 })
 

@@ -57,6 +57,6 @@ test('one that takes no lines holds nobody up, keeps little and is ended', async
   await waitFor('its start', () => existsSync(mark))
   const long = `${JSON.stringify({ level: 'info', msg: 'x'.repeat(4_000) })}\n`
   for (let count = 0; count < 1_000; count += 1) syslog.write(long)
-  assert.deepEqual(reasons, ['it does not take lines fast enough'])
+  assert.deepEqual(reasons, ['it does not accept lines fast enough'])
   await syslog.close()
 })
