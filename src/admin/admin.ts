@@ -9,14 +9,14 @@ import { Attempts, type Pace } from '../network/attempts.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Live } from './live-feed.ts'
+import { LiveFeed } from './live-feed.ts'
 import { requestLimit } from './request-limit.ts'
 import { routesTo } from './routes.ts'
 import { createSite } from './site.ts'
 import type { AdminTarget } from './service-interface.ts'
 
-/** The pace of retries while the page's address is taken: a predecessor releases it within moments. */
-const pace: Pace = { baseMs: 20, capMs: 1_000 }
+/** The delays of retries while the page's address is taken: a predecessor releases it within moments. */
+const backoff: Pace = { baseMs: 20, capMs: 1_000 }
 /** How long a predecessor may keep the address, in milliseconds; after that, another program must have it. */
 const letGoWithinMs = 2_000
 
@@ -27,7 +27,7 @@ export interface PageMove {
 }
 
 /** A listening server. It answers nobody until it has its settings: those of another address may be laxer. */
-interface Open {
+interface OpenPage {
   readonly server: Server
   readonly address: TcpEndpoint
   settings: AdminSettings | undefined
@@ -37,21 +37,21 @@ interface Open {
 export class Admin {
   readonly #log: Logger
   readonly #target: AdminTarget
-  readonly #live: Live
+  readonly #live: LiveFeed
   readonly #requests = requestLimit()
   readonly #attempts = new Attempts()
   /** The configuration to listen by, while attempts to listen continue. */
   #tried: (() => Config) | undefined
   #attempt: Promise<boolean> = Promise.resolve(true)
-  #told: string | undefined
-  #open: Open | undefined
+  #loggedReason: string | undefined
+  #open: OpenPage | undefined
   #routes: ReturnType<typeof routesTo> | undefined
   #isClosed = false
 
   constructor(target: AdminTarget, log: Logger) {
     this.#log = log
     this.#target = target
-    this.#live = new Live(target)
+    this.#live = new LiveFeed(target)
   }
 
   /**
@@ -66,7 +66,7 @@ export class Admin {
       await (await this.#begin(config())).finish()
     } catch (error) {
       if (codeOf(error) !== 'ADDRESS_ABSENT') throw error
-      this.#tell(error)
+      this.#logOnce(error)
       this.#keepTrying(config)
     }
   }
@@ -75,7 +75,7 @@ export class Admin {
   takeOver(config: () => Config): void {
     const lateMs = performance.now() + letGoWithinMs
     this.#keepTrying(config, (error) => {
-      if (codeOf(error) !== 'ADDRESS_TAKEN' || performance.now() > lateMs) this.#tell(error)
+      if (codeOf(error) !== 'ADDRESS_TAKEN' || performance.now() > lateMs) this.#logOnce(error)
     })
   }
 
@@ -124,12 +124,12 @@ export class Admin {
 
   async #begin(config: Config): Promise<PageMove> {
     const settings = adminSettings(config.admin, config.directory)
-    const next = settings === undefined ? undefined : await this.#opened(settings.address)
+    const next = settings === undefined ? undefined : await this.#openAt(settings.address)
     return {
       finish: async () => {
         if (next !== this.#open) close(this.#open)
         this.#open = next
-        this.#settle(settings)
+        this.#applySettings(settings)
       },
       cancel: async () => {
         if (next !== this.#open) close(next)
@@ -139,16 +139,16 @@ export class Admin {
 
   #keepTrying(
     config: () => Config,
-    onFailure: (error: unknown) => void = (error) => this.#tell(error),
+    onFailure: (error: unknown) => void = (error) => this.#logOnce(error),
   ): void {
     this.#tried = config
     const attempt = (signal: AbortSignal) => {
       this.#attempt = this.#tryOnce(config(), signal, onFailure)
       return this.#attempt
     }
-    this.#attempts.start(pace, attempt, () => {
+    this.#attempts.start(backoff, attempt, () => {
       this.#tried = undefined
-      this.#attempts.settle()
+      this.#attempts.succeed()
     })
   }
 
@@ -169,10 +169,10 @@ export class Admin {
   }
 
   /** Logs each reason once. */
-  #tell(error: unknown): void {
+  #logOnce(error: unknown): void {
     const reason = messageOf(error)
-    if (reason === this.#told) return
-    this.#told = reason
+    if (reason === this.#loggedReason) return
+    this.#loggedReason = reason
     const level = codeOf(error) === 'ADDRESS_ABSENT' ? 'warn' : 'error'
     this.#log[level]({ reason }, 'Cannot open the admin page; retrying')
   }
@@ -184,7 +184,7 @@ export class Admin {
     return tried !== undefined && wanted !== undefined && isSameEndpoint(tried, wanted)
   }
 
-  #settle(settings: AdminSettings | undefined): void {
+  #applySettings(settings: AdminSettings | undefined): void {
     const open = this.#open
     if (open === undefined) {
       this.#live.stop()
@@ -204,7 +204,7 @@ export class Admin {
     else if (before.token !== settings?.token) open.server.closeAllConnections()
   }
 
-  async #routesThere(): Promise<ReturnType<typeof routesTo>> {
+  async #loadRoutes(): Promise<ReturnType<typeof routesTo>> {
     if (this.#routes === undefined) {
       // Loaded on demand: it would be a fifth of all the code that a start loads, and most services do not use it.
       const { Exposition } = await import('../metrics/exposition.ts')
@@ -220,22 +220,22 @@ export class Admin {
   }
 
   /** Returns a listener at the address; the existing one if it already listens there. */
-  async #opened(address: TcpEndpoint): Promise<Open> {
+  async #openAt(address: TcpEndpoint): Promise<OpenPage> {
     const old = this.#open
     if (old !== undefined && isSameEndpoint(old.address, address)) return old
     const server = createSite({
-      routes: await this.#routesThere(),
+      routes: await this.#loadRoutes(),
       settings: () => open.settings,
       requests: this.#requests,
       log: this.#log,
     })
-    const open: Open = { server, address, settings: undefined }
+    const open: OpenPage = { server, address, settings: undefined }
     let host: string | undefined
     try {
       host = await resolveHost(address.host)
       await once(server.listen({ host, port: address.port, exclusive: true }), 'listening')
     } catch (error) {
-      throw bindFailure(error, address, wish, host)
+      throw bindFailure(error, address, names, host)
     }
     server.on('error', (error) =>
       this.#log.error({ error }, 'The server of the admin page reports an error'),
@@ -244,12 +244,12 @@ export class Admin {
   }
 }
 
-function close(open: Open | undefined): void {
+function close(open: OpenPage | undefined): void {
   open?.server.close()
   open?.server.closeAllConnections()
 }
 
-const wish = {
+const names = {
   what: 'admin.http: cannot listen on',
   setting: 'admin.http',
   portSetting: 'another port',

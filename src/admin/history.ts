@@ -1,10 +1,10 @@
 import type { Status } from '../status.ts'
 
 /** How far the plots go back, in samples, of which one is taken each second. */
-const lookCount = 300
+const maxSamples = 300
 
 /** A sample of the service for the plots. Times are in milliseconds; null if nothing was served recently. */
-export interface Look {
+export interface Sample {
   /** Since the epoch. */
   readonly atMs: number
   readonly perSecond: number
@@ -14,7 +14,7 @@ export interface Look {
   readonly handlingP99: number | null
 }
 
-export function lookAt({ rates, queue }: Status, atMs: number): Look {
+export function sampleOf({ rates, queue }: Status, atMs: number): Sample {
   return {
     atMs,
     perSecond: rates.perSecond,
@@ -27,14 +27,14 @@ export function lookAt({ rates, queue }: Status, atMs: number): Look {
 
 /** Keeps the last samples, so that a newly opened page can show the recent past. */
 export class History {
-  #looks: Look[] = []
+  #samples: Sample[] = []
 
-  get looks(): readonly Look[] {
-    return this.#looks
+  get samples(): readonly Sample[] {
+    return this.#samples
   }
 
-  add(look: Look): void {
-    this.#looks.push(look)
-    if (this.#looks.length > lookCount) this.#looks.shift()
+  add(sample: Sample): void {
+    this.#samples.push(sample)
+    if (this.#samples.length > maxSamples) this.#samples.shift()
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { messageOf } from '../errors.ts'
-import { History, lookAt } from './history.ts'
+import { History, sampleOf } from './history.ts'
 import type { LiveMessages } from './live-messages.ts'
 import type { AdminTarget } from './service-interface.ts'
 
@@ -8,18 +8,18 @@ import type { AdminTarget } from './service-interface.ts'
 const maxViewers = 16
 /** A viewer with more unread bytes than this is too slow and is disconnected; its browser reconnects. */
 const maxUnreadBytes = 1_048_576
-const lookEveryMs = 1_000
+const sampleEveryMs = 1_000
 /** How often Redis is asked about the other hosts while there are viewers, in milliseconds. */
 const fleetEveryMs = 2_000
 /** Events within this time are sent together, in milliseconds. */
 const gatherMs = 100
 
 /** Sends the state of the service to all viewers. */
-export class Live {
+export class LiveFeed {
   readonly #target: AdminTarget
   readonly #history = new History()
   readonly #viewers = new Set<ServerResponse>()
-  #looking: NodeJS.Timeout | undefined
+  #sampling: NodeJS.Timeout | undefined
   #gathering: NodeJS.Timeout | undefined
   #fleetAskedMs = Number.NEGATIVE_INFINITY
   #isAsking = false
@@ -31,15 +31,15 @@ export class Live {
 
   /** Starts sampling; may be called twice. */
   start(): void {
-    if (this.#looking !== undefined) return
-    this.#looking = setInterval(() => this.#look(), lookEveryMs).unref()
+    if (this.#sampling !== undefined) return
+    this.#sampling = setInterval(() => this.#sample(), sampleEveryMs).unref()
     this.#unsubscribe = this.#target.subscribe(() => this.#gather())
   }
 
   stop(): void {
-    clearInterval(this.#looking)
+    clearInterval(this.#sampling)
     clearTimeout(this.#gathering)
-    this.#looking = undefined
+    this.#sampling = undefined
     this.#gathering = undefined
     this.#unsubscribe?.()
     // An orderly end: a browser treats an aborted connection as an error.
@@ -60,14 +60,13 @@ export class Live {
     }
     this.#viewers.add(viewer)
     viewer.once('close', () => this.#viewers.delete(viewer))
-    viewer.write(worded('hello', { canAct, history: this.#history.looks }))
+    viewer.write(worded('hello', { canAct, history: this.#history.samples }))
     viewer.write(this.#now())
     void this.#askFleet()
   }
 
-  #look(): void {
-    const look = lookAt(this.#target.status(), Date.now())
-    this.#history.add(look)
+  #sample(): void {
+    this.#history.add(sampleOf(this.#target.status(), Date.now()))
     this.#tell(() => this.#now())
     if (performance.now() - this.#fleetAskedMs >= fleetEveryMs) void this.#askFleet()
   }
@@ -105,7 +104,7 @@ export class Live {
 
   #now(): string {
     const status = this.#target.status()
-    return worded('status', { look: lookAt(status, Date.now()), status })
+    return worded('status', { look: sampleOf(status, Date.now()), status })
   }
 }
 

@@ -6,7 +6,7 @@ import type { Exposition } from '../metrics/exposition.ts'
 import { answer, answerJson, answerText, bodyOf } from './answers.ts'
 import { readAssets } from './assets.ts'
 import type { Access } from './guard.ts'
-import type { Live } from './live-feed.ts'
+import type { LiveFeed } from './live-feed.ts'
 import type { AdminTarget } from './service-interface.ts'
 
 export interface Route {
@@ -18,7 +18,7 @@ export interface Route {
 export interface RouteOptions {
   readonly target: AdminTarget
   readonly metrics: Exposition
-  readonly live: Live
+  readonly live: LiveFeed
   readonly settings: () => AdminSettings | undefined
 }
 

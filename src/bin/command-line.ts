@@ -7,7 +7,7 @@ import type { Options } from '../cli/options.ts'
 import { printError, printWarning } from '../cli/output.ts'
 import { defaultName } from '../config/locate.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
-import { strangeVariables } from '../config/strange-variables.ts'
+import { unknownVariables } from '../config/unknown-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
@@ -111,7 +111,7 @@ function run<O extends Options>(
 ): (options: O) => Promise<void> {
   return async (options) => {
     for (const output of [process.stdout, process.stderr]) output.on('error', onLostOutput)
-    for (const strange of strangeVariables()) printWarning(strange, options)
+    for (const unknown of unknownVariables()) printWarning(unknown, options)
     try {
       await perform(options)
     } catch (error) {

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig, overridesOf } from '../config/load.ts'
-import { strangeVariables } from '../config/strange-variables.ts'
+import { unknownVariables } from '../config/unknown-variables.ts'
 import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { debuggerWarning, refuseWaitingDebugger } from '../process/debugger.ts'
 import {
@@ -56,7 +56,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       clearLeftovers(files, log)
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
-      for (const strange of strangeVariables()) log.warn(strange)
+      for (const unknown of unknownVariables()) log.warn(unknown)
       for (const override of overridesOf(config, environment)) log.info(override)
       const warning = debuggerWarning()
       if (warning !== undefined) log.warn(warning)

@@ -147,10 +147,10 @@ export function listenFailure(
   endpoint: TcpEndpoint,
   address?: string,
 ): HelloserverError {
-  const wish = {
+  const names = {
     what: 'Cannot listen on',
     setting: variables.host,
     portSetting: variables.port,
   }
-  return bindFailure(error, endpoint, wish, address)
+  return bindFailure(error, endpoint, names, address)
 }

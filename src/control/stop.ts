@@ -6,7 +6,7 @@ import type { ControlClient } from './control-client.ts'
 import type { Results } from './protocol.ts'
 
 /** How often to check whether the process is gone, in milliseconds. */
-const lookEveryMs = 5
+const checkEveryMs = 5
 
 /** A receiver of a stop's progress, and how often it wants a report. */
 export interface StopFollower {
@@ -45,7 +45,7 @@ export async function stopService(
 }
 
 async function ended(pid: number): Promise<void> {
-  while (isRunning(pid)) await delay(lookEveryMs)
+  while (isRunning(pid)) await delay(checkEveryMs)
 }
 
 /** Polls, since each caller chooses how often it shows progress, and the service need not know of it. */

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts'
 import { identityOf } from './file-identity.ts'
 
 /** How often to check that everything is in place, in milliseconds. */
-const lookEveryMs = 1_000
+const checkEveryMs = 1_000
 /** The longest delay between attempts to restore a file, in milliseconds; the delays double from one check. */
 const maxDelayMs = 60_000
 
@@ -33,7 +33,7 @@ interface Entry {
   readonly kept: Kept
   delayMs: number
   tryAtMs: number
-  told: string | undefined
+  loggedReason: string | undefined
 }
 
 /** Keeps files in their places: checks every second, and restores those that are missing. */
@@ -47,7 +47,7 @@ export class Keeper {
     this.#listener = listener
     this.#timer = setInterval(
       () => void (this.#round ?? this.#begin(performance.now())),
-      lookEveryMs,
+      checkEveryMs,
     )
     this.#timer.unref()
   }
@@ -79,26 +79,26 @@ export class Keeper {
   }
 
   #begin(nowMs: number): Promise<void> {
-    this.#round ??= this.#look(nowMs).finally(() => {
+    this.#round ??= this.#restoreAll(nowMs).finally(() => {
       this.#round = undefined
     })
     return this.#round
   }
 
-  async #look(nowMs: number): Promise<void> {
+  async #restoreAll(nowMs: number): Promise<void> {
     // Reported at the end, since the log may be among the restored files.
     const news: (() => void)[] = []
     for (const entry of this.#entries) {
       // A file that was left in the meantime is for others to restore or to remove.
       if (!this.#entries.includes(entry)) continue
-      const isHeld = await this.#hold(entry, nowMs, news)
-      if (!isHeld && entry.kept.isGround) break
+      const isRestored = await this.#restore(entry, nowMs, news)
+      if (!isRestored && entry.kept.isGround) break
     }
     for (const tell of news) tell()
   }
 
   /** Returns whether it is there in the end. */
-  async #hold(entry: Entry, nowMs: number, news: (() => void)[]): Promise<boolean> {
+  async #restore(entry: Entry, nowMs: number, news: (() => void)[]): Promise<boolean> {
     const { kept } = entry
     if (isThere(kept)) {
       Object.assign(entry, fresh(kept))
@@ -122,8 +122,8 @@ export class Keeper {
   #isNews(entry: Entry, reason: string): boolean {
     entry.delayMs = Math.min(maxDelayMs, entry.delayMs * 2)
     entry.tryAtMs = performance.now() + entry.delayMs
-    const isNews = entry.told !== reason
-    entry.told = reason
+    const isNews = entry.loggedReason !== reason
+    entry.loggedReason = reason
     return isNews
   }
 }
@@ -138,5 +138,5 @@ function isThere(kept: Kept): boolean {
 }
 
 function fresh(kept: Kept): Entry {
-  return { kept, delayMs: lookEveryMs / 2, tryAtMs: 0, told: undefined }
+  return { kept, delayMs: checkEveryMs / 2, tryAtMs: 0, loggedReason: undefined }
 }

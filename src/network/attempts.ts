@@ -29,13 +29,13 @@ export class Attempts {
   }
 
   /** Tries at once, and starts over with short delays. */
-  hurry(): void {
+  retryNow(): void {
     this.#failures = 0
     this.#wake.now()
   }
 
-  /** Ends the attempts as settled: the next delays are short again. */
-  settle(): void {
+  /** Ends the attempts as successful: the next delays are short again. */
+  succeed(): void {
     this.stop()
     this.#failures = 0
   }

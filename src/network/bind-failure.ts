@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import { endpointText, type TcpEndpoint } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 
-/** The program that wants to listen, for the text of an error. */
-export interface Wish {
+/** The names of a listener and its settings, for the text of an error. */
+export interface ListenerNames {
   /** The beginning of the sentence, before the address. */
   readonly what: string
   /** The setting of the address. */
@@ -31,7 +31,7 @@ const linkLocal = /^fe[89ab][\da-f]:/i
 export function bindFailure(
   error: unknown,
   endpoint: TcpEndpoint,
-  { what, setting, portSetting }: Wish,
+  { what, setting, portSetting }: ListenerNames,
   address = endpoint.host,
 ): HelloserverError {
   const { host } = endpoint

@@ -4,7 +4,7 @@ import type { AppRecord } from './pm2-daemon.ts'
 export type AskedBy = 'message' | 'signal'
 
 /** The meaning of pm2's request. */
-export type Wish =
+export type Intent =
   /** `pm2 stop`, `delete`, `kill`, `update`: the service should end. */
   | 'stop'
   /** `pm2 restart`, by a person, a watched file or a schedule; in fork mode, also `pm2 reload`. */
@@ -32,12 +32,12 @@ const freshMs = 300
  * @param record - pm2's record of this process; undefined when pm2 lists none, `null` when it does not answer
  * @param atMs - when pm2 asked, in milliseconds since the epoch
  */
-export function wishOf(
+export function intentOf(
   by: AskedBy,
   origin: Origin,
   record: AppRecord | undefined | null,
   atMs: number,
-): Wish {
+): Intent {
   // Without an answer, a message counts as a stop, as in an app that knows no better, and a signal as the end
   // of a reload.
   if (record === null) return by === 'message' ? 'stop' : 'leave'

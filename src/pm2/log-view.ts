@@ -22,11 +22,11 @@ export async function showLog(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const place = new KeptPlace(files.logCursorFile, log)
+  const saved = new SavedPosition(files.logCursorFile, log)
   let isTold = false
   for (;;) {
     try {
-      await followFrom(place, files, pm2, log, signal)
+      await followFrom(saved, files, pm2, log, signal)
       break
     } catch (error) {
       if (!isTold) {
@@ -37,11 +37,11 @@ export async function showLog(
     if (signal.aborted) break
     await delay(retryAfterMs, undefined, { signal }).catch(() => {})
   }
-  await place.close()
+  await saved.close()
 }
 
 async function followFrom(
-  place: KeptPlace,
+  saved: SavedPosition,
   { logFile: path }: RunFiles,
   pm2: Pick<Pm2Process, 'show'>,
   log: Logger,
@@ -49,10 +49,10 @@ async function followFrom(
 ): Promise<void> {
   const follower = new LogFollower({
     path,
-    ...(place.position ?? { offset: 0 }),
+    ...(saved.position ?? { offset: 0 }),
     maxCatchUpBytes,
     show: (lines) => pm2.show(lines),
-    onShown: (offset, fileId) => place.moveTo({ offset, fileId }),
+    onShown: (offset, fileId) => saved.moveTo({ offset, fileId }),
   })
   const { skippedBytes } = follower
   if (skippedBytes > 0)
@@ -68,7 +68,7 @@ async function followFrom(
  * How far the log has been shown, for the next bridge. If the position cannot be written, as on a full disk,
  * the next bridge lacks its starting point, but this one still shows the log.
  */
-class KeptPlace {
+class SavedPosition {
   readonly #cursor: LogCursor
   readonly #log: Logger
   readonly #keeper: Keeper

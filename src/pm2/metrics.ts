@@ -37,8 +37,8 @@ export function showMetrics(
     onStatus(status)
   }
   // The bridge itself notices when the primary is gone, and then ends this too.
-  const look = () => void refresh().catch(() => {})
-  look()
-  const timer = setInterval(look, everyMs)
+  const update = () => void refresh().catch(() => {})
+  update()
+  const timer = setInterval(update, everyMs)
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }

@@ -14,7 +14,7 @@ import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
-import { wishOf } from './dismissal.ts'
+import { intentOf } from './dismissal.ts'
 import { showLog } from './log-view.ts'
 import type { AppRecord } from './pm2-daemon.ts'
 import type { Dismissal, Pm2Event } from './pm2-events.ts'
@@ -65,7 +65,7 @@ export class Bridge {
   readonly #dismissed = deferred<void>()
   #files: RunFiles | undefined
   /** Settles when pm2's intention is known. */
-  #heeding: Promise<void> | undefined
+  #handling: Promise<void> | undefined
   #link: ServiceLink | undefined
   /** Signals that arrived before there was a primary to forward them to. */
   readonly #earlySignals: NodeJS.Signals[] = []
@@ -80,7 +80,7 @@ export class Bridge {
   async run(): Promise<number> {
     this.#pm2.onEvent((event) => this.#act(event))
     const { status, isFinal } = await this.#work()
-    await this.#heeding
+    await this.#handling
     // pm2 restarts an app that it stops during its launch, except on the statuses that it leaves alone.
     const how = this.#ended?.how
     if (how === 'stop' || how === 'restart') return exitStatus.notRunning
@@ -304,7 +304,7 @@ export class Bridge {
   #act(event: Pm2Event): void {
     switch (event.kind) {
       case 'dismissal':
-        if (this.#ended === undefined) this.#heeding = this.#heed(event)
+        if (this.#ended === undefined) this.#handling = this.#handleDismissal(event)
         else this.#dismissed.resolve()
         return
       case 'orphaned':
@@ -323,20 +323,20 @@ export class Bridge {
   }
 
   /** Handles a dismissal by pm2, or by somebody else who sends the signal that pm2 ends processes with. */
-  async #heed({ by, atMs, signal }: Dismissal): Promise<void> {
+  async #handleDismissal({ by, atMs, signal }: Dismissal): Promise<void> {
     const { origin } = this.#pm2
     let record = await this.#record()
-    let wish = wishOf(by, origin, record, atMs)
-    if (wish === 'nothing' && signal !== undefined && signal !== 'SIGINT') {
+    let intent = intentOf(by, origin, record, atMs)
+    if (intent === 'nothing' && signal !== undefined && signal !== 'SIGINT') {
       this.#forward(signal)
       return
     }
-    if (wish === 'nothing') {
+    if (intent === 'nothing') {
       await delay(sameKeyMs)
       record = await this.#record()
-      wish = wishOf(by, origin, record, atMs)
+      intent = intentOf(by, origin, record, atMs)
     }
-    switch (wish) {
+    switch (intent) {
       case 'nothing':
       case 'leave':
         this.#finish({ how: 'leave' })
@@ -357,7 +357,7 @@ export class Bridge {
     const record = await this.#record()
     if (record?.pid !== process.pid || record.status !== 'stopping') return
     this.#act({ kind: 'dismissal', by: 'message', atMs: Date.now() })
-    await this.#heeding
+    await this.#handling
   }
 
   /** pm2's record of this process; `null` when pm2 does not answer. */

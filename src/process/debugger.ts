@@ -16,8 +16,8 @@ import { HelloserverError } from '../errors.ts'
  */
 export const debuggerArguments = ['--inspect-port=0', '--inspect-publish-uid=stderr'] as const
 
-/** How long to look for it, in milliseconds: Node opens it in a separate thread, some time after the signal. */
-const lookForMs = 15_000
+/** How long to search for it, in milliseconds: Node opens it in a separate thread, some time after the signal. */
+const searchMs = 15_000
 
 const inspector = process.features.inspector
   ? process.getBuiltinModule('node:inspector')
@@ -29,15 +29,15 @@ const inspector = process.features.inspector
  */
 export function closeDebugger(): void {
   if (inspector === undefined || isDebugged()) return
-  look(1)
+  search(1)
 }
 
-function look(againMs: number): void {
+function search(againMs: number): void {
   if (inspector?.url() !== undefined) {
     inspector.close()
     process.emit('SIGUSR1', 'SIGUSR1')
   }
-  if (againMs < lookForMs) setTimeout(look, againMs, 2 * againMs).unref()
+  if (againMs < searchMs) setTimeout(search, againMs, 2 * againMs).unref()
 }
 
 /**

@@ -1,14 +1,14 @@
 import { processState } from './process-state.ts'
 
 /**
- * How often to look for the stop. A process that another processor runs stops within microseconds; one that no processor
+ * How often to check for the stop. A process that another processor runs stops within microseconds; one that no processor
  * runs does nothing more before it stops.
  */
-const looks = 100
+const checks = 100
 
 /** Waits, for about a millisecond at the most, until a process that was sent SIGSTOP runs no more. */
 export function waitUntilStopped(pid: number): void {
-  for (let look = 0; look < looks && !isStopped(pid); look += 1);
+  for (let check = 0; check < checks && !isStopped(pid); check += 1);
 }
 
 /** Whether a process runs no more: it is stopped by a signal, or has ended. */

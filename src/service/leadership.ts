@@ -111,7 +111,7 @@ export class Leadership {
 
   /** The reason for waiting may be gone: tries again at once. */
   lookAgain(): void {
-    if (this.#waiting !== null) this.#attempts.hurry()
+    if (this.#waiting !== null) this.#attempts.retryNow()
   }
 
   /** Everything that makes a process the service, at the moment at which another one is to become it. */
@@ -191,7 +191,7 @@ export class Leadership {
         return
       }
       this.#waiting = null
-      this.#attempts.settle()
+      this.#attempts.succeed()
       machine.apply('bound')
       onServing()
       dispatcher.resume()

@@ -20,7 +20,7 @@ const newline = 10
 export const maxLogBytes = 8 * 1024 * 1024
 
 /** A log that is over its size but must not be cut is checked again when it has grown by this fraction of it. */
-const lookAgainPart = 1 / 64
+const checkAgainPart = 1 / 64
 
 /** The file that keeps the part before the cut. It is not "log.1", which is logrotate(8)'s name for a renamed log. */
 export const rotatedName = (path: string) => `${path}.old`
@@ -132,7 +132,7 @@ export class LogFile implements DestinationStream {
         return
       }
     }
-    this.#limit = this.#bytes + this.#maxBytes * lookAgainPart
+    this.#limit = this.#bytes + this.#maxBytes * checkAgainPart
   }
 
   /** A full disk must not prevent the cut, which makes room on it. */

@@ -4,7 +4,7 @@ import { partBefore, partsSince } from './log-history.ts'
 import { LogPart } from './log-part.ts'
 
 /** How often the file is checked, in milliseconds. */
-const lookEveryMs = 100
+const checkEveryMs = 100
 /**
  * How long a file that is no longer the log is still read, since its writer takes a moment to notice, in
  * milliseconds.
@@ -58,7 +58,7 @@ export class LogFollower {
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.catchUp()
-      await delay(lookEveryMs, undefined, { signal }).catch(() => {})
+      await delay(checkEveryMs, undefined, { signal }).catch(() => {})
     }
     await this.catchUp()
   }

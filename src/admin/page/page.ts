@@ -23,18 +23,18 @@ function link(state: 'live' | 'lost' | 'connecting', text: string): void {
 }
 
 await follow({
-  onHello({ canAct, history: looks }) {
-    history.begin(looks)
+  onHello({ canAct, history: samples }) {
+    history.begin(samples)
     control.begin(canAct)
     link('live', '')
   },
-  onStatus({ look, status }) {
+  onStatus({ look: sample, status }) {
     const { queue, workers } = status
     showOverview(status)
     showWorkerTable(workers)
     events.update(status.events)
     const age = queue.length === 0 ? '' : `; oldest ${milliseconds(queue.oldestMs)}`
-    history.update(look, events.all, `of ${count(queue.max)}${age}`)
+    history.update(sample, events.all, `of ${count(queue.max)}${age}`)
     control.update(workers.length)
   },
   onFleet: showFleet,

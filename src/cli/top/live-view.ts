@@ -16,10 +16,10 @@ export async function watchLive(
   everyMs: number,
   isColoured: boolean,
 ): Promise<void> {
-  await new Live(options, everyMs, isColoured).run()
+  await new LiveView(options, everyMs, isColoured).run()
 }
 
-class Live {
+class LiveView {
   readonly #options: Options
   readonly #everyMs: number
   readonly #isColoured: boolean
@@ -47,17 +47,17 @@ class Live {
     try {
       const ended = new Promise((resolve) => signal.addEventListener('abort', resolve))
       // Quitting must not wait for a service that does not answer.
-      await Promise.race([this.#look(signal), ended])
+      await Promise.race([this.#poll(signal), ended])
     } finally {
       clearInterval(timer)
       this.#screen.close()
     }
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const startedMs = performance.now()
-      await this.#watch.look()
+      await this.#watch.refresh()
       this.#draw()
       const leftMs = Math.max(0, this.#everyMs - (performance.now() - startedMs))
       await delay(leftMs, undefined, { signal }).catch(() => {})
@@ -79,11 +79,11 @@ class Live {
     const { mode, command } = press(this.#mode, key, workers)
     this.#mode = mode
     this.#notice = undefined
-    if (command !== undefined) this.#obey(command)
+    if (command !== undefined) this.#execute(command)
     this.#draw()
   }
 
-  #obey(command: Command): void {
+  #execute(command: Command): void {
     switch (command.kind) {
       case 'quit':
         this.#over.abort()

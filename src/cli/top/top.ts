@@ -29,7 +29,7 @@ export async function top(options: TopOptions): Promise<void> {
     return watchLive({ ...options, isQuiet: true }, everyMs, isColoured)
   const watch = new Watch(options)
   return repeat(async () => {
-    await watch.look()
+    await watch.refresh()
     process.stdout.write(`${plain(options, watch, unbounded)}\n\n`)
   }, everyMs)
 }

@@ -20,7 +20,7 @@ export class Watch {
   }
 
   /** Asks once; resolves with the answer, or when there is none. */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     this.#askedMs = performance.now()
     try {
       this.status = await currentStatus(this.#options)

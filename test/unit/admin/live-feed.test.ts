@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
-import { Live } from '../../../src/admin/live-feed.ts'
+import { LiveFeed } from '../../../src/admin/live-feed.ts'
 import type { AdminTarget } from '../../../src/admin/service-interface.ts'
 import type { Status } from '../../../src/status.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
@@ -24,7 +24,7 @@ async function served(t: TestContext, status: () => Status) {
       }
     },
   } as Partial<AdminTarget> as AdminTarget
-  const live = new Live(target)
+  const live = new LiveFeed(target)
   let hungUp = 0
   const server = createServer((_, response) => {
     response.on('close', () => {

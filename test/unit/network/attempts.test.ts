@@ -28,7 +28,7 @@ test('who hurries it does not wait for the delay', async () => {
     async () => true,
     () => done.resolve(),
   )
-  attempts.hurry()
+  attempts.retryNow()
   await done.promise
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AskedBy, type Origin, type Wish, wishOf } from '../../../src/pm2/dismissal.ts'
+import { type AskedBy, type Origin, type Intent, intentOf } from '../../../src/pm2/dismissal.ts'
 import type { AppRecord } from '../../../src/pm2/pm2-daemon.ts'
 
 const askedAtMs = 1_000_000
@@ -21,31 +21,32 @@ const record = (changes: Partial<AppRecord> = {}): AppRecord => ({
 const anew = { createdAt: askedAtMs - 2, restartDelayMs: 0 }
 const longAgo = { createdAt: askedAtMs - 10_000, restartDelayMs: 0 }
 
-const cases: readonly (readonly [string, Origin, AppRecord | undefined | null, Wish, Wish])[] = [
-  ['pm2 stop, delete, kill', first, record(), 'stop', 'stop'],
-  ['pm2 restart', first, record(anew), 'restart', 'restart'],
-  ['pm2 restart, seen late', first, record(longAgo), 'restart', 'restart'],
+const cases: readonly (readonly [string, Origin, AppRecord | undefined | null, Intent, Intent])[] =
   [
-    'pm2 restart after others, seen late',
-    later,
-    record({ ...longAgo, restarts: 2 }),
-    'restart',
-    'restart',
-  ],
-  ['pm2 restart after pm2 reset', later, record(anew), 'restart', 'restart'],
-  ['pm2 stop after pm2 reset', later, record(longAgo), 'stop', 'stop'],
-  ['pm2 stop right after pm2 reset', first, record({ createdAt: askedAtMs - 2 }), 'stop', 'stop'],
-  ['pm2 reload, the new process is in the record', first, record({ pid: 12 }), 'leave', 'leave'],
-  ['the record is gone', first, undefined, 'leave', 'leave'],
-  ['pm2 does not answer', first, null, 'stop', 'leave'],
-  ['pm2 has not asked for anything', first, record({ status: 'online' }), 'stop', 'nothing'],
-]
+    ['pm2 stop, delete, kill', first, record(), 'stop', 'stop'],
+    ['pm2 restart', first, record(anew), 'restart', 'restart'],
+    ['pm2 restart, seen late', first, record(longAgo), 'restart', 'restart'],
+    [
+      'pm2 restart after others, seen late',
+      later,
+      record({ ...longAgo, restarts: 2 }),
+      'restart',
+      'restart',
+    ],
+    ['pm2 restart after pm2 reset', later, record(anew), 'restart', 'restart'],
+    ['pm2 stop after pm2 reset', later, record(longAgo), 'stop', 'stop'],
+    ['pm2 stop right after pm2 reset', first, record({ createdAt: askedAtMs - 2 }), 'stop', 'stop'],
+    ['pm2 reload, the new process is in the record', first, record({ pid: 12 }), 'leave', 'leave'],
+    ['the record is gone', first, undefined, 'leave', 'leave'],
+    ['pm2 does not answer', first, null, 'stop', 'leave'],
+    ['pm2 has not asked for anything', first, record({ status: 'online' }), 'stop', 'nothing'],
+  ]
 
 for (const [what, origin, found, byMessage, bySignal] of cases) {
-  const expected: Record<AskedBy, Wish> = { message: byMessage, signal: bySignal }
+  const expected: Record<AskedBy, Intent> = { message: byMessage, signal: bySignal }
   test(`${what}: ${byMessage} by message, ${bySignal} by signal`, () => {
     for (const by of ['message', 'signal'] as const) {
-      assert.equal(wishOf(by, origin, found, askedAtMs), expected[by], by)
+      assert.equal(intentOf(by, origin, found, askedAtMs), expected[by], by)
     }
   })
 }

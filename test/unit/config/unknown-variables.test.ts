@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { variables } from '../../../src/config/environment.ts'
-import { strangeVariables } from '../../../src/config/strange-variables.ts'
+import { unknownVariables } from '../../../src/config/unknown-variables.ts'
 
 for (const [name, meant] of [
   ['HELLOSERVER_PROT', 'HELLOSERVER_PORT'],
@@ -12,7 +12,7 @@ for (const [name, meant] of [
   ['helloserver_port', 'HELLOSERVER_PORT'],
 ] as const) {
   test(`${name} is told from ${meant}`, () => {
-    assert.deepEqual(strangeVariables({ [name]: '1' }), [
+    assert.deepEqual(unknownVariables({ [name]: '1' }), [
       `${name} is not a variable of helloserver; did you mean ${meant}?`,
     ])
   })
@@ -21,5 +21,5 @@ for (const [name, meant] of [
 test('those that are known, empty or for the tests are no strangers, nor is anything else', () => {
   const known = Object.fromEntries(Object.values(variables).map((name) => [name, 'x']))
   const others = { HELLOSERVER_TEST_SEED: '1', HELLOSERVER_PROT: '', PORT: '1', HELLO: '2' }
-  assert.deepEqual(strangeVariables({ ...known, ...others }), [])
+  assert.deepEqual(unknownVariables({ ...known, ...others }), [])
 })

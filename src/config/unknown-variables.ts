@@ -8,10 +8,10 @@ const ofTools = 'HELLOSERVER_TEST_'
  * Variables that look like the service's but are not, each in a sentence that suggests the intended one:
  * nothing else would reveal that a setting has no effect because of a typing error.
  */
-export function strangeVariables(environment: NodeJS.ProcessEnv = process.env): string[] {
+export function unknownVariables(environment: NodeJS.ProcessEnv = process.env): string[] {
   const known: readonly string[] = Object.values(variables)
   return Object.entries(environment)
-    .filter(([name, value]) => value !== undefined && value !== '' && isStrange(name, known))
+    .filter(([name, value]) => value !== undefined && value !== '' && isUnknown(name, known))
     .map(
       ([name]) => `${name} is not a variable of helloserver; did you mean ${nearest(name, known)}?`,
     )
@@ -19,7 +19,7 @@ export function strangeVariables(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 /** Compares the prefix in upper case: a variable in another case is a different one. */
-function isStrange(name: string, known: readonly string[]): boolean {
+function isUnknown(name: string, known: readonly string[]): boolean {
   const upper = name.toUpperCase()
   return upper.startsWith(prefix) && !upper.startsWith(ofTools) && !known.includes(name)
 }
