@@ -8,7 +8,7 @@ import { Sandbox } from '../helpers/sandbox.ts'
 import { startIn } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-test('what the page gives is bounded', async (t) => {
+test('the resources that the page uses are bounded', async (t) => {
   const sandbox = new Sandbox(t)
   const port = await freePort()
   sandbox.configure(page(sandbox, port))

@@ -163,7 +163,7 @@ test('the page in a browser', async (t) => {
   const service = await startIn(sandbox)
   const url = `http://127.0.0.1:${port}/`
 
-  await t.test('that of somebody who watches', async (view) => {
+  await t.test('for a viewer', async (view) => {
     const page = await (await Browser.open(view)).visit(url)
     await view.test('moves under load', () => moves(page, service))
     await view.test('has a row for each worker that there is, and for none that there was', () =>
@@ -182,7 +182,7 @@ test('the page in a browser', async (t) => {
   })
   sandbox.writeApp()
 
-  await t.test('that of somebody who acts', async (view) => {
+  await t.test('for a user who acts', async (view) => {
     const page = await (await Browser.open(view, [/401/])).visit(url)
     await view.test('lets who has the token reload and scale, and tells who has not', () =>
       obeysTheToken(page, service),

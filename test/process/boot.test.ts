@@ -85,7 +85,7 @@ describe('a start that cannot succeed', { concurrency: 2 }, () => {
     const port = typeof address === 'object' ? address?.port : undefined
     sandbox.writeApp()
     sandbox.configure({ port })
-    await rejected(sandbox, 1, new RegExp(`127\\.0\\.0\\.1:${port}: another program has it`))
+    await rejected(sandbox, 1, new RegExp(`127\\.0\\.0\\.1:${port}: another program uses it`))
   })
 
   test('an app that ends the process while it loads', async (t) => {

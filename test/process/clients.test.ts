@@ -167,7 +167,7 @@ test('clients that misbehave', async (t) => {
     '',
   )
 
-  await t.test('whoever comes after all of them is served', async () => {
+  await t.test('a client that comes after all of them is served', async () => {
     sandbox.unmark()
     assert.equal((await ask(port, 'next\r\n')).text, 'next\r\n')
   })

@@ -33,7 +33,7 @@ function open(index) {
 for (let index = 0; index < 50; index += 1) open(index)
 `
 
-test('who abuses the control socket holds up neither clients nor status', async (t) => {
+test('abuse of the control socket holds up neither clients nor status', async (t) => {
   const service = await startService(t, { config: { workers: 1 } })
   const rssMb = () =>
     Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))?.[1]) / 1_024

@@ -136,7 +136,7 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
     const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], 'ProcessContainer')
     await signalWhileNodeStarts(bridge)
     await started
-    await pm2.logged(/"signal":"SIGUSR1"|was ended while it started/)
+    await pm2.logged(/"signal":"SIGUSR1"|was stopped while it was starting/)
     await pm2.isListed('stopped')
     assert.equal(existsSync(pm2.sandbox.socketFile), false)
   })

@@ -253,7 +253,7 @@ describe('an address that this host does not have', { concurrency: 2 }, () => {
     assert.equal(status, 78, stderr)
     assert.match(
       stderr,
-      /Cannot listen on 127\.0\.0\.1:7: this user may not; use a port above 1023/,
+      /Cannot listen on 127\.0\.0\.1:7: permission denied; use a port above 1023/,
     )
   })
 })

@@ -22,7 +22,7 @@ test("pm2's fork mode", async (t) => {
     await pm2.isListed('online')
     const after = await pm2.status()
     assert.deepEqual([after.generation, isAlive(pid)], [1, false])
-    await pm2.logged(/pm2 did not answer.*Cannot ask pm2 what it does/)
+    await pm2.logged(/pm2 did not answer.*Cannot ask pm2 for its record/)
     await pm2.do('delete', 'helloserver')
     assert.ok(!isAlive(after.pid), 'pm2 delete did not end the primary')
   })

@@ -51,7 +51,7 @@ describe("the service's log in pm2's", { concurrency: 2 }, () => {
     const pm2 = new Pm2(t, { app: talker, allow: [/the app crashed/, /Connection lost/] })
     const { port } = await startIn(pm2.sandbox)
 
-    await t.test('what was logged before pm2 came', async () => {
+    await t.test('the lines logged before pm2 came', async () => {
       await ask(port, 'early\r\n')
       await pm2.do('start', pm2.ecosystemFile)
       await pm2.logged(/"msg":"printed early"/)
@@ -83,7 +83,7 @@ describe("the service's log in pm2's", { concurrency: 2 }, () => {
       await shownOnce(pm2)
     })
 
-    await t.test('what was logged while pm2 was away', async () => {
+    await t.test('the lines logged while pm2 was away', async () => {
       await pm2.killDaemon()
       await ask(port, 'meanwhile\r\n')
       assert.doesNotMatch(pm2.log(), /printed meanwhile/)

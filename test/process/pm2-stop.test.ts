@@ -81,7 +81,7 @@ test('what ends the service under pm2 drains it first', async (t) => {
     },
   )
 
-  await t.test('what takes longer than drain.timeoutMs is dropped', async () => {
+  await t.test('connections that take longer than drain.timeoutMs are dropped', async () => {
     const service = await pm2.service()
     const client = await Client.connect(service.port)
     await counted(service, { active: 1 })

@@ -156,7 +156,7 @@ describe('reload', { concurrency: 2 }, () => {
     })
   })
 
-  test('what cannot get ready keeps the old generation', async (t) => {
+  test('code that cannot get ready leaves the old generation serving', async (t) => {
     const service = await startService(t, {
       ...failing,
       app: versioned('v1'),

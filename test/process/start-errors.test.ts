@@ -102,7 +102,7 @@ describe('a start that fails', { concurrency: 2, skip: !isRoot && 'needs root' }
   })
 })
 
-describe('what a start says of its environment', { concurrency: 2 }, () => {
+describe('warnings of a start about its environment', { concurrency: 2 }, () => {
   test('a variable that nobody knows, once, and the one that may be meant', async (t) => {
     const environment = { HELLOSERVER_PROT: '1', HELLOSERVER_WORKERS: '2' }
     const sandbox = new Sandbox(t, { environment })

@@ -83,7 +83,7 @@ describe('on a terminal', { concurrency: 2 }, () => {
     })
   }
 
-  test('what an app and a caller say is shown, and commands nothing', async (t) => {
+  test('text from an app and a caller is shown, and commands nothing', async (t) => {
     const evil = '\\x1b]0;title\\x07\\x1b[2J\\x9b1m\\x7f\\u202e\\nhelloserver stopped'
     const app = `import { existsSync } from 'node:fs'
       if (existsSync(recordFile)) throw new Error('${evil}')

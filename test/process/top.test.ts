@@ -185,7 +185,7 @@ describe('helloserver top of a service that changes', { concurrency: 2 }, () => 
     const service = await startService(t, { config: { workers: 2 } })
     const terminal = await watched(t, service)
     terminal.type('r')
-    await terminal.shows(/Reload\? y to do it/)
+    await terminal.shows(/Reload\? y to confirm/)
     terminal.type('n')
     await terminal.shows(/q quit/)
     terminal.type('ry')

@@ -77,7 +77,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
     await upgrades(service)
   })
 
-  test('what is deployed does not serve', async (t) => {
+  test('the deployed code does not serve', async (t) => {
     const service = await startService(t, failing)
     const { sandbox } = service
     await t.test('the app does not load', async () => {

@@ -189,8 +189,9 @@ describe('a hot upgrade', { concurrency: 2 }, () => {
       await answers(service)
     })
 
-    await t.test('who asks the predecessor for what is not its to do is told', () =>
-      isToldWhoServes(service),
+    await t.test(
+      'a request that the predecessor cannot perform any more is answered with the reason',
+      () => isToldWhoServes(service),
     )
   }
 

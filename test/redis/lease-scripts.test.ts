@@ -57,7 +57,7 @@ describe('the scripts of the lease', () => {
     assert.ok(token > 0)
   })
 
-  test('what is held is not granted, and each grant has a higher token', async (t) => {
+  test('a held lease is not granted, and each grant has a higher token', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
     const first = await takeNew(a)
@@ -175,7 +175,7 @@ describe('the scripts of the lease', () => {
     }
   })
 
-  test('what only the fleet has in common is restored within one lease', async (t) => {
+  test('settings that only the fleet shares are restored within one lease', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
     const grant = await takeNew(a)

@@ -234,7 +234,7 @@ describe('permits', { concurrency: 4 }, () => {
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('who insists goes down at once, and counts as down', async (t) => {
+  test('a forced stop goes down at once, and counts as down', async (t) => {
     const { hosts } = await fleetOf(t, 3)
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TokenBucket } from '../../src/token-bucket.ts'
 
-test('there is so much at once, and so much a second, and never more than at once', () => {
+test('the bucket grants its burst, then its rate, and never more than its burst', () => {
   let nowMs = 0
   const allowance = new TokenBucket(10, 4, () => nowMs)
   assert.deepEqual([allowance.take(8), allowance.take(3), allowance.take(2)], [true, false, true])

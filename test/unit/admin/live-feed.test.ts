@@ -63,7 +63,7 @@ function read(response: IncomingMessage): () => string {
 const statuses = (text: string) => text.split('event: status\n').length - 1
 
 describe('the live view', { concurrency: true }, () => {
-  test('who looks on is told how it is, once a second, and when something happens', async (t) => {
+  test('a viewer gets the status once a second, and when something happens', async (t) => {
     const { look, happen } = await served(t, () => small)
     const text = read(await look())
     await waitFor('the first words', () => statuses(text()) >= 1)
@@ -84,7 +84,7 @@ describe('the live view', { concurrency: true }, () => {
     await waitFor('room', async () => (await look()).statusCode === 200)
   })
 
-  test('who does not read is hung up on, and nobody else', async (t) => {
+  test('a viewer that does not read is disconnected, and nobody else', async (t) => {
     const large = { ...small, name: 'x'.repeat(200_000) }
     const { look, happen, hungUp } = await served(t, () => large)
     const slow = await look()

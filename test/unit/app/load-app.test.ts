@@ -58,7 +58,7 @@ test('whatever an app throws becomes a sentence, and is kept as the cause', () =
   assert.deepEqual([message, cause], ['The app failed in setup: a text', 'a text'])
 })
 
-test('what throws when it is looked at becomes a sentence, too', () => {
+test('an error whose properties throw becomes a sentence, too', () => {
   for (const value of hostileValues()) {
     assert.match(appError('The app failed in setup', value).message, /^The app failed in setup: /)
   }

@@ -19,7 +19,7 @@ test('a sleep that is under way is cut short', async () => {
   assert.equal(wake.isOver, false)
 })
 
-test('who is woken while awake does not sleep the next time, and sleeps the one after', async () => {
+test('a wake-up while awake cancels the next sleep, and only that one', async () => {
   const wake = new InterruptibleSleep()
   wake.now()
   wake.now()

@@ -29,7 +29,7 @@ test('a host is a line', () => {
   )
 })
 
-test('what is not as it should be is said with the state', () => {
+test('a problem is shown with the state', () => {
   const stateOf = (changes: Partial<HostView>) =>
     fleetView({ ...view, hosts: [{ ...host, ...changes }] })[2]
   assert.match(stateOf({ state: 'dead', silentMs: 190_000 }) ?? '', /dead, silent for 3 min/)

@@ -63,7 +63,7 @@ test('a drain has a line while it lasts', () => {
   )
 })
 
-test('what is not there is not talked about', () => {
+test('a section without content is not shown', () => {
   const quiet: Status = {
     ...status,
     queue: { length: 0, max: 10, oldestMs: 0 },

@@ -62,7 +62,7 @@ test('relative paths are taken from where the person is, not from where a daemon
   )
 })
 
-test('what others say counts unless it is empty', (t) => {
+test('the variables of others count unless they are empty', (t) => {
   setEnvironment(t, { HS_UNIT_A: 'x', HS_UNIT_B: '', HS_UNIT_C: undefined })
   assert.deepEqual(
     ['A', 'B', 'C'].map((last) => ambient(`HS_UNIT_${last}`)),
@@ -70,7 +70,7 @@ test('what others say counts unless it is empty', (t) => {
   )
 })
 
-test("what the service manager left is taken out of the environment, for nobody else's eyes", (t) => {
+test('the variables of a service manager are removed from the environment, so that no child takes them', (t) => {
   setEnvironment(t, { ...parents, LISTEN_FDNAMES: '' })
   assert.deepEqual(takeServiceManager(), { LISTEN_FDS: '1', LISTEN_PID: '1', NOTIFY_SOCKET: '/x' })
   assert.deepEqual(takeServiceManager(), {})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { overridesIn } from '../../../src/config/overrides.ts'
 
-test('what a variable overrides is said, with both values', () => {
+test('an override by a variable is reported with both values', () => {
   const raw = { port: 30_153, host: '127.0.0.1', workers: 2 }
   const environment = {
     HELLOSERVER_PORT: '4000',

@@ -107,7 +107,7 @@ for (const [environment, problem] of [
   })
 }
 
-test('what breaks two rules is told once', (t) => {
+test('a value that breaks two rules is reported once', (t) => {
   assert.throws(
     () => load(t, { port: 1e99 }),
     /config\.json: port is 1e\+99; it must be an integer from 0 to 65535$/,

@@ -140,7 +140,7 @@ test('a symbolic link is refused, also one to a good directory: others may turn 
   })
 })
 
-test('what is no directory, or cannot be one, is refused with what to set', (t) => {
+test('a path that is no directory is refused with the variable to set', (t) => {
   const folder = tempFolder(t)
   writeFileSync(join(folder, 'file'), '')
   symlinkSync(join(folder, 'nowhere', 'at', 'all'), join(folder, 'dangling'))
@@ -153,7 +153,7 @@ test('what is no directory, or cannot be one, is refused with what to set', (t) 
   rmSync(join(folder, 'dangling'))
 })
 
-test('what the system will not let be made is refused, rather than tried for ever', () => {
+test('a folder that the system refuses is an error, and is not retried for ever', () => {
   assert.throws(() => makeRunDir(filesIn('/proc/helloserver/run')), {
     code: 'BAD_CONFIG',
     message: /^Cannot use the run directory \/proc\/helloserver\/run: .*\(ENOENT\)/,

@@ -96,7 +96,7 @@ function move(accounts: Accounts, connection: PendingConnection, event: Connecti
   assert.deepEqual(accounts.counts, before)
 }
 
-test('what another process has accepted is counted too, until it is written off', () => {
+test('connections that another process has accepted are counted too, until they are written off', () => {
   const accounts = new Accounts()
   const counts = { ...accounts.counts, accepted: 5, served: 2, queued: 1, active: 2 }
   accounts.inherit(counts)

@@ -31,7 +31,7 @@ test('an offer that comes without its socket is made again, and given up after n
   assert.ok(lines.some(({ msg }) => String(msg).startsWith('Gave up a connection')))
 })
 
-test('what a worker could not take goes to another that is idle, before anybody who waits', (t) => {
+test('a connection that a worker could not take goes to an idle one, before any that waits', (t) => {
   const { dispatcher, report, allow } = staged(t)
   const [broken, sound] = [new BareSlot(1), new BareSlot(2)]
   dispatcher.addIdle(broken)
@@ -66,7 +66,7 @@ test('a connection that finds the queue full is shed and closed', (t) => {
   assert.equal(settled(), 1)
 })
 
-test('what was given up while the service stops is closed and counted as failed', (t) => {
+test('a connection given up while the service stops is closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
@@ -113,7 +113,7 @@ test('a client that resets after it was offered is gone when its worker dies', (
   assert.equal(handle.isOpen, false)
 })
 
-test('who waited in another process keeps the number, the place and the age', (t) => {
+test('a connection that waited in another process keeps its number, place and age', (t) => {
   const { dispatcher, queue, accounts } = staged(t)
   dispatcher.accept(new LooseHandle())
   dispatcher.adopt(-2, new LooseHandle(), 5_000)
@@ -126,7 +126,7 @@ test('who waited in another process keeps the number, the place and the age', (t
   assert.equal(accounts.counts.queued, 3)
 })
 
-test('who is withdrawn is counted until another process has them', (t) => {
+test('withdrawn connections are counted until another process has them', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)

@@ -16,7 +16,7 @@ test('a connection goes to the worker that has been idle longest', (t) => {
   assert.equal(two.current.id, 2)
 })
 
-test('who waits is offered first come, first served, one to a worker', (t) => {
+test('waiting connections are offered in order of arrival, one to a worker', (t) => {
   const { dispatcher, report, accounts } = staged(t)
   for (let count = 0; count < 3; count += 1) dispatcher.accept(new LooseHandle())
   const slot = new BareSlot(1)

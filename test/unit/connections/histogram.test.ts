@@ -38,7 +38,7 @@ test('percentiles are those of what was added since', () => {
   assert.ok(p99 !== undefined && p99 > 16 && p99 <= 32, `${p99}`)
 })
 
-test('what is past the last bound counts as that', () => {
+test('a duration past the last bound counts in the last bucket', () => {
   const histogram = new Histogram()
   histogram.add(10_000_000)
   assert.equal(histogram.since([])?.p99, 65_500)

@@ -56,7 +56,7 @@ test('the element at hand may be taken out while one goes through the list', () 
   assert.equal(list.length, 0)
 })
 
-test('what was taken out can be added again', () => {
+test('an element that was taken out can be added again', () => {
   const list = new LinkedList<Item>()
   const element = item(1)
   list.append(element)

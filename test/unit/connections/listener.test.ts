@@ -35,7 +35,7 @@ test('a connection arrives unread: its bytes stay in the system', async (t) => {
   assert.equal(bytes.toString(), 'hello')
 })
 
-test('a port that another program has is refused, with what to do', async (t) => {
+test('a port that another program uses is refused, with the remedy', async (t) => {
   const { listener: first } = listener(t)
   await first.listen({ host: '127.0.0.1', port: 0 })
   const { port = 0 } = first.endpoint ?? {}
@@ -64,7 +64,7 @@ test('an address of one link, without the link, never comes', async (t) => {
   })
 })
 
-test('one that is closed before it has bound never listens', async (t) => {
+test('a listener that is closed before it has bound never listens', async (t) => {
   const { listener: made } = listener(t)
   const listening = made.listen({ host: '127.0.0.1', port: 0 })
   made.close()
@@ -72,7 +72,7 @@ test('one that is closed before it has bound never listens', async (t) => {
   assert.equal(made.endpoint, undefined)
 })
 
-test('a closed listener refuses, and leaves those who are connected alone', async (t) => {
+test('a closed listener refuses new clients, and leaves connected ones alone', async (t) => {
   const { listener: made, handles } = listener(t)
   await made.listen({ host: '127.0.0.1', port: 0 })
   const { port = 0 } = made.endpoint ?? {}
@@ -85,7 +85,7 @@ test('a closed listener refuses, and leaves those who are connected alone', asyn
   assert.ok(remoteOf(handle) !== undefined)
 })
 
-test('who had connected before it was drained is accepted, not reset', async (t) => {
+test('a client that connected before the drain is accepted, not reset', async (t) => {
   const { listener: made, handles } = listener(t)
   await made.listen({ host: '127.0.0.1', port: 0 })
   const { port = 0 } = made.endpoint ?? {}

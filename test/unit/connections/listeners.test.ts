@@ -66,7 +66,7 @@ test('only all addresses and one of them, on one port, exclude each other', asyn
   }
 })
 
-test('where it is already, it need not move', async (t) => {
+test('a move to the same address changes nothing', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   for (const place of [
     { host: '127.0.0.1', port: 0 },
@@ -80,7 +80,7 @@ test('where it is already, it need not move', async (t) => {
   assert.equal(listeners.endpoint?.port, port)
 })
 
-test('an address that it stands in the way of itself says so', async (t) => {
+test('an address that the service itself blocks is refused with that reason', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   await assert.rejects(listeners.move({ host: '0.0.0.0', port }), {
     code: 'ADDRESS_TAKEN',

@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { test } from 'node:test'
 import { OpenFiles } from '../../../src/connections/open-files.ts'
 
-test('what is open is not free', { skip: process.platform !== 'linux' }, () => {
+test('an open file is not free', { skip: process.platform !== 'linux' }, () => {
   const files = new OpenFiles()
   const before = files.free
   assert.ok(before > 0 && before < files.limit)

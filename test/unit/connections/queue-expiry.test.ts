@@ -32,7 +32,7 @@ test('the timer of one that left expires nobody else early', (t) => {
   assert.deepEqual(expired, [2])
 })
 
-test('what is put back keeps the time that it has waited', (t) => {
+test('a connection that returns to the queue keeps its waiting time', (t) => {
   const { queue, expired, advance, add } = clockedQueue(t)
   const first = add(1)
   advance(500)

@@ -22,7 +22,7 @@ test('first in, first out', (t) => {
   assert.equal(queue.length, 0)
 })
 
-test('what is put back goes before what came later, in the order of acceptance', (t) => {
+test('a connection that returns to the queue goes before later ones, in the order of acceptance', (t) => {
   const { queue, add } = clockedQueue(t)
   for (const id of [1, 2, 3, 4]) add(id)
   const first = queue.shift() as PendingConnection

@@ -24,7 +24,7 @@ test('a thousand connections that are turned away are two events', (t) => {
   assert.deepEqual([ended?.['shed'], ended?.['durationMs']], [1_000, 9_990])
 })
 
-test('what is turned away later is news again', (t) => {
+test('connections turned away later are reported again', (t) => {
   const clock = new Clock(t)
   const events = new Events(keptLog().log)
   const shedding = new Shedding(events)

@@ -46,7 +46,7 @@ test('a bridge attaches at once when none is attached, and leaves nothing behind
   assert.deepEqual(told, [])
 })
 
-test('who sits down next waits until the one before has left, and speaks for the service at once', async (t) => {
+test('the next bridge waits until the one before has left, and counts as attached at once', async (t) => {
   steerClock(t)
   const bridge = new AttachedBridge(() => {})
   const [old, next] = [caller(11), caller(12)]

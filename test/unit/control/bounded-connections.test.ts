@@ -22,7 +22,7 @@ class Guest implements BoundedConnection {
   }
 }
 
-test('a newcomer takes the place of the one that has been idle for the longest', () => {
+test('a new connection replaces the one that has been idle for the longest', () => {
   const connections = new BoundedConnections<Guest>(3)
   const [busy, older, newer] = [new Guest(), new Guest(1, true), new Guest(2, true)]
   for (const guest of [busy, newer, older]) assert.equal(connections.add(guest, 0), true)
@@ -30,7 +30,7 @@ test('a newcomer takes the place of the one that has been idle for the longest',
   assert.deepEqual([busy.isGone, older.isGone, newer.isGone], [false, true, false])
 })
 
-test('where all are busy, or were of use a moment ago, a newcomer is turned away', () => {
+test('a new connection is refused where all are busy or were used a moment ago', () => {
   const connections = new BoundedConnections<Guest>(2)
   const [busy, recent] = [new Guest(), new Guest(950, true)]
   for (const guest of [busy, recent]) connections.add(guest, 0)
@@ -40,7 +40,7 @@ test('where all are busy, or were of use a moment ago, a newcomer is turned away
   assert.equal(recent.isGone, true)
 })
 
-test('those that are idle for too long go, and the busy ones stay', () => {
+test('connections that are idle for too long are closed, and busy ones stay', () => {
   const connections = new BoundedConnections<Guest>(3)
   const guests = [new Guest(), new Guest(0), new Guest(90)]
   for (const guest of guests) connections.add(guest, 0)
@@ -51,7 +51,7 @@ test('those that are idle for too long go, and the busy ones stay', () => {
   )
 })
 
-test('there are never more than there are places, and nobody busy is hung up on', () => {
+test('there are never more connections than the limit, and no busy one is closed', () => {
   const anyGuest = fc.record({
     idleSinceMs: fc.option(fc.nat(10_000), { nil: undefined }),
     isKnown: fc.boolean(),

@@ -102,7 +102,7 @@ test('an environment that no process could be given is refused', async (t) => {
   }
 })
 
-test('who never reads is not asked for more than it could, and others are answered', async (t) => {
+test('a caller that never reads is not read from without bound, and others are answered', async (t) => {
   let asked = 0
   const { path } = await listening(t, {
     status: () => {
@@ -145,7 +145,7 @@ test('requests whose outcome takes its time are limited in number, and status is
   outcome.resolve({ at: '', outcome: 'done', reason: null, durationMs: 1 })
 })
 
-test('whoever sits there loses its place to a newcomer; a bridge and who waits do not', async (t) => {
+test('an idle caller is closed for a new one; a bridge and a waiting caller are not', async (t) => {
   const outcome = deferred<ReloadResult>()
   const { server, path } = await listening(t, { reload: () => outcome.promise })
   const bridge = await ControlClient.connect(path)

@@ -56,7 +56,7 @@ test('characters of several bytes survive a cut in their middle', async (t) => {
   assert.deepEqual(messages, ['ü€😀'])
 })
 
-test('what is sent arrives as one line for each message', async (t) => {
+test('each message arrives as one line', async (t) => {
   const { channel, client } = await opened(t)
   channel.send({ text: 'two\nlines' })
   channel.send([1])

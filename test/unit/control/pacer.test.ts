@@ -9,7 +9,7 @@ test('turns come in the order in which they were asked for', async () => {
   assert.deepEqual(order, [1, 2, 3])
 })
 
-test('what has taken much more than its share waits, and the event loop turns meanwhile', async () => {
+test('a request that has taken much more than its share waits, while the event loop turns', async () => {
   const pacer = new Pacer()
   // A quarter of a second is granted at once; the rest, 20 ms, takes five times as long to earn.
   pacer.spend(270)

@@ -160,13 +160,13 @@ test('once another process is the service, nothing is done here but what was beg
   assert.deepEqual(await scaling, { workers: 3 })
 })
 
-test('what has failed in a service that another takes over from is answered, not asked for again', async (t) => {
+test('a request that failed before the hand-over is answered, and not repeated', async (t) => {
   const { scaled, scaling } = await handedOverWhileScaling(t)
   scaled.reject(new Error('No room'))
   await assert.rejects(scaling, { code: 'CONTROL_FAILED', message: 'No room' })
 })
 
-test('whoever asks when the service has hung up is told so', async (t) => {
+test('a request after the service has closed the connection is rejected with the reason', async (t) => {
   const { server, client } = await calling(t)
   await client.request('status', {})
   await server.farewell()
@@ -177,7 +177,7 @@ test('whoever asks when the service has hung up is told so', async (t) => {
   })
 })
 
-test('what a service leaves unanswered as another takes over, that one is asked for', async (t) => {
+test('a request left unanswered at a hand-over is repeated to the successor', async (t) => {
   const before = await listening(t, { stop: () => new Promise(() => {}) })
   const after = await listening(t, { stop: async () => ({ dropped: 7 }) })
   const stopped = callService(
@@ -193,7 +193,7 @@ test('what a service leaves unanswered as another takes over, that one is asked 
   assert.deepEqual(await stopped, { dropped: 7 })
 })
 
-test('whoever is hung up on before the service has said who it is tries again', async (t) => {
+test('a client that is disconnected before the hello tries again', async (t) => {
   const path = join(tempFolder(t), 'sock')
   let callers = 0
   const leaving = createServer((socket) => {
@@ -215,7 +215,7 @@ test('whoever is hung up on before the service has said who it is tries again', 
   assert.equal((await client.request('status', {})).name, 'test')
 })
 
-test('whoever waits no longer leaves no connection behind', async (t) => {
+test('an aborted wait leaves no connection behind', async (t) => {
   const path = join(tempFolder(t), 'sock')
   const mute = createServer((socket) => socket.resume())
   mute.listen(path)

@@ -51,7 +51,7 @@ function kept(t: TestContext, ...things: Thing[]) {
   return { keeper, said, pass }
 }
 
-test('what is taken away is put back within a second or so, and said once', async (t) => {
+test('a file that is removed is restored within about a second, and reported once', async (t) => {
   const thing = new Thing('socket')
   const { said, pass } = kept(t, thing)
   await pass(3)
@@ -63,7 +63,7 @@ test('what is taken away is put back within a second or so, and said once', asyn
   assert.deepEqual(said, ['socket missing'])
 })
 
-test('what cannot be put back is said once for each reason, and tried ever more seldom until it can', async (t) => {
+test('a file that cannot be restored is reported once for each reason, and retried with growing delays', async (t) => {
   const thing = new Thing('socket')
   const { said, pass } = kept(t, thing)
   thing.isHere = false
@@ -125,7 +125,7 @@ test('one that cannot be put back holds no other up', async (t) => {
   assert.deepEqual(said, ['one missing: never', 'other missing'])
 })
 
-test('what is left is not put back any more, and kept again when it is to be', async (t) => {
+test('a file that is left is not restored any more, until it is kept again', async (t) => {
   const thing = new Thing('socket')
   const { keeper, said, pass } = kept(t, thing)
   await keeper.leave(thing)

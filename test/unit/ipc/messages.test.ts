@@ -14,7 +14,7 @@ test('every message of a worker is read', () => {
   }
 })
 
-test('what an app sends beside is none of ours', () => {
+test("an app's own messages are ignored", () => {
   for (const message of [
     undefined,
     null,

@@ -57,7 +57,7 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
-test('what is written is read, however it is cut', (t) => {
+test('a written message is read, however it is cut', (t) => {
   const anySizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 })
   fc.assert(
     fc.property(fc.array(anyProgress, { maxLength: 20 }), anySizes, (all, sizes) => {

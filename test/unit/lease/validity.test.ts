@@ -30,7 +30,7 @@ test('it holds until its deadline, and not at it', () => {
   assert.equal(validity.remainingMs, 0)
 })
 
-test('what was ended does not hold', () => {
+test('a validity that was ended counts no more', () => {
   const { validity } = clocks()
   validity.extend(9_000)
   validity.end()

@@ -37,7 +37,7 @@ test('a drain that nothing disturbs goes through its phases in order', () => {
   ])
 })
 
-test('who insists moves it on by one phase each time', () => {
+test('each further request moves the drain on by one phase', () => {
   assert.deepEqual(
     wayOf('announce', 'escalate', 'closed', 'escalate', 'escalate', 'workers-gone'),
     [

@@ -87,7 +87,7 @@ describe('the PID lock', { concurrency: true }, () => {
     assert.equal(readFileSync(join(folder, 'elsewhere'), 'utf8'), 'precious')
   })
 
-  test('what is taken away is put back, and locked', async (t) => {
+  test('a lock file that is removed is restored and locked', async (t) => {
     const folder = tempFolder(t)
     const { files, lock } = await taken(t, join(folder))
     assert.equal(await lock.restore(), false)

@@ -96,7 +96,7 @@ test('buckets hold the smaller ones, too', async () => {
   ])
 })
 
-test('what there is nothing to tell of is missing, and comes when there is', async () => {
+test('a metric without a value is missing, and appears with its value', async () => {
   const names = ['last_reload_successful', 'lease_held', 'lease_token', 'lease_valid_seconds']
   const without = await linesOf()
   for (const name of names) assert.ok(!without.some((line) => line.includes(name)), name)

@@ -20,7 +20,7 @@ test('it is tried until it succeeds, and no more', async () => {
   assert.equal(tried, 3)
 })
 
-test('who hurries it does not wait for the delay', async () => {
+test('a retry at once does not wait for the delay', async () => {
   const attempts = new Attempts()
   const done = deferred<void>()
   attempts.start(
@@ -32,7 +32,7 @@ test('who hurries it does not wait for the delay', async () => {
   await done.promise
 })
 
-test('what is given up meanwhile does not count, and is told so', async () => {
+test('an attempt that was given up does not count, and its signal is aborted', async () => {
   const attempts = new Attempts()
   const begun = deferred<AbortSignal>()
   const answer = deferred<boolean>()

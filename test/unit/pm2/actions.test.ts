@@ -73,7 +73,7 @@ for (const [name, parameter, message] of [
   })
 }
 
-test('what goes wrong is an answer', async () => {
+test('a failure is an answer', async () => {
   const refusing = service(() => Promise.reject(new HelloserverError('HANDED_OVER', 'not me')))
   assert.deepEqual(await answer('reload', {}, options(refusing.ask)), {
     error: { code: 'HANDED_OVER', message: 'not me' },

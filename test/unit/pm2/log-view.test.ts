@@ -10,7 +10,7 @@ import { keptLog } from '../support/kept-log.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 describe('the view of the log', { concurrency: true }, () => {
-  test('a cursor that cannot be written is warned of once, and the view goes on', async (t) => {
+  test('a cursor that cannot be written causes one warning, and the lines are still shown', async (t) => {
     const files = runFiles('test', { HELLOSERVER_RUN_DIR: tempFolder(t) })
     mkdirSync(join(files.logCursorFile, 'in the way'), { recursive: true })
     const { log, lines } = keptLog()
@@ -36,7 +36,7 @@ describe('the view of the log', { concurrency: true }, () => {
     assert.equal(new LogCursor(files.logCursorFile).read()?.offset, shown.length)
   })
 
-  test('a cursor that is taken away is put back, though nothing is logged', async (t) => {
+  test('a cursor that is removed is restored, even if nothing is logged', async (t) => {
     const files = runFiles('test', { HELLOSERVER_RUN_DIR: tempFolder(t) })
     const { log } = keptLog()
     const over = new AbortController()

@@ -27,7 +27,7 @@ test('a process that is gone does not run', async () => {
   assert.equal(isRunning(child.pid ?? 0), false)
 })
 
-test('what is no process does not run', () => {
+test('a number that belongs to no process is not running', () => {
   assert.deepEqual([isRunning(0), isRunning(-1)], [false, false])
 })
 

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { isStopped, waitUntilStopped } from '../../../src/process/is-stopped.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 
-test('a process that was stopped runs no more, and goes on when it is told to', async (t) => {
+test('a stopped process does not run, until it is continued', async (t) => {
   const child = spawn(process.execPath, ['-e', `console.log('there'); for (;;);`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -9,7 +9,7 @@ function recorded() {
   return { stack, done, failures }
 }
 
-test('what was taken last is given back first, each thing once', () => {
+test('resources are released in reverse order, each one once', () => {
   const { stack, done } = recorded()
   for (const name of ['lock', 'socket', 'file']) stack.push(name, () => done.push(name))
   stack.releaseAll()

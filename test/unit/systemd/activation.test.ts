@@ -10,7 +10,7 @@ test('without the variables there is none', () => {
   assert.deepEqual(activation({ NOTIFY_SOCKET: '/x' }, 7), { kind: 'none' })
 })
 
-test('what was passed to another process is left alone', () => {
+test('a connection that was passed to another process is left alone', () => {
   for (const LISTEN_FDS of ['1', '2']) {
     const given = activation({ LISTEN_FDS, LISTEN_PID: '6' }, 7)
     assert.deepEqual(given, { kind: 'not-ours', listenPid: 6 })

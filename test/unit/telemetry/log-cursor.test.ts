@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { LogCursor } from '../../../src/telemetry/log-cursor.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-test('what was written is read, by others too', (t) => {
+test('a written cursor can be read, by other processes too', (t) => {
   const path = join(tempFolder(t), 'cursor')
   new LogCursor(path).write({ offset: 12, fileId: 'ab' })
   new LogCursor(path).write({ offset: 34_567_890_123, fileId: '0f' })

@@ -51,7 +51,7 @@ test('a line is shown when it is whole, and once', async (t) => {
   assert.deepEqual(offsets, [4, 8])
 })
 
-test('what came before the offset is not shown', async (t) => {
+test('lines before the offset are not shown', async (t) => {
   const { path, follower, text } = followed(t, 4)
   writeFileSync(path, 'one\ntwo\n')
   await follower.catchUp()

@@ -22,7 +22,7 @@ test('an error is logged with its message, its code and its place', () => {
   assert.match(error.stack, /logger\.test/)
 })
 
-test('what is below the level is not written, and the level can change', () => {
+test('a line below the level is not written, and the level can change', () => {
   const { log, lines } = keptLog('warn')
   log.info('no')
   log.level = 'info'

@@ -6,7 +6,7 @@ const pretty = prettyLine(false)
 const evil = '\x1b[2J\x9b1m\u202e\r\nfaked'
 const shown = /\\+u001b\[2J\\+u009b1m\\+u202e\\+r\\+nfaked/
 
-test('what others have said cannot command the terminal, wherever it is in a line', () => {
+test('foreign text cannot command the terminal, wherever it is in a line', () => {
   for (const line of [
     JSON.stringify({ level: 'info', msg: evil }),
     JSON.stringify({ level: 'info', msg: 'a', reason: evil, deep: { in: [evil] } }),

@@ -7,7 +7,7 @@ const modules = ['logger', 'runtime-output'].map(
   (name) => new URL(`../../../src/telemetry/${name}.js`, import.meta.url).href,
 )
 
-test('what Node.js warns of and packages print becomes log lines, and nothing else is printed', async () => {
+test('warnings of Node.js and output of packages become log lines, and nothing else is printed', async () => {
   const program = `
     import { createLogger, standardOutput } from '${modules[0]}'
     import { logRuntimeOutput } from '${modules[1]}'

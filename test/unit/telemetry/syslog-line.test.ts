@@ -27,7 +27,7 @@ test("a worker's line names its process, since the header names the primary's", 
   )
 })
 
-test('what an app logs cannot begin a line of its own', () => {
+test('text that an app logs cannot begin a line of its own', () => {
   assert.equal(
     syslogLine(line({ msg: 'one\n<0>two', text: 'a\nb' })),
     '<134>one <0>two {"text":"a\\nb"}\n',
@@ -38,7 +38,7 @@ test('a line without words has its fields', () => {
   assert.equal(syslogLine(line({ msg: undefined, size: 3 })), '<134>{"size":3}\n')
 })
 
-test('what only looks like a line of ours is sent as it is', () => {
+test("a line that only looks like the service's is sent as it is", () => {
   assert.equal(syslogLine('{"level":"info","half\n'), '<134>{"level":"info","half  {}\n')
 })
 

@@ -20,7 +20,7 @@ for (const [target, expected] of good) {
   })
 }
 
-test('who logs is the service, as the process that it is', () => {
+test('the lines carry the name and the process of the service', () => {
   const [, ...identity] = loggerArguments('local', { service: 'echo', pid: 42 })
   assert.deepEqual(identity.slice(0, 3), ['--tag', 'echo', '--id=42'])
 })

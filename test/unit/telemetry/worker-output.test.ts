@@ -27,7 +27,7 @@ test("a line of our own logger's goes through as it is", () => {
   assert.equal(lines.length, 0)
 })
 
-test('what an app prints becomes a line that says who printed it, and where', () => {
+test("an app's output becomes a line that names the worker and the stream", () => {
   const { raw, lines, write } = output()
   write('plain text\n', 'stdout')
   write('{"json": "of the app"}\n', 'stderr')

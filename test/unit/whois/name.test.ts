@@ -16,7 +16,7 @@ test('blanks within a name count once', () => {
   assert.equal(asked('Ada \t  Harbour\r\n'), 'Ada Harbour')
 })
 
-test('what could act on a terminal is replaced', () => {
+test('a character that could act on a terminal is replaced', () => {
   assert.equal(asked('a\x1b[2Jb\x00\x7f\x9b\r\n'), 'a?[2Jb???')
   assert.equal(asked('a\u202Eb\u200Bc\r\n'), 'a?b?c')
 })

@@ -32,7 +32,7 @@ test('each time that it is set, all of its time is ahead', (t) => {
   assert.equal(rung, 1)
 })
 
-test('what was cleared does not go off, and can be set again', (t) => {
+test('a cleared alarm does not go off, and can be set again', (t) => {
   const clock = new Clock(t)
   const alarm = new Alarm(100)
   const rung: string[] = []

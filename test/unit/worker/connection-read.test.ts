@@ -94,7 +94,7 @@ test('the rest before the client ended its side has the same limit', async (t) =
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })
 })
 
-test('what is too long for a line can still be read as bytes', async (t) => {
+test('a line that is too long can still be read as bytes', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('x'.repeat(20))
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })

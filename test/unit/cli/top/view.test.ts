@@ -110,13 +110,13 @@ test('where nothing is cut, every worker and some events are there, and no keys'
   assert.match(lines.at(-1) ?? '', /Scaled to 29/)
 })
 
-describe('what is going on comes before everything else', () => {
+describe('current activity comes before everything else', () => {
   for (const [what, changes, expected] of [
     ['nothing is known yet', { status: undefined }, /^whois\n/],
     ['the service is down', { problem: 'Not running (for 5 s)' }, /serving .*\nNot running/],
     ['it never was up', { status: undefined, problem: 'Not running' }, /^whois\nNot running\n/],
-    ['a question', { mode: { kind: 'reload' } }, /\nReload\? y to do it, n to leave it$/],
-    ['another', { mode: { kind: 'scale', workers: 5 } }, /\n5 workers \(now 12\)\? y/],
+    ['a question', { mode: { kind: 'reload' } }, /\nReload\? y to confirm, n to cancel$/],
+    ['another', { mode: { kind: 'scale', workers: 5 } }, /\nScale to 5 workers \(now 12\)\? y/],
     ['an outcome', { notice: 'Reloaded in 5 ms' }, /\nReloaded in 5 ms$/],
     ['help', { mode: { kind: 'help' } }, /^r {6}reload: new workers/],
   ] as const) {
