@@ -49,7 +49,7 @@ function startUnderPm2() {
     encoding: 'utf8',
   })
   if (code !== 0) {
-    process.stderr.write(`pm2 could not start it:\n${stdout}${stderr}`)
+    process.stderr.write(`pm2 could not start the service:\n${stdout}${stderr}`)
     process.exit(1)
   }
 }

@@ -24,7 +24,7 @@ test('of two pm2 daemons, the one that comes later has the service, and the othe
     assert.deepEqual(pm2_env.axm_monitor, {})
     const bridge = await later.isListed('online')
     await before.logged(
-      new RegExp(`Another bridge \\(process ${bridge.pid}\\) .* supervises .* now.*stops for good`),
+      new RegExp(`Another bridge \\(process ${bridge.pid}\\).* supervises .* now.*stops for good`),
     )
     await waitFor('the later bridge at the service', async () => {
       const { supervisor } = await one.status()

@@ -139,7 +139,7 @@ test('requests whose outcome takes its time are limited in number, and status is
     ),
   )
   const refused = await within('a refusal', Promise.any(sockets.map(once)))
-  assert.match(refused, /"message":"32 requests wait for their outcome already/)
+  assert.match(refused, /"message":"32 requests are already waiting for their outcomes/)
   assert.equal(reloads, 32)
   await answers(path)
   outcome.resolve({ at: '', outcome: 'done', reason: null, durationMs: 1 })

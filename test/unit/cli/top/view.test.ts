@@ -55,7 +55,7 @@ const at = (columns: number, rows: number): Canvas => ({ columns, rows, isColour
 test('80 by 24 has all figures, as many workers as fit, and events', () => {
   assert.deepEqual(view(scene(), at(80, 24)), [
     `whois  serving  g4  up 1 min  0.0.0.0:4343  ${clock('2026-01-01T00:05:00.000Z')}  process 100  …`,
-    'lease   held, token 7  good for 4.9 s',
+    'lease   held, token 7  valid for 4.9 s',
     'rate    812 conn/s  busy 4/12  wait 0.2 ms, p99 3 ms  handling 1.5 ms, p99 41 ms',
     'queue   7 of 100, oldest 3 s  memory 670 MB',
     'total   0 served  0 failed  0 shed  0 expired  0 gone  0 accepted',
@@ -91,7 +91,7 @@ test('140 by 42 has every worker, and more events', () => {
 test('40 by 10 has what is vital, and says what it leaves out', () => {
   assert.deepEqual(view(scene(), at(40, 10)), [
     'whois  serving  g4  up 1 min  …',
-    'lease   held, token 7  good for 4.9 s',
+    'lease   held, token 7  valid for 4.9 s',
     'rate    812 conn/s  busy 4/12  …',
     'queue   7 of 100, oldest 3 s  …',
     'worker  state   for  client           s…',
