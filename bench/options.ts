@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { defaultOut } from './paths.ts'
 import { type TargetName, targetNames, usualTargets } from './targets/target.ts'
 
-/** What to measure, and for how long. */
+/** The subject and the duration of a measurement. */
 export interface Options {
   targets: TargetName[]
   /** The target with which the others are compared, if it is among them. */

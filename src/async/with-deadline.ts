@@ -1,6 +1,6 @@
 /**
- * Waits for a promise, but no longer than `ms`. Whatever the promise stands for goes on after that; its outcome then
- * counts no more, and a late rejection is no unhandled one.
+ * Waits for a promise, but no longer than `ms`. The work behind it continues after that, but
+ * its outcome no longer counts: a late rejection is not an unhandled one.
  *
  * @param ms - how long the promise may take, in milliseconds; the wait keeps the process alive
  * @param onLate - called at the deadline; its result, or the error that it throws, is the outcome

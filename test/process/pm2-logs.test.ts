@@ -59,7 +59,7 @@ describe("the service's log in pm2's", { concurrency: 2 }, () => {
     })
 
     await t.test(
-      'what the primary and the workers log, an app prints, how it crashes',
+      "the lines of the primary and the workers, an app's output, and its crash",
       async () => {
         await ask(port, 'hello\r\n')
         await ask(port, 'crash\r\n')

@@ -18,7 +18,7 @@ function metrics(screen: string): string[] {
     .filter((row) => row !== '')
 }
 
-test('what pm2 shows', async (t) => {
+test('the service in pm2', async (t) => {
   const pm2 = new Pm2(t, { config: { workers: 2 } })
   const service = await pm2.start()
 

@@ -152,14 +152,14 @@ async function appliesTheEnvironment(t: TestContext, pm2: Pm2, { pid }: Service)
     assert.equal(now.length, workers)
   }
 
-  await t.test('what the shell now says is applied with --update-env', async () => {
+  await t.test('a changed variable of the shell is applied with --update-env', async () => {
     pm2.environment = { HELLOSERVER_WORKERS: '2' }
     await applies(2, pm2.ecosystemFile, '--update-env')
     pm2.environment = { HELLOSERVER_WORKERS: '3' }
     await applies(3, 'helloserver', '--update-env')
   })
 
-  await t.test('what the ecosystem file now says is applied', async () => {
+  await t.test('a changed variable of the ecosystem file is applied', async () => {
     pm2.environment = {}
     pm2.describe({ env: { HELLOSERVER_WORKERS: '1' } })
     await applies(1, pm2.ecosystemFile)

@@ -43,7 +43,7 @@ async function drains(
   await waitFor('the end of the primary', () => !isAlive(service.pid))
 }
 
-test('what ends the service under pm2 drains it first', async (t) => {
+test('an end of the service under pm2 drains it first', async (t) => {
   const pm2 = new Pm2(t, { app: hesitant })
 
   await t.test('pm2 stop while the service is still starting', async () => {

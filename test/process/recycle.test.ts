@@ -64,7 +64,7 @@ describe('recycling', { concurrency: 2 }, () => {
     assert.equal((await ask(service.port, 'well\r\n')).text, 'well\r\n')
   })
 
-  test('what the old worker has in hand is finished, and the next one waits for it', async (t) => {
+  test("the old worker's active connection is finished, and the next worker waits for it", async (t) => {
     const config = { workers: 2, recycle: { maxAgeMs: 1_000 } }
     const service = await startService(t, { config })
     const holders = [await Client.connect(service.port), await Client.connect(service.port)]

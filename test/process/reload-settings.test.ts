@@ -28,7 +28,7 @@ async function reloadedWith(service: Service, config: Settings): Promise<void> {
   })
 }
 
-describe('what a reload applies', { concurrency: 2 }, () => {
+describe('the settings that a reload applies', { concurrency: 2 }, () => {
   test('of a service that goes on', async (t) => {
     const service = await startService(t, {
       app: telling,
@@ -46,7 +46,7 @@ describe('what a reload applies', { concurrency: 2 }, () => {
       assert.equal((await ask(service.port, '\r\n')).text, '{"colour":"blue","size":[1,2]}')
     })
 
-    await t.test('what a command has set: the log level, which it undoes', async () => {
+    await t.test('the log level that a command has set, which a reload undoes', async () => {
       const { status, stdout } = await service.cli('log-level', 'debug')
       assert.deepEqual(
         [status, stdout],

@@ -46,7 +46,7 @@ describe('a hot upgrade', { concurrency: 2 }, () => {
       },
     )
 
-    await t.test("what is asked for meanwhile is the successor's to do", async () => {
+    await t.test('requests during the upgrade are performed by the successor', async () => {
       const { sandbox } = service
       sandbox.writeApp(hesitant)
       sandbox.mark()

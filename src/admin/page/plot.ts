@@ -26,7 +26,7 @@ export interface PlotOptions {
   readonly word: (value: number) => string
 }
 
-/** What a plot currently shows. */
+/** The current content of a plot. */
 export interface Reading {
   readonly now: number
   readonly first: readonly Point[]

@@ -45,7 +45,7 @@ export async function post(path: string, body: object = {}): Promise<Answer> {
     }
     return { status: response.status, body: answer, message: answer.error?.message }
   } catch {
-    // Whatever the cause, the page's own connection shows it, too.
+    // The page's own connection shows the cause, too.
     return { status: 0, body: {}, message: 'The service does not answer' }
   }
 }

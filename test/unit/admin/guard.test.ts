@@ -97,7 +97,7 @@ test('its own origin may do all, by itself or behind a proxy that does TLS', () 
   }
 })
 
-test('what a browser says about another site counts, but a link to the page may be followed', () => {
+test('a request from another site is refused, but a link to the page may be followed', () => {
   for (const site of ['cross-site', 'same-site', 'anything']) {
     const foreign = { ...own, ...bearer, 'sec-fetch-site': site }
     const visit = { ...foreign, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }

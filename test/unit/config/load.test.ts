@@ -43,7 +43,7 @@ test('an empty file has the defaults of the contract', (t) => {
   assert.equal(appModule, join(dirname(path), 'app.js'))
 })
 
-test('what the file says is kept, and the rest of its section has the defaults', (t) => {
+test('the settings of the file are kept, and the rest of their section has the defaults', (t) => {
   const config = load(t, { $schema: './x.json', workers: 3, queue: { max: 5 }, app: { a: [1] } })
   assert.equal(config.workers, 3)
   assert.deepEqual(config.queue, { max: 5, maxWaitMs: 30_000, maxPerClient: 0 })

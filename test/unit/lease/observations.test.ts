@@ -35,7 +35,7 @@ test('a change begins the wait anew, for that record alone', () => {
   assert.deepEqual(observations.matured(), ['a', ''])
 })
 
-test('what was forgotten is waited for anew, but no token is forgotten', () => {
+test('a forgotten record is waited for anew, but no token is forgotten', () => {
   const { clock, observations } = watch()
   observations.see([record('a', 7)])
   clock.nowMs = matureMs

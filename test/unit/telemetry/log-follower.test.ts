@@ -119,7 +119,7 @@ test('a file that was cut and has grown again while nobody looked is told from t
   assert.equal(await follow(), 'cut again\nthree\nfour\nfive\n')
 })
 
-test('what was written before the end is shown before following ends', async (t) => {
+test('lines written before the end are shown before following ends', async (t) => {
   const { path, follower, text } = followed(t)
   const end = new AbortController()
   const following = follower.follow(end.signal)

@@ -104,7 +104,7 @@ test('however the bytes are cut, the lines are those of the model', () => {
   )
 })
 
-test('what was taken never changes, and what was pushed is never written to', () => {
+test('bytes that were taken never change, and chunks that were pushed are never written to', () => {
   const anyStep = fc.oneof(
     anyText.map((text) => ({ push: text })),
     fc.constantFrom('line' as const, 'all' as const),
