@@ -254,7 +254,7 @@ describe('the page over HTTP', { concurrency: 2 }, () => {
     const there = { service, port }
 
     await t.test('is off unless the configuration says where', async () => {
-      assert.ok(!service.log().includes('The page is at'))
+      assert.ok(!service.log().includes('The admin page is at'))
       sandbox.configure(page(sandbox, port))
       await reload(service)
       assert.equal((await http(port, '/readyz')).body, 'serving\n')

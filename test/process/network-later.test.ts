@@ -145,7 +145,7 @@ describe('a network that is not there yet', { concurrency: 2, skip: noOwnHosts()
     assert.equal(refused.status, 1)
     assert.match(refused.stderr, /10\.201\.7\.8:\d+: this host does not have the address \(in step/)
     await host.addAddress(`${address}/32`)
-    await sandbox.logged(/The page is at http:\/\/10\.201\.7\.7/)
+    await sandbox.logged(/The admin page is at http:\/\/10\.201\.7\.7/)
     const get = `exec 3<>/dev/tcp/$0/$1 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`
     assert.match(await host.run('bash', '-c', get, address, String(port)), /200 OK[^]*serving\n$/)
   })
