@@ -1,7 +1,7 @@
 import type { ServiceEvent } from './lifecycle/events.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
-import type { FleetStatus } from './fleet/status.ts'
+import type { FleetStatus } from './fleet/fleet-status.ts'
 import type { LeaseStatus } from './lease/lease.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
 

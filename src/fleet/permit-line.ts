@@ -1,4 +1,4 @@
-import type { PermitStatus } from './status.ts'
+import type { PermitStatus } from './fleet-status.ts'
 
 /** Describes a host's wait for its permit in one readable line. */
 export function permitLine({ place, down, reason }: PermitStatus): string {

@@ -1,5 +1,5 @@
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-import { RedisError } from '../redis/link.ts'
+import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { FleetStore } from './fleet-store.ts'
 
@@ -44,13 +44,13 @@ export class RolloutGuard {
     )
   }
 
-  /** An unreachable Redis does not make a deploy fail. */
-  async #attempt<T>(trouble: string, act: () => Promise<T>): Promise<T | undefined> {
+  /** An unreachable store does not make a deploy fail. */
+  async #attempt<T>(failure: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act()
     } catch (error) {
-      if (!(error instanceof RedisError)) throw error
-      this.#log.warn({ reason: error.message }, trouble)
+      if (!(error instanceof StoreError)) throw error
+      this.#log.warn({ reason: error.message }, failure)
       return undefined
     }
   }

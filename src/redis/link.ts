@@ -1,20 +1,9 @@
-import { HelloserverError, messageOf } from '../errors.ts'
-import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './client.ts'
-import { explainRedis, type RedisProblem } from './problem.ts'
+import { messageOf } from '../errors.ts'
+import { StoreError } from '../store-error.ts'
+import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './redis-client.ts'
+import { explainRedis } from './problem.ts'
+import { describeTarget, type RedisTarget } from './redis-target.ts'
 import type { Script } from './script.ts'
-import { describeTarget, type RedisTarget } from './target.ts'
-
-/**
- * A request to Redis that did not succeed; it is unknown whether it was carried out. Its code is `REDIS_REFUSED` when
- * a retry does not help.
- */
-export class RedisError extends HelloserverError {
-  override readonly name = 'RedisError'
-
-  constructor({ text, isPermanent }: RedisProblem, cause: unknown) {
-    super(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, { cause })
-  }
-}
 
 /** The time limit of WAIT, in milliseconds: less than that of a command. */
 const waitMs = 300
@@ -68,28 +57,28 @@ export class RedisLink {
   /**
    * Resolves when commands can be sent.
    *
-   * @throws RedisError when they cannot be sent within `withinMs`, or never will be
+   * @throws StoreError when they cannot be sent within `withinMs`, or never will be
    */
   async ready(withinMs: number): Promise<void> {
     if (this.#client.status === 'ready') return
     await new Promise<void>((resolve, reject) => {
-      const over = () => {
+      const stopWaiting = () => {
         clearTimeout(timer)
         this.#client.off('ready', onReady)
         this.#client.off('error', onError)
       }
       const onReady = () => {
-        over()
+        stopWaiting()
         resolve()
       }
       const onError = (error: unknown) => {
         const failure = this.#explain(error)
-        if (failure.code !== 'REDIS_REFUSED') return
-        over()
+        if (!failure.isPermanent) return
+        stopWaiting()
         reject(failure)
       }
       const timer = setTimeout(() => {
-        over()
+        stopWaiting()
         reject(this.#explain(this.#lastError ?? new Error('timed out')))
       }, withinMs)
       this.#client.on('ready', onReady)
@@ -101,7 +90,7 @@ export class RedisLink {
    * Runs a script.
    *
    * @returns its result, once the required number of replicas has its effects
-   * @throws RedisError when that is uncertain: the script may have run, and may yet run
+   * @throws StoreError when that is uncertain: the script may have run, and may yet run
    */
   async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
@@ -115,7 +104,7 @@ export class RedisLink {
    * Increments a field of a hash.
    *
    * @returns the new value, once the required number of replicas has it
-   * @throws RedisError when that is uncertain, like `run`
+   * @throws StoreError when that is uncertain, like `run`
    */
   async increment(key: string, field: string): Promise<number> {
     try {
@@ -235,15 +224,19 @@ export class RedisLink {
     }, retryDelayMs())
   }
 
-  #explain(error: unknown): RedisError {
+  #explain(error: unknown): StoreError {
     // Without a connection, a command's error says only that; the cause of the disconnection says more.
     const isUnconnected = /writeable|isn't ready|max retries|Connection is closed/i.test(
       messageOf(error),
     )
     const cause = causeOf(isUnconnected ? (this.#lastError ?? error) : error)
     const { tls } = this.#target
-    const problem = explainRedis(this.description, cause, this.#connections > 0 ? undefined : tls)
-    return new RedisError(problem, cause)
+    const { text, isPermanent } = explainRedis(
+      this.description,
+      cause,
+      this.#connections > 0 ? undefined : tls,
+    )
+    return new StoreError(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, isPermanent, cause)
   }
 }
 

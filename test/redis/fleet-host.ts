@@ -1,8 +1,9 @@
 import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
-import { RedisFleet, type RedisFleetOptions } from '../../src/fleet/redis-fleet.ts'
+import { SharedFleet, type SharedFleetOptions } from '../../src/fleet/shared-fleet.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisFleetStore } from '../../src/redis/redis-fleet-store.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import type { Status } from '../../src/status.ts'
 import { keptLog, type LogLine } from '../unit/support/kept-log.ts'
 
@@ -10,19 +11,18 @@ export const service = 'test'
 
 /** A host of a fleet without a service: what its state is, the test says. */
 export class FleetHost {
-  readonly fleet: RedisFleet
+  readonly fleet: SharedFleet
   readonly lines: LogLine[]
   readonly instance: string
   readonly #link: RedisLink
   #state: Status['state'] = 'serving'
 
-  constructor(url: string, host: string, options: Partial<RedisFleetOptions> = {}) {
+  constructor(url: string, host: string, options: Partial<SharedFleetOptions> = {}) {
     const { log, lines } = keptLog()
     this.lines = lines
     this.instance = options.instance ?? randomUUID()
     this.#link = linkTo(url, host)
-    this.fleet = new RedisFleet(this.#link, {
-      service,
+    this.fleet = new SharedFleet(new RedisFleetStore(this.#link, service), {
       host,
       instance: this.instance,
       maxDown: 1,
@@ -37,7 +37,7 @@ export class FleetHost {
     t: TestContext,
     url: string,
     host: string,
-    options: Partial<RedisFleetOptions> & { readonly state?: Status['state'] } = {},
+    options: Partial<SharedFleetOptions> & { readonly state?: Status['state'] } = {},
   ): Promise<FleetHost> {
     const { state = 'serving', ...rest } = options
     const joined = new FleetHost(url, host, rest)
@@ -57,7 +57,7 @@ export class FleetHost {
 
   /** Ends without a word. */
   die(): void {
-    this.fleet.rest()
+    this.fleet.stop()
     this.#link.close()
   }
 

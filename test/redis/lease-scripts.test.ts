@@ -1,44 +1,44 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { keysOf } from '../../src/lease/keys.ts'
 import type { Grant } from '../../src/lease/lease.ts'
-import { LeaseStore } from '../../src/lease/lease-store.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisLeaseStore } from '../../src/redis/redis-lease-store.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const key = '{hs:unit}:lease'
 
-interface Place {
-  readonly place?: string
+interface Options {
+  readonly lockId?: string
   readonly slots?: number
   readonly ttlMs?: number
 }
 
-async function storeAt(t: TestContext, server: RedisServer, name: string, options: Place = {}) {
-  const { place = name, slots = 1, ttlMs = 3_000 } = options
+async function storeAt(t: TestContext, server: RedisServer, name: string, options: Options = {}) {
+  const { lockId = name, slots = 1, ttlMs = 3_000 } = options
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), name)
   t.after(() => link.close())
   await link.ready(5_000)
-  return new LeaseStore(link, keysOf('unit', slots), { instance: name, host: name, place }, ttlMs)
+  const contender = { instance: name, host: name, lockId }
+  return new RedisLeaseStore(link, contender, { service: 'unit', slots, ttlMs })
 }
 
 /** What is there to be seen; an answer that grants something fails. */
-async function look(store: LeaseStore, matured: readonly string[] = []) {
-  const answer = await store.acquire(0, matured)
-  assert.equal(answer.kind, 'seen')
+async function look(store: RedisLeaseStore, expired: readonly string[] = []) {
+  const answer = await store.acquire(0, expired)
+  assert.equal(answer.kind, 'unavailable')
   return answer.records
 }
 
-async function take(store: LeaseStore, matured: readonly string[] = []): Promise<Grant> {
-  const answer = await store.acquire(0, matured)
+async function take(store: RedisLeaseStore, expired: readonly string[] = []): Promise<Grant> {
+  const answer = await store.acquire(0, expired)
   assert.equal(answer.kind, 'granted')
   return answer.grant
 }
 
 /** Takes a lease that nobody has, without the wait that goes before it. */
-async function takeNew(store: LeaseStore): Promise<Grant> {
+async function takeNew(store: RedisLeaseStore): Promise<Grant> {
   return take(
     store,
     (await look(store)).map(({ id }) => id),
@@ -247,7 +247,7 @@ describe('the scripts of the lease', () => {
     await server.command('HSET', key, 'epoch', 'another')
     await a.release(grant)
     const b = await storeAt(t, server, 'b')
-    assert.equal((await b.acquire(0, [])).kind, 'seen')
+    assert.equal((await b.acquire(0, [])).kind, 'unavailable')
     assert.equal(await server.command('HGET', key, 'state'), 'grace')
   })
 
@@ -278,15 +278,15 @@ describe('the scripts of the lease', () => {
 
   test('the same place need not wait for its dead predecessor, unless the server is another', async (t) => {
     const server = await RedisServer.start(t, { isDurable: true })
-    const dead = await storeAt(t, server, 'dead', { place: 'here' })
-    const next = await storeAt(t, server, 'next', { place: 'here' })
+    const dead = await storeAt(t, server, 'dead', { lockId: 'here' })
+    const next = await storeAt(t, server, 'next', { lockId: 'here' })
     const first = await takeNew(dead)
     const second = await take(next)
     assert.ok(second.token > first.token)
     assert.equal((await dead.renew(first)).kind, 'changed')
     assert.equal((await dead.renew(first)).kind, 'lost')
     await server.restart()
-    const third = await storeAt(t, server, 'third', { place: 'here' })
+    const third = await storeAt(t, server, 'third', { lockId: 'here' })
     assert.equal((await look(third))[0]?.state, 'grace')
   })
 })

@@ -39,7 +39,7 @@ async function inLine(host: FleetHost): Promise<{ isGranted: boolean }> {
 async function isKnownAs(host: FleetHost, state: string): Promise<void> {
   const { host: name } = host.fleet.status
   await waitFor(`a host that is "${state}"`, async () => {
-    const { hosts } = await host.fleet.desk.view()
+    const { hosts } = await host.fleet.operations.view()
     return hosts.some((known) => known.host === name && known.state === state)
   })
 }
@@ -62,7 +62,7 @@ async function asksInVain(host: FleetHost, times = 5): Promise<void> {
 /** Waits until a host that is dead, or has ended, has been silent for so long by the clock of Redis. */
 async function isSilentFor(host: FleetHost, name: string, ms: number): Promise<void> {
   await waitFor(`${ms} ms of silence`, async () => {
-    const { hosts } = await host.fleet.desk.view()
+    const { hosts } = await host.fleet.operations.view()
     return hosts.some((known) => known.host === name && known.silentMs > ms)
   })
 }
@@ -155,7 +155,7 @@ describe('permits', { concurrency: 4 }, () => {
     const asked = await inLine(two)
     await waitFor('a dead host', () => two.fleet.status.waiting?.down[0]?.how === 'dead')
     await asksInVain(two)
-    await two.fleet.desk.forget('web1', false)
+    await two.fleet.operations.forget('web1', false)
     await waitFor('the permit', () => asked.isGranted)
   })
 
@@ -164,7 +164,7 @@ describe('permits', { concurrency: 4 }, () => {
     const [one, two] = hosts as [FleetHost, FleetHost]
     one.die()
     await waitFor('a dead host', async () => {
-      const { hosts: all } = await two.fleet.desk.view()
+      const { hosts: all } = await two.fleet.operations.view()
       return all[0]?.state === 'dead'
     })
     const asked = await inLine(two)
@@ -203,7 +203,7 @@ describe('permits', { concurrency: 4 }, () => {
     await one.fleet.leave()
     await two.fleet.mayStop('a test', false)
     assert.ok(!two.hasLogged('warn', /without a permit/))
-    const { hosts } = await two.fleet.desk.view()
+    const { hosts } = await two.fleet.operations.view()
     assert.deepEqual(
       hosts.map(({ host }) => host),
       ['web2'],
@@ -261,7 +261,7 @@ describe('permits', { concurrency: 4 }, () => {
     assert.ok(one.hasLogged('warn', /nobody to ask/))
     // It is down without having been let, and the other one is told so.
     await waitFor('what it has told', async () => {
-      const view = await two.fleet.desk.view().catch(() => undefined)
+      const view = await two.fleet.operations.view().catch(() => undefined)
       return view?.hosts[0]?.permit === 'stopping'
     })
     await inLine(two)
@@ -333,7 +333,7 @@ describe('permits', { concurrency: 4 }, () => {
       ),
     )
     assert.equal(most, 1)
-    const { hosts: all } = await (hosts[0] as FleetHost).fleet.desk.view()
+    const { hosts: all } = await (hosts[0] as FleetHost).fleet.operations.view()
     assert.equal(all.length, 4)
   })
 })

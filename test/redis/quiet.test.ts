@@ -7,7 +7,7 @@ import { resultOf } from '../helpers/sandbox.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 
 const linkModule = new URL('../../src/redis/link.js', import.meta.url).href
-const targetModule = new URL('../../src/redis/target.js', import.meta.url).href
+const targetModule = new URL('../../src/redis/redis-target.js', import.meta.url).href
 
 test('of Sentinels that cannot be reached nothing is printed, beside one that can', async (t) => {
   const master = await RedisServer.start(t)

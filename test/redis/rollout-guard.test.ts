@@ -36,18 +36,18 @@ describe('the guard of roll-outs', { concurrency: 4 }, () => {
     const one = await FleetHost.join(t, redis.url, 'web1')
     const two = await FleetHost.join(t, redis.url, 'web2')
     await assert.rejects(deploy(one, 'b2', bad('BOOT_FAILED')))
-    const { refusedBuilds } = await two.fleet.desk.view()
+    const { refusedBuilds } = await two.fleet.operations.view()
     assert.deepEqual(
       refusedBuilds.map(({ build, host, reason }) => [build, host, reason]),
       [['b2', 'web1', 'Worker 1 threw']],
     )
-    await assert.rejects(two.fleet.desk.clear('b9'), {
+    await assert.rejects(two.fleet.operations.clear('b9'), {
       code: 'UNKNOWN_BUILD',
       message: 'Build "b9" is not refused; the refused builds are b2',
     })
-    assert.equal(await two.fleet.desk.clear('b2'), 1)
+    assert.equal(await two.fleet.operations.clear('b2'), 1)
     await deploy(two, 'b2', good)
-    assert.equal(await two.fleet.desk.clear(null), 0)
+    assert.equal(await two.fleet.operations.clear(null), 0)
   })
 
   test('does not blame the code for anything else', async (t) => {
@@ -55,7 +55,7 @@ describe('the guard of roll-outs', { concurrency: 4 }, () => {
     const one = await FleetHost.join(t, redis.url, 'web1')
     await assert.rejects(deploy(one, 'b2', bad('ADDRESS_TAKEN')))
     await assert.rejects(deploy(one, 'b2', bad('STOPPING')))
-    const { refusedBuilds } = await one.fleet.desk.view()
+    const { refusedBuilds } = await one.fleet.operations.view()
     assert.deepEqual(refusedBuilds, [])
   })
 

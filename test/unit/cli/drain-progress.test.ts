@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DrainProgress } from '../../../src/cli/drain-progress.ts'
-import type { FleetStatus } from '../../../src/fleet/status.ts'
+import type { FleetStatus } from '../../../src/fleet/fleet-status.ts'
 
 /** A wait for a permit, as the service tells of it. */
 function waiting(place: number): { drain: null; fleet: FleetStatus } {

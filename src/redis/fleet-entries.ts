@@ -1,8 +1,8 @@
-import type { HostFacts, HostView, RefusedBuild } from './fleet.ts'
-import type { Purpose } from './status.ts'
-import { deadAfterMs } from './scripts.ts'
+import type { HostReport, HostView, RefusedBuild } from '../fleet/fleet.ts'
+import type { Purpose } from '../fleet/fleet-status.ts'
+import { deadAfterMs } from '../fleet/fleet-store.ts'
 
-/** The displayed part of a host's entry. */
+/** The displayed part of a host's entry; `lua/fleet.lua` describes all of it. */
 interface Entry {
   readonly facts: string
   readonly seen: number
@@ -15,13 +15,13 @@ interface Entry {
 export function hostViewOf(host: string, text: string, nowMs: number): HostView {
   const { facts, seen, stopped, ticket, granted } = JSON.parse(text) as Entry
   const silentMs = Math.max(0, nowMs - seen)
-  const said = JSON.parse(facts) as HostFacts
+  const report = JSON.parse(facts) as HostReport
   const permit = granted ?? (ticket === undefined ? null : 'waiting')
-  return { host, ...said, state: stateOf(), silentMs, permit }
+  return { host, ...report, state: stateOf(), silentMs, permit }
 
   function stateOf(): HostView['state'] {
     if (stopped !== undefined) return 'stopped'
-    return silentMs > deadAfterMs ? 'dead' : said.state
+    return silentMs > deadAfterMs ? 'dead' : report.state
   }
 }
 

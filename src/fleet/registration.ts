@@ -1,19 +1,18 @@
 import { endpointText } from '../endpoint.ts'
 import { messageOf } from '../errors.ts'
 import { Wake } from '../wake.ts'
-import { RedisError } from '../redis/link.ts'
+import { StoreError } from '../store-error.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { factsOf, isUp } from './facts.ts'
-import type { Beat, FleetStore, Member } from './fleet-store.ts'
-import type { HostFacts } from './fleet.ts'
-import { heartbeatMs } from './scripts.ts'
+import type { HostReport } from './fleet.ts'
+import { type FleetStore, type Heartbeat, heartbeatMs, type Member } from './fleet-store.ts'
+import { isUp, reportOf } from './host-report.ts'
 
-/** Keeps this host's entry up to date: reports its state once per heartbeat and on every change. */
-export class Registry {
+/** This host's registration in the fleet: reports its state once per heartbeat and on every change. */
+export class Registration {
   readonly #store: FleetStore
   readonly #member: Member
-  readonly #permit: () => Beat['permit']
+  readonly #permit: () => Heartbeat['permit']
   readonly #log: Logger
   readonly #wake = new Wake()
   #status: (() => Status) | undefined
@@ -24,8 +23,8 @@ export class Registry {
   #hasSeenRival = false
   #reason: string | null = 'It has not registered yet'
 
-  /** @param permit - what this host holds a permit for, or whether it waits for one */
-  constructor(store: FleetStore, member: Member, permit: () => Beat['permit'], log: Logger) {
+  /** @param permit - the purpose of this host's permit, or whether it waits for one */
+  constructor(store: FleetStore, member: Member, permit: () => Heartbeat['permit'], log: Logger) {
     this.#store = store
     this.#member = member
     this.#permit = permit
@@ -61,10 +60,10 @@ export class Registry {
     try {
       await this.#register(status())
     } catch (error) {
-      this.#trouble(error)
-      if (!(error instanceof RedisError)) throw error
+      this.#warn(error)
+      if (!(error instanceof StoreError)) throw error
     }
-    void this.#keep(status)
+    void this.#renewUntilStopped(status)
   }
 
   /**
@@ -77,11 +76,11 @@ export class Registry {
     if (this.isStarted) return
     this.#status = status
     this.#hasRegistered = true
-    void this.#keep(status)
+    void this.#renewUntilStopped(status)
   }
 
   /** Reports this host's state at once. */
-  now(): void {
+  renew(): void {
     this.#wake.now()
   }
 
@@ -89,53 +88,53 @@ export class Registry {
     this.#wake.end()
   }
 
-  async #keep(status: () => Status): Promise<void> {
+  async #renewUntilStopped(status: () => Status): Promise<void> {
     for (;;) {
       await this.#wake.sleep(heartbeatMs)
       if (this.#wake.isOver) return
       try {
         await this.#register(status())
       } catch (error) {
-        if (!this.#wake.isOver) this.#trouble(error)
+        if (!this.#wake.isOver) this.#warn(error)
       }
     }
   }
 
   async #register(status: Status): Promise<void> {
     // Until the host has started, it could still fail.
-    const told: Status = this.#isOpen ? status : { ...status, state: 'starting' }
-    this.#hasBeenUp ||= isUp(told)
+    const reported: Status = this.#isOpen ? status : { ...status, state: 'starting' }
+    this.#hasBeenUp ||= isUp(reported)
     const { others, rival } = await this.#store.beat(this.#member, {
-      facts: factsOf(told),
-      isUp: isUp(told),
+      report: reportOf(reported),
+      isUp: isUp(reported),
       hasBeenUp: this.#hasBeenUp,
       hasRegistered: this.#hasRegistered,
       permit: this.#permit(),
     })
     if (this.#reason !== null) {
-      this.#log.info({ host: this.#member.host, others }, 'The fleet knows of this host')
+      this.#log.info({ host: this.#member.host, others }, 'This host is registered in the fleet')
     }
     this.#reason = null
     this.#hasRegistered = true
     this.#hasSeenOthers ||= others > 0
-    if (rival !== undefined) this.#tellOf(rival)
+    if (rival !== undefined) this.#reportRival(rival)
   }
 
-  #tellOf({ pid, listen }: HostFacts): void {
+  #reportRival({ pid, listen }: HostReport): void {
     if (this.#hasSeenRival) return
     this.#hasSeenRival = true
     const { host } = this.#member
     this.#log.error(
       { host, pid, listen },
-      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet takes them for one; set lease.host to a name of its own on each`,
+      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet takes them for one; set lease.host to a different name on each`,
     )
   }
 
   /** Logs each reason once, since it recurs every second. */
-  #trouble(error: unknown): void {
+  #warn(error: unknown): void {
     const reason = messageOf(error)
     if (reason === this.#reason) return
     this.#reason = reason
-    this.#log.warn({ reason }, 'Cannot tell the fleet how this host is')
+    this.#log.warn({ reason }, "Cannot report this host's state to the fleet")
   }
 }

@@ -1,7 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { RedisTarget } from './target.ts'
+import type { RedisTarget } from './redis-target.ts'
 
-/** The time limit of a command, in milliseconds. The lease must learn soon that a command did not succeed. */
+/** The time limit of a command, in milliseconds. A holder must learn soon that a renewal did not succeed. */
 export const commandTimeoutMs = 400
 
 /** Spreads reconnections, so that the hosts of a fleet do not all come back at once; milliseconds. */
@@ -15,7 +15,7 @@ const common = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  // Nobody would handle its failure, and an unhandled rejection ends the process.
+  // Its failure could not be handled, and an unhandled rejection ends the process.
   autoResubscribe: false,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,

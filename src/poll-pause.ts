@@ -1,4 +1,4 @@
-/** The interval at which a waiting host polls Redis if no hint arrives: lower and upper bound, in milliseconds. */
+/** The interval at which a waiting host polls the store if no hint arrives: lower and upper bound, in milliseconds. */
 const boundsMs = [150, 250] as const
 
 /** How long to pause before the next poll, in milliseconds; jittered, so that a fleet does not poll in step. */

@@ -1,8 +1,8 @@
 import type { Status } from '../status.ts'
-import type { HostFacts } from './fleet.ts'
+import type { HostReport } from './fleet.ts'
 
-/** The part of a status that is sent to the other hosts. */
-export function factsOf(status: Status): HostFacts {
+/** The part of a status that is reported to the other hosts. */
+export function reportOf(status: Status): HostReport {
   const { state, build, version, workers, queue, lease, listen, pid, lastReload } = status
   const busy = workers.filter((worker) => worker.state === 'busy').length
   return {

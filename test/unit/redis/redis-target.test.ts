@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { describeTarget, parseRedisUrl } from '../../../src/redis/target.ts'
+import { describeTarget, parseRedisUrl } from '../../../src/redis/redis-target.ts'
 
 const parse = (url: string) => parseRedisUrl(url, 'The URL')
 const open = { username: undefined, password: undefined, tls: false }

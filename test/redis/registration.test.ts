@@ -13,7 +13,7 @@ describe('the registry', { concurrency: 4 }, () => {
     const two = await FleetHost.join(t, redis.url, 'web2')
     two.become('degraded')
     const view = await waitFor('the change', async () => {
-      const seen = await one.fleet.desk.view()
+      const seen = await one.fleet.operations.view()
       return seen.hosts[1]?.state === 'degraded' ? seen : undefined
     })
     assert.deepEqual([view.name, view.maxDown, view.refusedBuilds], ['test', 1, []])
@@ -68,7 +68,7 @@ describe('the registry', { concurrency: 4 }, () => {
     }
     for (let beats = 0; beats < 6; beats += 1) {
       for (const { fleet } of twins) fleet.changed()
-      await twins[0]?.fleet.desk.view()
+      await twins[0]?.fleet.operations.view()
     }
     for (const { lines } of twins) {
       assert.equal(lines.filter(({ level }) => level === 'error').length, 1)
@@ -80,11 +80,11 @@ describe('the registry', { concurrency: 4 }, () => {
     const killed = await FleetHost.join(t, redis.url, 'web1')
     killed.die()
     const again = await FleetHost.join(t, redis.url, 'web1')
-    again.fleet.rest()
+    again.fleet.stop()
     const successor = await FleetHost.join(t, redis.url, 'web1', { instance: again.instance })
     successor.become('degraded')
     await waitFor('the change', async () => {
-      const { hosts } = await successor.fleet.desk.view()
+      const { hosts } = await successor.fleet.operations.view()
       return hosts[0]?.state === 'degraded'
     })
     for (const host of [killed, again, successor]) assert.equal(host.hasLogged('error', /./), false)
@@ -94,15 +94,15 @@ describe('the registry', { concurrency: 4 }, () => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1')
     const two = await FleetHost.join(t, redis.url, 'web2')
-    const { desk } = one.fleet
-    await assert.rejects(desk.forget('web3', false), {
+    const { operations } = one.fleet
+    await assert.rejects(operations.forget('web3', false), {
       code: 'UNKNOWN_HOST',
       message: 'There is no host "web3"; the hosts are web1, web2',
     })
-    await assert.rejects(desk.forget('web2', false), { code: 'HOST_ALIVE' })
+    await assert.rejects(operations.forget('web2', false), { code: 'HOST_ALIVE' })
     two.die()
-    await desk.forget('web2', true)
-    const { hosts } = await desk.view()
+    await operations.forget('web2', true)
+    const { hosts } = await operations.view()
     assert.deepEqual(
       hosts.map(({ host }) => host),
       ['web1'],

@@ -1,79 +1,76 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
-import { RedisError, type RedisLink } from '../redis/link.ts'
 import type { Status } from '../status.ts'
+import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { FleetStore, type Member } from './fleet-store.ts'
-import type { Change, Fleet, FleetDesk } from './fleet.ts'
-import type { FleetStatus, Purpose } from './status.ts'
+import type { Change, Fleet, FleetOperations } from './fleet.ts'
+import type { FleetStatus, Purpose } from './fleet-status.ts'
+import type { FleetStore, Member } from './fleet-store.ts'
 import { Permits } from './permits.ts'
-import { Registry } from './registry.ts'
+import { Registration } from './registration.ts'
 import { RolloutGuard } from './rollout-guard.ts'
 
-export interface RedisFleetOptions extends Member {
-  readonly service: string
+export interface SharedFleetOptions extends Member {
   /** How long a stopped host may take to come back, in milliseconds. */
   readonly returnMs: number
   readonly log: Logger
 }
 
-/** How long a start waits for Redis, in milliseconds. */
+/** How long a start waits for the store, in milliseconds. */
 const readyWithinMs = 500
 /** The time limit for announcing that this host has stopped, and the pause between attempts, in milliseconds. */
-const farewellMs = 300
+const leaveWithinMs = 300
 const retryMs = 50
 
-/** The hosts that share a Redis. */
-export class RedisFleet implements Fleet {
-  readonly desk: FleetDesk
-  readonly #link: RedisLink
-  readonly #options: RedisFleetOptions
+/** The hosts that share a store. */
+export class SharedFleet implements Fleet {
+  readonly operations: FleetOperations
+  readonly #options: SharedFleetOptions
   readonly #store: FleetStore
-  readonly #registry: Registry
+  readonly #registration: Registration
   readonly #permits: Permits
   readonly #guard: RolloutGuard
-  /** Announced at most once. */
-  #farewell: Promise<void> | undefined
+  /** The end of this host's membership, which is announced at most once. */
+  #departure: Promise<void> | undefined
 
-  constructor(link: RedisLink, options: RedisFleetOptions) {
-    const { service, host, log } = options
-    this.#link = link
+  constructor(store: FleetStore, options: SharedFleetOptions) {
+    const { host, log } = options
     this.#options = options
-    this.#store = new FleetStore(link, service)
-    this.desk = this.#store
-    this.#registry = new Registry(this.#store, options, () => this.#permits.held, log)
-    this.#permits = new Permits(this.#store, {
+    this.#store = store
+    this.operations = store
+    this.#registration = new Registration(store, options, () => this.#permits.held, log)
+    this.#permits = new Permits(store, {
       ...options,
-      isAlone: () => this.#registry.isAlone,
-      onChange: () => this.#registry.now(),
+      isAlone: () => this.#registration.isAlone,
+      onChange: () => this.#registration.renew(),
     })
-    this.#guard = new RolloutGuard(this.#store, host, log)
+    this.#guard = new RolloutGuard(store, host, log)
   }
 
   get status(): FleetStatus {
     const { host } = this.#options
-    return { host, waiting: this.#permits.status, reason: this.#registry.reason }
+    return { host, waiting: this.#permits.status, reason: this.#registration.reason }
   }
 
   async join(status: () => Status): Promise<void> {
-    // The first heartbeat reports an unreachable Redis.
-    await this.#link.ready(readyWithinMs).catch(() => {})
-    await this.#registry.start(status)
+    // The first heartbeat reports that the store cannot be reached.
+    await this.#store.ready(readyWithinMs).catch(() => {})
+    await this.#registration.start(status)
   }
 
   open(status: () => Status): void {
-    this.#registry.open(status)
+    this.#registration.open(status)
     // The build has become ready, whatever started it.
     void this.#guard.succeeded(status().build)
   }
 
   changed(): void {
-    this.#registry.now()
+    this.#registration.renew()
   }
 
   async mayStop(cause: string, force: boolean): Promise<void> {
     // A host that is already down takes nothing more from the fleet.
-    if (!this.#registry.isUp) return
+    if (!this.#registration.isUp) return
     if (force) this.#skip('stopping', cause)
     await this.#permits.acquire('stopping')
   }
@@ -81,7 +78,7 @@ export class RedisFleet implements Fleet {
   escalate(purpose: Purpose, cause: string): boolean {
     const isSkipped = this.#permits.escalate(purpose, cause)
     if (isSkipped)
-      this.#options.log.warn({ cause }, 'Going down without a permit: somebody insists')
+      this.#options.log.warn({ cause }, 'Going down without a permit: an operator insists')
     return isSkipped
   }
 
@@ -95,26 +92,26 @@ export class RedisFleet implements Fleet {
       throw error
     }
     // In an upgrade the successor reports this, and this process may end at any moment.
-    const isService = this.#farewell === undefined
+    const isService = this.#departure === undefined
     if (build !== undefined && isService) await this.#guard.succeeded(build)
   }
 
   async leave(): Promise<void> {
-    this.#farewell ??= this.#sayFarewell(this.#options.returnMs)
-    await this.#farewell
+    this.#departure ??= this.#depart(this.#options.returnMs)
+    await this.#departure
   }
 
   async fail(): Promise<void> {
     // The entry may belong to the process that this one was to succeed.
-    if (!this.#registry.isStarted) return
-    this.#farewell ??= this.#sayFarewell('ever')
-    await this.#farewell
+    if (!this.#registration.isStarted) return
+    this.#departure ??= this.#depart('ever')
+    await this.#departure
   }
 
-  rest(): void {
-    this.#registry.stop()
+  stop(): void {
+    this.#registration.stop()
     this.#permits.giveUp()
-    this.#farewell = Promise.resolve()
+    this.#departure = Promise.resolve()
   }
 
   async #permitted(
@@ -138,25 +135,25 @@ export class RedisFleet implements Fleet {
     this.#permits.skip(purpose, 'force')
   }
 
-  async #sayFarewell(returnMs: number | 'ever'): Promise<void> {
-    this.#registry.stop()
-    const untilMs = performance.now() + farewellMs
+  async #depart(returnMs: number | 'ever'): Promise<void> {
+    this.#registration.stop()
+    const untilMs = performance.now() + leaveWithinMs
     for (;;) {
       try {
         await this.#store.leave(this.#options, returnMs)
         break
       } catch (error) {
-        if (!(error instanceof RedisError)) throw error
+        if (!(error instanceof StoreError)) throw error
         if (performance.now() > untilMs) {
           this.#options.log.warn(
             { reason: messageOf(error) },
-            'Could not tell the fleet that this host has ended; it is going to be taken for dead',
+            'Could not tell the fleet that this host has stopped; the other hosts will consider it dead',
           )
           break
         }
         await delay(retryMs)
       }
     }
-    this.#link.close()
+    this.#store.close()
   }
 }

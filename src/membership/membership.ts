@@ -4,10 +4,10 @@ import { redisTarget } from '../config/redis.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { LocalFleet } from '../fleet/local-fleet.ts'
+import type { OpenLease } from '../lease/lease.ts'
+import { LocalLease } from '../lease/local-lease.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { contenderOf } from './identity.ts'
-import type { OpenLease } from './lease.ts'
-import { LocalLease } from './local-lease.ts'
+import { contenderOf } from './contender.ts'
 
 /** The service's identity in the fleet, and the way in which it gets permission to serve. */
 export interface FleetMembership {
@@ -20,13 +20,12 @@ export interface FleetMembership {
 }
 
 /**
- * Checks whether Redis can be used, where one is configured.
+ * Makes this host a member of its fleet, if there is one.
  *
- * A Redis that cannot be reached does not prevent the start: this host stands by until it can be. A Redis that can
- * never work does.
+ * A Redis that cannot be reached does not prevent the start: this host stands by until it can be.
  *
  * @param instance - inherited from the process that this one succeeds
- * @throws HelloserverError `BAD_CONFIG` for a wrong password, a read-only replica, a version that is too old, …
+ * @throws HelloserverError `BAD_CONFIG` for a Redis that can never work: a wrong password, a read-only replica, a version that is too old, …
  */
 export async function joinFleet(
   files: RunFiles,
@@ -45,8 +44,8 @@ export async function joinFleet(
     }
   }
   // Loaded only where it is needed: the Redis client is a fifth of the cost of a start.
-  const { shareRedis } = await import('./shared-membership.ts')
-  return shareRedis(
+  const { joinByRedis } = await import('./redis-membership.ts')
+  return joinByRedis(
     target,
     files.name,
     contenderOf(files, environment, config, instance),

@@ -1,64 +1,59 @@
+import { monotonicMs } from '../clock.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { type LeaseEvent, type LeaseState, leaseTransitions } from '../lifecycle/lease-states.ts'
 import { Machine } from '../lifecycle/machine.ts'
-import type { RedisLink } from '../redis/link.ts'
-import { pollPauseMs } from '../redis/poll.ts'
+import { pollPauseMs } from '../poll-pause.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { monotonicMs } from '../clock.ts'
-import { keysOf } from './keys.ts'
-import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
-import { type Contender, LeaseStore } from './lease-store.ts'
-import { Observations } from './observations.ts'
-import { Validity } from './validity.ts'
 import { Wake } from '../wake.ts'
-import { whoHas } from './who-has.ts'
+import { describeHolders } from './holders.ts'
+import type { Grant, Hold, Lease, LeaseListener, LeaseStatus } from './lease.ts'
+import type { LeaseStore } from './lease-store.ts'
+import { RecordWatch } from './record-watch.ts'
+import { Validity } from './validity.ts'
 
-export interface RedisLeaseOptions extends Contender {
-  readonly service: string
+export interface SharedLeaseOptions {
+  /** The name of this host in the fleet. */
+  readonly host: string
   readonly mode: LeaseStatus['mode']
-  /** How many hosts may serve at a time. */
-  readonly slots: number
-  /** How long a hold lasts without renewal, in milliseconds. */
+  /** How long a grant lasts without renewal, in milliseconds; the store has the same number. */
   readonly ttlMs: number
   readonly log: Logger
 }
 
 /** A holder stops after this fraction of its lease, counted from when it sent the last renewal. */
-const useOfTtl = 0.98
+const usableFraction = 0.98
 const renewalsPerTtl = 5
 /** The pause after a failed renewal, in milliseconds. */
 const retryMs = 50
-/** How long a release is retried, in milliseconds; after that, the others must wait for the lease to run out. */
+/** How long a release is retried, in milliseconds; after that, the others must wait until the lease has expired. */
 const releaseWithinMs = 1_000
 
 /**
- * The lease in Redis, from the point of view of one host.
+ * The lease that hosts share through a store, from the point of view of one host.
  *
  * Its safety rests on this side: the deadline counts from before the renewal was sent, by the monotonic clock, and
- * the lease is never renewed past the deadline. Whatever Redis forgets, or answers late, can only cost time.
+ * the lease is never renewed past the deadline. Whatever the store forgets, or answers late, can only cost time.
  */
-export class RedisLease implements Lease {
-  readonly #options: RedisLeaseOptions
-  readonly #link: RedisLink
+export class SharedLease implements Lease {
+  readonly #options: SharedLeaseOptions
   readonly #store: LeaseStore
   readonly #listener: LeaseListener
   readonly #machine: Machine<LeaseState, LeaseEvent>
-  readonly #observations = new Observations(monotonicMs)
+  readonly #watch = new RecordWatch(monotonicMs)
   readonly #validity = new Validity(monotonicMs)
   /** Ends any wait that belongs to the current state of the lease. */
   #wake = new Wake()
   #grant: Grant | null = null
   #deadline: NodeJS.Timeout | undefined
   #reason: string | null = null
-  #contended: string | undefined
-  #contending: Promise<void> | undefined
+  /** The instances that the listener knows as holders; undefined when it must be told again. */
+  #reportedHolders: string | undefined
+  #acquisition: Promise<void> | undefined
 
-  constructor(link: RedisLink, options: RedisLeaseOptions, listener: LeaseListener) {
+  constructor(store: LeaseStore, options: SharedLeaseOptions, listener: LeaseListener) {
+    this.#store = store
     this.#options = options
-    this.#link = link
     this.#listener = listener
-    const { service, slots, ttlMs } = options
-    this.#store = new LeaseStore(link, keysOf(service, slots), options, ttlMs)
     this.#machine = new Machine<LeaseState, LeaseEvent>(
       leaseTransitions,
       'idle',
@@ -77,15 +72,15 @@ export class RedisLease implements Lease {
   get status(): LeaseStatus {
     const { mode, host } = this.#options
     const grant = this.#grant
-    const others = this.#observations.records.find(({ state }) => state === 'held')
-    const sinceMs = grant?.sinceMs ?? others?.sinceMs
+    const other = this.#watch.records.find(({ state }) => state === 'held')
+    const sinceMs = grant?.sinceMs ?? other?.sinceMs
     return {
       mode,
       held: grant !== null,
       token: grant?.token ?? null,
       slot: grant?.slot ?? null,
       validForMs: grant === null ? null : Math.round(this.#validity.remainingMs),
-      holder: grant !== null ? host : (others?.host ?? null),
+      holder: grant !== null ? host : (other?.host ?? null),
       since: sinceMs === undefined ? null : new Date(sinceMs).toISOString(),
       reason: grant !== null ? null : this.#reason,
     }
@@ -98,18 +93,18 @@ export class RedisLease implements Lease {
     return false
   }
 
-  seek(): void {
-    if (this.#machine.state === 'seeking') return
-    this.#machine.apply('seek')
-    this.#observations.forget()
-    this.#contended = undefined
-    this.#contending = this.#contend(this.#renewWake())
+  acquire(): void {
+    if (this.#machine.state === 'acquiring') return
+    this.#machine.apply('acquire')
+    this.#watch.reset()
+    this.#reportedHolders = undefined
+    this.#acquisition = this.#acquireUntilGranted(this.#newWake())
   }
 
   check(): void {
     if (this.#machine.state !== 'held') return
     if (this.#validity.remainingMs === 0)
-      this.#lose('the lease ran out while this process was paused')
+      this.#lose('the lease expired while this process was paused')
     else this.#wake.now()
   }
 
@@ -119,59 +114,64 @@ export class RedisLease implements Lease {
   }
 
   async resume({ grant, deadlineMs }: Hold): Promise<void> {
-    const sentMs = monotonicMs()
-    // After the deadline, a renewal could restore a record that the server has lost and that others have acquired
-    // since.
-    if (sentMs >= deadlineMs) {
-      throw new HelloserverError('BOOT_FAILED', 'The lease ran out before it was passed on')
+    for (;;) {
+      const sentMs = monotonicMs()
+      // After the deadline, a renewal could restore a record that the store has lost and that others have acquired
+      // since.
+      if (sentMs >= deadlineMs) {
+        throw new HelloserverError('BOOT_FAILED', 'The lease expired before it was passed on')
+      }
+      const renewal = await this.#store.renew(grant)
+      if (renewal.kind === 'lost') {
+        throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)
+      }
+      if (renewal.kind === 'renewed') {
+        this.#begin('resume', grant, sentMs)
+        return
+      }
     }
-    const renewal = await this.#store.restore(grant)
-    if (renewal.kind === 'lost') {
-      throw new HelloserverError('BOOT_FAILED', `${renewal.host} has the lease by now`)
-    }
-    this.#hold('resume', grant, sentMs)
   }
 
-  rest(): void {
-    this.#end('rest')
+  stop(): void {
+    this.#end('stop')
   }
 
   async release(): Promise<void> {
     const grant = this.#grant
-    this.#end('rest')
-    if (grant !== null) await this.#giveBack(grant)
+    this.#end('stop')
+    if (grant !== null) await this.#release(grant)
     // A request that is still in flight may yet be granted.
-    await this.#contending
+    await this.#acquisition
   }
 
   close(): void {
-    this.#end('rest')
-    this.#link.close()
+    this.#end('stop')
+    this.#store.close()
   }
 
-  async #contend(wake: Wake): Promise<void> {
+  async #acquireUntilGranted(wake: Wake): Promise<void> {
     let unsubscribe: (() => void) | undefined
     try {
       while (!wake.isOver) {
         let pauseMs = pollPauseMs()
         const sentMs = monotonicMs()
         try {
-          const { highestToken } = this.#observations
-          const answer = await this.#store.acquire(highestToken, this.#observations.matured())
+          const { highestToken } = this.#watch
+          const answer = await this.#store.acquire(highestToken, this.#watch.expired())
           if (answer.kind === 'granted') {
             // The grant came too late for the caller.
-            if (wake.isOver) await this.#giveBack(answer.grant)
-            else this.#hold('granted', answer.grant, sentMs)
+            if (wake.isOver) await this.#release(answer.grant)
+            else this.#begin('granted', answer.grant, sentMs)
             return
           }
           if (wake.isOver) return
-          this.#observations.see(answer.records)
-          this.#tellWhoHolds()
-          unsubscribe ??= this.#store.onHint(() => wake.now())
-          pauseMs = Math.min(pauseMs, this.#observations.nextInMs + 1)
+          this.#watch.observe(answer.records)
+          this.#reportHolders()
+          unsubscribe ??= this.#store.subscribe(() => wake.now())
+          pauseMs = Math.min(pauseMs, this.#watch.nextExpiryInMs + 1)
         } catch (error) {
           if (wake.isOver) return
-          this.#trouble(error)
+          this.#reportFailure(error)
         }
         await wake.sleep(pauseMs)
       }
@@ -180,27 +180,26 @@ export class RedisLease implements Lease {
     }
   }
 
-  #hold(event: 'granted' | 'resume', grant: Grant, sentMs: number): void {
+  #begin(event: 'granted' | 'resume', grant: Grant, sentMs: number): void {
     this.#grant = grant
-    this.#observations.noteToken(grant.token)
+    this.#watch.noteToken(grant.token)
     this.#reason = null
     this.#machine.apply(event)
     this.#extend(sentMs)
-    void this.#keep(grant, this.#renewWake(), sentMs)
+    void this.#renewUntilLost(grant, this.#newWake(), sentMs)
     // The answer may have been under way for longer than the lease lasts.
-    if (this.#validity.remainingMs === 0)
-      this.#lose('the lease ran out before its grant had arrived')
+    if (this.#validity.remainingMs === 0) this.#lose('the lease expired before its grant arrived')
     else this.#listener.onHeld(grant)
   }
 
-  async #keep(grant: Grant, wake: Wake, grantedMs: number): Promise<void> {
+  async #renewUntilLost(grant: Grant, wake: Wake, grantedMs: number): Promise<void> {
     const everyMs = this.#options.ttlMs / renewalsPerTtl
     let dueMs = grantedMs + everyMs
     for (;;) {
       await wake.sleep(Math.max(0, dueMs - monotonicMs()))
       if (wake.isOver) return
       // A late renewal could reach a server that knows nothing of later holders.
-      if (this.#validity.remainingMs === 0) return this.#lose(this.#whyItRanOut())
+      if (this.#validity.remainingMs === 0) return this.#lose(this.#whyItExpired())
       const sentMs = monotonicMs()
       try {
         const renewal = await this.#store.renew(grant)
@@ -213,24 +212,24 @@ export class RedisLease implements Lease {
         dueMs = renewal.kind === 'renewed' ? sentMs + everyMs : sentMs
       } catch (error) {
         if (wake.isOver) return
-        this.#trouble(error)
+        this.#reportFailure(error)
         dueMs = monotonicMs() + retryMs
       }
     }
   }
 
   #extend(sentMs: number): void {
-    const deadlineMs = sentMs + useOfTtl * this.#options.ttlMs
+    const deadlineMs = sentMs + usableFraction * this.#options.ttlMs
     this.#validity.extend(deadlineMs)
     clearTimeout(this.#deadline)
     this.#deadline = setTimeout(
-      () => this.#lose(this.#whyItRanOut()),
+      () => this.#lose(this.#whyItExpired()),
       Math.ceil(this.#validity.remainingMs) + 1,
     )
     this.#listener.onExtended(deadlineMs)
   }
 
-  #whyItRanOut(): string {
+  #whyItExpired(): string {
     return `it could not be renewed in time${this.#reason === null ? '' : `: ${this.#reason}`}`
   }
 
@@ -241,7 +240,7 @@ export class RedisLease implements Lease {
     this.#listener.onLost(cause)
   }
 
-  #end(event: 'lost' | 'rest', cause?: string): void {
+  #end(event: 'lost' | 'stop', cause?: string): void {
     this.#wake.end()
     this.#validity.end()
     clearTimeout(this.#deadline)
@@ -249,7 +248,7 @@ export class RedisLease implements Lease {
     this.#grant = null
   }
 
-  async #giveBack(grant: Grant): Promise<void> {
+  async #release(grant: Grant): Promise<void> {
     const untilMs = monotonicMs() + releaseWithinMs
     for (;;) {
       try {
@@ -259,7 +258,7 @@ export class RedisLease implements Lease {
         if (monotonicMs() > untilMs) {
           this.#options.log.warn(
             { reason: messageOf(error), ttlMs: this.#options.ttlMs },
-            'Could not give the lease back; the others wait until it has run out',
+            'Could not release the lease; the other hosts wait until it has expired',
           )
           return
         }
@@ -268,31 +267,31 @@ export class RedisLease implements Lease {
     }
   }
 
-  #tellWhoHolds(): void {
-    const { records } = this.#observations
+  #reportHolders(): void {
+    const { records } = this.#watch
     if (records.some(({ state }) => state !== 'held')) {
-      this.#reason =
-        'Redis has just started, or knows of no host: waiting until nobody can still be serving'
+      const { name } = this.#store
+      this.#reason = `${name} has just started, or knows of no host: waiting until nobody can still be serving`
       return
     }
     const hosts = records.map(({ host }) => host)
-    this.#reason = whoHas('it', hosts)
-    const before = this.#contended
-    this.#contended = records.map(({ holder }) => holder).join()
-    if (this.#contended !== before) this.#listener.onContended(hosts)
+    this.#reason = describeHolders(hosts, 'it')
+    const before = this.#reportedHolders
+    this.#reportedHolders = records.map(({ holder }) => holder).join()
+    if (this.#reportedHolders !== before) this.#listener.onContended(hosts)
   }
 
-  #trouble(error: unknown): void {
+  #reportFailure(error: unknown): void {
     // Anything else is a bug in this program.
     if (!(error instanceof HelloserverError)) throw error
     if (error.message === this.#reason) return
     this.#reason = error.message
-    // After trouble, the next `onContended` reports the holders again, even if they are the same.
-    this.#contended = undefined
-    this.#listener.onTrouble(error)
+    // After a failure, the holders are reported again, even if they are the same.
+    this.#reportedHolders = undefined
+    this.#listener.onFailure(error)
   }
 
-  #renewWake(): Wake {
+  #newWake(): Wake {
     this.#wake.end()
     this.#wake = new Wake()
     return this.#wake

@@ -1,14 +1,15 @@
 import { messageOf } from '../../../src/errors.ts'
 import type { LeaseListener } from '../../../src/lease/lease.ts'
-import { RedisLease } from '../../../src/lease/redis-lease.ts'
-import { whoHas } from '../../../src/lease/who-has.ts'
+import { SharedLease } from '../../../src/lease/shared-lease.ts'
+import { describeHolders } from '../../../src/lease/holders.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
+import { RedisLeaseStore } from '../../../src/redis/redis-lease-store.ts'
+import { parseRedisUrl } from '../../../src/redis/redis-target.ts'
 import { createLogger, standardOutput } from '../../../src/telemetry/logger.ts'
 import type { Claim, ClaimListener, ClaimOptions } from './claim.ts'
 
 /** The project's own lease. */
-export function sharedLease(options: ClaimOptions, listener: ClaimListener): Claim {
+export function leaseClaim(options: ClaimOptions, listener: ClaimListener): Claim {
   const { url, name, ttlMs, replicas } = options
   let untilMs = 0
   let isTold = false
@@ -24,28 +25,21 @@ export function sharedLease(options: ClaimOptions, listener: ClaimListener): Cla
     onLost(cause) {
       if (isTold) listener.onLost(cause)
       isTold = false
-      lease.seek()
+      lease.acquire()
     },
-    onContended: (hosts) => listener.onTrouble(whoHas('it', hosts)),
-    onTrouble: (error) => listener.onTrouble(messageOf(error)),
+    onContended: (hosts) => listener.onTrouble(describeHolders(hosts, 'it')),
+    onFailure: (error) => listener.onTrouble(messageOf(error)),
   }
-  const lease = new RedisLease(
+  const store = new RedisLeaseStore(
     new RedisLink(parseRedisUrl(url, 'The URL'), name, replicas),
-    {
-      service: 'faults',
-      mode: 'exclusive',
-      slots: 1,
-      instance: `${name}-${process.pid}`,
-      host: name,
-      place: name,
-      ttlMs,
-      log: createLogger({ service: name, role: 'primary' }, 'silent', standardOutput()),
-    },
-    own,
+    { instance: `${name}-${process.pid}`, host: name, lockId: name },
+    { service: 'faults', slots: 1, ttlMs },
   )
+  const log = createLogger({ service: name, role: 'primary' }, 'silent', standardOutput())
+  const lease = new SharedLease(store, { host: name, mode: 'exclusive', ttlMs, log }, own)
   return {
     token: () => (lease.isValid() ? lease.grant?.token : undefined),
-    seek: () => lease.seek(),
+    seek: () => lease.acquire(),
     check: () => lease.check(),
     close: () => lease.close(),
     async release() {

@@ -4,10 +4,10 @@ import { hostname } from 'node:os'
 import type { Config } from '../config/load.ts'
 import { type Environment, variables } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { Contender } from './lease-store.ts'
+import type { Contender } from '../lease/lease-store.ts'
 
 /**
- * Returns this service's identity in the fleet.
+ * Determines this service's identity in the fleet.
  *
  * @param instance - inherited from the process that this one succeeds; a new one at the start of a service
  */
@@ -19,15 +19,19 @@ export function contenderOf(
 ): Contender {
   // With a run directory of its own, this host may be one of several on the same machine.
   const ownDir = environment[variables.runDir] === undefined ? '' : `:${runDir}`
-  return { instance, host: lease.host ?? `${hostname()}${ownDir}`, place: placeOf(runDir, pidFile) }
+  return {
+    instance,
+    host: lease.host ?? `${hostname()}${ownDir}`,
+    lockId: lockIdOf(runDir, pidFile),
+  }
 }
 
 /**
- * Names what the PID locks protect: this boot of the system, the run directory itself, and, for the lock of releases
- * up to 0.1, the network namespace and the path. A process that holds both locks knows that every earlier holder of
- * the same place is dead.
+ * Identifies the PID locks of this service by what they depend on: this boot of the system, the run directory itself,
+ * and, for the lock of releases up to 0.1, the network namespace and the path. A process that holds both locks knows
+ * that every earlier holder with the same identifier is dead.
  */
-function placeOf(runDir: string, pidFile: string): string {
+function lockIdOf(runDir: string, pidFile: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   const namespace = readlinkSync('/proc/self/ns/net')
   const { dev, ino } = statSync(runDir, { bigint: true })
