@@ -68,7 +68,7 @@ export interface FleetStore extends FleetOperations {
    *
    * @throws HelloserverError `BAD_CONFIG` when the fleet uses another `fleet.maxDown`
    */
-  beat(member: Member, heartbeat: Heartbeat): Promise<Acknowledgement>
+  heartbeat(member: Member, heartbeat: Heartbeat): Promise<Acknowledgement>
   /**
    * Requests a permit to go down. It is granted in the order of the tickets, while fewer than `maxDown` hosts are down.
    *

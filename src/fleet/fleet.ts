@@ -82,7 +82,7 @@ export interface Fleet {
    */
   join(status: () => Status): Promise<void>
   /** This host has started, or continues in place of another process: from now on, the others may count on it. */
-  open(status: () => Status): void
+  markReady(status: () => Status): void
   /** This host's state has changed. */
   changed(): void
   /**

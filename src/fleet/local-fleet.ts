@@ -9,7 +9,7 @@ export class LocalFleet implements Fleet {
 
   async join(): Promise<void> {}
 
-  open(): void {}
+  markReady(): void {}
 
   changed(): void {}
 
@@ -44,6 +44,6 @@ function refuse(): never {
 export function noFleet(): HelloserverError {
   return new HelloserverError(
     'NO_FLEET',
-    `There is no fleet without Redis; set ${variables.redisUrl} for this service and on each of its hosts`,
+    `The service has no fleet; to give it one, set ${variables.redisUrl} on each of its hosts`,
   )
 }

@@ -12,17 +12,10 @@ import { Wake } from '../wake.ts'
 import type { PermitStatus, Purpose } from './fleet-status.ts'
 import type { FleetStore, Heartbeat, Member, PermitAnswer } from './fleet-store.ts'
 import { permitLine } from './permit-line.ts'
+import type { Registration } from './registration.ts'
 
 /** An unreachable store keeps a host from going down for at most this long, in milliseconds. */
 const patienceMs = 2_000
-
-export interface PermitsOptions extends Member {
-  readonly log: Logger
-  /** Whether this host has never seen another one. */
-  readonly isAlone: () => boolean
-  /** Called when the others should learn of a change, or when this host must register. */
-  readonly onChange: () => void
-}
 
 /**
  * Permits to go down, of which the fleet grants a few at a time. A host has one permit for all purposes: a stop
@@ -30,7 +23,9 @@ export interface PermitsOptions extends Member {
  */
 export class Permits {
   readonly #store: FleetStore
-  readonly #options: PermitsOptions
+  readonly #member: Member
+  readonly #registration: Registration
+  readonly #log: Logger
   readonly #machine: Machine<PermitState, PermitEvent>
   readonly #purposes = new Set<Purpose>()
   #wake = new Wake()
@@ -40,14 +35,16 @@ export class Permits {
   #ticket = 0
   #status: PermitStatus | null = null
 
-  constructor(store: FleetStore, options: PermitsOptions) {
+  constructor(store: FleetStore, member: Member, registration: Registration, log: Logger) {
     this.#store = store
-    this.#options = options
+    this.#member = member
+    this.#registration = registration
+    this.#log = log
     this.#machine = new Machine<PermitState, PermitEvent>(
       permitTransitions,
       'none',
       (from, event, to, cause) =>
-        options.log.debug({ from, event, to, cause, ticket: this.#ticket }, `The permit is ${to}`),
+        log.debug({ from, event, to, cause, ticket: this.#ticket }, `The permit is ${to}`),
     )
     store.subscribe(() => {
       if (this.#machine.state === 'waiting') this.#wake.now()
@@ -112,12 +109,11 @@ export class Permits {
     let failingSinceMs: number | undefined
     while (!wake.isOver) {
       try {
-        const { isAlone } = this.#options
         const answer = await this.#store.requestPermit(
-          this.#options,
+          this.#member,
           this.#purpose,
           this.#ticket,
-          isAlone(),
+          this.#registration.isAlone,
         )
         if (wake.isOver) return
         this.#apply(answer)
@@ -137,12 +133,12 @@ export class Permits {
         this.#conclude('grant')
         return
       case 'unknown':
-        this.#options.onChange()
+        this.#registration.report()
         throw new HelloserverError('UNKNOWN_HOST', 'the fleet does not know this host yet')
       case 'waiting': {
         const { place, down, ticket, isRecovering } = answer
         const reason = isRecovering
-          ? `${this.#store.name} has just started: its hosts register again`
+          ? `${this.#store.name} has just started: its hosts are registering again`
           : null
         this.#ticket = ticket
         this.#show({ for: this.#purpose, place, down, reason })
@@ -153,7 +149,7 @@ export class Permits {
   #show(status: PermitStatus): void {
     const isNews = this.#status === null || permitLine(this.#status) !== permitLine(status)
     this.#status = status
-    if (isNews) this.#options.log.info({ ...status }, permitLine(status))
+    if (isNews) this.#log.info({ ...status }, permitLine(status))
   }
 
   #endure(error: unknown, forMs: number): void {
@@ -161,7 +157,7 @@ export class Permits {
     const reason = messageOf(error)
     this.#status = { for: this.#purpose, place: null, down: [], reason }
     if (forMs < patienceMs) return
-    this.#options.log.warn({ reason }, 'Going down without a permit: there is nobody to ask')
+    this.#log.warn({ reason }, 'Going down without a permit: the fleet does not answer')
     this.#conclude('skip', reason)
   }
 
@@ -171,6 +167,6 @@ export class Permits {
     this.#status = null
     this.#ticket = 0
     this.#decision.resolve()
-    this.#options.onChange()
+    this.#registration.report()
   }
 }

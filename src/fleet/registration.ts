@@ -1,9 +1,9 @@
 import { endpointText } from '../endpoint.ts'
 import { messageOf } from '../errors.ts'
-import { Wake } from '../wake.ts'
-import { StoreError } from '../store-error.ts'
 import type { Status } from '../status.ts'
+import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { Wake } from '../wake.ts'
 import type { HostReport } from './fleet.ts'
 import { type FleetStore, type Heartbeat, heartbeatMs, type Member } from './fleet-store.ts'
 import { isUp, reportOf } from './host-report.ts'
@@ -16,12 +16,12 @@ export class Registration {
   readonly #log: Logger
   readonly #wake = new Wake()
   #status: (() => Status) | undefined
-  #isOpen = false
+  #isReady = false
   #hasRegistered = false
   #hasBeenUp = false
   #hasSeenOthers = false
   #hasSeenRival = false
-  #reason: string | null = 'It has not registered yet'
+  #reason: string | null = 'This host has not registered yet'
 
   /** @param permit - the purpose of this host's permit, or whether it waits for one */
   constructor(store: FleetStore, member: Member, permit: () => Heartbeat['permit'], log: Logger) {
@@ -31,7 +31,7 @@ export class Registration {
     this.#log = log
   }
 
-  /** Why this host's state could not be reported to the fleet; null when it was. */
+  /** Why this host's state could not be reported to the fleet; null once it has been. */
   get reason(): string | null {
     return this.#reason
   }
@@ -47,7 +47,7 @@ export class Registration {
 
   /** Whether this host serves, or could serve at once. */
   get isUp(): boolean {
-    return this.#isOpen && this.#status !== undefined && isUp(this.#status())
+    return this.#isReady && this.#status !== undefined && isUp(this.#status())
   }
 
   /**
@@ -63,24 +63,24 @@ export class Registration {
       this.#warn(error)
       if (!(error instanceof StoreError)) throw error
     }
-    void this.#renewUntilStopped(status)
+    void this.#reportUntilStopped(status)
   }
 
   /**
    * The others may now count on this host. Unless `start` was called, continues the entry of another process of this
    * host.
    */
-  open(status: () => Status): void {
-    this.#isOpen = true
+  markReady(status: () => Status): void {
+    this.#isReady = true
     this.#wake.now()
     if (this.isStarted) return
     this.#status = status
     this.#hasRegistered = true
-    void this.#renewUntilStopped(status)
+    void this.#reportUntilStopped(status)
   }
 
   /** Reports this host's state at once. */
-  renew(): void {
+  report(): void {
     this.#wake.now()
   }
 
@@ -88,7 +88,7 @@ export class Registration {
     this.#wake.end()
   }
 
-  async #renewUntilStopped(status: () => Status): Promise<void> {
+  async #reportUntilStopped(status: () => Status): Promise<void> {
     for (;;) {
       await this.#wake.sleep(heartbeatMs)
       if (this.#wake.isOver) return
@@ -102,9 +102,9 @@ export class Registration {
 
   async #register(status: Status): Promise<void> {
     // Until the host has started, it could still fail.
-    const reported: Status = this.#isOpen ? status : { ...status, state: 'starting' }
+    const reported: Status = this.#isReady ? status : { ...status, state: 'starting' }
     this.#hasBeenUp ||= isUp(reported)
-    const { others, rival } = await this.#store.beat(this.#member, {
+    const { others, rival } = await this.#store.heartbeat(this.#member, {
       report: reportOf(reported),
       isUp: isUp(reported),
       hasBeenUp: this.#hasBeenUp,
@@ -126,7 +126,7 @@ export class Registration {
     const { host } = this.#member
     this.#log.error(
       { host, pid, listen },
-      `Two hosts call themselves "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet takes them for one; set lease.host to a different name on each`,
+      `Two hosts are named "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet treats them as one; set lease.host to a different name on each`,
     )
   }
 

@@ -39,11 +39,7 @@ export class SharedFleet implements Fleet {
     this.#store = store
     this.operations = store
     this.#registration = new Registration(store, options, () => this.#permits.held, log)
-    this.#permits = new Permits(store, {
-      ...options,
-      isAlone: () => this.#registration.isAlone,
-      onChange: () => this.#registration.renew(),
-    })
+    this.#permits = new Permits(store, options, this.#registration, log)
     this.#guard = new RolloutGuard(store, host, log)
   }
 
@@ -58,14 +54,14 @@ export class SharedFleet implements Fleet {
     await this.#registration.start(status)
   }
 
-  open(status: () => Status): void {
-    this.#registration.open(status)
+  markReady(status: () => Status): void {
+    this.#registration.markReady(status)
     // The build has become ready, whatever started it.
     void this.#guard.succeeded(status().build)
   }
 
   changed(): void {
-    this.#registration.renew()
+    this.#registration.report()
   }
 
   async mayStop(cause: string, force: boolean): Promise<void> {
@@ -91,7 +87,7 @@ export class SharedFleet implements Fleet {
       if (build !== undefined) await this.#guard.failed(build, error)
       throw error
     }
-    // In an upgrade the successor reports this, and this process may end at any moment.
+    // In an upgrade, the successor reports this, and this process may end at any moment.
     const isService = this.#departure === undefined
     if (build !== undefined && isService) await this.#guard.succeeded(build)
   }

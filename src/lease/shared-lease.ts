@@ -271,7 +271,7 @@ export class SharedLease implements Lease {
     const { records } = this.#watch
     if (records.some(({ state }) => state !== 'held')) {
       const { name } = this.#store
-      this.#reason = `${name} has just started, or knows of no host: waiting until nobody can still be serving`
+      this.#reason = `${name} has just started, or has no record of a holder: waiting until no host can still be serving`
       return
     }
     const hosts = records.map(({ host }) => host)

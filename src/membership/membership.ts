@@ -25,7 +25,8 @@ export interface FleetMembership {
  * A Redis that cannot be reached does not prevent the start: this host stands by until it can be.
  *
  * @param instance - inherited from the process that this one succeeds
- * @throws HelloserverError `BAD_CONFIG` for a Redis that can never work: a wrong password, a read-only replica, a version that is too old, …
+ * @throws HelloserverError `BAD_CONFIG` for a Redis that can never work: a wrong password, a read-only replica, a
+ *   version that is too old, …
  */
 export async function joinFleet(
   files: RunFiles,

@@ -10,7 +10,7 @@ const waitMs = 300
 
 type Argument = string | number
 
-/** This host's access to Redis: it runs scripts and receives published messages. It reconnects until it is closed. */
+/** A host's access to Redis: it runs scripts and receives published messages. It reconnects until it is closed. */
 export class RedisLink {
   readonly #target: RedisTarget
   readonly #name: string
@@ -36,7 +36,7 @@ export class RedisLink {
     })
   }
 
-  /** The `redis_mode` of a server that suits the target. */
+  /** The `redis_mode` that a server must have to suit the target. */
   get mode(): 'standalone' | 'cluster' {
     return this.#target.kind === 'cluster' ? 'cluster' : 'standalone'
   }
@@ -114,7 +114,7 @@ export class RedisLink {
     }
   }
 
-  /** One section of INFO, as a map. */
+  /** Returns one section of INFO. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
       const text = await this.#bounded(this.#client.info(section))
@@ -240,7 +240,7 @@ export class RedisLink {
   }
 }
 
-/** A cluster client reports one error for the whole cluster; the last node's error is more useful, if there is one. */
+/** A cluster client reports one error for the whole cluster; the error of the last node, if there is one, says more. */
 function causeOf(error: unknown): unknown {
   const { lastNodeError } = error as { lastNodeError?: Error | null }
   return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error

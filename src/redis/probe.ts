@@ -32,7 +32,7 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
     }
     const mode = server.get('redis_mode')
     if (mode !== undefined && mode !== link.mode) {
-      throw refusal(`${link.description} ${otherModes[mode] ?? `runs in the mode "${mode}"`}`)
+      throw refusal(`${link.description} ${otherModes[mode] ?? `is in mode "${mode}"`}`)
     }
     const replication = await link.info('replication')
     if (replication.get('role') === 'slave') {

@@ -44,7 +44,7 @@ export class RedisFleetStore implements FleetStore {
     return this.#link.ready(withinMs)
   }
 
-  async beat(
+  async heartbeat(
     { host, instance, maxDown }: Member,
     { report, permit, ...flags }: Heartbeat,
   ): Promise<Acknowledgement> {

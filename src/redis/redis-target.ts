@@ -25,7 +25,7 @@ export type RedisTarget = Credentials &
 const defaultPort = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 
 const forms =
-  'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts where one is needed, rediss instead of redis for TLS, and each of :/?@% in a password encoded, as %2F for a slash'
+  'redis://HOST:PORT[/DB], redis+sentinel://HOST:PORT,HOST:PORT/GROUP[/DB] or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ before the hosts if they require it, rediss instead of redis for TLS, and each of :/?@% in a password percent-encoded (%2F for a slash)'
 
 /**
  * Scheme, credentials (up to the last @, as in `URL`, since passwords contain them), hosts, path, query. `URL` itself
@@ -45,21 +45,21 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
     throw new HelloserverError('BAD_CONFIG', `${label}: ${problem}; it must be ${forms}`)
   }
   const found = pattern.exec(url)
-  if (found === null) return refuse('it is no URL of Redis')
+  if (found === null) return refuse('it is not a Redis URL')
   const [, scheme, form, user = '', hosts = '', path = '', query = ''] = found
   const kind = (form ?? 'single') as RedisTarget['kind']
   const parameters = new URLSearchParams(query)
-  // An "@" here means that they, and the hosts, are parts of a password, which must not appear in a message.
+  // An "@" here means that this, and the hosts, are parts of a password, which must not appear in a message.
   if ([path, ...parameters.keys()].some((part) => part.includes('@'))) {
     return refuse('it has an "@" after the hosts; in a password write %2F for "/" and %3F for "?"')
   }
   const addresses = hosts.split(',').map((host) => addressOf(host, defaultPort[kind], refuse))
   const [first, ...others] = addresses
-  if (first === undefined) return refuse('it names no host')
+  if (first === undefined) return refuse('it does not name a host')
   const unknown = [...parameters.keys()].filter(
     (key) => kind !== 'sentinel' || key !== 'sentinelPassword',
   )
-  if (unknown.length > 0) return refuse('it has a parameter that is unknown')
+  if (unknown.length > 0) return refuse('it has an unknown parameter')
   const credentials = { ...credentialsOf(user, refuse), tls: scheme === 'rediss' }
   const segments = path
     .split('/')
@@ -71,13 +71,13 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
     return { kind, ...credentials, nodes: addresses }
   }
   if (kind === 'single') {
-    if (others.length > 0) return refuse('it names several hosts')
-    if (segments.length > 1) return refuse('its path is too long')
+    if (others.length > 0) return refuse('it names more than one host')
+    if (segments.length > 1) return refuse('its path has too many parts')
     return { kind, ...credentials, ...first, db: databaseOf(segments[0], refuse) }
   }
   const [group, db, ...rest] = segments
-  if (group === undefined) return refuse('it names no group for the sentinels')
-  if (rest.length > 0) return refuse('its path is too long')
+  if (group === undefined) return refuse('it does not name the group that the sentinels watch')
+  if (rest.length > 0) return refuse('its path has too many parts')
   return {
     kind,
     ...credentials,
@@ -88,12 +88,12 @@ export function parseRedisUrl(url: string, label: string): RedisTarget {
   }
 }
 
-/** The target in readable form, without credentials. */
+/** Describes a target in readable form, without credentials. */
 export function describeTarget(target: RedisTarget): string {
   const list = (addresses: readonly Endpoint[]) => addresses.map(endpointText).join(', ')
   if (target.kind === 'single') return `Redis at ${list([target])}`
   if (target.kind === 'cluster') return `Redis cluster at ${list(target.nodes)}`
-  return `Redis group "${target.group}" by the sentinels at ${list(target.sentinels)}`
+  return `Redis group "${target.group}" (sentinels at ${list(target.sentinels)})`
 }
 
 type Refuse = (problem: string) => never
@@ -102,8 +102,8 @@ function addressOf(text: string, fallback: number, refuse: Refuse): Endpoint {
   const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text)
   const host = parseHost(found?.[1] ?? '')
   const port = Number(found?.[2] ?? fallback)
-  if (host === undefined) return refuse('it has something else where a host belongs')
-  if (port < 1 || port > 65_535) return refuse('it has a port that is not from 1 to 65535')
+  if (host === undefined) return refuse('it has an invalid host')
+  if (port < 1 || port > 65_535) return refuse('it has a port outside 1 to 65535')
   return { host, port }
 }
 
@@ -117,7 +117,7 @@ function credentialsOf(user: string, refuse: Refuse): Pick<Credentials, 'usernam
 
 function databaseOf(segment: string | undefined, refuse: Refuse): number {
   if (segment === undefined) return 0
-  return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse('it has a database that is no number')
+  return /^\d{1,4}$/.test(segment) ? Number(segment) : refuse('its database is not a number')
 }
 
 /**

@@ -154,7 +154,7 @@ export class Service {
       stack.push('PID file', () => this.#pidFile.remove())
       publish()
       this.#isPublished = true
-      fleet.open(() => this.primary.status(null))
+      fleet.markReady(() => this.primary.status(null))
       this.#sayReady()
       await this.#ended.promise
     } catch (error) {

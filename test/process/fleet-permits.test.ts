@@ -52,7 +52,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
       assert.notEqual(pid, one.pid)
       await waitFor('the new process', async () => (await fleetOf(two)).hosts[0]?.pid === pid)
       assert.equal((await fleetOf(two)).hosts.length, 3)
-      await one.sandbox.logged(/The fleet knows of this host/)
+      await one.sandbox.logged(/This host is registered in the fleet/)
     })
     await t.test('reloads that take workers away are let one at a time; others do not wait', () =>
       takeWorkersAway([one, two, third]),
@@ -62,7 +62,10 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
       await redis.kill()
       const { status, stderr } = await one.cli('stop')
       assert.equal(status, 0, stderr)
-      assert.match(one.log(), /"level":"warn".*Going down without a permit: there is nobody to ask/)
+      assert.match(
+        one.log(),
+        /"level":"warn".*Going down without a permit: the fleet does not answer/,
+      )
       await redis.start()
     })
   })
@@ -98,7 +101,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     await two.sandbox.logged(/waiting for a permit: 1st in line; down now: web1 \(dead\)/)
     two.signal('SIGUSR1')
     await two.sandbox.assertNothingLeft()
-    assert.match(two.log(), /"level":"warn".*Going down without a permit: somebody insists/)
+    assert.match(two.log(), /"level":"warn".*Going down without a permit: an operator insists/)
     await startIn(two.sandbox)
     const waiting = stop(three)
     await waitFor('a wait', async () => (await three.status()).fleet?.waiting)

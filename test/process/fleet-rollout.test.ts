@@ -47,7 +47,10 @@ test('roll-outs', async (t) => {
         const { generation } = await two.status()
         const { status, stderr } = await two.cli(command)
         assert.equal(status, 1)
-        assert.match(stderr, new RegExp(`Build \\w{12} did not get ready on .*: .*${told.source}`))
+        assert.match(
+          stderr,
+          new RegExp(`Build \\w{12} did not become ready on .*: .*${told.source}`),
+        )
         assert.equal((await two.status()).generation, generation)
         // Another build is another matter.
         one.sandbox.writeApp(good(`v2 by ${command}`))

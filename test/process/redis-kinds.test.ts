@@ -121,7 +121,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     const hosts = await Hosts.of(t, { redis, lease: { replicas: 1 }, allow: [/Lost the lease/] })
     const host = await hosts.start('one')
     assert.equal((await host.status()).state, 'standby')
-    await host.sandbox.logged(/has too few replicas that keep up/)
+    await host.sandbox.logged(/has too few replicas in sync/)
     const replica = await RedisServer.start(t, { replicaOf: redis })
     await becomes(host, 'serving')
     await replica.pause()

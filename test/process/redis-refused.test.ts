@@ -53,8 +53,8 @@ function assertStandsBy({ status, told }: Outcome, reason: RegExp): void {
 
 describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   for (const [url, problem] of [
-    ['http://127.0.0.1', 'it is no URL of Redis'],
-    ['redis+sentinel://127.0.0.1', 'it names no group for the sentinels'],
+    ['http://127.0.0.1', 'it is not a Redis URL'],
+    ['redis+sentinel://127.0.0.1', 'it does not name the group that the sentinels watch'],
   ] as const) {
     test(`start and check refuse the URL ${url}`, async (t) => {
       const { sandbox, result } = await startWith(t, url)
@@ -71,17 +71,17 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const wrong = await startWith(t, `redis://:wrong@127.0.0.1:${port}`)
     assertRefused(
       wrong.result,
-      new RegExp(`^Redis at 127.0.0.1:${port} refuses the password$`, 'm'),
+      new RegExp(`^Redis at 127.0.0.1:${port} rejects the password$`, 'm'),
     )
     const none = await startWith(t, `redis://127.0.0.1:${port}`)
-    assertRefused(none.result, /wants a password$/m)
+    assertRefused(none.result, /requires a password$/m)
   })
 
   test('a user who may not do what is needed', async (t) => {
     const server = await RedisServer.start(t)
     await server.command('ACL', 'SETUSER', 'weak', 'on', '>secret', '~*', '&*', '+info')
     const { result } = await startWith(t, `redis://weak:secret@127.0.0.1:${server.address.port}`)
-    assertRefused(result, /forbids the user something that is needed \(NOPERM.*'evalsha'/)
+    assertRefused(result, /denies the user a permission that is needed \(NOPERM.*'evalsha'/)
   })
 
   test('a replica', async (t) => {
@@ -97,7 +97,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const asServer = await startWith(t, server?.url ?? '')
     assertRefused(asServer.result, /is part of a cluster; use redis\+cluster:/)
     const { result } = await startWith(t, single.url.replace('redis:', 'redis+cluster:'))
-    assertRefused(result, /is no cluster; use redis:/)
+    assertRefused(result, /is not a cluster; use redis:/)
   })
 
   test('a version that is too old', async (t) => {
@@ -109,7 +109,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   test('a database that it does not have', async (t) => {
     const server = await RedisServer.start(t)
     const { result } = await startWith(t, `${server.url}/99`)
-    assertRefused(result, /has no such database/)
+    assertRefused(result, /does not have that database/)
   })
 
   test('TLS where there is none, none where there is, and a certificate by nobody known', async (t) => {
@@ -120,9 +120,9 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const toPlain = await startWith(t, plain.url.replace('redis:', 'rediss:'))
     assertStandsBy(toPlain.result, /does not answer in time; does it speak TLS\?/)
     const toSecure = await startWith(t, secure.url.replace('rediss:', 'redis:'))
-    assertStandsBy(toSecure.result, /has closed the connection; does it want TLS \(rediss:/)
+    assertStandsBy(toSecure.result, /has closed the connection; does it require TLS \(rediss:/)
     const unknown = await startWith(t, secure.url)
-    assertRefused(unknown.result, /cannot be spoken to by TLS \(.*certificate.*\)/)
+    assertRefused(unknown.result, /cannot be reached over TLS \(.*certificate.*\)/)
   })
 
   test('a name that does not resolve', async (t) => {
@@ -133,7 +133,10 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   test('sentinels that are none, or that nobody is', async (t) => {
     const server = await RedisServer.start(t)
     const atServer = `redis+sentinel://127.0.0.1:${server.address.port}/hs`
-    assertRefused((await startWith(t, atServer)).result, /is asked for where there is no sentinel/)
+    assertRefused(
+      (await startWith(t, atServer)).result,
+      /the server at that address is not a sentinel/,
+    )
     const atNobody = `redis+sentinel://127.0.0.1:${await freePort()}/hs`
     assertStandsBy((await startWith(t, atNobody)).result, /no sentinel answers/)
   })
@@ -143,7 +146,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const { sandbox, result } = await startWith(t, server.url, { replicas: 1 })
     assertStandsBy(result, /Redis at /)
     // On a busy machine, the first answer may be late.
-    await sandbox.logged(/has too few replicas that keep up/)
+    await sandbox.logged(/has too few replicas in sync/)
   })
 
   test('one that is paused', async (t) => {

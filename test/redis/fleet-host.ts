@@ -9,7 +9,7 @@ import { keptLog, type LogLine } from '../unit/support/kept-log.ts'
 
 export const service = 'test'
 
-/** A host of a fleet without a service: what its state is, the test says. */
+/** A host of a fleet without a service: the test sets its state. */
 export class FleetHost {
   readonly fleet: SharedFleet
   readonly lines: LogLine[]
@@ -32,7 +32,7 @@ export class FleetHost {
     })
   }
 
-  /** One that has registered, and is gone after the test. */
+  /** Creates a host that has registered, and that is gone after the test. */
   static async join(
     t: TestContext,
     url: string,
@@ -44,7 +44,7 @@ export class FleetHost {
     t.after(() => joined.die())
     joined.#state = state
     await joined.fleet.join(() => joined.#status)
-    if (state !== 'starting') joined.fleet.open(() => joined.#status)
+    if (state !== 'starting') joined.fleet.markReady(() => joined.#status)
     return joined
   }
 
@@ -52,16 +52,16 @@ export class FleetHost {
     const hasStarted = this.#state !== 'starting'
     this.#state = state
     if (hasStarted) this.fleet.changed()
-    else this.fleet.open(() => this.#status)
+    else this.fleet.markReady(() => this.#status)
   }
 
-  /** Ends without a word. */
+  /** Ends without leaving the fleet. */
   die(): void {
     this.fleet.stop()
     this.#link.close()
   }
 
-  /** Whether its log has a line of that level with these words. */
+  /** Whether its log has a line of a level that matches `words`. */
   hasLogged(level: string, words: RegExp): boolean {
     return this.lines.some((line) => line['level'] === level && words.test(String(line['msg'])))
   }

@@ -10,7 +10,7 @@ const files = readdirSync(folder)
 const names = files.map((file) => file.replace(/\.lua$/, ''))
 const texts = files.map((file) => readFileSync(new URL(file, folder), 'utf8'))
 
-/** Lua 5.1, and what a script in Redis has besides. */
+/** Lua 5.1, and the globals that Redis adds. */
 const rules = ['--std', 'lua51', '--read-globals', 'redis.call', 'cjson', 'KEYS', 'ARGV']
 
 /** The complaints of luacheck: syntax errors, undefined globals, unused values, long lines, … */
@@ -44,7 +44,7 @@ for (const name of names) {
   })
 }
 
-test('luacheck would complain about what is wrong', () => {
+test('luacheck complains about an unused variable, an undefined name and a syntax error', () => {
   const { source } = loadScript('forget-host')
   const bad = source.replace('\ntick()\n', '\nlocal unused = undefinedName\ntick()\n')
   const found = complaintsAbout(bad).filter(
@@ -54,7 +54,7 @@ test('luacheck would complain about what is wrong', () => {
   assert.match(complaintsAbout('if').join(), /E011/)
 })
 
-test('Redis takes every script, and knows it by the digest that is asked for', async (t) => {
+test('Redis loads every script, and knows it by the digest that is used to run it', async (t) => {
   const server = await RedisServer.start(t)
   assert.ok(names.length > 0)
   for (const name of names) {
@@ -63,7 +63,7 @@ test('Redis takes every script, and knows it by the digest that is asked for', a
   }
 })
 
-test('a script contains what it includes once, and nothing that is still to be included', () => {
+test('every include is resolved, and only once', () => {
   for (const name of names) {
     const { source } = loadScript(name)
     assert.doesNotMatch(source, /--@include/, name)

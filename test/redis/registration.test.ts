@@ -6,8 +6,8 @@ import { FleetHost } from './fleet-host.ts'
 
 const keys = (redis: RedisServer) => redis.command('KEYS', '*')
 
-describe('the registry', { concurrency: 4 }, () => {
-  test('shows each host as it is', async (t) => {
+describe('the registration', { concurrency: 4 }, () => {
+  test('shows the state of each host', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1')
     const two = await FleetHost.join(t, redis.url, 'web2')
@@ -34,7 +34,7 @@ describe('the registry', { concurrency: 4 }, () => {
     })
   })
 
-  test('when the last host leaves, nothing is left that binds the next', async (t) => {
+  test('when the last host leaves, no setting is left that binds the next', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1', { maxDown: 1 })
     const two = await FleetHost.join(t, redis.url, 'web2', { maxDown: 1 })
@@ -49,20 +49,20 @@ describe('the registry', { concurrency: 4 }, () => {
     await FleetHost.join(t, redis.url, 'web3', { maxDown: 2 })
   })
 
-  test('one that never was up leaves nothing', async (t) => {
+  test('a host that was never up leaves nothing behind', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1', { state: 'starting' })
     await one.fleet.fail()
     assert.equal(await keys(redis), '')
   })
 
-  test('two that call themselves the same both say so, once, and what to do', async (t) => {
+  test('two hosts with the same name both report it once, with the remedy', async (t) => {
     const redis = await RedisServer.start(t)
     const twins = [
       await FleetHost.join(t, redis.url, 'web1'),
       await FleetHost.join(t, redis.url, 'web1'),
     ]
-    const words = /Two hosts call themselves "web1".*set lease\.host/
+    const words = /Two hosts are named "web1".*set lease\.host/
     for (const twin of twins) {
       await waitFor('a loud word', () => twin.hasLogged('error', words))
     }
@@ -75,7 +75,7 @@ describe('the registry', { concurrency: 4 }, () => {
     }
   })
 
-  test('a host that starts again after it was killed is no twin, and neither is a successor', async (t) => {
+  test('neither a host that starts again after it was killed nor a successor is taken for a rival', async (t) => {
     const redis = await RedisServer.start(t)
     const killed = await FleetHost.join(t, redis.url, 'web1')
     killed.die()
@@ -90,7 +90,7 @@ describe('the registry', { concurrency: 4 }, () => {
     for (const host of [killed, again, successor]) assert.equal(host.hasLogged('error', /./), false)
   })
 
-  test('forgets a host that is not alive, and no other unless by force', async (t) => {
+  test('forgets a host that is not alive, and others only by force', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1')
     const two = await FleetHost.join(t, redis.url, 'web2')

@@ -44,17 +44,17 @@ test('a cluster', () => {
 })
 
 for (const [url, problem] of [
-  ['', /is no URL of Redis/],
-  ['redis:/db', /is no URL of Redis/],
-  ['redis+other://db', /is no URL of Redis/],
-  ['redis://', /something else where a host belongs/],
-  ['redis://a,b', /names several hosts/],
-  ['redis://db:70000', /a port that is not from 1 to 65535/],
-  ['redis://db/x', /a database that is no number/],
-  ['redis://db/1/2', /path is too long/],
-  ['redis://db?x=1', /a parameter that is unknown/],
-  ['redis://db?sentinelPassword=hush', /a parameter that is unknown/],
-  ['redis+sentinel://a/group/1/2', /is too long/],
+  ['', /is not a Redis URL/],
+  ['redis:/db', /is not a Redis URL/],
+  ['redis+other://db', /is not a Redis URL/],
+  ['redis://', /an invalid host/],
+  ['redis://a,b', /names more than one host/],
+  ['redis://db:70000', /a port outside 1 to 65535/],
+  ['redis://db/x', /database is not a number/],
+  ['redis://db/1/2', /path has too many parts/],
+  ['redis://db?x=1', /an unknown parameter/],
+  ['redis://db?sentinelPassword=hush', /an unknown parameter/],
+  ['redis+sentinel://a/group/1/2', /has too many parts/],
 ] as const) {
   test(`refuses "${url}"`, () => {
     assert.throws(() => parse(url), { code: 'BAD_CONFIG', message: problem })
