@@ -11,7 +11,7 @@ import { Sandbox, type Settings } from '../helpers/sandbox.ts'
 
 const allow = [/"level":"fatal".*The start failed/]
 
-/** Starts a service with a URL of Redis to its end; or until it stands by, and it is ended with its test. */
+/** Starts a service with a Redis URL until it has failed or stands by. */
 async function startWith(t: TestContext, url: string, lease: Settings = {}) {
   const sandbox = new Sandbox(t, {
     config: { lease },
@@ -21,7 +21,7 @@ async function startWith(t: TestContext, url: string, lease: Settings = {}) {
   return { sandbox, result: await outcomeOf(sandbox.start()) }
 }
 
-/** What a start comes to: the exit status of its command, and what that says of it in one line. */
+/** The outcome of a start: the exit status of its command, and the line that it prints. */
 interface Outcome {
   readonly status: number
   readonly told: string
@@ -37,14 +37,14 @@ async function outcomeOf(start: Promise<Started>): Promise<Outcome> {
   }
 }
 
-/** It ends with the status of a bad configuration. */
+/** Expects the exit status of a bad configuration. */
 function assertRefused({ status, told }: Outcome, reason: RegExp): void {
   assert.equal(status, exitStatus.badConfig, told)
   assert.match(told, /^[^\n]+$/)
   assert.match(told, reason)
 }
 
-/** It stands by. */
+/** Expects that the service stands by. */
 function assertStandsBy({ status, told }: Outcome, reason: RegExp): void {
   assert.equal(status, exitStatus.done, told)
   assert.match(told, /^[^\n]+$/)
@@ -77,7 +77,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertRefused(none.result, /requires a password$/m)
   })
 
-  test('a user who may not do what is needed', async (t) => {
+  test('a user without the rights that are needed', async (t) => {
     const server = await RedisServer.start(t)
     await server.command('ACL', 'SETUSER', 'weak', 'on', '>secret', '~*', '&*', '+info')
     const { result } = await startWith(t, `redis://weak:secret@127.0.0.1:${server.address.port}`)
@@ -91,7 +91,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertRefused(result, /is a read-only replica; name the master, or use redis\+sentinel:/)
   })
 
-  test('a cluster that is taken for a server, and the other way round', async (t) => {
+  test('a cluster that is addressed as a server, and the reverse', async (t) => {
     const [cluster, single] = await Promise.all([RedisCluster.start(t), RedisServer.start(t)])
     const [server] = cluster.servers
     const asServer = await startWith(t, server?.url ?? '')
@@ -112,7 +112,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertRefused(result, /does not have that database/)
   })
 
-  test('TLS where there is none, none where there is, and a certificate by nobody known', async (t) => {
+  test('TLS to a plain server, none to a TLS server, and a certificate of an unknown authority', async (t) => {
     const [plain, secure] = await Promise.all([
       RedisServer.start(t),
       RedisServer.start(t, { tls: makeCertificates(t) }),
@@ -130,7 +130,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertStandsBy(result, /Redis at redis\.invalid:6379 has a name that cannot be resolved/)
   })
 
-  test('sentinels that are none, or that nobody is', async (t) => {
+  test('a sentinel address at which another server listens, or none', async (t) => {
     const server = await RedisServer.start(t)
     const atServer = `redis+sentinel://127.0.0.1:${server.address.port}/hs`
     assertRefused(
@@ -149,7 +149,7 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     await sandbox.logged(/has too few replicas in sync/)
   })
 
-  test('one that is paused', async (t) => {
+  test('a Redis that is paused', async (t) => {
     const server = await RedisServer.start(t)
     await server.pause()
     assertStandsBy((await startWith(t, server.url)).result, /does not answer in time/)

@@ -27,8 +27,8 @@ export function leaseClaim(options: ClaimOptions, listener: ClaimListener): Clai
       isTold = false
       lease.acquire()
     },
-    onContended: (hosts) => listener.onTrouble(describeHolders(hosts, 'it')),
-    onFailure: (error) => listener.onTrouble(messageOf(error)),
+    onContended: (hosts) => listener.onFailure(describeHolders(hosts, 'it')),
+    onFailure: (error) => listener.onFailure(messageOf(error)),
   }
   const store = new RedisLeaseStore(
     new RedisLink(parseRedisUrl(url, 'The URL'), name, replicas),
@@ -39,7 +39,7 @@ export function leaseClaim(options: ClaimOptions, listener: ClaimListener): Clai
   const lease = new SharedLease(store, { host: name, mode: 'exclusive', ttlMs, log }, own)
   return {
     token: () => (lease.isValid() ? lease.grant?.token : undefined),
-    seek: () => lease.acquire(),
+    acquire: () => lease.acquire(),
     check: () => lease.check(),
     close: () => lease.close(),
     async release() {

@@ -29,7 +29,7 @@ export class NaiveLock implements Claim {
     return this.#token
   }
 
-  seek(): void {
+  acquire(): void {
     this.#isOver = false
     void this.#run()
   }

@@ -21,7 +21,7 @@ const listener: ClaimListener = {
   onHeld: (token, untilMs) => journal.write({ kind: 'held', atMs: monotonicMs(), token, untilMs }),
   onExtended: (untilMs) => journal.write({ kind: 'extended', atMs: monotonicMs(), untilMs }),
   onLost: (cause) => journal.write({ kind: 'ended', atMs: monotonicMs(), cause }),
-  onTrouble: (reason) => journal.write({ kind: 'waits', atMs: monotonicMs(), reason }),
+  onFailure: (reason) => journal.write({ kind: 'waits', atMs: monotonicMs(), reason }),
 }
 const claim =
   options.lock === 'shared' ? leaseClaim(options, listener) : new NaiveLock(options, listener)
@@ -35,8 +35,8 @@ setInterval(() => {
 process.on('SIGCONT', () => claim.check())
 process.on('message', (message: ToContender) => {
   switch (message.kind) {
-    case 'seek':
-      claim.seek()
+    case 'acquire':
+      claim.acquire()
       return
     case 'release': {
       const isDone = claim.release()
