@@ -44,6 +44,6 @@ function refuse(): never {
 export function noFleet(): HelloserverError {
   return new HelloserverError(
     'NO_FLEET',
-    `The service has no fleet; to give it one, set ${variables.redisUrl} on each of its hosts`,
+    `This service has no fleet without Redis; set ${variables.redisUrl} on each of its hosts`,
   )
 }
