@@ -3,6 +3,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   rmSync,
   statSync,
@@ -15,6 +16,7 @@ import { install, requireNode, root, run, say } from './run.js'
 
 const sources = ['src', 'apps', 'test', 'bench', 'tsconfig.json', 'package-lock.json']
 const pageFolder = 'src/admin/page'
+const luaFolder = 'src/redis/lua'
 const stamp = join(root, 'dist', '.built')
 
 /** Installs the packages if necessary and brings dist/ up to date. */
@@ -29,7 +31,8 @@ export async function build() {
   run(process.execPath, [compiler])
   // Browser code is compiled with another library.
   run(process.execPath, [compiler, '-p', join(root, pageFolder)])
-  copyPage()
+  copyFiles(pageFolder, /\.(html|css|svg)$/)
+  copyFiles(luaFolder, /\.lua$/)
   linkCommand()
   const { configJsonSchema } = await import(
     pathToFileURL(join(root, 'dist/src/config/schema.js')).href
@@ -41,11 +44,12 @@ export async function build() {
   writeFileSync(stamp, '')
 }
 
-/** Copies the parts of the page that are not code. */
-function copyPage() {
-  const from = join(root, pageFolder)
-  const files = readdirSync(from).filter((file) => /\.(html|css|svg)$/.test(file))
-  for (const file of files) copyFileSync(join(from, file), join(root, 'dist', pageFolder, file))
+/** Copies files that are not compiled, such as the style of the page and the scripts for Redis. */
+function copyFiles(folder, pattern) {
+  const to = join(root, 'dist', folder)
+  mkdirSync(to, { recursive: true })
+  const files = readdirSync(join(root, folder)).filter((file) => pattern.test(file))
+  for (const file of files) copyFileSync(join(root, folder, file), join(to, file))
 }
 
 /**

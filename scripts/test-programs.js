@@ -12,6 +12,7 @@ const programs = {
   'redis-server': 'redis-server',
   'redis-sentinel': 'redis-sentinel',
   'redis-cli': 'redis-tools',
+  luacheck: 'lua-check',
   faketime: 'faketime',
   tc: 'iproute2',
   openssl: 'openssl',

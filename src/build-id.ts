@@ -47,7 +47,7 @@ export function buildId(appModule: string, program = programId()): string {
 
 function digest(folder: string): string {
   const hash = createHash('sha256')
-  for (const file of compiledFiles(folder)) {
+  for (const file of codeFiles(folder)) {
     hash
       .update(file)
       .update('\0')
@@ -62,9 +62,9 @@ function shortened(hash: Hash): string {
 }
 
 /** Paths inside `folder`, sorted, so that the digest does not depend on the disk's order. */
-function compiledFiles(folder: string): string[] {
+function codeFiles(folder: string): string[] {
   return filesIn(folder, '', new Set())
-    .filter((file) => /\.[cm]?js$/.test(file))
+    .filter((file) => /\.([cm]?js|lua)$/.test(file))
     .toSorted()
 }
 

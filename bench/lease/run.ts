@@ -11,9 +11,9 @@ import { startRedis } from './server.ts'
 import type { Contender, Target } from './target.ts'
 import { redisSemaphore } from './targets/redis-semaphore.ts'
 import { redlock } from './targets/redlock.ts'
-import { sharedLease } from './targets/shared-lease.ts'
+import { helloserverLease } from './targets/helloserver-lease.ts'
 
-const targets = [sharedLease, redisSemaphore, redlock]
+const targets = [helloserverLease, redisSemaphore, redlock]
 
 async function run(options: Options, signal: AbortSignal): Promise<Results> {
   const machine = await describeMachine()

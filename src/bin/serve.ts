@@ -14,7 +14,7 @@ import {
   messageOf,
 } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
-import { type FleetMembership, joinFleet } from '../lease/open-lease.ts'
+import { type FleetMembership, joinFleet } from '../membership/membership.ts'
 import { readPid } from '../lock/pid-file.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import { PortTakenError } from '../lock/port-taken.ts'

@@ -10,7 +10,7 @@ import {
   HelloserverError,
   messageOf,
 } from '../errors.ts'
-import { joinFleet } from '../lease/open-lease.ts'
+import { joinFleet } from '../membership/membership.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { LogFile } from '../telemetry/log-file.ts'

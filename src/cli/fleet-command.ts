@@ -2,10 +2,10 @@ import { ownEnvironment } from '../config/environment.ts'
 import { redisTarget } from '../config/redis.ts'
 import type { ControlClient } from '../control/control-client.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import type { FleetDesk } from '../fleet/fleet.ts'
-import { FleetStore } from '../fleet/fleet-store.ts'
+import type { FleetOperations } from '../fleet/fleet.ts'
 import { noFleet } from '../fleet/local-fleet.ts'
 import { RedisLink } from '../redis/link.ts'
+import { RedisFleetStore } from '../redis/redis-fleet-store.ts'
 import { fleetView } from './fleet-view.ts'
 import type { Options } from './options.ts'
 import { print } from './output.ts'
@@ -28,7 +28,7 @@ export interface FleetRequest {
 export async function fleet(request: FleetRequest, options: Options): Promise<void> {
   const act = actionOf(request, options)
   try {
-    await withService(options, (client) => act(remoteDesk(client)))
+    await withService(options, (client) => act(remoteOperations(client)))
   } catch (error) {
     if (codeOf(error) !== 'NOT_RUNNING') throw error
     await withRedis(options, act)
@@ -38,24 +38,24 @@ export async function fleet(request: FleetRequest, options: Options): Promise<vo
 function actionOf(
   { action, subject, force, all }: FleetRequest,
   options: Options,
-): (desk: FleetDesk) => Promise<void> {
+): (operations: FleetOperations) => Promise<void> {
   switch (action) {
     case 'show':
-      if (subject !== undefined) throw misused(`"show" takes no argument, but got "${subject}"`)
-      return async (desk) => {
-        const view = await desk.view()
+      if (subject !== undefined) throw misused(`"show" takes nothing, and got "${subject}"`)
+      return async (operations) => {
+        const view = await operations.view()
         print(options, view, fleetView(view))
       }
     case 'forget':
       if (subject === undefined) throw misused('"forget" needs a host')
-      return async (desk) => {
-        await desk.forget(subject, force)
+      return async (operations) => {
+        await operations.forget(subject, force)
         print(options, { forgotten: subject }, `${options.name}: ${subject} is forgotten`)
       }
     case 'clear':
       if ((subject === undefined) !== all) throw misused('"clear" needs a build, or --all')
-      return async (desk) => {
-        const cleared = await desk.clear(subject ?? null)
+      return async (operations) => {
+        const cleared = await operations.clear(subject ?? null)
         print(options, { cleared }, `${options.name}: ${cleared} refused builds cleared`)
       }
     default:
@@ -70,7 +70,7 @@ function misused(problem: string): HelloserverError {
   )
 }
 
-function remoteDesk(client: ControlClient): FleetDesk {
+function remoteOperations(client: ControlClient): FleetOperations {
   return {
     view: () => client.request('fleet', {}),
     forget: async (host, force) => {
@@ -83,14 +83,14 @@ function remoteDesk(client: ControlClient): FleetDesk {
 /** The service is not running here, but anyone with access to its Redis can query the fleet directly. */
 async function withRedis(
   { name }: Options,
-  act: (desk: FleetDesk) => Promise<void>,
+  act: (operations: FleetOperations) => Promise<void>,
 ): Promise<void> {
   const target = redisTarget(ownEnvironment())
   if (target === undefined) throw noFleet()
   const link = new RedisLink(target, `helloserver:${name}:cli`)
   try {
     await link.ready(readyWithinMs)
-    await act(new FleetStore(link, name))
+    await act(new RedisFleetStore(link, name))
   } finally {
     link.close()
   }

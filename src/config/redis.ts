@@ -1,4 +1,4 @@
-import { parseRedisUrl, type RedisTarget } from '../redis/target.ts'
+import { parseRedisUrl, type RedisTarget } from '../redis/redis-target.ts'
 import { type Environment, variables } from './environment.ts'
 
 /**

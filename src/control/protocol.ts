@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
-import type { FleetDesk, FleetView } from '../fleet/fleet.ts'
+import type { FleetOperations, FleetView } from '../fleet/fleet.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { requestParams } from './params.ts'
 
@@ -73,7 +73,7 @@ export interface ControlTarget {
   stop(cause: string, force: boolean): Promise<{ readonly dropped: number }>
   /** Rejects with `HANDED_OVER` when another process is the service. */
   restartObstacle(environment: Environment | undefined): Promise<string | null>
-  readonly fleet: FleetDesk
+  readonly fleet: FleetOperations
   scale(workers: number): Promise<void>
   logAt(level: LogLevel): void
 }

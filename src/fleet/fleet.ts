@@ -1,8 +1,8 @@
 import type { ReloadResult, Status } from '../status.ts'
 import type { FleetStatus, Purpose } from './fleet-status.ts'
 
-/** What a host reports about itself. */
-export interface HostFacts {
+/** A host's report about itself. */
+export interface HostReport {
   readonly state: Status['state']
   readonly build: string
   readonly version: string
@@ -15,13 +15,13 @@ export interface HostFacts {
 }
 
 /** A host as the fleet knows it. */
-export interface HostView extends Omit<HostFacts, 'state'> {
+export interface HostView extends Omit<HostReport, 'state'> {
   readonly host: string
   /** `dead`: silent, but did not stop in good order; `stopped`: may come back at any moment. */
-  readonly state: HostFacts['state'] | 'dead' | 'stopped'
-  /** Time since the host was last heard from, in milliseconds, by the clock of Redis. */
+  readonly state: HostReport['state'] | 'dead' | 'stopped'
+  /** Time since the host was last heard from, in milliseconds, by the clock of the store. */
   readonly silentMs: number
-  /** What the host holds a permit for; `waiting` while it waits for one; null without either. */
+  /** The purpose of the host's permit; `waiting` while it waits for one; null without either. */
   readonly permit: Purpose | 'waiting' | null
 }
 
@@ -30,7 +30,7 @@ export interface RefusedBuild {
   readonly build: string
   readonly host: string
   readonly reason: string
-  /** ISO 8601, by the clock of Redis. */
+  /** ISO 8601, by the clock of the store. */
   readonly at: string
 }
 
@@ -44,7 +44,7 @@ export interface FleetView {
 }
 
 /** Operations on the fleet as a whole. */
-export interface FleetDesk {
+export interface FleetOperations {
   view(): Promise<FleetView>
   /**
    * Removes a host that will not come back.
@@ -74,7 +74,7 @@ export interface Change {
 export interface Fleet {
   /** Null when the service runs without a fleet. */
   readonly status: FleetStatus | null
-  readonly desk: FleetDesk
+  readonly operations: FleetOperations
   /**
    * Registers this host as starting. An unreachable fleet does not prevent the start.
    *
@@ -82,16 +82,19 @@ export interface Fleet {
    */
   join(status: () => Status): Promise<void>
   /** This host has started, or continues in place of another process: from now on, the others may count on it. */
-  open(status: () => Status): void
+  markReady(status: () => Status): void
   /** This host's state has changed. */
   changed(): void
   /**
-   * Resolves when this host may stop. It always resolves eventually: when Redis is away, or when an operator insists.
+   * Resolves when this host may stop. It always resolves eventually: also when the store is away, or when an operator
+   * insists.
    *
    * @param force - stop without waiting
    */
   mayStop(cause: string, force: boolean): Promise<void>
-  /** An operator insists: whatever waits for a permit goes ahead without one. Returns false when nothing waits. */
+  /**
+   * Lets what waits for a permit go ahead without one, because an operator insists. Returns false when nothing waits.
+   */
   escalate(purpose: Purpose, cause: string): boolean
   /**
    * Performs a reload when the fleet permits it, and reports the outcome to the other hosts.
@@ -104,6 +107,6 @@ export interface Fleet {
   leave(): Promise<void>
   /** This host failed to start; if the fleet counts on it, it stays counted as down. */
   fail(): Promise<void>
-  /** Another process of this host continues in its place. */
-  rest(): void
+  /** Stops without leaving: another process of this host continues in its place. */
+  stop(): void
 }

@@ -1,15 +1,15 @@
 import { variables } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
-import type { Change, Fleet, FleetDesk } from './fleet.ts'
+import type { Change, Fleet, FleetOperations } from './fleet.ts'
 
-/** A service without a fleet: it needs no permit, and has nobody to notify. */
+/** A service without a fleet: it needs no permit, and has no other host to notify. */
 export class LocalFleet implements Fleet {
   readonly status = null
-  readonly desk: FleetDesk = noDesk
+  readonly operations = noOperations
 
   async join(): Promise<void> {}
 
-  open(): void {}
+  markReady(): void {}
 
   changed(): void {}
 
@@ -27,10 +27,10 @@ export class LocalFleet implements Fleet {
 
   async fail(): Promise<void> {}
 
-  rest(): void {}
+  stop(): void {}
 }
 
-const noDesk: FleetDesk = {
+const noOperations: FleetOperations = {
   view: async () => refuse(),
   forget: async () => refuse(),
   clear: async () => refuse(),
@@ -44,6 +44,6 @@ function refuse(): never {
 export function noFleet(): HelloserverError {
   return new HelloserverError(
     'NO_FLEET',
-    `There is no fleet without Redis; set ${variables.redisUrl} for this service and on each of its hosts`,
+    `This service has no fleet without Redis; set ${variables.redisUrl} on each of its hosts`,
   )
 }

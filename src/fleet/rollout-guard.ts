@@ -1,5 +1,5 @@
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
-import { RedisError } from '../redis/link.ts'
+import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { FleetStore } from './fleet-store.ts'
 
@@ -24,11 +24,11 @@ export class RolloutGuard {
     const { host, reason, at } = refusal
     throw new HelloserverError(
       'BUILD_REFUSED',
-      `Build ${build} did not get ready on ${host} at ${at}: ${reason}. Mend it, or let it be tried again: "helloserver fleet clear ${build}"`,
+      `Build ${build} did not become ready on ${host} at ${at}: ${reason}. Fix it, or allow it again with "helloserver fleet clear ${build}"`,
     )
   }
 
-  /** Tells the other hosts of a failed reload if the code is to blame. */
+  /** Tells the other hosts of a failed reload if the code was the cause. */
   async failed(build: string, error: unknown): Promise<void> {
     if (codeOf(error) !== 'BOOT_FAILED') return
     this.#log.warn({ build }, 'The other hosts refuse this build from now on')
@@ -37,20 +37,20 @@ export class RolloutGuard {
     )
   }
 
-  /** The build has become ready here: if it failed here before, the others may deploy it again. */
+  /** Tells the other hosts that a build has become ready here: if it failed here before, they may deploy it again. */
   async succeeded(build: string): Promise<void> {
-    await this.#attempt('Cannot tell the other hosts that this build is good', () =>
+    await this.#attempt('Cannot tell the other hosts that this build has become ready', () =>
       this.#store.accept(build, this.#host),
     )
   }
 
-  /** An unreachable Redis does not make a deploy fail. */
-  async #attempt<T>(trouble: string, act: () => Promise<T>): Promise<T | undefined> {
+  /** An unreachable store does not make a deploy fail. */
+  async #attempt<T>(failure: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act()
     } catch (error) {
-      if (!(error instanceof RedisError)) throw error
-      this.#log.warn({ reason: error.message }, trouble)
+      if (!(error instanceof StoreError)) throw error
+      this.#log.warn({ reason: error.message }, failure)
       return undefined
     }
   }

@@ -9,11 +9,11 @@ export interface Grant {
   readonly token: number
   /** Which of the lease's slots was granted, from 1. */
   readonly slot: number
-  /** When the lease was granted, by the clock of Redis, in milliseconds since the epoch; for display only. */
+  /** When the lease was granted, by the clock of the store, in milliseconds since the epoch; for display only. */
   readonly sinceMs: number
 }
 
-/** A grant, and the time until which it holds unless it is renewed. */
+/** A lease that is held: its grant, and when that expires unless it is renewed. */
 export interface Hold {
   readonly grant: Grant
   /** By the monotonic clock, which all processes of a host share. */
@@ -27,7 +27,7 @@ export interface LeaseStatus {
   readonly held: boolean
   readonly token: number | null
   readonly slot: number | null
-  /** How long the lease holds if Redis is not heard from again, in milliseconds; null when it is not held. */
+  /** How long the lease is valid without another renewal, in milliseconds; null when it is not held. */
   readonly validForMs: number | null
   /** The host that holds the lease, if known. */
   readonly holder: string | null
@@ -43,11 +43,11 @@ export interface LeaseListener {
   onHeld(grant: Grant): void
   /** Other hosts hold every slot; called again when one of the holders changes. */
   onContended(hosts: readonly string[]): void
-  /** The lease cannot be acquired or renewed; called once for each reason. */
-  onTrouble(failure: HelloserverError): void
-  /** The lease now holds until `deadlineMs` of the monotonic clock. */
+  /** The lease cannot be acquired or renewed at the moment; called once for each reason. */
+  onFailure(failure: HelloserverError): void
+  /** The lease is now valid until `deadlineMs` of the monotonic clock. */
   onExtended(deadlineMs: number): void
-  /** The lease is lost, by the deadline at the latest; it is not sought again automatically. */
+  /** The lease is lost, by the deadline at the latest; `acquire` must be called to get it back. */
   onLost(cause: string): void
 }
 
@@ -60,21 +60,25 @@ export interface Lease {
    * connection, because a timer may be late, and the process may have been paused.
    */
   isValid(): boolean
-  /** Asks for the lease until it is granted. May be called again while it is being sought. */
-  seek(): void
+  /** Tries to acquire the lease until it is granted. Calling it again in the meantime changes nothing. */
+  acquire(): void
   /** This process was paused and has resumed: check the lease before doing anything else. */
   check(): void
   /** Null while the lease is not held. */
   readonly grant: Grant | null
   /** What another process of this host needs to continue the lease; null while it is not held. */
   readonly hold: Hold | null
-  /** Continues, in this process, a lease that the service holds. Rejects when the service no longer holds it. */
-  resume(hold: Hold): Promise<void>
-  /** Stops renewing or seeking the lease without releasing it: another process of this host continues it. */
-  rest(): void
   /**
-   * Releases the lease, so that another host can acquire it at once. Resolves when Redis has confirmed, or does not
-   * answer.
+   * Continues, in this process, a lease that the service holds.
+   *
+   * @throws HelloserverError `BOOT_FAILED` when the service no longer holds it
+   */
+  resume(hold: Hold): Promise<void>
+  /** Stops acquiring or renewing the lease without releasing it: another process of this host continues it. */
+  stop(): void
+  /**
+   * Releases the lease, so that another host can acquire it at once. Resolves when the store has confirmed that, or
+   * does not answer.
    */
   release(): Promise<void>
   /** Closes the connections. */

@@ -15,20 +15,20 @@ export class LocalLease implements Lease {
     return true
   }
 
-  seek(): void {
-    this.#listener.onHeld(alone)
+  acquire(): void {
+    this.#listener.onHeld(onlyGrant)
   }
 
   check(): void {}
 
   async resume(): Promise<void> {}
 
-  rest(): void {}
+  stop(): void {}
 
   async release(): Promise<void> {}
 
   close(): void {}
 }
 
-/** Nobody else can hold the lease, so grants need not be distinguished. */
-const alone: Grant = { token: 0, slot: 1, sinceMs: 0 }
+/** No other host can hold the lease, so grants need not be distinguished. */
+const onlyGrant: Grant = { token: 0, slot: 1, sinceMs: 0 }

@@ -1,28 +1,17 @@
 import { withDeadline } from '../async/with-deadline.ts'
-import { HelloserverError, messageOf } from '../errors.ts'
-import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './client.ts'
-import { explainRedis, type RedisProblem } from './problem.ts'
+import { messageOf } from '../errors.ts'
+import { StoreError } from '../store-error.ts'
+import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './redis-client.ts'
+import { explainRedis } from './problem.ts'
+import { describeTarget, type RedisTarget } from './redis-target.ts'
 import type { Script } from './script.ts'
-import { describeTarget, type RedisTarget } from './target.ts'
-
-/**
- * A request to Redis that did not succeed; it is unknown whether it was carried out. Its code is `REDIS_REFUSED` when
- * a retry does not help.
- */
-export class RedisError extends HelloserverError {
-  override readonly name = 'RedisError'
-
-  constructor({ text, isPermanent }: RedisProblem, cause: unknown) {
-    super(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, { cause })
-  }
-}
 
 /** The time limit of WAIT, in milliseconds: less than that of a command. */
 const waitMs = 300
 
 type Argument = string | number
 
-/** This host's access to Redis: it runs scripts and receives published messages. It reconnects until it is closed. */
+/** A host's access to Redis: it runs scripts and receives published messages. It reconnects until it is closed. */
 export class RedisLink {
   readonly #target: RedisTarget
   readonly #name: string
@@ -48,7 +37,7 @@ export class RedisLink {
     })
   }
 
-  /** The `redis_mode` of a server that suits the target. */
+  /** The `redis_mode` that a server must have to suit the target. */
   get mode(): 'standalone' | 'cluster' {
     return this.#target.kind === 'cluster' ? 'cluster' : 'standalone'
   }
@@ -69,28 +58,28 @@ export class RedisLink {
   /**
    * Resolves when commands can be sent.
    *
-   * @throws RedisError when they cannot be sent within `withinMs`, or never will be
+   * @throws StoreError when they cannot be sent within `withinMs`, or never will be
    */
   async ready(withinMs: number): Promise<void> {
     if (this.#client.status === 'ready') return
     await new Promise<void>((resolve, reject) => {
-      const over = () => {
+      const stopWaiting = () => {
         clearTimeout(timer)
         this.#client.off('ready', onReady)
         this.#client.off('error', onError)
       }
       const onReady = () => {
-        over()
+        stopWaiting()
         resolve()
       }
       const onError = (error: unknown) => {
         const failure = this.#explain(error)
-        if (failure.code !== 'REDIS_REFUSED') return
-        over()
+        if (!failure.isPermanent) return
+        stopWaiting()
         reject(failure)
       }
       const timer = setTimeout(() => {
-        over()
+        stopWaiting()
         reject(this.#explain(this.#lastError ?? new Error('timed out')))
       }, withinMs)
       this.#client.on('ready', onReady)
@@ -102,7 +91,7 @@ export class RedisLink {
    * Runs a script.
    *
    * @returns its result, once the required number of replicas has its effects
-   * @throws RedisError when that is uncertain: the script may have run, and may yet run
+   * @throws StoreError when that is uncertain: the script may have run, and may yet run
    */
   async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
@@ -116,7 +105,7 @@ export class RedisLink {
    * Increments a field of a hash.
    *
    * @returns the new value, once the required number of replicas has it
-   * @throws RedisError when that is uncertain, like `run`
+   * @throws StoreError when that is uncertain, like `run`
    */
   async increment(key: string, field: string): Promise<number> {
     try {
@@ -126,7 +115,7 @@ export class RedisLink {
     }
   }
 
-  /** One section of INFO, as a map. */
+  /** Returns one section of INFO. */
   async info(section: 'server' | 'replication'): Promise<ReadonlyMap<string, string>> {
     try {
       const text = await this.#bounded(this.#client.info(section))
@@ -236,19 +225,23 @@ export class RedisLink {
     }, retryDelayMs())
   }
 
-  #explain(error: unknown): RedisError {
+  #explain(error: unknown): StoreError {
     // Without a connection, a command's error says only that; the cause of the disconnection says more.
     const isUnconnected = /writeable|isn't ready|max retries|Connection is closed/i.test(
       messageOf(error),
     )
     const cause = causeOf(isUnconnected ? (this.#lastError ?? error) : error)
     const { tls } = this.#target
-    const problem = explainRedis(this.description, cause, this.#connections > 0 ? undefined : tls)
-    return new RedisError(problem, cause)
+    const { text, isPermanent } = explainRedis(
+      this.description,
+      cause,
+      this.#connections > 0 ? undefined : tls,
+    )
+    return new StoreError(isPermanent ? 'REDIS_REFUSED' : 'REDIS_FAILED', text, isPermanent, cause)
   }
 }
 
-/** A cluster client reports one error for the whole cluster; the last node's error is more useful, if there is one. */
+/** A cluster client reports one error for the whole cluster; the error of the last node, if there is one, says more. */
 function causeOf(error: unknown): unknown {
   const { lastNodeError } = error as { lastNodeError?: Error | null }
   return lastNodeError && lastNodeError.message !== 'Connection is closed.' ? lastNodeError : error

@@ -1,15 +1,16 @@
 import { HelloserverError } from '../errors.ts'
+import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { RedisError, type RedisLink } from './link.ts'
+import type { RedisLink } from './link.ts'
 
 /** How long a start waits for Redis before it proceeds without it, in milliseconds. */
-const patienceMs = 2_000
+const readyWithinMs = 2_000
 /** The oldest version with everything that the scripts use; the documentation lists the tested ones. */
 const oldestMajor = 6
 
 /** Values of `redis_mode`, each with what to do when the URL expects another mode. */
 const otherModes: Readonly<Record<string, string>> = {
-  standalone: 'is no cluster; use redis://',
+  standalone: 'is not a cluster; use redis://',
   cluster: 'is part of a cluster; use redis+cluster://',
   sentinel: 'is a sentinel; use redis+sentinel://',
 }
@@ -21,32 +22,32 @@ const otherModes: Readonly<Record<string, string>> = {
  */
 export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
   try {
-    await link.ready(patienceMs)
+    await link.ready(readyWithinMs)
     const server = await link.info('server')
     const version = server.get('redis_version') ?? 'unknown'
     if (Number.parseInt(version, 10) < oldestMajor) {
-      throw refuse(
+      throw refusal(
         `${link.description} is version ${version}; it must be ${oldestMajor}.0 or newer`,
       )
     }
     const mode = server.get('redis_mode')
     if (mode !== undefined && mode !== link.mode) {
-      throw refuse(`${link.description} ${otherModes[mode] ?? `runs in the mode "${mode}"`}`)
+      throw refusal(`${link.description} ${otherModes[mode] ?? `is in mode "${mode}"`}`)
     }
     const replication = await link.info('replication')
     if (replication.get('role') === 'slave') {
-      throw refuse(
+      throw refusal(
         `${link.description} is a read-only replica; name the master, or use redis+sentinel://`,
       )
     }
     log.info({ redis: link.description, version }, 'Sharing the lease through Redis')
   } catch (error) {
-    if (!(error instanceof RedisError)) throw error
-    if (error.code === 'REDIS_REFUSED') throw refuse(error.message, error)
+    if (!(error instanceof StoreError)) throw error
+    if (error.isPermanent) throw refusal(error.message, error)
     log.warn({ reason: error.message }, 'Cannot use Redis yet; standing by until it can be used')
   }
 }
 
-function refuse(message: string, cause?: Error): HelloserverError {
+function refusal(message: string, cause?: Error): HelloserverError {
   return new HelloserverError('BAD_CONFIG', message, { cause })
 }

@@ -2,84 +2,126 @@ import { codeOf, messageOf } from '../errors.ts'
 
 /** The reason why Redis cannot be used. */
 export interface RedisProblem {
-  /** A readable clause, as in "Redis at db:6379 refuses the password". */
+  /** A readable clause, as in "Redis at db:6379 rejects the password". */
   readonly text: string
   /** A retry does not help: somebody has to change something. */
   readonly isPermanent: boolean
 }
 
-/** Patterns for a server's answer or a connection's error, each with its meaning in words. The first match wins. */
-const table: readonly (readonly [RegExp, string, 'permanent' | 'passing'])[] = [
-  [
-    /WRONGPASS|invalid password|ERR AUTH.*without any password/i,
-    'refuses the password',
-    'permanent',
-  ],
-  [/NOAUTH|Authentication required/i, 'wants a password', 'permanent'],
-  [/NOPERM/, 'forbids the user something that is needed', 'permanent'],
+interface Row {
+  /** Matches the server's answer, the connection's error, or its code. */
+  readonly sign: RegExp
+  readonly words: string
+  readonly isPermanent?: true
+  /** Whether the original message says more. */
+  readonly isQuoted?: true
+  /** What may be wrong if the connection uses TLS, or does not, and has never worked. */
+  readonly guess?: (tls: boolean) => string
+}
+
+/** The first row that matches wins. */
+const table: readonly Row[] = [
+  {
+    sign: /WRONGPASS|invalid password|ERR AUTH.*without any password/i,
+    words: 'rejects the password',
+    isPermanent: true,
+  },
+  {
+    sign: /NOAUTH|Authentication required/i,
+    words: 'requires a password',
+    isPermanent: true,
+  },
+  {
+    sign: /NOPERM/,
+    words: 'denies the user a permission that is needed',
+    isPermanent: true,
+    isQuoted: true,
+  },
   // If the server is a replica for good, the start detects that.
-  [/READONLY/, 'is a read-only replica', 'passing'],
-  [/Too many Cluster redirections/i, 'is between two masters', 'passing'],
-  [/MOVED|CROSSSLOT/, 'is part of a cluster; use redis+cluster://', 'permanent'],
-  [/cluster support disabled/i, 'is no cluster; use redis://', 'permanent'],
-  [/NOREPLICAS|WAIT/, 'has too few replicas that keep up', 'passing'],
-  [/LOADING/, 'is loading its data', 'passing'],
-  [/MASTERDOWN|CLUSTERDOWN|TRYAGAIN/, 'is between two masters', 'passing'],
-  [/MISCONF/, 'does not take writes: it cannot save them', 'passing'],
-  [/OOM/, 'does not take writes: it is out of memory', 'passing'],
-  [/invalid DB index|DB index is out of range/i, 'has no such database', 'permanent'],
-  [/No such master with that name/i, 'is unknown to them', 'passing'],
-  [/unknown command .sentinel/i, 'is asked for where there is no sentinel', 'permanent'],
-  [/All sentinels are unreachable/i, 'cannot be found: no sentinel answers', 'passing'],
-  [/None of startup nodes|Failed to refresh slots/i, 'does not answer', 'passing'],
-  [/timed? ?out|ETIMEDOUT|in time/i, 'does not answer in time', 'passing'],
-  [/ECONNREFUSED/, 'refuses connections', 'passing'],
-  [/ENOTFOUND|EAI_AGAIN/, 'has a name that cannot be resolved', 'passing'],
-  [/EHOSTUNREACH|ENETUNREACH/, 'cannot be reached', 'passing'],
-  [
-    /certificate|self.signed|ERR_TLS|wrong version number|EPROTO/i,
-    'cannot be spoken to by TLS',
-    'permanent',
-  ],
-  [/RESP type|Protocol error/i, 'does not answer as Redis does', 'passing'],
-  [/writeable|isn't ready|max retries/i, 'is not connected yet', 'passing'],
-  [/ECONNRESET|EPIPE|closed/i, 'has closed the connection', 'passing'],
+  { sign: /READONLY/, words: 'is a read-only replica' },
+  { sign: /Too many Cluster redirections/i, words: 'is switching to another master' },
+  {
+    sign: /MOVED|CROSSSLOT/,
+    words: 'is part of a cluster; use redis+cluster://',
+    isPermanent: true,
+  },
+  {
+    sign: /cluster support disabled/i,
+    words: 'is not a cluster; use redis://',
+    isPermanent: true,
+  },
+  { sign: /NOREPLICAS|WAIT/, words: 'has too few replicas in sync' },
+  { sign: /LOADING/, words: 'is loading its data' },
+  { sign: /MASTERDOWN|CLUSTERDOWN|TRYAGAIN/, words: 'is switching to another master' },
+  { sign: /MISCONF/, words: 'rejects writes because it cannot save them' },
+  { sign: /OOM/, words: 'rejects writes because it is out of memory' },
+  {
+    sign: /invalid DB index|DB index is out of range/i,
+    words: 'does not have that database',
+    isPermanent: true,
+  },
+  { sign: /No such master with that name/i, words: 'is unknown to its sentinels' },
+  {
+    sign: /unknown command .sentinel/i,
+    words: 'cannot be found: the server at that address is not a sentinel',
+    isPermanent: true,
+  },
+  { sign: /All sentinels are unreachable/i, words: 'cannot be found: no sentinel answers' },
+  { sign: /None of startup nodes|Failed to refresh slots/i, words: 'does not answer' },
+  {
+    sign: /timed? ?out|ETIMEDOUT|in time/i,
+    words: 'does not answer in time',
+    guess: (tls) => (tls ? '; does it speak TLS?' : ''),
+  },
+  { sign: /ECONNREFUSED/, words: 'refuses connections' },
+  { sign: /ENOTFOUND|EAI_AGAIN/, words: 'has a name that cannot be resolved' },
+  { sign: /EHOSTUNREACH|ENETUNREACH/, words: 'cannot be reached' },
+  {
+    sign: /certificate|self.signed|ERR_TLS|wrong version number|EPROTO/i,
+    words: 'cannot be reached over TLS',
+    isPermanent: true,
+    isQuoted: true,
+  },
+  { sign: /RESP type|Protocol error/i, words: 'does not speak the Redis protocol' },
+  { sign: /writeable|isn't ready|max retries/i, words: 'is not connected yet' },
+  {
+    sign: /ECONNRESET|EPIPE|closed/i,
+    words: 'has closed the connection',
+    guess: (tls) =>
+      tls
+        ? '; does it speak TLS?'
+        : '; does it require TLS (rediss://), or does it have too many clients (maxclients)?',
+  },
 ]
 
 /**
+ * Explains an error of Redis in words.
+ *
  * @param where - the server, in readable form
  * @param error - as reported by ioredis or the server
- * @param tls - whether TLS was used; undefined once that was known to be right
+ * @param tls - whether the connection uses TLS; undefined once it has worked
  */
 export function explainRedis(where: string, error: unknown, tls?: boolean): RedisProblem {
   const message = messageOf(error)
   const code = codeOf(error) ?? ''
   const damage = damageIn(message)
   if (damage !== undefined) return { text: `${where} ${damage}`, isPermanent: false }
-  const row = table.find(([sign]) => sign.test(message) || sign.test(code))
+  const row = table.find(({ sign }) => sign.test(message) || sign.test(code))
   if (row === undefined) return { text: `${where} fails: ${message}`, isPermanent: false }
-  const [, words, kind] = row
-  const detail =
-    words.includes('forbids') || words.includes('TLS') ? ` (${message})` : guess(words, tls)
-  return { text: `${where} ${words}${detail}`, isPermanent: kind === 'permanent' }
+  const { words, isPermanent = false, isQuoted = false, guess } = row
+  const quote = isQuoted ? ` (${message})` : ''
+  // A server that expects the other protocol waits for more data, or hangs up.
+  const question = tls === undefined ? '' : (guess?.(tls) ?? '')
+  return { text: `${where} ${words}${quote}${question}`, isPermanent }
 }
 
 /**
- * The values that made a script refuse to count (`askServer` in lua.ts). A waiting host continues once somebody has
- * repaired them.
+ * Explains which value is corrupt, when a script has refused to count with one (`corrupt` in lua/server.lua). A waiting
+ * host continues once somebody has repaired it.
  */
 function damageIn(message: string): string | undefined {
   const [, found] = /CORRUPT (\[.*\]) CORRUPT/.exec(message) ?? []
   if (found === undefined) return undefined
-  const [key, field, value] = JSON.parse(found) as [string, string, string]
-  const quoted = [field, key, value].map((text) => JSON.stringify(text))
-  return `is corrupt: ${quoted[0]} of ${quoted[1]} is ${quoted[2]}, and must be a whole number below 2^53 with room for the next; stop all hosts, delete the key, and start them again`
-}
-
-/** A server that expects the other protocol waits for more data, or hangs up. */
-function guess(words: string, tls: boolean | undefined): string {
-  if (tls === true && /in time|has closed/.test(words)) return '; does it speak TLS?'
-  return tls === false && words.includes('has closed')
-    ? '; does it want TLS (rediss://), or has it too many clients (maxclients)?'
-    : ''
+  const [key, field, value] = (JSON.parse(found) as string[]).map((text) => JSON.stringify(text))
+  return `is corrupt: ${field} of ${key} is ${value}, but must be a whole number below 2^53 that can be incremented; stop all hosts, delete the key, and start them again`
 }

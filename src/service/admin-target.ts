@@ -19,7 +19,7 @@ export function adminTarget(
     status: () => primary.status(control.supervisor.pid),
     totals: () => primary.totals,
     subscribe: (listener) => primary.events.subscribe(listener),
-    fleet: () => (fleet.status === null ? undefined : fleet.desk.view()),
+    fleet: () => (fleet.status === null ? undefined : fleet.operations.view()),
     reload: (cause) => passedOn(primary.deployer.reload(cause)),
     scale: (workers) => primary.deployer.scale(workers),
   }

@@ -5,13 +5,14 @@ import { deferred } from '../async/deferred.ts'
 import { isBoundAt } from '../endpoint.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
-import { whoHas } from '../lease/who-has.ts'
+import { describeHolders } from '../lease/holders.ts'
 import type { Machine } from '../lifecycle/machine.ts'
 import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
 import { assertPresent } from '../network/presence.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Waiting } from '../status.ts'
+import { StoreError } from '../store-error.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import type { Offer } from '../upgrade/predecessor.ts'
@@ -31,7 +32,9 @@ const lookEveryMs = 1
 const claimWithinMs = 100
 
 /** Failures that waiting does not cure: at the start, somebody is there to be told. */
-const refusals = new Set<string>(['LEASE_REFUSED', 'REDIS_REFUSED'])
+function isRefusal(failure: HelloserverError): boolean {
+  return failure instanceof StoreError ? failure.isPermanent : failure.code === 'LEASE_REFUSED'
+}
 
 export interface TenureOptions {
   readonly openLease: OpenLease
@@ -74,8 +77,8 @@ export class Leadership {
     this.#options = options
     const listener: LeaseListener = {
       onHeld: (grant) => this.#serve(grant),
-      onContended: (hosts) => this.#standBy(whoHas('the lease', hosts)),
-      onTrouble: (failure) => this.#endure(failure),
+      onContended: (hosts) => this.#standBy(describeHolders(hosts, 'the lease')),
+      onFailure: (failure) => this.#endure(failure),
       onExtended: (deadlineMs) => this.#extend(deadlineMs),
       onLost: (cause) => this.#standDown(cause),
     }
@@ -94,7 +97,7 @@ export class Leadership {
     this.#offered = offer?.listener
     this.#succeedsListener = this.#offered !== undefined
     if (offer?.hold) await this.lease.resume(offer.hold)
-    else this.lease.seek()
+    else this.lease.acquire()
     await this.#begun.promise
     this.#hasBegun = true
   }
@@ -126,14 +129,14 @@ export class Leadership {
   passOn(): void {
     this.#isResting = true
     this.#attempts.stop()
-    this.lease.rest()
+    this.lease.stop()
   }
 
   /** The other process has failed to continue it, so this one does. */
   takeBack(): void {
     this.#isResting = false
     if (this.#options.machine.state !== 'standby') return
-    if (this.#waiting === null) this.lease.seek()
+    if (this.#waiting === null) this.lease.acquire()
     else this.#tryAgain(lookPace)
   }
 
@@ -225,7 +228,7 @@ export class Leadership {
     this.#attempts.start(
       pace,
       (signal) => this.#isPresent(signal),
-      () => this.lease.seek(),
+      () => this.lease.acquire(),
     )
   }
 
@@ -279,7 +282,7 @@ export class Leadership {
     const { machine, events } = this.#options
     const { message: reason } = failure
     if (machine.state === 'serving') events.record('lease-in-danger', { reason })
-    else if (refusals.has(failure.code) && !this.#hasBegun) this.#begun.reject(failure)
+    else if (isRefusal(failure) && !this.#hasBegun) this.#begun.reject(failure)
     else this.#standBy(reason)
   }
 
@@ -304,6 +307,6 @@ export class Leadership {
     }
     if (!machine.accepts('stand-down')) return
     machine.apply('stand-down', cause)
-    this.lease.seek()
+    this.lease.acquire()
   }
 }

@@ -1,7 +1,7 @@
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { FleetMembership } from '../lease/open-lease.ts'
+import type { FleetMembership } from '../membership/membership.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { ReleaseStack } from './release-stack.ts'
 import type { Notifier } from '../systemd/notifier.ts'

@@ -91,7 +91,7 @@ export class Service {
         logAt: (level) => primary.deployer.logAt(level),
         stop: (cause, force) => this.#stop(cause, force),
         restartObstacle: (wanted) => this.#restartObstacle(wanted),
-        fleet: membership.fleet.desk,
+        fleet: membership.fleet.operations,
       },
       ({ pid, isRestart }) => {
         log.warn(
@@ -154,7 +154,7 @@ export class Service {
       stack.push('PID file', () => this.#pidFile.remove())
       publish()
       this.#isPublished = true
-      fleet.open(() => this.primary.status(null))
+      fleet.markReady(() => this.primary.status(null))
       this.#sayReady()
       await this.#ended.promise
     } catch (error) {
@@ -292,7 +292,7 @@ export class Service {
   #handOver(pid: number, leaving: Promise<StopResult>): void {
     this.#options.lock().release()
     this.#options.stack.forgetAll()
-    this.#options.membership.fleet.rest()
+    this.#options.membership.fleet.stop()
     this.control.handOver(pid)
     this.admin.close()
     // Callers that wait for an answer ask the other process themselves.

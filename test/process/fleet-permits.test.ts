@@ -15,27 +15,27 @@ import { waitFor } from '../helpers/wait-for.ts'
 const names = ['web1', 'web2', 'web3']
 type Three = readonly [Service, Service, Service]
 
-/** Takes its time to end. */
+/** An app that takes its time to end. */
 const slow = `import { setTimeout as delay } from 'node:timers/promises'
 export default {
   async handle(connection) { await connection.write((await connection.readLine()) ?? '') },
   async teardown() { await delay(300) },
 }`
 
-/** Has a client in hand, so that a stop takes as long as the test wants. */
+/** Connects a client, so that a stop takes as long as the test wants. */
 async function occupied(service: Service): Promise<Client> {
   const client = await Client.connect(service.port)
   await counted(service, { active: 1 })
   return client
 }
 
-/** Pauses a host until the others take it for dead. */
+/** Pauses a host until the others consider it dead. */
 async function playDead(dead: Service, other: Service): Promise<void> {
   signalTo(pidIn(dead.sandbox), 'SIGSTOP')
   await waitFor('a dead host', async () => (await fleetOf(other)).hosts[0]?.state === 'dead')
 }
 
-/** Waits until a host waits for a permit, at this place in line. */
+/** Waits until a host waits for a permit at a given place in line. */
 const waits = (service: Service, place: number) =>
   waitFor(`number ${place} in line`, async () => {
     return (await service.status()).fleet?.waiting?.place === place
@@ -46,23 +46,27 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     const redis = await RedisServer.start(t)
     const three = (await startFleet(t, redis, names, { config: { workers: 1 } })) as unknown
     const [one, two, third] = three as Three
-    await t.test('an upgrade goes on with the entry of the host', async () => {
+    await t.test('an upgrade continues the entry of the host', async () => {
       await upgrade(one)
       const { pid } = await one.status()
       assert.notEqual(pid, one.pid)
       await waitFor('the new process', async () => (await fleetOf(two)).hosts[0]?.pid === pid)
       assert.equal((await fleetOf(two)).hosts.length, 3)
-      await one.sandbox.logged(/The fleet knows of this host/)
+      await one.sandbox.logged(/This host is registered in the fleet/)
     })
-    await t.test('reloads that take workers away are let one at a time; others do not wait', () =>
-      takeWorkersAway([one, two, third]),
+    await t.test(
+      'reloads that remove workers are permitted one at a time; others do not wait',
+      () => takeWorkersAway([one, two, third]),
     )
     await t.test('force, a second USR1 and TERM do not wait', () => escalate([one, two, third]))
-    await t.test('a Redis that is away keeps nobody from stopping', async () => {
+    await t.test('an unreachable Redis keeps no host from stopping', async () => {
       await redis.kill()
       const { status, stderr } = await one.cli('stop')
       assert.equal(status, 0, stderr)
-      assert.match(one.log(), /"level":"warn".*Going down without a permit: there is nobody to ask/)
+      assert.match(
+        one.log(),
+        /"level":"warn".*Going down without a permit: the fleet does not answer/,
+      )
       await redis.start()
     })
   })
@@ -71,7 +75,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     const configure = (service: Service, workers: number) =>
       service.sandbox.configure({ ...memberConfig(names[service === two ? 1 : 2] ?? ''), workers })
     await playDead(one, two)
-    // More workers are no loss, whoever is down.
+    // More workers reduce no capacity, so this needs no permit.
     for (const service of [two, three]) {
       configure(service, 2)
       await reload(service)
@@ -98,7 +102,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     await two.sandbox.logged(/waiting for a permit: 1st in line; down now: web1 \(dead\)/)
     two.signal('SIGUSR1')
     await two.sandbox.assertNothingLeft()
-    assert.match(two.log(), /"level":"warn".*Going down without a permit: somebody insists/)
+    assert.match(two.log(), /"level":"warn".*Going down without a permit: an operator insists/)
     await startIn(two.sandbox)
     const waiting = stop(three)
     await waitFor('a wait', async () => (await three.status()).fleet?.waiting)
@@ -118,8 +122,8 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     const redis = await RedisServer.start(t)
     const options = { app: slow, config: { workers: 1 } }
     const services = await startFleet(t, redis, names, options)
-    await t.test('three that are told to restart are down one at a time', async () => {
-      // For what is started anew: the last part waits for it to pass.
+    await t.test('three hosts that are told to restart are down one at a time', async () => {
+      // Applies to hosts that are started again: the last part waits until it has passed.
       for (const [at, { sandbox }] of services.entries()) {
         const fleet = { returnMs: 700 }
         sandbox.configure({ ...memberConfig(names[at] ?? '', { fleet }), workers: 1 })
@@ -149,7 +153,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
         await waits(three, 2)
         const told = 'waiting for a permit: 2nd in line; down now: web1 \\(draining\\)'
         assert.match((await three.cli('status')).stdout, new RegExp(`^fleet +${told}$`, 'm'))
-        // The stop says so once a second.
+        // The stop reports its wait once a second.
         await delay(1_200)
         await holder.send('\r\n')
         await Promise.all([first, second])
@@ -162,7 +166,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
   })
 })
 
-/** How many hosts were down at once at most, while commands ran that had to succeed. */
+/** Returns the highest number of hosts that were down at a time while commands ran, which had to succeed. */
 async function mostDown(redis: RedisServer, run: () => Promise<CommandResult>[]): Promise<number> {
   const watch = new AbortController()
   const done = Promise.all(run()).finally(() => watch.abort())

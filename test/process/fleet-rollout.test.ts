@@ -20,10 +20,10 @@ async function startPair(t: TestContext, redis: RedisServer): Promise<[Service, 
   return [one, await startService(t, { environment: shared, allow })]
 }
 
-test('roll-outs', async (t) => {
+test('rollouts', async (t) => {
   const redis = await RedisServer.start(t)
   const [one, two] = await startPair(t, redis)
-  await t.test('bad configuration is nobody else’s business', async () => {
+  await t.test('a bad configuration on one host does not concern the others', async () => {
     one.sandbox.configure({ workers: 0 })
     assert.equal((await tryReload(one)).outcome, 'failed')
     assert.equal((await tryUpgrade(one)).outcome, 'failed')
@@ -47,9 +47,12 @@ test('roll-outs', async (t) => {
         const { generation } = await two.status()
         const { status, stderr } = await two.cli(command)
         assert.equal(status, 1)
-        assert.match(stderr, new RegExp(`Build \\w{12} did not get ready on .*: .*${told.source}`))
+        assert.match(
+          stderr,
+          new RegExp(`Build \\w{12} did not become ready on .*: .*${told.source}`),
+        )
         assert.equal((await two.status()).generation, generation)
-        // Another build is another matter.
+        // A different build is not refused.
         one.sandbox.writeApp(good(`v2 by ${command}`))
         await deploy(two)
       },
@@ -65,7 +68,7 @@ test('roll-outs', async (t) => {
 })
 
 async function triedAgain(one: Service, two: Service): Promise<void> {
-  // Fails on the first host alone.
+  // This code fails on the first host only.
   const isFirst = `process.env.HELLOSERVER_RUN_DIR === ${JSON.stringify(one.sandbox.runDir)}`
   const half = `import { existsSync } from 'node:fs'
 if (${isFirst}) if (!existsSync(recordFile)) throw new Error('a broken build')

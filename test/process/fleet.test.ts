@@ -17,7 +17,7 @@ describe('the fleet view', { concurrency: 2 }, () => {
     const redis = await RedisServer.start(t)
     const options = { config: { workers: 1 }, fleet: { returnMs: 500 }, allow: [/Reload failed/] }
     const [one, two] = (await startFleet(t, redis, names, options)) as unknown as Two
-    await t.test('shows both, which have no lease and serve', async () => {
+    await t.test('shows both hosts, which serve without a lease', async () => {
       const { hosts } = await fleetOf(one)
       assert.deepEqual(
         hosts.map(({ host, pid, listen }) => [host, pid, listen.port]),
@@ -31,16 +31,17 @@ describe('the fleet view', { concurrency: 2 }, () => {
         assert.deepEqual([state, lease], ['serving', null])
       }
     })
-    await t.test('works without a service that runs here, if it knows the Redis', async (st) => {
+    await t.test('works without a running service here, given the Redis URL', async (st) => {
       const elsewhere = new Sandbox(st, { environment: { HELLOSERVER_REDIS_URL: redis.url } })
       const { stdout } = await elsewhere.cli('fleet', '--json')
       assert.equal((JSON.parse(stdout) as FleetView).hosts[0]?.host, 'web1')
     })
-    await t.test('another maxDown is refused at the start, and in a reload', (st) =>
+    await t.test('a different maxDown is refused at the start and in a reload', (st) =>
       refusesOtherLimits(st, redis, one),
     )
-    await t.test('shows the dead with their silence; who is forgotten is gone', () =>
-      forgets([one, two]),
+    await t.test(
+      'shows how long a dead host has been silent, and no longer shows a forgotten one',
+      () => forgets([one, two]),
     )
     await t.test(
       'a host that ends is no longer there after a while, and the last takes everything along',
@@ -87,7 +88,7 @@ describe('the fleet view', { concurrency: 2 }, () => {
     assert.equal((await fleetOf(one)).hosts.length, 1)
   }
 
-  test('says that there is none without Redis, and refuses wrong usage', async (t) => {
+  test('reports that there is no fleet without Redis, and refuses wrong usage', async (t) => {
     const service = await startService(t)
     for (const place of [service, new Sandbox(t)]) {
       const { status, stderr } = await place.cli('fleet')

@@ -10,8 +10,8 @@ import { failing } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /**
- * Answers each line with the token that it is served by, and one with "redis" with where a worker was told that Redis
- * is; a line without "more" is the last.
+ * Answers each line with the token by which it is served, and one with "redis" with the Redis URL that the worker knows;
+ * a line without "more" is the last.
  */
 const teller = `export default {
   async handle(connection, context) {
@@ -23,7 +23,7 @@ const teller = `export default {
   },
 }`
 
-/** Answers at its signal's end, or what the client sent. */
+/** Answers with the client's line, or when the signal is aborted. */
 const patient = `import { appendFileSync } from 'node:fs'
 export default {
   async handle(connection) {
@@ -38,7 +38,7 @@ const scaleToTwo = (host: Service) => scale(host, 2)
 
 const lost = { allow: [/Lost the lease/] }
 
-/** Expects that it serves by this token, and that its workers are not told where Redis is. */
+/** Expects that a host serves by this token, and that its workers do not know the Redis URL. */
 async function tells(host: Service, token: number, act: string): Promise<void> {
   const { listen, ...status } = await host.status()
   assert.equal(tokenOf(status as never), token, act)
@@ -46,7 +46,7 @@ async function tells(host: Service, token: number, act: string): Promise<void> {
   assert.equal((await ask(listen.port, 'redis\r\n')).text, 'undefined\r\n', act)
 }
 
-/** Ends the primary that a host has now as a crash would, and waits until its workers are gone, too. */
+/** Kills a host's current primary, and waits until its workers are gone, too. */
 async function crash(host: Service): Promise<void> {
   signalTo((await host.status()).pid, 'SIGKILL')
   await waitFor('the end of its workers', () => host.sandbox.processes().length === 0)
@@ -86,7 +86,7 @@ describe('lease', { concurrency: 2 }, () => {
     await keepsAndHandsOver(t, first, standby)
   })
 
-  /** What is done to a host that has the lease and to one that stands by, until each has ended once. */
+  /** Operations on a host that has the lease and on one that stands by, until each has ended once. */
   async function keepsAndHandsOver(t: TestContext, first: Service, second: Service): Promise<void> {
     const token = tokenOf(await first.status())
     await t.test('reload, scale and upgrade keep the lease, its token and its secret', async () => {
@@ -125,7 +125,7 @@ describe('lease', { concurrency: 2 }, () => {
         // It was upgraded long ago.
         assert.equal(serving.events.at(-1)?.kind, 'started')
         await tells(second, tokenOf(serving), 'takeover')
-        // What is in hand is still served by the leave that it was begun with.
+        // An active connection keeps the token that it was begun with.
         await client.send('a\r\n')
         assert.equal((await client.ending()).text, `${token}\r\n`)
         await first.sandbox.assertNothingLeft()
@@ -142,7 +142,7 @@ describe('lease', { concurrency: 2 }, () => {
   }
 
   test('with a lease that nobody can wait out', async (t) => {
-    // Longer than the pause, or it would change hands.
+    // Longer than the pause, or another host would acquire the lease.
     const hosts = await Hosts.of(t, { lease: { ttlMs: 60_000 } })
     const first = await hosts.start('one')
     await t.test('a host that is started again after a crash takes it at once', async () => {
@@ -171,7 +171,7 @@ describe('lease', { concurrency: 2 }, () => {
     await t.test('in a pause hands nothing out that another host may have', async () => {
       signalTo(first.pid, 'SIGSTOP')
       await waitFor('the pause', () => isStopped(first.pid))
-      // The system takes them in, for a process that cannot.
+      // The system accepts them, since the process cannot.
       const clients = await Promise.all([1, 2, 3].map(() => Client.connect(first.port)))
       for (const client of clients) await client.send('a\r\n')
       await becomes(second, 'serving')
@@ -214,7 +214,7 @@ describe('lease', { concurrency: 2 }, () => {
     await redis.pause()
     const { lease } = await becomes(host, 'standby')
     assert.match(lease?.reason ?? '', /does not answer in time/)
-    // Who waited goes to the next host; who was served is served.
+    // Waiting clients go to the next host; active ones are served to the end.
     assert.deepEqual((await waiting.ending()).text, '')
     await counted(host, { shed: connections.shed + 1, active: 1 })
     assert.equal((await ask(listen.port, 'a\r\n')).how, 'refused')

@@ -10,7 +10,7 @@ import { RedisServer } from '../helpers/redis/server.ts'
 import type { Service } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-/** One serves, the other stands by; a stop of the first hands over. */
+/** Expects that one host serves, that the other stands by, and that it takes over when the first one stops. */
 async function assertShared(hosts: Hosts): Promise<Service> {
   const first = await hosts.start('one')
   const one = await becomes(first, 'serving')
@@ -23,7 +23,7 @@ async function assertShared(hosts: Hosts): Promise<Service> {
   return second
 }
 
-/** Fails when a password is in what the service says or shows. */
+/** Fails when a password appears in the log, the output or the arguments of a service. */
 async function assertSecret(host: Service, password: string): Promise<void> {
   const said = [host.sandbox.log()]
   for (const args of [['status'], ['status', '--json'], ['check']]) {
@@ -36,7 +36,7 @@ async function assertSecret(host: Service, password: string): Promise<void> {
   for (const text of said) assert.doesNotMatch(text, new RegExp(password))
 }
 
-/** What docs/fleet.md has a user of Redis be given, after its name. */
+/** The rights that docs/fleet.md tells to give to a user of Redis. */
 function documentedRights(): string {
   const text = readFileSync(new URL('../../../docs/fleet.md', import.meta.url), 'utf8')
   const [, rights = ''] = /^ +ACL SETUSER \w+ (on .*(?:\n +\+.*)*)/m.exec(text) ?? []
@@ -45,7 +45,7 @@ function documentedRights(): string {
 }
 
 describe('kinds of Redis', { concurrency: 2 }, () => {
-  test('with a password, which nobody is shown', async (t) => {
+  test('with a password, which is never shown', async (t) => {
     const redis = await RedisServer.start(t, { password: 'hush4711' })
     await assertSecret(await assertShared(await Hosts.of(t, { redis })), 'hush4711')
   })
@@ -55,7 +55,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     await assertShared(await Hosts.of(t, { redis: await RedisServer.start(t, { user }) }))
   })
 
-  test('with a user who may do no more than is needed', async (t) => {
+  test('with a user that has only the documented rights', async (t) => {
     const redis = await RedisServer.start(t)
     const words = documentedRights()
       .replaceAll('NAME', 'helloserver')
@@ -67,7 +67,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     assert.equal(await redis.command('ACL', 'LOG'), '', 'something was tried that is forbidden')
   })
 
-  test('by TLS, with an authority of its own', async (t) => {
+  test('over TLS, with a private authority', async (t) => {
     const tls = makeCertificates(t)
     const redis = await RedisServer.start(t, { tls, password: 'secret' })
     const environment = { NODE_EXTRA_CA_CERTS: tls.authority }
@@ -84,7 +84,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     assert.deepEqual([await holderIn(0), await holderIn(3)], ['', 'two'])
   })
 
-  test('by sentinels: a failover takes the lease from nobody', async (t) => {
+  test('through sentinels: a failover does not cost the holder its lease', async (t) => {
     const group = await SentinelGroup.start(t)
     const master = await group.master()
     const addresses = group.addresses.map(({ host, port }) => `${host}:${port}`).join(',')
@@ -107,7 +107,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     assert.ok(tokenOf(await becomes(second, 'serving')) > token)
   })
 
-  test('by a cluster', async (t) => {
+  test('a cluster', async (t) => {
     const { servers } = await RedisCluster.start(t)
     const [redis] = servers
     assert.ok(redis)
@@ -116,12 +116,12 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     await assertShared(Hosts.ofNew(t, redis, { url }))
   })
 
-  test('with lease.replicas nothing is granted that a replica does not have', async (t) => {
+  test('with lease.replicas, a grant counts only when a replica has it', async (t) => {
     const redis = await RedisServer.start(t)
     const hosts = await Hosts.of(t, { redis, lease: { replicas: 1 }, allow: [/Lost the lease/] })
     const host = await hosts.start('one')
     assert.equal((await host.status()).state, 'standby')
-    await host.sandbox.logged(/has too few replicas that keep up/)
+    await host.sandbox.logged(/has too few replicas in sync/)
     const replica = await RedisServer.start(t, { replicaOf: redis })
     await becomes(host, 'serving')
     await replica.pause()
@@ -130,7 +130,7 @@ describe('kinds of Redis', { concurrency: 2 }, () => {
     await becomes(host, 'serving')
   })
 
-  test('one that comes up later is found', async (t) => {
+  test('a Redis that is started later is found', async (t) => {
     const redis = await RedisServer.start(t)
     await redis.kill()
     const host = await Hosts.ofNew(t, redis).start('one')

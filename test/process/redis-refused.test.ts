@@ -11,7 +11,7 @@ import { Sandbox, type Settings } from '../helpers/sandbox.ts'
 
 const allow = [/"level":"fatal".*The start failed/]
 
-/** Starts a service with a URL of Redis to its end; or until it stands by, and it is ended with its test. */
+/** Starts a service with a Redis URL until it has failed or stands by. */
 async function startWith(t: TestContext, url: string, lease: Settings = {}) {
   const sandbox = new Sandbox(t, {
     config: { lease },
@@ -21,7 +21,7 @@ async function startWith(t: TestContext, url: string, lease: Settings = {}) {
   return { sandbox, result: await outcomeOf(sandbox.start()) }
 }
 
-/** What a start comes to: the exit status of its command, and what that says of it in one line. */
+/** The outcome of a start: the exit status of its command, and the line that it prints. */
 interface Outcome {
   readonly status: number
   readonly told: string
@@ -37,14 +37,14 @@ async function outcomeOf(start: Promise<Started>): Promise<Outcome> {
   }
 }
 
-/** It ends with the status of a bad configuration. */
+/** Expects the exit status of a bad configuration. */
 function assertRefused({ status, told }: Outcome, reason: RegExp): void {
   assert.equal(status, exitStatus.badConfig, told)
   assert.match(told, /^[^\n]+$/)
   assert.match(told, reason)
 }
 
-/** It stands by. */
+/** Expects that the service stands by. */
 function assertStandsBy({ status, told }: Outcome, reason: RegExp): void {
   assert.equal(status, exitStatus.done, told)
   assert.match(told, /^[^\n]+$/)
@@ -53,8 +53,8 @@ function assertStandsBy({ status, told }: Outcome, reason: RegExp): void {
 
 describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   for (const [url, problem] of [
-    ['http://127.0.0.1', 'it is no URL of Redis'],
-    ['redis+sentinel://127.0.0.1', 'it names no group for the sentinels'],
+    ['http://127.0.0.1', 'it is not a Redis URL'],
+    ['redis+sentinel://127.0.0.1', 'it does not name the group that the sentinels watch'],
   ] as const) {
     test(`start and check refuse the URL ${url}`, async (t) => {
       const { sandbox, result } = await startWith(t, url)
@@ -71,17 +71,17 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const wrong = await startWith(t, `redis://:wrong@127.0.0.1:${port}`)
     assertRefused(
       wrong.result,
-      new RegExp(`^Redis at 127.0.0.1:${port} refuses the password$`, 'm'),
+      new RegExp(`^Redis at 127.0.0.1:${port} rejects the password$`, 'm'),
     )
     const none = await startWith(t, `redis://127.0.0.1:${port}`)
-    assertRefused(none.result, /wants a password$/m)
+    assertRefused(none.result, /requires a password$/m)
   })
 
-  test('a user who may not do what is needed', async (t) => {
+  test('a user without the rights that are needed', async (t) => {
     const server = await RedisServer.start(t)
     await server.command('ACL', 'SETUSER', 'weak', 'on', '>secret', '~*', '&*', '+info')
     const { result } = await startWith(t, `redis://weak:secret@127.0.0.1:${server.address.port}`)
-    assertRefused(result, /forbids the user something that is needed \(NOPERM.*'evalsha'/)
+    assertRefused(result, /denies the user a permission that is needed \(NOPERM.*'evalsha'/)
   })
 
   test('a replica', async (t) => {
@@ -91,13 +91,13 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertRefused(result, /is a read-only replica; name the master, or use redis\+sentinel:/)
   })
 
-  test('a cluster that is taken for a server, and the other way round', async (t) => {
+  test('a cluster that is addressed as a server, and the reverse', async (t) => {
     const [cluster, single] = await Promise.all([RedisCluster.start(t), RedisServer.start(t)])
     const [server] = cluster.servers
     const asServer = await startWith(t, server?.url ?? '')
     assertRefused(asServer.result, /is part of a cluster; use redis\+cluster:/)
     const { result } = await startWith(t, single.url.replace('redis:', 'redis+cluster:'))
-    assertRefused(result, /is no cluster; use redis:/)
+    assertRefused(result, /is not a cluster; use redis:/)
   })
 
   test('a version that is too old', async (t) => {
@@ -109,10 +109,10 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
   test('a database that it does not have', async (t) => {
     const server = await RedisServer.start(t)
     const { result } = await startWith(t, `${server.url}/99`)
-    assertRefused(result, /has no such database/)
+    assertRefused(result, /does not have that database/)
   })
 
-  test('TLS where there is none, none where there is, and a certificate by nobody known', async (t) => {
+  test('TLS to a plain server, none to a TLS server, and a certificate of an unknown authority', async (t) => {
     const [plain, secure] = await Promise.all([
       RedisServer.start(t),
       RedisServer.start(t, { tls: makeCertificates(t) }),
@@ -120,9 +120,9 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const toPlain = await startWith(t, plain.url.replace('redis:', 'rediss:'))
     assertStandsBy(toPlain.result, /does not answer in time; does it speak TLS\?/)
     const toSecure = await startWith(t, secure.url.replace('rediss:', 'redis:'))
-    assertStandsBy(toSecure.result, /has closed the connection; does it want TLS \(rediss:/)
+    assertStandsBy(toSecure.result, /has closed the connection; does it require TLS \(rediss:/)
     const unknown = await startWith(t, secure.url)
-    assertRefused(unknown.result, /cannot be spoken to by TLS \(.*certificate.*\)/)
+    assertRefused(unknown.result, /cannot be reached over TLS \(.*certificate.*\)/)
   })
 
   test('a name that does not resolve', async (t) => {
@@ -130,10 +130,13 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     assertStandsBy(result, /Redis at redis\.invalid:6379 has a name that cannot be resolved/)
   })
 
-  test('sentinels that are none, or that nobody is', async (t) => {
+  test('a sentinel address at which another server listens, or none', async (t) => {
     const server = await RedisServer.start(t)
     const atServer = `redis+sentinel://127.0.0.1:${server.address.port}/hs`
-    assertRefused((await startWith(t, atServer)).result, /is asked for where there is no sentinel/)
+    assertRefused(
+      (await startWith(t, atServer)).result,
+      /the server at that address is not a sentinel/,
+    )
     const atNobody = `redis+sentinel://127.0.0.1:${await freePort()}/hs`
     assertStandsBy((await startWith(t, atNobody)).result, /no sentinel answers/)
   })
@@ -143,10 +146,10 @@ describe('a Redis that cannot be used', { concurrency: 2 }, () => {
     const { sandbox, result } = await startWith(t, server.url, { replicas: 1 })
     assertStandsBy(result, /Redis at /)
     // On a busy machine, the first answer may be late.
-    await sandbox.logged(/has too few replicas that keep up/)
+    await sandbox.logged(/has too few replicas in sync/)
   })
 
-  test('one that is paused', async (t) => {
+  test('a Redis that is paused', async (t) => {
     const server = await RedisServer.start(t)
     await server.pause()
     assertStandsBy((await startWith(t, server.url)).result, /does not answer in time/)

@@ -1,28 +1,28 @@
 import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
-import { RedisFleet, type RedisFleetOptions } from '../../src/fleet/redis-fleet.ts'
+import { SharedFleet, type SharedFleetOptions } from '../../src/fleet/shared-fleet.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisFleetStore } from '../../src/redis/redis-fleet-store.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import type { Status } from '../../src/status.ts'
 import { keptLog, type LogLine } from '../unit/support/kept-log.ts'
 
 export const service = 'test'
 
-/** A host of a fleet without a service: what its state is, the test says. */
+/** A host of a fleet without a service: the test sets its state. */
 export class FleetHost {
-  readonly fleet: RedisFleet
+  readonly fleet: SharedFleet
   readonly lines: LogLine[]
   readonly instance: string
   readonly #link: RedisLink
   #state: Status['state'] = 'serving'
 
-  constructor(url: string, host: string, options: Partial<RedisFleetOptions> = {}) {
+  constructor(url: string, host: string, options: Partial<SharedFleetOptions> = {}) {
     const { log, lines } = keptLog()
     this.lines = lines
     this.instance = options.instance ?? randomUUID()
     this.#link = linkTo(url, host)
-    this.fleet = new RedisFleet(this.#link, {
-      service,
+    this.fleet = new SharedFleet(new RedisFleetStore(this.#link, service), {
       host,
       instance: this.instance,
       maxDown: 1,
@@ -32,19 +32,19 @@ export class FleetHost {
     })
   }
 
-  /** One that has registered, and is gone after the test. */
+  /** Creates a host that has registered, and that is gone after the test. */
   static async join(
     t: TestContext,
     url: string,
     host: string,
-    options: Partial<RedisFleetOptions> & { readonly state?: Status['state'] } = {},
+    options: Partial<SharedFleetOptions> & { readonly state?: Status['state'] } = {},
   ): Promise<FleetHost> {
     const { state = 'serving', ...rest } = options
     const joined = new FleetHost(url, host, rest)
     t.after(() => joined.die())
     joined.#state = state
     await joined.fleet.join(() => joined.#status)
-    if (state !== 'starting') joined.fleet.open(() => joined.#status)
+    if (state !== 'starting') joined.fleet.markReady(() => joined.#status)
     return joined
   }
 
@@ -52,16 +52,16 @@ export class FleetHost {
     const hasStarted = this.#state !== 'starting'
     this.#state = state
     if (hasStarted) this.fleet.changed()
-    else this.fleet.open(() => this.#status)
+    else this.fleet.markReady(() => this.#status)
   }
 
-  /** Ends without a word. */
+  /** Ends without leaving the fleet. */
   die(): void {
-    this.fleet.rest()
+    this.fleet.stop()
     this.#link.close()
   }
 
-  /** Whether its log has a line of that level with these words. */
+  /** Whether its log has a line of a level that matches `words`. */
   hasLogged(level: string, words: RegExp): boolean {
     return this.lines.some((line) => line['level'] === level && words.test(String(line['msg'])))
   }

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../../src/async/deferred.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import { RedisCluster } from '../helpers/redis/cluster.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-test('a subscription outlives silence, and comes back when its server does', async (t) => {
+test('a subscription survives silence, and a restart of its server', async (t) => {
   const server = await RedisServer.start(t)
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), 'link')
   t.after(() => link.close())
@@ -22,7 +22,7 @@ test('a subscription outlives silence, and comes back when its server does', asy
   const [first] = await subscribers()
   await waitFor('the hint that there may have been others before', () => heard.length === 1)
   assert.equal(heard[0], undefined)
-  // Three times as long as a connection may be silent that waits for an answer.
+  // Three times as long as a connection that waits for an answer may be silent.
   await delay(1_500)
   assert.deepEqual(await subscribers(), [first], 'it is still the same connection')
   await server.command('PUBLISH', 'channel', 'one')
@@ -34,7 +34,7 @@ test('a subscription outlives silence, and comes back when its server does', asy
   assert.deepEqual(heard, [undefined, 'one', undefined, 'two'])
 })
 
-test('a subscription that has ended does not come back', async (t) => {
+test('a subscription that has ended is not renewed', async (t) => {
   const server = await RedisServer.start(t)
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), 'link')
   t.after(() => link.close())
@@ -50,7 +50,7 @@ test('a subscription that has ended does not come back', async (t) => {
   assert.doesNotMatch(await clients(), /name=link:hints/)
 })
 
-test('in a cluster, a subscription that ends as it begins leaves nothing behind', async (t) => {
+test('in a cluster, a subscription that ends while it begins leaves nothing behind', async (t) => {
   const { servers } = await RedisCluster.start(t)
   const link = new RedisLink(
     parseRedisUrl(`redis+cluster://${addressesOf(servers)}`, 'The URL'),
@@ -60,7 +60,7 @@ test('in a cluster, a subscription that ends as it begins leaves nothing behind'
   await link.ready(5_000)
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
-  // At all moments of its beginning: it takes some milliseconds.
+  // A subscription takes some milliseconds to begin; this ends it at every moment in them.
   for (let round = 0; round < 150; round += 1) {
     const unsubscribe = link.subscribe('channel', () => {})
     await delay(round % 15)
@@ -69,7 +69,7 @@ test('in a cluster, a subscription that ends as it begins leaves nothing behind'
   await waitFor('the end of what they have begun', () => timers() <= before)
 })
 
-test('in a cluster, a subscription moves when its node is gone', async (t) => {
+test('in a cluster, a subscription moves to another node when its own is gone', async (t) => {
   const { servers } = await RedisCluster.start(t)
   const link = new RedisLink(
     parseRedisUrl(`redis+cluster://${addressesOf(servers)}`, 'The URL'),

@@ -1,25 +1,28 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { keysOf } from '../../src/lease/keys.ts'
 import type { Grant } from '../../src/lease/lease.ts'
-import { LeaseStore } from '../../src/lease/lease-store.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisLeaseStore } from '../../src/redis/redis-lease-store.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const ttlMs = 3_000
 
-async function storeAt(t: TestContext, server: RedisServer, name: string): Promise<LeaseStore> {
+async function storeAt(
+  t: TestContext,
+  server: RedisServer,
+  name: string,
+): Promise<RedisLeaseStore> {
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), name)
   t.after(() => link.close())
   await link.ready(5_000)
-  const contender = { instance: name, host: name, place: name }
-  return new LeaseStore(link, keysOf('unit', 1), contender, ttlMs)
+  const contender = { instance: name, host: name, lockId: name }
+  return new RedisLeaseStore(link, contender, { service: 'unit', slots: 1, ttlMs })
 }
 
-/** Takes a lease that nobody has, without the wait that goes before it. */
-async function take(store: LeaseStore): Promise<Grant> {
+/** Acquires a lease that no host holds, without the wait that this takes. */
+async function acquire(store: RedisLeaseStore): Promise<Grant> {
   const seen = await store.acquire(0, [''])
   if (seen.kind === 'granted') return seen.grant
   const answer = await store.acquire(
@@ -30,35 +33,35 @@ async function take(store: LeaseStore): Promise<Grant> {
   return answer.grant
 }
 
-test('a lease that is given up is free at once', async (t) => {
+test('a released lease is free at once', async (t) => {
   const server = await RedisServer.start(t)
   const [a, b] = await Promise.all([storeAt(t, server, 'a'), storeAt(t, server, 'b')])
-  await a.release(await take(a))
+  await a.release(await acquire(a))
   assert.equal((await b.acquire(0, [''])).kind, 'granted')
 })
 
-test('a release that is said again to a promoted replica frees nothing there', async (t) => {
+test('a release that is repeated at a promoted replica frees nothing there', async (t) => {
   const master = await RedisServer.start(t)
   const replica = await RedisServer.start(t, { replicaOf: master })
   const [a, b] = await Promise.all([storeAt(t, master, 'a'), storeAt(t, master, 'b')])
-  const grant = await take(a)
-  const [key = ''] = keysOf('unit', 1).leases
+  const grant = await acquire(a)
+  const key = '{hs:unit}:lease'
   await waitFor('the grant at the replica', () => replica.command('HGET', key, 'token'))
   await replica.command('REPLICAOF', 'NO', 'ONE')
-  // The old master lives on a little: it frees the lease, though its answer is lost, and grants it to another.
+  // The old master lives on for a moment: it frees the lease, though its answer is lost, and grants it to another host.
   await a.release(grant)
-  await take(b)
+  await acquire(b)
   const [again, c] = await Promise.all([storeAt(t, replica, 'a'), storeAt(t, replica, 'c')])
   await again.release(grant)
-  assert.equal((await c.acquire(0, [''])).kind, 'seen', 'b may still be serving')
+  assert.equal((await c.acquire(0, [''])).kind, 'unavailable', 'b may still be serving')
 })
 
-test('a release that is said again to a server that has lost its data frees nothing there', async (t) => {
+test('a release that is repeated at a server that has lost its data frees nothing there', async (t) => {
   const server = await RedisServer.start(t)
   const a = await storeAt(t, server, 'a')
-  const grant = await take(a)
+  const grant = await acquire(a)
   await server.restart()
   const [again, c] = await Promise.all([storeAt(t, server, 'a'), storeAt(t, server, 'c')])
   await again.release(grant)
-  assert.equal((await c.acquire(0, [''])).kind, 'seen', 'another one may still be serving')
+  assert.equal((await c.acquire(0, [''])).kind, 'unavailable', 'another host may still be serving')
 })

@@ -1,70 +1,70 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { keysOf } from '../../src/lease/keys.ts'
 import type { Grant } from '../../src/lease/lease.ts'
-import { LeaseStore } from '../../src/lease/lease-store.ts'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { RedisLeaseStore } from '../../src/redis/redis-lease-store.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const key = '{hs:unit}:lease'
 
-interface Place {
-  readonly place?: string
+interface Options {
+  readonly lockId?: string
   readonly slots?: number
   readonly ttlMs?: number
 }
 
-async function storeAt(t: TestContext, server: RedisServer, name: string, options: Place = {}) {
-  const { place = name, slots = 1, ttlMs = 3_000 } = options
+async function storeAt(t: TestContext, server: RedisServer, name: string, options: Options = {}) {
+  const { lockId = name, slots = 1, ttlMs = 3_000 } = options
   const link = new RedisLink(parseRedisUrl(server.url, 'The URL'), name)
   t.after(() => link.close())
   await link.ready(5_000)
-  return new LeaseStore(link, keysOf('unit', slots), { instance: name, host: name, place }, ttlMs)
+  const contender = { instance: name, host: name, lockId }
+  return new RedisLeaseStore(link, contender, { service: 'unit', slots, ttlMs })
 }
 
-/** What is there to be seen; an answer that grants something fails. */
-async function look(store: LeaseStore, matured: readonly string[] = []) {
-  const answer = await store.acquire(0, matured)
-  assert.equal(answer.kind, 'seen')
+/** Returns the records; fails when one is granted. */
+async function look(store: RedisLeaseStore, expired: readonly string[] = []) {
+  const answer = await store.acquire(0, expired)
+  assert.equal(answer.kind, 'unavailable')
   return answer.records
 }
 
-async function take(store: LeaseStore, matured: readonly string[] = []): Promise<Grant> {
-  const answer = await store.acquire(0, matured)
+async function acquire(store: RedisLeaseStore, expired: readonly string[] = []): Promise<Grant> {
+  const answer = await store.acquire(0, expired)
   assert.equal(answer.kind, 'granted')
   return answer.grant
 }
 
-/** Takes a lease that nobody has, without the wait that goes before it. */
-async function takeNew(store: LeaseStore): Promise<Grant> {
-  return take(
+/** Acquires a lease that no host holds, without the wait that this takes. */
+async function acquireNew(store: RedisLeaseStore): Promise<Grant> {
+  return acquire(
     store,
     (await look(store)).map(({ id }) => id),
   )
 }
 
 describe('the scripts of the lease', () => {
-  test('a server that knows of nobody grants only what was waited for', async (t) => {
+  test('a server without a record of a holder grants only a record that has expired', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
     const [record] = await look(a)
     assert.equal(record?.state, 'grace')
     await look(a, ['something else'])
-    const { slot, token } = await take(a, [record.id])
+    const { slot, token } = await acquire(a, [record.id])
     assert.equal(slot, 1)
     assert.ok(token > 0)
   })
 
-  test('a held lease is not granted, and each grant has a higher token', async (t) => {
+  test('a record that is held is not granted, and each grant has a higher token', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const first = await takeNew(a)
+    const first = await acquireNew(a)
     const [seen] = await look(b)
     assert.deepEqual([seen?.state, seen?.host, seen?.token], ['held', 'a', first.token])
     await a.release(first)
-    const second = await take(b)
+    const second = await acquire(b)
     assert.ok(second.token > first.token)
     // The caller may have seen more than the server remembers.
     await b.release(second)
@@ -80,10 +80,10 @@ describe('the scripts of the lease', () => {
     ['seq', ['9007199254740991', '9223372036854775807', '-1', 'x']],
     ['ttl', ['9007199254740992', 'inf', 'x']],
   ] as const) {
-    test(`a record whose ${field} cannot be counted by is refused, and not changed`, async (t) => {
+    test(`a record with a corrupt ${field} is refused, and not changed`, async (t) => {
       const server = await RedisServer.start(t)
       const a = await storeAt(t, server, 'a')
-      await a.release(await takeNew(a))
+      await a.release(await acquireNew(a))
       for (const value of values) {
         const before = await server.command('HGET', key, field)
         await server.command('HSET', key, field, value)
@@ -99,14 +99,14 @@ describe('the scripts of the lease', () => {
         assert.equal((await server.command('HGET', key, 'state')).trim(), 'free', value)
         await server.command('HSET', key, field, before.trim())
       }
-      await take(a)
+      await acquire(a)
     })
   }
 
   test('tokens end where the next one would be the same number', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
-    await a.release(await takeNew(a))
+    await a.release(await acquireNew(a))
     const last = Number.MAX_SAFE_INTEGER
     const answer = await a.acquire(last - 1, [''])
     assert.ok(answer.kind === 'granted' && answer.grant.token === last)
@@ -115,10 +115,10 @@ describe('the scripts of the lease', () => {
     await assert.rejects(a.acquire(last, ['']), /is corrupt: "token" of/)
   })
 
-  test('a renewal changes what is seen, so that nobody waits it out', async (t) => {
+  test('a renewal changes the record, so that it never expires', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     const [before] = await look(b)
     assert.ok(before)
     for (let round = 0; round < 3; round += 1) {
@@ -127,14 +127,14 @@ describe('the scripts of the lease', () => {
     }
     const [after] = await look(b)
     assert.ok(after && after.id !== before.id)
-    assert.ok((await take(b, [after.id])).token > grant.token)
+    assert.ok((await acquire(b, [after.id])).token > grant.token)
     assert.equal((await a.renew(grant)).kind, 'changed')
     assert.deepEqual((await a.renew(grant)).kind, 'lost')
   })
 
-  test('after a restart with its data, what was held is in grace until it is renewed', async (t) => {
+  test('after a restart of a durable server, a record that was held is in grace until it is renewed', async (t) => {
     const server = await RedisServer.start(t, { isDurable: true })
-    const grant = await takeNew(await storeAt(t, server, 'a'))
+    const grant = await acquireNew(await storeAt(t, server, 'a'))
     await server.restart()
     const again = await storeAt(t, server, 'a')
     const stranger = await storeAt(t, server, 'b')
@@ -144,25 +144,25 @@ describe('the scripts of the lease', () => {
     const [renewed] = await look(stranger, [record?.id ?? ''])
     assert.equal(renewed?.state, 'held')
     await again.release(grant)
-    assert.ok((await take(stranger)).token > grant.token)
+    assert.ok((await acquire(stranger)).token > grant.token)
   })
 
-  test('a holder whose connection is new writes down which server has its record', async (t) => {
+  test('a holder with a new connection records which server it leads to', async (t) => {
     const server = await RedisServer.start(t, { isDurable: true })
     const a = await storeAt(t, server, 'a')
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     await a.renew(grant)
     await server.restart()
     const again = await storeAt(t, server, 'a')
-    // Nobody else has looked meanwhile.
+    // No other host has looked in the meantime.
     await again.renew(grant)
     assert.equal(await server.command('HGET', key, 'epoch'), await server.info('run_id'))
   })
 
-  test('a renewal restores what the server has lost', async (t) => {
+  test('a renewal restores a record and settings that the server has lost', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     await a.renew(grant)
     const settings = await server.command('HGETALL', '{hs:unit}:settings')
     for (const lost of [[key], [key, '{hs:unit}:settings']]) {
@@ -175,29 +175,29 @@ describe('the scripts of the lease', () => {
     }
   })
 
-  test('settings that only the fleet shares are restored within one lease', async (t) => {
+  test('settings that the server has lost are restored within one lease', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     const settings = await server.command('HGETALL', '{hs:unit}:settings')
     await server.command('DEL', '{hs:unit}:settings')
-    // As many as there are in one.
+    // The number of renewals in one lease.
     for (let renewal = 0; renewal < 5; renewal += 1) {
       assert.equal((await a.renew(grant)).kind, 'renewed')
     }
     assert.equal(await server.command('HGETALL', '{hs:unit}:settings'), settings)
   })
 
-  test('to count up is all that a renewal does, unless somebody else has counted', async (t) => {
+  test('a renewal only increments the counter, unless another host has changed it', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     const before = await server.command('HGETALL', key)
     const seq = Number(await server.command('HGET', key, 'seq'))
     assert.equal((await a.renew(grant)).kind, 'renewed')
     const counted = before.replace(`seq\n${seq}`, `seq\n${seq + 1}`)
     assert.equal(await server.command('HGETALL', key), counted)
-    // As a holder that does not know yet that it has lost the lease does once.
+    // A holder that does not know yet that it has lost the lease does this once.
     await server.command('HINCRBY', key, 'seq', '1')
     assert.equal((await a.renew(grant)).kind, 'changed')
     assert.equal((await a.renew(grant)).kind, 'renewed')
@@ -205,12 +205,12 @@ describe('the scripts of the lease', () => {
     assert.equal((await look(b))[0]?.state, 'held')
   })
 
-  test('behind a proxy that goes on to a replica which lags, a renewal does not count on', async (t) => {
+  test('a renewal does not count when a proxy has switched to a replica that lags', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     assert.equal((await a.renew(grant)).kind, 'renewed')
-    // What a replica has that lacks the last renewal; the holder's connection, to the proxy, stays.
+    // A replica that lacks the last renewal has this record; the holder's connection, to the proxy, stays.
     const seq = Number(await server.command('HGET', key, 'seq'))
     await server.command('HSET', key, 'epoch', 'the master', 'seq', String(seq - 1))
     assert.equal((await look(b))[0]?.state, 'grace')
@@ -219,41 +219,41 @@ describe('the scripts of the lease', () => {
     assert.equal((await look(b))[0]?.state, 'held')
   })
 
-  test('after an answer that was lost, a renewal looks at the record', async (t) => {
+  test('after a lost answer, a renewal reads the record', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     await server.pause()
     await assert.rejects(a.renew(grant), { code: 'REDIS_FAILED' })
     server.resume()
     const renewal = await waitFor('an answer', () => a.renew(grant).catch(() => undefined))
-    // Not 'changed': it did not count on what it could not know.
+    // Not 'changed': without the last answer, it did not rely on the counter.
     assert.equal(renewal.kind, 'renewed')
   })
 
-  test('a stranger releases nothing', async (t) => {
+  test('only the holder can release the lease', async (t) => {
     const server = await RedisServer.start(t)
     const [a, b] = [await storeAt(t, server, 'a'), await storeAt(t, server, 'b')]
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     await b.release(grant)
     await a.release({ ...grant, token: grant.token + 1 })
     assert.equal((await look(b))[0]?.state, 'held')
   })
 
-  test('a release of what another server wrote down lets nobody in at once', async (t) => {
+  test('a release of a record that another server wrote frees it for nobody at once', async (t) => {
     const server = await RedisServer.start(t)
     const a = await storeAt(t, server, 'a')
-    const grant = await takeNew(a)
+    const grant = await acquireNew(a)
     await server.command('HSET', key, 'epoch', 'another')
     await a.release(grant)
     const b = await storeAt(t, server, 'b')
-    assert.equal((await b.acquire(0, [])).kind, 'seen')
+    assert.equal((await b.acquire(0, [])).kind, 'unavailable')
     assert.equal(await server.command('HGET', key, 'state'), 'grace')
   })
 
-  test('other settings than those of the fleet are refused', async (t) => {
+  test('settings that differ from those of the fleet are refused', async (t) => {
     const server = await RedisServer.start(t)
-    await takeNew(await storeAt(t, server, 'a'))
+    await acquireNew(await storeAt(t, server, 'a'))
     for (const [options, words] of [
       [{ ttlMs: 2_000 }, /lease\.ttlMs is 2000 here and 3000 in the fleet \(set by a\)/],
       [{ slots: 2 }, /lease\.slots is 2 here and 1 in the fleet/],
@@ -263,7 +263,7 @@ describe('the scripts of the lease', () => {
     }
   })
 
-  test('of the slots, no more are granted than there are', async (t) => {
+  test('no more slots are granted than there are', async (t) => {
     const server = await RedisServer.start(t)
     const names = ['a', 'b', 'c', 'd']
     const stores = await Promise.all(names.map((name) => storeAt(t, server, name, { slots: 2 })))
@@ -276,17 +276,17 @@ describe('the scripts of the lease', () => {
     assert.equal(grants.length, 2)
   })
 
-  test('the same place need not wait for its dead predecessor, unless the server is another', async (t) => {
+  test('a holder that has died is succeeded at once under its PID lock, unless the server has been restarted', async (t) => {
     const server = await RedisServer.start(t, { isDurable: true })
-    const dead = await storeAt(t, server, 'dead', { place: 'here' })
-    const next = await storeAt(t, server, 'next', { place: 'here' })
-    const first = await takeNew(dead)
-    const second = await take(next)
+    const dead = await storeAt(t, server, 'dead', { lockId: 'here' })
+    const next = await storeAt(t, server, 'next', { lockId: 'here' })
+    const first = await acquireNew(dead)
+    const second = await acquire(next)
     assert.ok(second.token > first.token)
     assert.equal((await dead.renew(first)).kind, 'changed')
     assert.equal((await dead.renew(first)).kind, 'lost')
     await server.restart()
-    const third = await storeAt(t, server, 'third', { place: 'here' })
+    const third = await storeAt(t, server, 'third', { lockId: 'here' })
     assert.equal((await look(third))[0]?.state, 'grace')
   })
 })

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { RedisLink } from '../../src/redis/link.ts'
-import { parseRedisUrl } from '../../src/redis/target.ts'
+import { parseRedisUrl } from '../../src/redis/redis-target.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
 import { listenAsRedis } from '../helpers/redis/canned-redis.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-/** A Sentinel that says what a test wants, when it wants. */
+/** A Sentinel whose answers a test controls. */
 class ScriptedSentinel {
   readonly #subscribers = new Set<Socket>()
   readonly #waiting: (() => void)[] = []
-  /** Whether it keeps whoever asks for the master waiting. */
+  /** Whether it delays its answer to clients that ask for the master. */
   isSilent = false
   readonly port: number
 
@@ -42,7 +42,7 @@ class ScriptedSentinel {
     }
   }
 
-  /** Answers who was kept waiting. */
+  /** Answers the clients that are still waiting. */
   speak(): void {
     this.isSilent = false
     for (const answer of this.#waiting.splice(0)) answer()
@@ -63,7 +63,7 @@ class ScriptedSentinel {
   }
 }
 
-test('a link survives another master that is announced while it connects', async (t) => {
+test('a link survives the announcement of another master while it connects', async (t) => {
   const redis = await RedisServer.start(t)
   const sentinel = await ScriptedSentinel.start(t, redis.address.port)
   const url = `redis+sentinel://127.0.0.1:${sentinel.port}/group`

@@ -8,7 +8,7 @@ import { RedisServer } from '../helpers/redis/server.ts'
 const skip = noNetworks() ?? false
 
 for (const cut of ['outgoing', 'incoming', 'both'] as const) {
-  test(`a host whose cable is cut (${cut}) is not reached until it is mended`, {
+  test(`a host whose cable is cut (${cut}) cannot be reached until it is repaired`, {
     skip,
   }, async (t) => {
     const network = new Network(t)
@@ -23,7 +23,7 @@ for (const cut of ['outgoing', 'incoming', 'both'] as const) {
   })
 }
 
-test('a proxy holds what it is to hold, and loses what it is to lose', async (t) => {
+test('a proxy holds back and drops what it is told to', async (t) => {
   const server = await RedisServer.start(t)
   const proxy = await Proxy.start(t, server.address.port)
   const through = { host: '127.0.0.1', port: proxy.port }

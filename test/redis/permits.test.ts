@@ -35,39 +35,39 @@ async function inLine(host: FleetHost): Promise<{ isGranted: boolean }> {
   return asked
 }
 
-/** Waits until the fleet knows that a host is in that state. */
+/** Waits until the fleet knows that a host is in a state. */
 async function isKnownAs(host: FleetHost, state: string): Promise<void> {
   const { host: name } = host.fleet.status
   await waitFor(`a host that is "${state}"`, async () => {
-    const { hosts } = await host.fleet.desk.view()
+    const { hosts } = await host.fleet.operations.view()
     return hosts.some((known) => known.host === name && known.state === state)
   })
 }
 
-/** Becomes so, and waits until the fleet knows. */
+/** Changes a host's state, and waits until the fleet knows it. */
 async function becomes(host: FleetHost, state: 'serving' | 'draining'): Promise<void> {
   host.become(state)
   await isKnownAs(host, state)
 }
 
-/** Waits until a host that waits has asked so many times more, and was not let. */
+/** Waits until a waiting host has asked `times` more times without being granted its permit. */
 async function asksInVain(host: FleetHost, times = 5): Promise<void> {
   for (let left = times; left > 0; left -= 1) {
     const before = host.fleet.status.waiting
     await waitFor('another answer', () => host.fleet.status.waiting !== before)
-    assert.ok(host.fleet.status.waiting, 'it was let')
+    assert.ok(host.fleet.status.waiting, 'the permit was granted')
   }
 }
 
-/** Waits until a host that is dead, or has ended, has been silent for so long by the clock of Redis. */
+/** Waits until a host that is dead, or has ended, has been silent for `ms` by the clock of Redis. */
 async function isSilentFor(host: FleetHost, name: string, ms: number): Promise<void> {
   await waitFor(`${ms} ms of silence`, async () => {
-    const { hosts } = await host.fleet.desk.view()
+    const { hosts } = await host.fleet.operations.view()
     return hosts.some((known) => known.host === name && known.silentMs > ms)
   })
 }
 
-/** Ends a host in good order and starts it again, as a restart does; each takes another time. */
+/** Stops a host in good order and starts it again, as a restart does; the time that each takes varies. */
 async function restart(t: TestContext, url: string, host: FleetHost, maxDown: number) {
   host.become('draining')
   await delay(Math.random() * 40)
@@ -80,9 +80,9 @@ async function restart(t: TestContext, url: string, host: FleetHost, maxDown: nu
 
 describe('permits', { concurrency: 4 }, () => {
   for (const maxDown of [1, 2, 3]) {
-    test(`of 8 hosts that all restart, ${maxDown} at most are down at a time, in order`, async (t) => {
+    test(`when 8 hosts restart, at most ${maxDown} are down at a time, in order`, async (t) => {
       const { redis, hosts } = await fleetOf(t, 8, maxDown)
-      // None goes down before all are in line, so that the order is known.
+      // No host goes down before all are in line, so that the order is known.
       const keeper = await FleetHost.join(t, redis.url, 'keeper', { maxDown })
       const others = await Promise.all(
         Array.from({ length: maxDown - 1 }, (_, at) =>
@@ -109,7 +109,7 @@ describe('permits', { concurrency: 4 }, () => {
       }
       for (const host of [keeper, ...others]) host.become('serving')
       await Promise.all(restarted)
-      // Of permits that are out together, one may be heard of before another that was given first.
+      // Of permits that are held at the same time, the news of a later one may arrive first.
       for (const [at, host] of hosts.entries()) {
         const position = order.indexOf(host.fleet.status.host)
         assert.ok(Math.abs(position - at) < maxDown, `the order was ${order.join(', ')}`)
@@ -118,13 +118,13 @@ describe('permits', { concurrency: 4 }, () => {
     })
   }
 
-  test('a host alone never waits', async (t) => {
+  test('a host that is alone never waits', async (t) => {
     const [host] = (await fleetOf(t, 1)).hosts as [FleetHost]
     await host.fleet.mayStop('a test', false)
     assert.ok(!host.hasLogged('info', /^waiting/) && !host.hasLogged('warn', /without a permit/))
   })
 
-  test('says who is down and where in line it is, and so does the log', async (t) => {
+  test('a waiting host and its log name the hosts that are down and its place in line', async (t) => {
     const { hosts } = await fleetOf(t, 3)
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)
@@ -146,7 +146,7 @@ describe('permits', { concurrency: 4 }, () => {
     )
   })
 
-  test('a holder that crashed is down until it is forgotten, whatever the time', async (t) => {
+  test('a holder of a permit that crashed is down until it is forgotten, without a time limit', async (t) => {
     const { hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)
@@ -155,16 +155,16 @@ describe('permits', { concurrency: 4 }, () => {
     const asked = await inLine(two)
     await waitFor('a dead host', () => two.fleet.status.waiting?.down[0]?.how === 'dead')
     await asksInVain(two)
-    await two.fleet.desk.forget('web1', false)
+    await two.fleet.operations.forget('web1', false)
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('a host that crashed while it served counts until it serves again', async (t) => {
+  test('a host that crashed while it served is down until it serves again', async (t) => {
     const { redis, hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     one.die()
     await waitFor('a dead host', async () => {
-      const { hosts: all } = await two.fleet.desk.view()
+      const { hosts: all } = await two.fleet.operations.view()
       return all[0]?.state === 'dead'
     })
     const asked = await inLine(two)
@@ -175,14 +175,14 @@ describe('permits', { concurrency: 4 }, () => {
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('a host that starts for the first time is no loss', async (t) => {
+  test('a host that starts for the first time does not count as down', async (t) => {
     const { redis, hosts } = await fleetOf(t, 1)
     await FleetHost.join(t, redis.url, 'new', { state: 'starting' })
     const asked = asking(hosts[0] as FleetHost)
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('one that stopped is down for as long as it may take to come back', async (t) => {
+  test('a host that stopped is down for as long as it may take to come back', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1', { returnMs: 600_000 })
     const two = await FleetHost.join(t, redis.url, 'web2')
@@ -195,7 +195,7 @@ describe('permits', { concurrency: 4 }, () => {
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('one that stopped and does not come back is no longer one of the fleet', async (t) => {
+  test('a host that stopped and does not come back leaves the fleet', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1', { returnMs: 500 })
     const two = await FleetHost.join(t, redis.url, 'web2')
@@ -203,14 +203,14 @@ describe('permits', { concurrency: 4 }, () => {
     await one.fleet.leave()
     await two.fleet.mayStop('a test', false)
     assert.ok(!two.hasLogged('warn', /without a permit/))
-    const { hosts } = await two.fleet.desk.view()
+    const { hosts } = await two.fleet.operations.view()
     assert.deepEqual(
       hosts.map(({ host }) => host),
       ['web2'],
     )
   })
 
-  test('one that could not start again is missed for longer than that', async (t) => {
+  test('a host that could not start again is down without a time limit', async (t) => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1')
     const two = await FleetHost.join(t, redis.url, 'web2')
@@ -223,7 +223,7 @@ describe('permits', { concurrency: 4 }, () => {
     await asksInVain(two)
   })
 
-  test('a waiter that dies does not block the line', async (t) => {
+  test('a waiting host that dies does not block the line', async (t) => {
     const { hosts } = await fleetOf(t, 3, 2)
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     for (const host of [two, three]) await becomes(host, 'draining')
@@ -234,21 +234,21 @@ describe('permits', { concurrency: 4 }, () => {
     await waitFor('the permit', () => asked.isGranted)
   })
 
-  test('a forced stop goes down at once, and counts as down', async (t) => {
+  test('a host whose operator insists goes down at once, and counts as down', async (t) => {
     const { hosts } = await fleetOf(t, 3)
     const [one, two, three] = hosts as [FleetHost, FleetHost, FleetHost]
     await one.fleet.mayStop('a test', false)
     const asked = await inLine(two)
     assert.equal(two.fleet.escalate('stopping', 'SIGUSR1'), true)
     await waitFor('the end of the wait', () => asked.isGranted)
-    assert.ok(two.hasLogged('warn', /somebody insists/))
+    assert.ok(two.hasLogged('warn', /an operator insists/))
     await inLine(three)
     await waitFor('two that are down', () => three.fleet.status.waiting?.down.length === 2)
     await three.fleet.mayStop('a test', true)
     assert.ok(three.hasLogged('warn', /by force/))
   })
 
-  test('a Redis that is away keeps nobody for longer than it says', async (t) => {
+  test('an unreachable Redis delays a host for a limited time', async (t) => {
     const { redis, hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     await redis.pause()
@@ -258,23 +258,25 @@ describe('permits', { concurrency: 4 }, () => {
     )
     await waitFor('the end of its patience', () => asked.isGranted)
     redis.resume()
-    assert.ok(one.hasLogged('warn', /nobody to ask/))
-    // It is down without having been let, and the other one is told so.
+    assert.ok(one.hasLogged('warn', /the fleet does not answer/))
+    // It is down without a permit, and has told the other host so.
     await waitFor('what it has told', async () => {
-      const view = await two.fleet.desk.view().catch(() => undefined)
+      const view = await two.fleet.operations.view().catch(() => undefined)
       return view?.hosts[0]?.permit === 'stopping'
     })
     await inLine(two)
     await waitFor('who is down', () => two.fleet.status.waiting?.down[0]?.host === 'web1')
   })
 
-  test('a Redis that lost its data lets nobody go before its hosts have registered again', async (t) => {
+  test('a Redis that lost its data grants no permit before its hosts have registered again', async (t) => {
     const { redis, hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     one.become('draining')
     await redis.restart()
     const asked = asking(two)
-    await waitFor('the reason', () => /register again/.test(two.fleet.status.waiting?.reason ?? ''))
+    await waitFor('the reason', () =>
+      /registering again/.test(two.fleet.status.waiting?.reason ?? ''),
+    )
     await waitFor('who is down', () => two.fleet.status.waiting?.down[0]?.how === 'draining')
     await waitFor('the end of that', () => two.fleet.status.waiting?.reason === null)
     assert.equal(asked.isGranted, false)
@@ -286,7 +288,7 @@ describe('permits', { concurrency: 4 }, () => {
     ['ahead', 3_600],
     ['back', -3_600],
   ] as const) {
-    test(`a clock that jumps ${direction} lets nobody go who may not`, async (t) => {
+    test(`a clock that jumps ${direction} grants no permit early`, async (t) => {
       const redis = await RedisServer.start(t, { hasFakedClock: true })
       const [one, two, three] = await Promise.all(
         ['web1', 'web2', 'web3'].map((name) =>
@@ -305,7 +307,7 @@ describe('permits', { concurrency: 4 }, () => {
     })
   }
 
-  test('a stop in the middle of a reload goes on with its permit', async (t) => {
+  test('a stop during a reload uses its permit', async (t) => {
     const { hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     const change = { build: undefined, isReduction: true, force: false }
@@ -317,7 +319,7 @@ describe('permits', { concurrency: 4 }, () => {
     assert.equal(placeOf(two), 1)
   })
 
-  test('a reload that takes workers away is let, one host at a time, and the others are told', async (t) => {
+  test('reloads that remove workers are permitted on one host at a time', async (t) => {
     const { hosts } = await fleetOf(t, 4)
     const change = { build: undefined, isReduction: true, force: false }
     let running = 0
@@ -333,7 +335,7 @@ describe('permits', { concurrency: 4 }, () => {
       ),
     )
     assert.equal(most, 1)
-    const { hosts: all } = await (hosts[0] as FleetHost).fleet.desk.view()
+    const { hosts: all } = await (hosts[0] as FleetHost).fleet.operations.view()
     assert.equal(all.length, 4)
   })
 })

@@ -7,9 +7,9 @@ import { resultOf } from '../helpers/sandbox.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 
 const linkModule = new URL('../../src/redis/link.js', import.meta.url).href
-const targetModule = new URL('../../src/redis/target.js', import.meta.url).href
+const targetModule = new URL('../../src/redis/redis-target.js', import.meta.url).href
 
-test('of Sentinels that cannot be reached nothing is printed, beside one that can', async (t) => {
+test('nothing is printed about Sentinels that cannot be reached, while another one can', async (t) => {
   const master = await RedisServer.start(t)
   const address = ['127.0.0.1', String(master.address.port)]
   const reply = `*2\r\n${address.map((part) => `$${part.length}\r\n${part}\r\n`).join('')}`

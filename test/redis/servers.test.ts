@@ -6,7 +6,7 @@ import { SentinelGroup } from '../helpers/redis/sentinel.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-test('a Redis that is restarted has what it kept on disk, and nothing else', async (t) => {
+test('a Redis that is restarted has the data that it kept on disk, and no other', async (t) => {
   const [forgetful, durable] = await Promise.all([
     RedisServer.start(t),
     RedisServer.start(t, { isDurable: true }),
@@ -19,7 +19,7 @@ test('a Redis that is restarted has what it kept on disk, and nothing else', asy
   assert.equal(await durable.command('GET', 'key'), 'value')
 })
 
-test('a clock that jumps takes Redis with it', async (t) => {
+test('a faked clock that jumps is the clock of Redis', async (t) => {
   const server = await RedisServer.start(t, { hasFakedClock: true })
   const secondsNow = async () => Number((await server.command('TIME')).split('\n')[0])
   await server.command('SET', 'key', 'value', 'PX', '30000')
@@ -30,7 +30,7 @@ test('a clock that jumps takes Redis with it', async (t) => {
   assert.ok((await secondsNow()) - Date.now() / 1000 < -3500)
 })
 
-test('a Redis asks for what it was told to ask for', async (t) => {
+test('a Redis requires the credentials and the TLS that it was started with', async (t) => {
   const tls = makeCertificates(t)
   for (const options of [
     { password: 'secret' },
@@ -43,7 +43,7 @@ test('a Redis asks for what it was told to ask for', async (t) => {
   }
 })
 
-test('the Sentinels make a replica the master when the master is killed', async (t) => {
+test('the Sentinels promote a replica when the master is killed', async (t) => {
   const group = await SentinelGroup.start(t)
   const master = await group.master()
   await master.command('SET', 'key', 'value')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { buildId, version } from '../../src/build-id.ts'
+import { buildId, programId, version } from '../../src/build-id.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
 test("the version is the package's", () => {
@@ -34,6 +34,17 @@ test('code beside the app counts, other files do not', (t) => {
   mkdirSync(join(folder, 'parts'))
   writeFileSync(join(folder, 'parts', 'a.js'), 'x')
   assert.notEqual(buildId(app), first)
+})
+
+test('the scripts that Redis runs are code of the program', (t) => {
+  const folder = tempFolder(t)
+  const program = join(folder, 'bin', 'primary.js')
+  mkdirSync(join(folder, 'redis', 'lua'), { recursive: true })
+  const script = join(folder, 'redis', 'lua', 'acquire-lease.lua')
+  writeFileSync(script, 'return 1')
+  const first = programId(program)
+  writeFileSync(script, 'return 2')
+  assert.notEqual(programId(program), first)
 })
 
 test('folders and links that are named like code are no code', (t) => {

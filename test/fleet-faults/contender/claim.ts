@@ -1,29 +1,29 @@
-/** What a contender does to get leave to serve, by whatever means. */
+/** A contender's use of a lock, of either kind. */
 export interface Claim {
-  /** Whether it believes, at this very moment, that it may serve; with which token, or undefined. */
+  /** The token by which the contender believes, at this very moment, that it may serve; undefined when it may not. */
   token(): number | undefined
-  seek(): void
+  acquire(): void
   release(): Promise<void>
-  /** This process was paused, and goes on. */
+  /** This process was paused and has resumed. */
   check(): void
   close(): void
 }
 
-/** Told how it goes. */
+/** Receives the events of a claim. */
 export interface ClaimListener {
   /** @param untilMs - of the monotonic clock; null is until further notice */
   onHeld(token: number, untilMs: number | null): void
   onExtended(untilMs: number): void
   onLost(cause: string): void
-  /** Why it is not had. */
-  onTrouble(reason: string): void
+  /** The lock cannot be acquired or renewed at the moment. */
+  onFailure(reason: string): void
 }
 
 export interface ClaimOptions {
   readonly url: string
-  /** The contender's name, and its place: no two have the same. */
+  /** The contender's name, which is unique. */
   readonly name: string
   readonly ttlMs: number
-  /** So many replicas must have what was written. */
+  /** How many replicas must confirm a write before it counts. */
   readonly replicas: number
 }

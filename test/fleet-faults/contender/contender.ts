@@ -31,17 +31,17 @@ export class Contender {
     return this.#child !== undefined
   }
 
-  /** Resolves when it contends. */
+  /** Resolves when the process tries to acquire the lease. */
   async start(): Promise<void> {
     const node = [process.execPath, program, JSON.stringify(this.#options)]
     const [command = '', ...args] = [...(this.host?.wrapper ?? []), ...node]
     const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
     await this.#says('ready')
-    this.#tell({ kind: 'seek' })
+    this.#tell({ kind: 'acquire' })
   }
 
-  /** Ends it without a warning; it may not know that it is over, but it is. */
+  /** Kills the process. Its tenure ends here, since it cannot report that itself. */
   async kill(): Promise<void> {
     const child = this.#child
     if (child === undefined) return
@@ -54,11 +54,11 @@ export class Contender {
     this.#journal.write({ kind: 'ended', atMs: monotonicMs(), cause: 'killed' })
   }
 
-  seek(): void {
-    this.#tell({ kind: 'seek' })
+  acquire(): void {
+    this.#tell({ kind: 'acquire' })
   }
 
-  /** Gives the lease up; resolves when that is done. */
+  /** Releases the lease; resolves when that is done. */
   async release(): Promise<void> {
     const released = this.#says('released')
     this.#tell({ kind: 'release' })
@@ -80,7 +80,7 @@ export class Contender {
     signalTo(this.#child?.pid ?? 0, 'SIGCONT')
   }
 
-  /** What it has said since the last call. */
+  /** Returns the entries that the process has written since the last call. */
   read(): Entry[] {
     return this.#journal.read()
   }

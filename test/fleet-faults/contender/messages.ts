@@ -1,17 +1,17 @@
 import type { ClaimOptions } from './claim.ts'
 
-/** By which means it contends: the project's lease, or the lock that must fail the suite. */
+/** The lock in use: the project's lease, or the naive one that must fail the suite. */
 export type Lock = 'shared' | 'naive'
 
 export interface ContenderOptions extends ClaimOptions {
   readonly lock: Lock
-  /** Where the resource listens. */
+  /** The path on which the resource listens. */
   readonly socket: string
   readonly journal: string
 }
 
 export type ToContender =
-  | { readonly kind: 'seek' }
+  | { readonly kind: 'acquire' }
   /** Answered by 'released' when it is done. */
   | { readonly kind: 'release' }
   /** Keeps the event loop busy. */

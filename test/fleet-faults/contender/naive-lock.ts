@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createClient, type RedisClient } from '../../../src/redis/client.ts'
-import { parseRedisUrl } from '../../../src/redis/target.ts'
+import { createClient, type RedisClient } from '../../../src/redis/redis-client.ts'
+import { parseRedisUrl } from '../../../src/redis/redis-target.ts'
 import type { Claim, ClaimListener, ClaimOptions } from './claim.ts'
 
 const lock = '{naive}:lock'
@@ -29,7 +29,7 @@ export class NaiveLock implements Claim {
     return this.#token
   }
 
-  seek(): void {
+  acquire(): void {
     this.#isOver = false
     void this.#run()
   }

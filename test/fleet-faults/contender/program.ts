@@ -7,9 +7,9 @@ import { monotonicMs } from '../../../src/clock.ts'
 import { type Entry, Journal } from '../journal.ts'
 import { lineOf } from '../resource/write.ts'
 import type { ClaimListener } from './claim.ts'
+import { leaseClaim } from './lease-claim.ts'
 import type { ContenderOptions, ToContender } from './messages.ts'
 import { NaiveLock } from './naive-lock.ts'
-import { sharedLease } from './shared-lease.ts'
 
 /** How often it writes while it may, in milliseconds. */
 const writeEveryMs = 4
@@ -21,10 +21,10 @@ const listener: ClaimListener = {
   onHeld: (token, untilMs) => journal.write({ kind: 'held', atMs: monotonicMs(), token, untilMs }),
   onExtended: (untilMs) => journal.write({ kind: 'extended', atMs: monotonicMs(), untilMs }),
   onLost: (cause) => journal.write({ kind: 'ended', atMs: monotonicMs(), cause }),
-  onTrouble: (reason) => journal.write({ kind: 'waits', atMs: monotonicMs(), reason }),
+  onFailure: (reason) => journal.write({ kind: 'waits', atMs: monotonicMs(), reason }),
 }
 const claim =
-  options.lock === 'shared' ? sharedLease(options, listener) : new NaiveLock(options, listener)
+  options.lock === 'shared' ? leaseClaim(options, listener) : new NaiveLock(options, listener)
 const resource = connect(socket, () => process.send?.('ready'))
 
 setInterval(() => {
@@ -35,8 +35,8 @@ setInterval(() => {
 process.on('SIGCONT', () => claim.check())
 process.on('message', (message: ToContender) => {
   switch (message.kind) {
-    case 'seek':
-      claim.seek()
+    case 'acquire':
+      claim.acquire()
       return
     case 'release': {
       const isDone = claim.release()

@@ -7,7 +7,7 @@ async function release({ fleet }: Stage): Promise<void> {
   fleet.strike()
   await holder.release()
   await fleet.holder(holder)
-  holder.seek()
+  holder.acquire()
 }
 
 async function kill({ fleet }: Stage): Promise<void> {

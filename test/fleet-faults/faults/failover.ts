@@ -49,7 +49,7 @@ async function unreplicatedGrant({ fleet, group }: SentinelStage): Promise<void>
   await fleet.holder(holder)
   await master.kill()
   other.resume()
-  holder.seek()
+  holder.acquire()
   await group.promoted(master)
   // Time enough for whoever is mistaken about it.
   await delay(1.5 * fleet.ttlMs)
@@ -63,7 +63,7 @@ async function putBeside(fleet: Fleet, { address }: RedisServer): Promise<Conten
     if (holder.host?.address === address.host) return holder
     await holder.release()
     await fleet.holder(holder)
-    holder.seek()
+    holder.acquire()
   }
 }
 

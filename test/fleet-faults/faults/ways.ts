@@ -35,7 +35,7 @@ async function lateRelease(stage: SingleStage): Promise<void> {
   await fleet.holder(holder)
   way.set({})
   await isReleased
-  holder.seek()
+  holder.acquire()
 }
 
 /** Redis hears of it, but the holder does not know. */
@@ -49,7 +49,7 @@ async function unansweredRelease(stage: SingleStage): Promise<void> {
   await fleet.holder(holder)
   way.set({})
   await isReleased
-  holder.seek()
+  holder.acquire()
 }
 
 const unanswered = { holder: 'changes', takeOver: 'unanswered' } as const

@@ -10,11 +10,11 @@ test('every state can be reached, and left for idle', () => {
   assert.deepEqual(reachable(leaseTransitions, 'idle'), new Set(states))
   for (const state of states) {
     assert.ok(reachable(leaseTransitions, state).has('idle'), state)
-    assert.equal(nextState(leaseTransitions, state, 'rest'), 'idle')
+    assert.equal(nextState(leaseTransitions, state, 'stop'), 'idle')
   }
 })
 
-test('it is held only by a grant that was sought, or by resuming one', () => {
+test('the lease is held only by a grant that was asked for, or by resuming one', () => {
   const ways = states.flatMap((from) =>
     movesFrom(leaseTransitions, from).flatMap(([event, to]) =>
       to === 'held' ? [[from, event]] : [],
@@ -22,11 +22,11 @@ test('it is held only by a grant that was sought, or by resuming one', () => {
   )
   assert.deepEqual(ways, [
     ['idle', 'resume'],
-    ['seeking', 'granted'],
+    ['acquiring', 'granted'],
   ])
 })
 
-test('only what is held is lost, and then it is not sought by itself', () => {
+test('only a lease that is held is lost, and then it is not acquired again by itself', () => {
   const accepts = (event: LeaseEvent) => states.filter((state) => leaseTransitions[state][event])
   assert.deepEqual(accepts('lost'), ['held'])
   assert.equal(leaseTransitions.held.lost, 'idle')
