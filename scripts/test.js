@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs, builds and runs every test. `npm test -- wire reload` runs only the files whose path contains
- * one of these words; `npm test -- unit` runs those that need no other process.
+ * one of these words; `npm test -- unit` runs those that need no other process, and the tests of the bundled apps.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,14 +19,16 @@ const concurrency = 2
 /** The fastest folders run first, so that failures show early; within a folder, files run in alphabetical order. */
 const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']
 
+const compiled = join(root, 'dist')
+
 const slowestShown = 10
 
 await build()
 
 const words = process.argv.slice(2)
-const selected = readdirSync(join(root, 'dist/test'), { recursive: true })
-  .filter((file) => file.endsWith('.test.js'))
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+const selected = ['test', 'apps']
+  .flatMap((folder) => testsIn(folder))
+  .filter((file) => words.length === 0 || words.some((word) => selectable(file).includes(word)))
   .toSorted((a, b) => folders.indexOf(folderOf(a)) - folders.indexOf(folderOf(b)) || compare(a, b))
 if (selected.length === 0) {
   process.stderr.write(`No test file matches ${words.join(', ') || 'at all'}\n`)
@@ -44,16 +46,29 @@ function programsOf(files) {
   const unit = files.filter((file) => folderOf(file) === 'unit')
   const others = files.filter((file) => folderOf(file) !== 'unit')
   const shares = Array.from({ length: Math.min(concurrency, unit.length) }, (_, share) => {
-    const program = join(root, `dist/test/unit-${share + 1}.js`)
+    const program = join(compiled, `unit-${share + 1}.js`)
     const own = unit.filter((_file, at) => at % concurrency === share)
     writeFileSync(program, own.map((file) => `import './${file}'\n`).join(''))
     return program
   })
-  return [...shares, ...others.map((file) => join(root, 'dist/test', file))]
+  return [...shares, ...others.map((file) => join(compiled, file))]
+}
+
+/** The test files in a folder of the compiled code, as paths from there. */
+function testsIn(folder) {
+  return readdirSync(join(compiled, folder), { recursive: true })
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => join(folder, file))
+}
+
+/** What a word on the command line selects a file by. */
+function selectable(file) {
+  return join(folderOf(file), file)
 }
 
 function folderOf(file) {
-  return file.split('/')[0]
+  const [top, folder] = file.split('/')
+  return top === 'apps' ? 'unit' : folder
 }
 
 function compare(a, b) {
@@ -77,9 +92,7 @@ function report(events) {
     const slowest = tests.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
     say(`\nThe slowest ${slowest.length}:`)
     for (const { name, file, seconds } of slowest) {
-      say(
-        `${seconds.toFixed(1).padStart(6)} s  ${file?.slice(file.indexOf('dist/test/') + 10) ?? ''}  ${name}`,
-      )
+      say(`${seconds.toFixed(1).padStart(6)} s  ${file?.slice(compiled.length + 1) ?? ''}  ${name}`)
     }
   })
 }

@@ -10,3 +10,25 @@ export function monotonicMs(): number {
   // readings, which is many milliseconds when the machine is busy.
   return Number(process.hrtime.bigint()) / 1e6
 }
+
+/** A timer that has not gone off. */
+export interface Timer {
+  /** Starts its time again, also after it has gone off. */
+  refresh(): unknown
+  /** Lets the process end before it goes off. */
+  unref(): unknown
+}
+
+/** The clock that a worker's limits are measured by; tests of apps use one of their own. */
+export interface Clock {
+  /** Monotonic, in milliseconds. */
+  nowMs(): number
+  setTimeout(act: () => void, ms: number): Timer
+  clearTimeout(timer: Timer | undefined): void
+}
+
+export const systemClock: Clock = {
+  nowMs: monotonicMs,
+  setTimeout: (act, ms) => setTimeout(act, ms),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+}

@@ -38,6 +38,7 @@ export function appError(what: string, error: unknown): HelloserverError {
 }
 
 function placeOf(error: unknown): string {
-  const place = /(?:file:\/\/)?(\/[^\s():]+:\d+)/.exec(stackOf(error) ?? '')?.[1]
+  // Not a part of "node:internal/modules/…", which is all that the stack of a syntax error has.
+  const place = /(?:^|[\s(]|file:\/\/)(\/[^\s():]+:\d+)/m.exec(stackOf(error) ?? '')?.[1]
   return place === undefined ? '' : ` (${place})`
 }

@@ -34,6 +34,21 @@ command('run', 'serve in the foreground, until Ctrl-C').action(async (options: O
   const { serve } = await import('./serve.ts')
   process.exit(await serve(options.name, 'foreground', options.json))
 })
+program
+  .command('dev')
+  .description('serve in the foreground and reload at each change, until Ctrl-C')
+  .argument('[name]', 'which app', defaultName)
+  .option('--port <port>', 'where to listen, instead of the configured port', portNumber)
+  .exitOverride()
+  .action(async (name: string, { port: wanted }: { port?: number }) => {
+    try {
+      const { Development } = await import('../dev/development.ts')
+      process.exit(await new Development({ name, port: wanted }).run())
+    } catch (error) {
+      printError(error, { name, json: false })
+      process.exit(exitStatusOf(error))
+    }
+  })
 command('start', 'serve as a daemon, without pm2').action(run(commands.start))
 forcible('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
 forcible('reload', 'apply the configuration and the code on disk, losing no connection').action(
@@ -130,6 +145,10 @@ function onLostOutput(error: Error): void {
 
 function workerCount(text: string): number {
   return wholeNumber(text, minWorkers, maxWorkers)
+}
+
+function portNumber(text: string): number {
+  return wholeNumber(text, 0, 65_535)
 }
 
 function lineCount(text: string): number {

@@ -89,7 +89,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
     } catch (error) {
       stack.releaseAll()
       if (codeOf(error) === 'STOPPING') return endBeforeServing(mode, log)
-      log.fatal({ reason: messageOf(error) }, 'The start failed')
+      log.fatal({ code: codeOf(error), reason: messageOf(error) }, 'The start failed')
       throw runsElsewhere(error, name) ?? error
     } finally {
       await serviceLog.close()

@@ -23,6 +23,12 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
   readonly appModule: string
 }
 
+/** The configuration file of the service called `name`, which need not exist. */
+export function configPath(name: string, environment: Environment): string {
+  const configured = environment[variables.config]
+  return configured === undefined ? defaultConfigPath(name) : resolve(configured)
+}
+
 /**
  * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
  *
@@ -31,8 +37,7 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
-  const configured = environment[variables.config]
-  const path = configured === undefined ? defaultConfigPath(name) : resolve(configured)
+  const path = configPath(name, environment)
   const raw = { ...readFile(path), ...overrides(environment) }
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {

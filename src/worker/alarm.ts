@@ -1,3 +1,5 @@
+import { type Clock, systemClock, type Timer } from '../clock.ts'
+
 /**
  * A reusable timer for one thing at a time, always with the same duration.
  *
@@ -6,18 +8,20 @@
  */
 export class Alarm {
   readonly #ms: number
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  #timer: Timer | undefined
   #act: (() => void) | undefined
 
   /** @param ms - how long after it was set it goes off, in milliseconds */
-  constructor(ms: number) {
+  constructor(ms: number, clock: Clock = systemClock) {
     this.#ms = ms
+    this.#clock = clock
   }
 
   set(act: () => void): void {
     this.#act = act
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#ring(), this.#ms)
-    else this.#timer.refresh()
+    if (this.#timer !== undefined) this.#timer.refresh()
+    else this.#timer = this.#clock.setTimeout(() => this.#ring(), this.#ms)
   }
 
   clear(): void {

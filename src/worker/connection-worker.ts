@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net'
 import type { App, Context } from '../app/app.ts'
-import { monotonicMs } from '../clock.ts'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type { ConnectionLease, WorkerBoot, WorkerLease, WorkerView } from '../ipc/messages.ts'
@@ -14,6 +13,7 @@ import {
 } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
+import type { ClientSocket } from './client-socket.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
 
@@ -29,8 +29,9 @@ export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | 
 export class Worker {
   readonly #app: App
   readonly #context: WorkerContext
-  readonly #claims: ClaimWriter
-  readonly #progress: ProgressWriter
+  readonly #claims: Pick<ClaimWriter, 'write'>
+  readonly #progress: Pick<ProgressWriter, 'write'>
+  readonly #clock: Clock
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #countsBytes: boolean
@@ -38,37 +39,42 @@ export class Worker {
   readonly #lingerers: Lingerers
   /** The lease for connections that arrive from now on. */
   #lease: ConnectionLease | null = null
-  #abortion: NodeJS.Timeout | undefined
+  #abortion: Timer | undefined
   #connection: Connection | undefined
   #last: Progress | undefined
   #isLeaving = false
   #onIdle: (() => void) | undefined
   readonly #onUnreported: () => void
 
-  /** @param onUnreported - called when the pipe could not tell the primary how a connection ended */
+  /**
+   * @param onUnreported - called when the pipe could not tell the primary how a connection ended
+   * @param clock - measures the limits on connections
+   */
   constructor(
     app: App,
     context: WorkerContext,
     boot: WorkerBoot,
-    claims: ClaimWriter,
-    progress: ProgressWriter,
+    claims: Pick<ClaimWriter, 'write'>,
+    progress: Pick<ProgressWriter, 'write'>,
     onUnreported: () => void,
+    clock: Clock = systemClock,
   ) {
     this.#app = app
     this.#context = context
     this.#claims = claims
     this.#progress = progress
     this.#onUnreported = onUnreported
+    this.#clock = clock
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
     this.#log = context.log
     const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
-    this.#alarms = { read: new Alarm(readTimeoutMs), deadline: new Alarm(deadlineMs) }
-    this.#lingerers = new Lingerers(lingerMs)
+    this.#alarms = { read: new Alarm(readTimeoutMs, clock), deadline: new Alarm(deadlineMs, clock) }
+    this.#lingerers = new Lingerers(lingerMs, clock)
   }
 
   /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive(id: number, socket: Socket | undefined): void {
+  receive(id: number, socket: ClientSocket | undefined): void {
     if (this.#isLeaving) {
       // Not claimed, so it returns to the head of the queue when this process has ended.
       socket?.destroy()
@@ -119,10 +125,11 @@ export class Worker {
   /** Serves further connections under this lease; if it has an `abortAtMs`, aborts the connection active then. */
   hold({ grant, abortAtMs }: WorkerLease): void {
     this.#lease = grant
-    clearTimeout(this.#abortion)
+    this.#clock.clearTimeout(this.#abortion)
     if (abortAtMs === null) return
     const give = () => this.#connection?.end('LEASE_LOST', 'The lease was lost')
-    this.#abortion = setTimeout(give, Math.max(0, abortAtMs - monotonicMs())).unref()
+    this.#abortion = this.#clock.setTimeout(give, Math.max(0, abortAtMs - this.#clock.nowMs()))
+    this.#abortion.unref()
   }
 
   /** Drops the active connection: the service stops now. */
@@ -172,7 +179,7 @@ export class Worker {
   }
 }
 
-function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: Socket): Traffic {
+function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: ClientSocket): Traffic {
   return { bytesIn, bytesOut }
 }
 

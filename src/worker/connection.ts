@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import { HelloserverError, LineTooLongError } from '../errors.ts'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
+import type { ClientSocket } from './client-socket.ts'
 import { LineBuffer } from './line-buffer.ts'
 
 /** Stands for the peer of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
@@ -39,7 +39,7 @@ const highWaterBytes = 65_536
 export class Connection implements AsyncIterable<Buffer> {
   /** Unique within one run of the service; rises by one with each accepted connection. */
   readonly id: number
-  readonly #socket: Socket
+  readonly #socket: ClientSocket
   readonly #limits: ConnectionLimits
   readonly #input = new LineBuffer()
   readonly #alarms: Alarms
@@ -55,7 +55,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #flushed: (() => void) | undefined
 
   /** @internal Created by the worker; `socket` is claimed and not read yet. */
-  constructor(id: number, socket: Socket, limits: ConnectionLimits, alarms: Alarms) {
+  constructor(id: number, socket: ClientSocket, limits: ConnectionLimits, alarms: Alarms) {
     this.id = id
     this.#alarms = alarms
     this.#socket = socket
@@ -165,7 +165,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /** @internal Returns the socket for its closing handshake; further input is discarded. */
-  release(): Socket {
+  release(): ClientSocket {
     this.#isReleased = true
     this.#alarms.deadline.clear()
     this.#alarms.read.clear()

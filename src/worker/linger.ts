@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
+import type { ClientSocket } from './client-socket.ts'
 
 /** How many connections may be in their closing handshake at a time; beyond that, the oldest is dropped. */
 const maxLingering = 512
@@ -12,28 +13,31 @@ const maxLingering = 512
  */
 export class Lingerers {
   /** When each is given up, in monotonic milliseconds; all may take equally long, so the first is the oldest. */
-  readonly #sockets = new Map<Socket, number>()
+  readonly #sockets = new Map<ClientSocket, number>()
   readonly #lingerMs: number
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  #timer: Timer | undefined
   #onEmpty: (() => void) | undefined
 
   /** @param lingerMs - how long one closing handshake may take, in milliseconds */
-  constructor(lingerMs: number) {
+  constructor(lingerMs: number, clock: Clock = systemClock) {
     this.#lingerMs = lingerMs
+    this.#clock = clock
   }
 
   /** Ends a socket, and discards its further input. */
-  add(socket: Socket): void {
+  add(socket: ClientSocket): void {
     if (socket.destroyed) return
     if (this.#sockets.size >= maxLingering) this.#drop(Number.POSITIVE_INFINITY, 1)
-    this.#sockets.set(socket, performance.now() + this.#lingerMs)
+    this.#sockets.set(socket, this.#clock.nowMs() + this.#lingerMs)
     socket.once('close', () => {
       this.#sockets.delete(socket)
       if (this.#sockets.size === 0) this.#onEmpty?.()
     })
     socket.end()
     socket.resume()
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#lingerMs)
+    if (this.#timer === undefined)
+      this.#timer = this.#clock.setTimeout(() => this.#expire(), this.#lingerMs)
   }
 
   /** Resolves when no handshake is in progress. */
@@ -47,12 +51,11 @@ export class Lingerers {
   /** One timer serves all: the sockets after the first have more time left. */
   #expire(): void {
     this.#timer = undefined
-    this.#drop(performance.now(), this.#sockets.size)
+    const nowMs = this.#clock.nowMs()
+    this.#drop(nowMs, this.#sockets.size)
     for (const dueMs of this.#sockets.values()) {
-      this.#timer = setTimeout(
-        () => this.#expire(),
-        Math.max(1, Math.ceil(dueMs - performance.now())),
-      )
+      const leftMs = Math.max(1, Math.ceil(dueMs - nowMs))
+      this.#timer = this.#clock.setTimeout(() => this.#expire(), leftMs)
       return
     }
   }

@@ -49,7 +49,10 @@ test('an app that throws while it is loaded is refused, with the place', async (
 })
 
 test('an app that cannot be parsed, or is not there, is refused', async (t) => {
-  await assert.rejects(loadApp(appFile(t, 'export default {')), { code: 'APP_FAILED' })
+  const path = appFile(t, 'export default {')
+  // Node.js does not name the place of a syntax error.
+  const message = `The app ${path} failed to load: Unexpected end of input`
+  await assert.rejects(loadApp(path), { code: 'APP_FAILED', message })
   await assert.rejects(loadApp(join(tempFolder(t), 'none.mjs')), { code: 'APP_FAILED' })
 })
 

@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
+import { TestClock } from '../../../src/testing.ts'
 import { Lingerers } from '../../../src/worker/linger.ts'
-import { Clock } from '../support/clock.ts'
 import { received, socketPair } from '../support/socket-pair.ts'
 
 /** Nobody is given up: time stands still. */
-function stillLingerers(t: TestContext): Lingerers {
-  Clock.stop(t)
-  return new Lingerers(2_000)
+function stillLingerers(): Lingerers {
+  return new Lingerers(2_000, new TestClock())
 }
 
 test('an answer reaches a client whose input nobody read', async (t) => {
   const { server, client } = await socketPair(t)
-  const lingerers = stillLingerers(t)
+  const lingerers = stillLingerers()
   client.write(Buffer.alloc(1_048_576))
   server.write('answer')
   lingerers.add(server)
@@ -25,51 +24,51 @@ test('an answer reaches a client whose input nobody read', async (t) => {
 })
 
 test('a client that does not close is let go when its time is up', async (t) => {
-  const clock = new Clock(t)
+  const clock = new TestClock()
   const { server, client } = await socketPair(t)
-  const lingerers = new Lingerers(2_000)
+  const lingerers = new Lingerers(2_000, clock)
   lingerers.add(server)
   client.resume()
   await once(client, 'end')
-  clock.advance(1_999)
+  await clock.advance(1_999)
   assert.equal(server.destroyed, false)
-  clock.advance(1)
+  await clock.advance(1)
   assert.equal(server.destroyed, true)
   await lingerers.settled()
 })
 
 test('each has its own time, whoever else lingers', async (t) => {
-  const clock = new Clock(t)
-  const lingerers = new Lingerers(2_000)
+  const clock = new TestClock()
+  const lingerers = new Lingerers(2_000, clock)
   const first = await socketPair(t)
   const second = await socketPair(t)
   lingerers.add(first.server)
-  clock.advance(1_500)
+  await clock.advance(1_500)
   lingerers.add(second.server)
-  clock.advance(500)
+  await clock.advance(500)
   assert.deepEqual([first.server.destroyed, second.server.destroyed], [true, false])
-  clock.advance(1_499)
+  await clock.advance(1_499)
   assert.equal(second.server.destroyed, false)
-  clock.advance(1)
+  await clock.advance(1)
   assert.equal(second.server.destroyed, true)
   await lingerers.settled()
 })
 
 test('so many linger and no more: the oldest goes first', async (t) => {
-  const clock = new Clock(t)
-  const lingerers = new Lingerers(2_000)
+  const clock = new TestClock()
+  const lingerers = new Lingerers(2_000, clock)
   const first = await socketPair(t)
   const second = await socketPair(t)
   lingerers.add(first.server)
   lingerers.add(second.server)
   for (let count = 0; count < 511; count += 1) lingerers.add(new Socket())
   assert.deepEqual([first.server.destroyed, second.server.destroyed], [true, false])
-  clock.advance(2_000)
+  await clock.advance(2_000)
 })
 
 test('nobody lingers at first, and a closed socket does not either', async (t) => {
   const { server } = await socketPair(t)
-  const lingerers = stillLingerers(t)
+  const lingerers = stillLingerers()
   await lingerers.settled()
   server.destroy()
   lingerers.add(server)
@@ -78,7 +77,7 @@ test('nobody lingers at first, and a closed socket does not either', async (t) =
 
 test('all must be gone before it is settled', async (t) => {
   const pairs = [await socketPair(t), await socketPair(t)]
-  const lingerers = stillLingerers(t)
+  const lingerers = stillLingerers()
   for (const { server } of pairs) lingerers.add(server)
   let isSettled = false
   const settled = lingerers.settled().then(() => {

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type AppCode, isCode } from './app-code.ts'
+
+/** The files that an app depends on, by the state of the disk at one moment. */
+export interface AppFiles {
+  /** The folders in which each of them, or its successor, appears. */
+  readonly folders: ReadonlySet<string>
+  /** A digest of each file's content, by its path. */
+  readonly contents: ReadonlyMap<string, string>
+}
+
+/** Larger files are compared by size and time: a database is not to be read at each change. */
+const maxReadBytes = 1_048_576
+
+/** Packages, hidden files, and what editors and programs leave beside the files that people edit. */
+const ignored =
+  /^(?:\..*|node_modules|4913|#.*#|.*~|.*\.(?:log|tmp|sw[a-z]|pid|lock|db|sqlite3?)(?:-\w+)?)$/
+
+/**
+ * The configuration, the app's code, and everything else in the folder of the configuration: an app may read files of
+ * its own. Code in that folder counts only if the app imports it.
+ *
+ * @param config - the configuration file
+ */
+export function appFiles(config: string, code: AppCode): AppFiles {
+  const folder = dirname(config)
+  const inside = existsSync(folder) ? entriesIn(folder) : { folders: [], files: [] }
+  const files = [...code.files, config, ...inside.files.filter((file) => !isCode(file))]
+  const watched = [...files, ...code.missing].map((path) => nearestFolder(dirname(path)))
+  return {
+    folders: new Set([...watched, ...inside.folders]),
+    contents: new Map(
+      [...files, ...[...code.missing].filter((path) => existsSync(path))].map((file) => [
+        file,
+        contentOf(file),
+      ]),
+    ),
+  }
+}
+
+/** The files that differ, have come, or are gone. */
+export function changedFiles(
+  before: AppFiles['contents'],
+  now: AppFiles['contents'],
+): readonly string[] {
+  const all = new Set([...before.keys(), ...now.keys()])
+  return [...all].filter((path) => before.get(path) !== now.get(path))
+}
+
+function entriesIn(folder: string): { folders: string[]; files: string[] } {
+  const found = { folders: [folder], files: [] as string[] }
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (ignored.test(entry.name)) continue
+    const path = join(folder, entry.name)
+    if (entry.isFile()) found.files.push(path)
+    if (!entry.isDirectory()) continue
+    const inside = entriesIn(path)
+    found.folders.push(...inside.folders)
+    found.files.push(...inside.files)
+  }
+  return found
+}
+
+/** A folder that is gone may come back: then its parent changes. */
+function nearestFolder(folder: string): string {
+  let nearest = folder
+  while (!existsSync(nearest)) nearest = dirname(nearest)
+  return nearest
+}
+
+function contentOf(path: string): string {
+  try {
+    const { size, mtimeMs } = statSync(path)
+    if (size > maxReadBytes) return `${size} ${mtimeMs}`
+    return createHash('sha256').update(readFileSync(path)).digest('hex')
+  } catch {
+    // Gone, or unreadable: the service reports it if that matters.
+    return 'none'
+  }
+}

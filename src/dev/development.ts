@@ -1,0 +1,266 @@
+import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { dirname, join } from 'node:path'
+import { hasHungUp } from '../bin/terminal.ts'
+import { type Environment, ownEnvironment, variables } from '../config/environment.ts'
+import { type Config, configPath, loadConfig } from '../config/load.ts'
+import { appModuleIn } from '../config/locate.ts'
+import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
+import { deferred } from '../deferred.ts'
+import { endpointText } from '../endpoint.ts'
+import { exitStatus, HelloserverError } from '../errors.ts'
+import { type Status, standbyReason } from '../status.ts'
+import { type AppCode, appCode } from './app-code.ts'
+import { type AppFiles, appFiles } from './app-files.ts'
+import { ChangeWatcher } from './change-watcher.ts'
+import { DevService, type Ended } from './dev-service.ts'
+import { devCause, Screen, shownPath, shownPaths } from './screen.ts'
+import { placeOfFault } from './fault-place.ts'
+
+export interface DevRequest {
+  /** The app. */
+  readonly name: string
+  /** The port in place of the configured one. */
+  readonly port: number | undefined
+}
+
+/** How many of the changed files are named. */
+const maxNamed = 3
+
+/**
+ * Serves an app in the foreground while a person works on it, and applies each change by a reload: code that does not
+ * load is shown, and the code before it goes on serving.
+ *
+ * The service is called `<app>-dev`, so that it is neither taken for a service that runs the same app nor in its way,
+ * and the other commands find it by that name.
+ */
+export class Development {
+  readonly #service: string
+  readonly #environment: Environment
+  /** The configuration file. */
+  readonly #config: string
+  readonly #screen = new Screen()
+  /** Resolved when a person has told it to end. */
+  readonly #stop = deferred<undefined>()
+  #isStopping = false
+  #watcher: ChangeWatcher | undefined
+  #change: Promise<readonly string[]> | undefined
+  /** The app's code when there was an app the last time. */
+  #code: AppCode = { files: new Set(), missing: new Set() }
+  #running: DevService | undefined
+
+  /** @throws HelloserverError `BAD_CONFIG` when there is no such app */
+  constructor({ name, port }: DevRequest) {
+    const own = ownEnvironment()
+    this.#service = `${name}-dev`
+    this.#config = configPath(name, own)
+    this.#environment = {
+      ...own,
+      [variables.config]: this.#config,
+      ...(port !== undefined && { [variables.port]: String(port) }),
+    }
+    // Any other mistake can be mended while this waits.
+    if (!existsSync(this.#config)) loadConfig(this.#service, this.#environment)
+  }
+
+  /** Serves until a person ends it; resolves with the exit status. */
+  async run(): Promise<number> {
+    this.#watcher = new ChangeWatcher(() => this.#look())
+    this.#passSignals()
+    try {
+      for (;;) {
+        const status = await this.#serve()
+        if (status !== undefined) return status
+      }
+    } finally {
+      this.#watcher.close()
+    }
+  }
+
+  /**
+   * Runs one service from its start to its end.
+   *
+   * @returns the exit status; undefined when another service must be started
+   */
+  async #serve(): Promise<number | undefined> {
+    const runs = this.#restartOnly()
+    const service = new DevService(this.#service, this.#environment, (line) =>
+      this.#screen.show(line),
+    )
+    this.#running = service
+    try {
+      const started = await service.started()
+      if ('code' in started) return await this.#notStarted(started)
+      this.#introduce(started)
+      for (;;) {
+        const changed = await Promise.race([this.#changed(), service.ended])
+        if ('code' in changed) return this.#ended(changed)
+        const change = runs && restartOnlyChange(runs, this.#restartOnly() ?? runs)
+        if (change === undefined) await this.#reload(service, changed)
+        else return await this.#restart(service, changed, change)
+      }
+    } finally {
+      this.#running = undefined
+      service.signal('SIGTERM')
+      await service.ended
+    }
+  }
+
+  /** The next change, however often it is asked for before it comes. */
+  #changed(): Promise<readonly string[]> {
+    this.#change ??= (this.#watcher as ChangeWatcher).next().finally(() => {
+      this.#change = undefined
+    })
+    return this.#change
+  }
+
+  async #reload(service: DevService, changed: readonly string[]): Promise<void> {
+    const what = `${namesOf(changed)} changed`
+    try {
+      const before = await service.status()
+      const { outcome, reason, durationMs } = await service.reload(devCause)
+      if (outcome === 'failed') {
+        this.#screen.say(`${what}: not reloaded; the code before goes on serving`)
+        await this.#explain(reason ?? '')
+        return
+      }
+      const { listen } = await service.status()
+      const isMoved = endpointText(listen) !== endpointText(before.listen)
+      const where = isMoved ? `, and serves on ${endpointText(listen)} now` : ''
+      this.#screen.say(`${what}: reloaded in ${durationMs} ms${where}`)
+    } catch (error) {
+      // The service is ending, which is reported when it has.
+      if (!(error instanceof HelloserverError)) throw error
+    }
+  }
+
+  /** Some settings cannot change in a reload. */
+  async #restart(
+    service: DevService,
+    changed: readonly string[],
+    change: string,
+  ): Promise<number | undefined> {
+    this.#screen.say(`${namesOf(changed)} changed: restarting, since ${change} in a reload`)
+    service.signal('SIGUSR1')
+    const end = await service.ended
+    return this.#isStopping ? this.#ended(end) : undefined
+  }
+
+  /** A mistake in the files can be mended; a name or a port that is taken needs another command. */
+  async #notStarted(end: Ended): Promise<number | undefined> {
+    if (this.#isStopping || end.status === exitStatus.done) return this.#ended(end)
+    if (end.status === exitStatus.alreadyRunning || end.code === 'ADDRESS_TAKEN') {
+      const hint = end.code === undefined ? '' : ', or use --port'
+      process.stderr.write(`${this.#service}: ${end.reason ?? 'cannot start'}${hint}\n`)
+      return end.status ?? exitStatus.failed
+    }
+    this.#screen.say(`${this.#service} has not started, and waits for a change`)
+    await this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
+    const changed = await Promise.race([this.#changed(), this.#stop.promise])
+    if (changed === undefined) return exitStatus.done
+    this.#screen.say(`${namesOf(changed)} changed: starting`)
+    return undefined
+  }
+
+  #ended({ status, signal, reason }: Ended): number {
+    if (status === exitStatus.done) this.#screen.say(`${this.#service} stopped`)
+    else process.stderr.write(`${this.#service} ended: ${reason ?? signal ?? `status ${status}`}\n`)
+    return status ?? exitStatus.failed
+  }
+
+  async #explain(reason: string): Promise<void> {
+    const place = await placeOfFault(reason, this.#code.files)
+    this.#screen.say(`  ${shownPaths(reason)}`)
+    if (place !== undefined) this.#screen.say(`  at ${shownPaths(place)}`)
+  }
+
+  #introduce(status: Status): void {
+    const { listen, workers } = status
+    const { host, port } = listen
+    const address = endpointText(listen)
+    const serves =
+      status.state === 'standby'
+        ? `stands by: ${standbyReason(status)}`
+        : `serves ${shownPath(dirname(this.#config))} on ${address} with ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`
+    this.#screen.say(
+      `${this.#service} ${serves}`,
+      `  try it  printf 'hello\\r\\n' | nc ${reachable(host)} ${port}`,
+      `  look    npx helloserver status --name ${this.#service}`,
+      `  stop    Ctrl-C`,
+      `A change of ${shownPath(this.#config)}, of files beside it, or of the app's code (${countOf(this.#code.files)}) reloads it`,
+      ...this.#compiledHint(),
+    )
+  }
+
+  /** Code that is compiled changes only when the compiler has run. */
+  #compiledHint(): string[] {
+    const source = join(dirname(this.#config), 'app.ts')
+    const module = this.#loaded()?.appModule
+    if (module === undefined || module === source || !existsSync(source)) return []
+    return [
+      `${shownPath(source)} is compiled to ${shownPath(module)}: run its compiler beside this ("tsc --watch"), or after each change`,
+    ]
+  }
+
+  /** The app's files as they are on the disk. */
+  #look(): AppFiles {
+    const module = this.#module()
+    if (module !== undefined) this.#code = appCode(module)
+    return appFiles(this.#config, this.#code)
+  }
+
+  /** The app's module, even when the configuration is bad. */
+  #module(): string | undefined {
+    try {
+      return this.#loaded()?.appModule ?? appModuleIn(dirname(this.#config))
+    } catch {
+      // It is gone, or not built yet: the code before is still what is waited for.
+      return undefined
+    }
+  }
+
+  #loaded(): Config | undefined {
+    try {
+      return loadConfig(this.#service, this.#environment)
+    } catch {
+      // The service says what is wrong with it.
+      return undefined
+    }
+  }
+
+  #restartOnly(): RestartOnly | undefined {
+    const config = this.#loaded()
+    return config && restartOnly(this.#service, this.#environment, config)
+  }
+
+  /** The service has a session of its own, so that a Ctrl-C reaches it through this process, and once. */
+  #passSignals(): void {
+    const end = (signal: NodeJS.Signals) => {
+      this.#isStopping = true
+      this.#stop.resolve(undefined)
+      this.#running?.signal(signal)
+    }
+    process.on('SIGINT', () => end('SIGINT'))
+    process.on('SIGTERM', () => end('SIGTERM'))
+    process.on('SIGHUP', () => {
+      if (hasHungUp()) end('SIGUSR1')
+      else this.#running?.signal('SIGHUP')
+    })
+  }
+}
+
+function namesOf(paths: readonly string[]): string {
+  const named = paths.slice(0, maxNamed).map(shownPath).join(', ')
+  return paths.length > maxNamed ? `${named} and ${paths.length - maxNamed} more` : named
+}
+
+function countOf({ size }: ReadonlySet<string>): string {
+  return size === 1 ? '1 file' : `${size} files`
+}
+
+/** An address that a client on this host can connect to. */
+function reachable(host: string): string {
+  if (isIP(host) === 0) return host
+  if (/^[0:.]*$/.test(host)) return host.includes(':') ? '::1' : '127.0.0.1'
+  return host
+}
