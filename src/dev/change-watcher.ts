@@ -1,4 +1,4 @@
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { type AppFiles, changedFiles } from './app-files.ts'
 import { FolderWatch } from './folder-watch.ts'
 

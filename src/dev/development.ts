@@ -6,7 +6,7 @@ import { type Environment, ownEnvironment, variables } from '../config/environme
 import { type Config, configPath, loadConfig } from '../config/load.ts'
 import { appModuleIn } from '../config/locate.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
-import { deferred } from '../deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import { endpointText } from '../endpoint.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
 import { type Status, standbyReason } from '../status.ts'

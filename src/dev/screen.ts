@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { prettyLine } from '../telemetry/pretty.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../visible-text.ts'
 import type { OutputLine } from './dev-service.ts'
 
 /** The cause of the reloads that `dev` requests, by which their lines in the service's log are known. */
