@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { Dev, Project } from '../helpers/dev.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { signalTo } from '../helpers/processes.ts'
-import { cliModule } from '../helpers/sandbox.ts'
+import { cliModule, resultOf } from '../helpers/sandbox.ts'
 import { startIn } from '../helpers/service.ts'
 import { sizes, Terminal } from '../helpers/terminal.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
@@ -185,6 +185,25 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     const { status, stderr } = await within('the end of dev', new Dev(project).ended)
     assert.equal(status, 78)
     assert.match(stderr, /config\.json does not exist/)
+  })
+
+  test('names the limit of the system that keeps it from watching', async (t) => {
+    const { sandbox, folder } = new Project(t)
+    const none = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+    const child = sandbox.spawnThrough(
+      ['unshare', '-Ur', 'sh', '-c', none, 'sh'],
+      ['dev', 'shout'],
+      {
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    const { status, stderr } = await within('the end of dev', resultOf(child))
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^shout: Cannot watch .*; end some, or raise fs\.inotify\.max_user_instances /,
+    )
   })
 
   test('a Ctrl-C on a terminal stops it once, and in good order', async (t) => {
