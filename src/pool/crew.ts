@@ -3,12 +3,12 @@ import type { LogLevel } from '../config/log-levels.ts'
 import { debuggerArguments } from '../debugger.ts'
 import { HelloserverError, stopping } from '../errors.ts'
 import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
-import type { WorkerLease } from '../ipc/messages.ts'
+import type { WorkerLease } from '../ipc/worker-messages.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Boot } from './boot.ts'
 import type { Dispatcher } from '../connections/dispatcher.ts'
-import type { Figures } from '../connections/figures.ts'
+import type { Stats } from '../connections/stats.ts'
 import type { Generation } from './generation.ts'
 import type { SlotListener } from './slot-listener.ts'
 import { Watchdog } from './watchdog.ts'
@@ -26,7 +26,7 @@ export interface CrewOptions {
   readonly dispatcher: Dispatcher
   readonly log: Logger
   readonly events: Events
-  readonly figures: Figures
+  readonly figures: Stats
   /** Throws `CANNOT_SPAWN` when there is no room for this many more workers. */
   readonly admit: (workers: number) => void
   /** Creates the sink for the output of a worker's process. */

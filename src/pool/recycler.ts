@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Figures } from '../connections/figures.ts'
+import type { Stats } from '../connections/stats.ts'
 import type { Mutex } from './mutex.ts'
 import type { WorkerPool } from './worker-pool.ts'
 import type { WorkerSlot } from './worker-slot.ts'
@@ -25,13 +25,13 @@ interface Due {
 export class Recycler {
   readonly #pool: WorkerPool
   readonly #mutex: Mutex
-  readonly #figures: Figures
+  readonly #figures: Stats
   readonly #log: Logger
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #failures = 0
 
-  constructor(pool: WorkerPool, mutex: Mutex, figures: Figures, log: Logger) {
+  constructor(pool: WorkerPool, mutex: Mutex, figures: Stats, log: Logger) {
     this.#pool = pool
     this.#mutex = mutex
     this.#figures = figures

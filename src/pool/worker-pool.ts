@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { HelloserverError } from '../errors.ts'
-import type { WorkerLease } from '../ipc/messages.ts'
+import type { WorkerLease } from '../ipc/worker-messages.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
 import { Crew, type CrewOptions } from './crew.ts'
 import type { Generation } from './generation.ts'

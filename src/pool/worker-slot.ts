@@ -9,7 +9,7 @@ import {
   type WorkerBoot,
   type WorkerView,
   workerProtocol,
-} from '../ipc/messages.ts'
+} from '../ipc/worker-messages.ts'
 import { ChannelGuard } from '../ipc/channel-guard.ts'
 import {
   type Progress,

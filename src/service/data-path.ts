@@ -5,7 +5,7 @@ import type { PredecessorListener } from '../upgrade/predecessor.ts'
 import { AccessLog } from '../connections/access-log.ts'
 import { Accounts } from '../connections/accounts.ts'
 import { Dispatcher } from '../connections/dispatcher.ts'
-import { Figures } from '../connections/figures.ts'
+import { Stats } from '../connections/stats.ts'
 import { Listeners } from '../connections/listeners.ts'
 import type { PrimaryOptions } from './primary-options.ts'
 import { ConnectionQueue } from '../connections/queue.ts'
@@ -32,7 +32,7 @@ export interface DataPathListener {
  */
 export class DataPath {
   readonly accounts = new Accounts()
-  readonly figures = new Figures()
+  readonly figures = new Stats()
   readonly queue: ConnectionQueue
   readonly room: QueueRoom
   readonly dispatcher: Dispatcher
@@ -89,7 +89,7 @@ export class DataPath {
   watch(): void {
     this.#probe = setInterval(() => {
       this.dispatcher.probe(probeEveryMs)
-      this.figures.look()
+      this.figures.sample()
       this.room.look()
     }, probeEveryMs)
   }

@@ -15,7 +15,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AccessLog } from '../connections/access-log.ts'
 import type { Dispatcher } from '../connections/dispatcher.ts'
-import type { Figures } from '../connections/figures.ts'
+import type { Stats } from '../connections/stats.ts'
 import type { Listeners, Move } from '../connections/listeners.ts'
 import type { QueueRoom } from '../connections/queue-room.ts'
 import { Reloader, type ReloadStep } from './reloader.ts'
@@ -44,7 +44,7 @@ export interface DeployerOptions {
   /** Serializes the operations that change the workers. */
   readonly mutex: Mutex
   readonly events: Events
-  readonly figures: Figures
+  readonly figures: Stats
   readonly log: Logger
   /** Adapts the log to a configuration. */
   readonly applyLog: (config: Config) => void

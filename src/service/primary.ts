@@ -9,7 +9,7 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { FigureTotals, Status } from '../status.ts'
+import type { StatsTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
 import { DataPath } from './data-path.ts'
@@ -209,7 +209,7 @@ export class Primary {
   }
 
   /** The figures since the service's start. */
-  get totals(): FigureTotals {
+  get totals(): StatsTotals {
     return this.#path.figures.totals
   }
 
