@@ -1,18 +1,21 @@
-import { messageOf } from '../errors.ts'
-import { recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import type { Config } from '../config/load.ts'
 import type { Stats } from '../connections/stats.ts'
+import { messageOf } from '../errors.ts'
+import { type RecycleLimits, recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Mutex } from './mutex.ts'
-import type { WorkerPool } from './worker-pool.ts'
-import type { WorkerSlot } from './worker-slot.ts'
+import type { Generation, WorkerPool } from './pool.ts'
+import type { WorkerSlot } from './slot.ts'
 
 /**
  * How often workers are checked, in milliseconds. Rarely enough that connections do not pay for it, at the
  * price that a busy worker somewhat exceeds its limit.
  */
-const lookEveryMs = 250
+const checkEveryMs = 250
 
+/** A worker that has exceeded a limit. */
 interface Due {
+  readonly generation: Generation
   readonly slot: WorkerSlot
   readonly cause: string
 }
@@ -25,22 +28,29 @@ interface Due {
 export class Recycler {
   readonly #pool: WorkerPool
   readonly #mutex: Mutex
-  readonly #figures: Stats
+  readonly #stats: Stats
   readonly #log: Logger
   readonly #over = new AbortController()
+  #limits: RecycleLimits = { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 }
   #timer: NodeJS.Timeout | undefined
   #failures = 0
 
-  constructor(pool: WorkerPool, mutex: Mutex, figures: Stats, log: Logger) {
+  constructor(config: Config, pool: WorkerPool, mutex: Mutex, stats: Stats, log: Logger) {
     this.#pool = pool
     this.#mutex = mutex
-    this.#figures = figures
+    this.#stats = stats
     this.#log = log
+    this.apply(config)
+  }
+
+  /** Applies `recycle`. */
+  apply({ recycle }: Pick<Config, 'recycle'>): void {
+    this.#limits = recycle
   }
 
   /** Checks the workers until `stop`. */
   start(): void {
-    this.#lookIn(lookEveryMs)
+    this.#checkIn(checkEveryMs)
   }
 
   stop(): void {
@@ -48,21 +58,21 @@ export class Recycler {
     clearTimeout(this.#timer)
   }
 
-  #lookIn(ms: number): void {
+  #checkIn(ms: number): void {
     if (this.#over.signal.aborted) return
-    this.#timer = setTimeout(() => void this.#look(), ms)
+    this.#timer = setTimeout(() => void this.#check(), ms)
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     if (this.#due() !== undefined) await this.#recycleOne()
-    this.#lookIn(Math.max(lookEveryMs, recycleDelayMs(this.#failures, Math.random())))
+    this.#checkIn(Math.max(checkEveryMs, recycleDelayMs(this.#failures, Math.random())))
   }
 
   async #recycleOne(): Promise<void> {
     try {
       const retired = await this.#mutex.run(() => this.#renew())
       this.#failures = 0
-      if (retired !== undefined) await this.#pool.gone(retired)
+      if (retired !== undefined) await this.#pool.gone([retired])
     } catch (error) {
       if (this.#over.signal.aborted) return
       this.#failures += 1
@@ -77,23 +87,23 @@ export class Recycler {
     // Other changes may have had their turn since.
     const due = this.#due()
     if (due === undefined) return undefined
-    const { slot, cause } = due
+    const { generation, slot, cause } = due
     this.#log.info({ slot: slot.number, workerPid: slot.pid, cause }, 'Recycling a worker')
-    await this.#pool.renew(slot, cause)
-    this.#figures.restarted('recycled')
+    await this.#pool.renew(generation, slot, cause)
+    this.#stats.restarted('recycled')
     return slot
   }
 
   #due(): Due | undefined {
-    const { current } = this.#pool
-    if (current === undefined) return undefined
-    for (const slot of current.slots) {
+    const { current: generation } = this.#pool
+    if (generation === undefined) return undefined
+    for (const slot of generation.slots) {
       if (slot.state !== 'idle' && slot.state !== 'busy') continue
       const cause =
-        slot.generation === current.number
-          ? recycleCause(slot.wear, current.config.recycle)
-          : `stands in for generation ${current.number}`
-      if (cause !== undefined) return { slot, cause }
+        slot.generation === generation.number
+          ? recycleCause(slot.wear, this.#limits)
+          : `stands in for generation ${generation.number}`
+      if (cause !== undefined) return { generation, slot, cause }
     }
     return undefined
   }

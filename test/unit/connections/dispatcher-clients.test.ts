@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair, LooseHandle } from '../support/handles.ts'
-import { BareSlot, staged } from '../support/stage.ts'
+import { BareWorker, staged } from '../support/stage.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
-  const { dispatcher, accounts, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts, report } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   dispatcher.accept(new LooseHandle())
   report(slot, 'gone')
@@ -16,9 +16,9 @@ test('a client that had left before the claim is gone, and the worker is free', 
 })
 
 test('an offer that comes without its socket is made again, and given up after nine times', (t) => {
-  const { dispatcher, accounts, report, lines } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts, report, lines } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   for (let count = 0; count < 8; count += 1) report(slot, 'missing')
   assert.deepEqual(
@@ -32,12 +32,12 @@ test('an offer that comes without its socket is made again, and given up after n
 })
 
 test('what a worker could not take goes to another that is idle, before anybody who waits', (t) => {
-  const { dispatcher, report, allow } = staged(t)
-  const [broken, sound] = [new BareSlot(1), new BareSlot(2)]
-  dispatcher.addIdle(broken)
+  const { dispatcher, handOff, report, allow } = staged(t)
+  const [broken, sound] = [new BareWorker(1), new BareWorker(2)]
+  handOff.addIdle(broken)
   dispatcher.accept(new LooseHandle())
   allow(false)
-  dispatcher.addIdle(sound)
+  handOff.addIdle(sound)
   dispatcher.accept(new LooseHandle())
   allow(true)
   report(broken, 'missing')
@@ -46,16 +46,16 @@ test('what a worker could not take goes to another that is idle, before anybody 
 })
 
 test('a connection whose worker could say only by its exit status that it was served is not lost', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
-  dispatcher.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
+  handOff.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
   assert.deepEqual([accounts.counts.served, accounts.counts.failed, slot.served], [1, 0, 1])
 })
 
 test('a connection that finds the queue full is shed and closed', (t) => {
-  const { dispatcher, accounts, settled } = staged(t, 1)
+  const { dispatcher, accounts, closed } = staged(t, 1)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
   assert.deepEqual(
@@ -63,7 +63,7 @@ test('a connection that finds the queue full is shed and closed', (t) => {
     [true, false],
   )
   assert.equal(accounts.counts.shed, 1)
-  assert.equal(settled(), 1)
+  assert.equal(closed(), 1)
 })
 
 test('what was given up while the service stops is closed and counted as failed', (t) => {
@@ -102,13 +102,13 @@ test('a client that resets while it waits is found by the probe, and is gone', a
 })
 
 test('a client that resets after it was offered is gone when its worker dies', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   const handle = new LooseHandle()
   dispatcher.accept(handle)
   handle.isReset = true
-  dispatcher.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
+  handOff.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(accounts.counts.gone, 1)
   assert.equal(handle.isOpen, false)
 })

@@ -55,7 +55,7 @@ test('only all addresses and one of them, on one port, exclude each other', asyn
   const { listeners, port } = await listening(t)
   assert.equal(
     listeners.conflictWith({ host: '0.0.0.0', port }),
-    `nobody can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
+    `no process can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
   )
   for (const place of [
     { host: '127.0.0.2', port },
