@@ -26,11 +26,11 @@ const checkEveryMs = 1_000
 export class Connections {
   readonly accounts = new Accounts()
   readonly stats = new Stats()
-  readonly queue: ConnectionQueue
   readonly room: QueueRoom
   readonly handOff: PortableHandOff
   readonly dispatcher: Dispatcher
   readonly listeners: Listeners
+  readonly #queue: ConnectionQueue
   readonly #accessLog: AccessLog
   #checks: NodeJS.Timeout | undefined
 
@@ -44,12 +44,20 @@ export class Connections {
   ) {
     const { accounts } = this
     this.#accessLog = new AccessLog(log)
-    this.queue = new ConnectionQueue((late) => this.dispatcher.expire(late))
-    this.room = new QueueRoom(this.queue, events, log)
+    this.#queue = new ConnectionQueue((late) => this.dispatcher.expire(late))
+    this.room = new QueueRoom(this.#queue, events, log)
     this.handOff = new PortableHandOff(accounts, this.stats, log)
-    const { queue, room, handOff } = this
+    const { room, handOff } = this
     const shedding = new Shedding(events)
-    const parts = { queue, room, accounts, handOff, accessLog: this.#accessLog, shedding, log }
+    const parts = {
+      queue: this.#queue,
+      room,
+      accounts,
+      handOff,
+      accessLog: this.#accessLog,
+      shedding,
+      log,
+    }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
     this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
     this.apply(config)
@@ -94,7 +102,7 @@ export class Connections {
 
   /** Its part of the status. */
   get status(): Pick<Status, 'queue' | 'connections' | 'rates'> {
-    const { length, max, oldestMs } = this.queue
+    const { length, max, oldestMs } = this.#queue
     return {
       queue: { length, max, oldestMs: Math.round(oldestMs) },
       connections: this.accounts.counts,

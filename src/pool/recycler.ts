@@ -21,9 +21,9 @@ interface Due {
 }
 
 /**
- * Has workers that exceed their limits replaced, one at a time: the next replacement waits until the previous
- * worker's process has ended. Takes turns with reloads and scaling. A replacement that cannot become ready
- * costs nothing, and is tried again after a growing delay.
+ * Replaces workers that exceed their limits, one at a time: the next replacement waits until the process of the
+ * previous worker has ended. It takes turns with reloads and scaling. A replacement that cannot become ready
+ * costs nothing, and is attempted again after a growing delay.
  */
 export class Recycler {
   readonly #pool: WorkerPool
@@ -78,13 +78,13 @@ export class Recycler {
       this.#failures += 1
       this.#log.error(
         { reason: messageOf(error), failures: this.#failures },
-        'Cannot recycle a worker; the old one goes on serving',
+        'Cannot recycle a worker; it keeps serving',
       )
     }
   }
 
   async #renew(): Promise<WorkerSlot | undefined> {
-    // Other changes may have had their turn since.
+    // Another change may have replaced it since.
     const due = this.#due()
     if (due === undefined) return undefined
     const { generation, slot, cause } = due

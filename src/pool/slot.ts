@@ -64,8 +64,10 @@ export class WorkerSlot implements Receiver, Judged {
     this.number = number
     this.#generation = generation
     this.#context = context
-    this.#machine = new Machine<SlotState, SlotEvent>(slotTransitions, 'empty', (...move) =>
-      this.#moved(...move),
+    this.#machine = new Machine<SlotState, SlotEvent>(
+      slotTransitions,
+      'empty',
+      (from, event, to, cause) => this.#moved(from, event, to, cause),
     )
   }
 
@@ -85,11 +87,6 @@ export class WorkerSlot implements Receiver, Judged {
 
   get pid(): number | undefined {
     return this.#process?.pid
-  }
-
-  /** How long the process has been ready, in milliseconds; 0 while it is not. */
-  get readyForMs(): number {
-    return this.#process?.readyForMs ?? 0
   }
 
   /** The connection that the worker was offered or has claimed. */
@@ -112,11 +109,6 @@ export class WorkerSlot implements Receiver, Judged {
     return this.#movedAtMs
   }
 
-  /** Connections served in this slot. */
-  get served(): number {
-    return this.#served
-  }
-
   /** Consecutive failures, for the respawn policy. */
   get failures(): number {
     return this.#failures
@@ -124,14 +116,14 @@ export class WorkerSlot implements Receiver, Judged {
 
   /** Whether its workers die again and again. */
   get isLooping(): boolean {
-    return this.#failures >= policy.loopAfter && this.readyForMs < policy.stableAfterMs
+    return this.#failures >= policy.loopAfter && this.#readyForMs < policy.stableAfterMs
   }
 
   /** How much its process has been used, for the recycling policy. */
   get wear(): Wear {
     return {
       served: this.#served - this.#servedBefore,
-      readyForMs: this.readyForMs,
+      readyForMs: this.#readyForMs,
       rssBytes: this.#rssBytes,
       jitter: this.#jitter,
     }
@@ -270,6 +262,10 @@ export class WorkerSlot implements Receiver, Judged {
   /** Gives up waiting for the next start. */
   cancel(): void {
     if (this.#machine.accepts('cancel')) this.#machine.apply('cancel')
+  }
+
+  get #readyForMs(): number {
+    return this.#process?.readyForMs ?? 0
   }
 
   #moved(from: SlotState, event: SlotEvent, to: SlotState, cause: string | undefined): void {

@@ -6,7 +6,7 @@ import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from '../connections/accounts.ts'
 import type { Dispatcher } from '../connections/dispatcher.ts'
-import { Deadline } from '../pool/deadline.ts'
+import { Deadline } from './deadline.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair, LooseHandle } from '../support/handles.ts'
-import { BareWorker, staged } from '../support/stage.ts'
+import { BareWorker, settingsOf, staged } from '../support/stage.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
   const { dispatcher, handOff, accounts, report } = staged(t)
@@ -31,7 +31,7 @@ test('an offer that comes without its socket is made again, and given up after n
   assert.ok(lines.some(({ msg }) => String(msg).startsWith('Gave up a connection')))
 })
 
-test('what a worker could not take goes to another that is idle, before anybody who waits', (t) => {
+test('a connection that a worker could not take goes to another idle worker, before any queued one', (t) => {
   const { dispatcher, handOff, report, allow } = staged(t)
   const [broken, sound] = [new BareWorker(1), new BareWorker(2)]
   handOff.addIdle(broken)
@@ -66,7 +66,7 @@ test('a connection that finds the queue full is shed and closed', (t) => {
   assert.equal(closed(), 1)
 })
 
-test('what was given up while the service stops is closed and counted as failed', (t) => {
+test('connections that are given up while the service stops are closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
@@ -76,7 +76,7 @@ test('what was given up while the service stops is closed and counted as failed'
   assert.equal(queue.length, 0)
 })
 
-test('one address has so many connections open and no more, until one of them ends', async (t) => {
+test('an address has as many connections as it may until one of them ends', async (t) => {
   const { dispatcher, accounts } = staged(t, 100, 2)
   const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t), handlePair(t)])
   const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
@@ -113,7 +113,7 @@ test('a client that resets after it was offered is gone when its worker dies', (
   assert.equal(handle.isOpen, false)
 })
 
-test('who waited in another process keeps the number, the place and the age', (t) => {
+test('a connection that was queued in another process keeps its number, position and age', (t) => {
   const { dispatcher, queue, accounts } = staged(t)
   dispatcher.accept(new LooseHandle())
   dispatcher.adopt(-2, new LooseHandle(), 5_000)
@@ -126,7 +126,7 @@ test('who waited in another process keeps the number, the place and the age', (t
   assert.equal(accounts.counts.queued, 3)
 })
 
-test('who is withdrawn is counted until another process has them', (t) => {
+test('a withdrawn connection is counted until another process has it', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
@@ -141,4 +141,27 @@ test('who is withdrawn is counted until another process has them', (t) => {
     [false, true],
   )
   assert.deepEqual([accounts.counts.accepted, queue.length], [1, 1])
+})
+
+test('a new limit for each client applies to the connections that come after it', async (t) => {
+  const { dispatcher, accounts } = staged(t, 100, 1)
+  const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t)])
+  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
+  accept(0)
+  accept(1)
+  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [1, 1])
+  dispatcher.apply(settingsOf(100, 2))
+  accept(2)
+  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [2, 1])
+})
+
+test('with the access log, a connection notes its client from its acceptance on', (t) => {
+  const { dispatcher, queue } = staged(t)
+  dispatcher.accept(new LooseHandle())
+  dispatcher.apply({ ...settingsOf(100, 0), log: { access: true, syslog: 'off' } })
+  dispatcher.accept(new LooseHandle())
+  assert.deepEqual(
+    [...queue].map(({ peer }) => peer),
+    [undefined, '192.0.2.7:4711'],
+  )
 })

@@ -16,7 +16,7 @@ test('a connection goes to the worker that has been idle longest', (t) => {
   assert.equal(two.current.id, 2)
 })
 
-test('who waits is offered first come, first served, one to a worker', (t) => {
+test('queued connections are offered first come, first served, one to each worker', (t) => {
   const { dispatcher, handOff, report, accounts } = staged(t)
   for (let count = 0; count < 3; count += 1) dispatcher.accept(new LooseHandle())
   const slot = new BareWorker(1)
@@ -58,7 +58,7 @@ test('a worker that dies before the claim costs nothing: the connection is first
   assert.equal(accounts.counts.failed, 0)
 })
 
-test('a claim of an earlier connection is no claim of the one in hand', (t) => {
+test('a claim of an earlier connection does not count for the one in hand', (t) => {
   const { dispatcher, handOff, report, queue } = staged(t)
   const slot = new BareWorker(1)
   handOff.addIdle(slot)

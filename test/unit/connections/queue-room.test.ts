@@ -8,7 +8,7 @@ import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { staged } from '../support/stage.ts'
 
-/** Room in a process with so many descriptors, of which the workers and who waits have theirs. */
+/** The room in a process that may have `limit` descriptors; the workers and queued connections use some. */
 function roomy(t: TestContext, workers: number, limit: number) {
   const { queue, dispatcher, accounts } = staged(t)
   const { log, lines } = keptLog()
@@ -74,7 +74,7 @@ test('and the limit of the moment, both ways', (t) => {
   assert.equal(queue.max, 200 - 64 - 4 * 8)
 })
 
-test('workers that there are no descriptors for are refused, and nobody who waits pays for them', (t) => {
+test('workers without descriptors for them are refused, and no queued connection pays for them', (t) => {
   const { room, check, queue, connect } = roomy(t, 2, 256)
   connect(150)
   const before = queue.length
@@ -88,13 +88,13 @@ test('workers that there are no descriptors for are refused, and nobody who wait
   assert.equal(queue.length, before)
 })
 
-test('fewer workers can always be had', (t) => {
+test('fewer workers are always admitted', (t) => {
   const { room, files } = roomy(t, 2, 256)
   files.limit = 10
   room.admit(0)
 })
 
-test('when the limit is lowered, who came last is turned away until enough are free again', (t) => {
+test('when the limit is lowered, the newest connections are turned away until enough descriptors are free', (t) => {
   const { check, queue, files, connect, accounts, events } = roomy(t, 2, 256)
   connect(100)
   const [first] = queue

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import type { Config } from '../../../src/config/load.ts'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
@@ -53,6 +54,14 @@ export class BareWorker implements Receiver {
   }
 }
 
+/** The settings of a dispatcher, without an access log. */
+export function settingsOf(max: number, maxPerClient: number): Pick<Config, 'queue' | 'log'> {
+  return {
+    queue: { max, maxWaitMs: 60_000, maxPerClient },
+    log: { access: false, syslog: 'off' },
+  }
+}
+
 /** A dispatcher with its real queue, accounts and hand-off. */
 export function stage(max = 100, maxPerClient = 0) {
   const accounts = new Accounts()
@@ -79,10 +88,7 @@ export function stage(max = 100, maxPerClient = 0) {
       },
     },
   )
-  dispatcher.apply({
-    queue: { max, maxWaitMs: 60_000, maxPerClient },
-    log: { access: false, syslog: 'off' },
-  })
+  dispatcher.apply(settingsOf(max, maxPerClient))
   const report = (worker: BareWorker, step: Step) =>
     handOff.progress(worker, { step, reason: 'none', ...uncounted, id: worker.current.id })
   return {
