@@ -326,7 +326,9 @@ export class WorkerPool implements WorkerCounts {
     slot.tell({ kind: 'lease', ...this.#lease })
     // It may have been started before the level was changed.
     const level = this.#logLevel ?? this.#wanted.get(slot)?.config.logLevel
-    if (level !== undefined) slot.tell({ kind: 'log-level', level })
+    if (level !== undefined && level !== slot.config?.logLevel) {
+      slot.tell({ kind: 'log-level', level })
+    }
     if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
     this.#addIfIdle(slot)
   }

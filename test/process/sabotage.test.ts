@@ -66,7 +66,7 @@ const quiet: readonly Sabotage[] = [
     code: "const pipe = new net.Socket({ fd: 4 }); pipe.on('error', () => {}); pipe.write(Buffer.alloc(1e6, 255))",
     unfit: /progress pipe/,
   },
-  { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot take|claims/ },
+  { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot receive|claims/ },
   { name: 'opens another file in the place of its claim register', code: swapped(5) },
   { name: 'overwrites its claim register', code: "fs.writeSync(5, 'rubbish!', 0)" },
   { name: 'closes its channel by its descriptor', code: 'fs.closeSync(3)', unfit: /channel/ },
@@ -84,12 +84,12 @@ const quiet: readonly Sabotage[] = [
   {
     name: 'takes no more messages',
     code: "process.removeAllListeners('message')",
-    unfit: /does not take/,
+    unfit: /ignores the connections/,
   },
   {
     name: 'takes no more sockets',
     code: "process.removeAllListeners('internalMessage')",
-    unfit: /does not take/,
+    unfit: /ignores the connections/,
   },
   { name: 'throws null', code: 'throw null', costs: 'its client' },
   {
@@ -209,7 +209,7 @@ async function sabotage(service: Service, { code, costs, unfit }: Sabotage, when
   if (!isAnswered && isToBeAnswered) await explain(service, own)
   await askOthers(service)
   if (unfit !== undefined) {
-    // A worker that fails to take what it is offered is found by what it is offered.
+    // A worker that fails to take connections is found only by connections that it is offered.
     await waitFor(`an event that matches ${unfit}`, async () => {
       await askOthers(service)
       const { events } = await service.status()
