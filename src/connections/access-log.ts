@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Handler } from './hand-off.ts'
+import type { WorkerRef } from './hand-off.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /**
@@ -27,7 +27,7 @@ export class AccessLog {
    * @param worker - the worker that had the connection in hand, if any
    * @param report - that worker's report on its end; undefined when the worker died
    */
-  write(connection: PendingConnection, worker?: Handler, report?: Progress): void {
+  write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {
     if (!this.#isOn) return
     const { id, peer = 'unknown', state: outcome, acceptedAtMs, offeredAtMs } = connection
     const nowMs = performance.now()
@@ -50,7 +50,7 @@ export class AccessLog {
   }
 }
 
-function reasonOf(worker: Handler | undefined, report: Progress | undefined): string {
+function reasonOf(worker: WorkerRef | undefined, report: Progress | undefined): string {
   if (report !== undefined) return report.reason
   return worker === undefined ? 'dropped' : 'worker-died'
 }

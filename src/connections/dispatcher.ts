@@ -6,7 +6,7 @@ import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
-import type { Ending, HandOff, HandOffListener, Handler } from './hand-off.ts'
+import type { Ending, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { QueueRoom } from './queue-room.ts'
@@ -115,7 +115,7 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** A connection that was handed off has ended. */
-  close(connection: PendingConnection, ending: Ending, by?: Handler, report?: Progress): void {
+  close(connection: PendingConnection, ending: Ending, by?: WorkerRef, report?: Progress): void {
     // When a stop drops the remaining connections, the drain reports it.
     if (ending === 'fail' && report !== undefined && report.reason !== 'terminated') {
       this.#noteFailure(report.reason, connection)
@@ -211,7 +211,7 @@ export class Dispatcher implements HandOffListener {
   #conclude(
     connection: PendingConnection,
     event: Ending | 'shed' | 'expire',
-    by?: Handler,
+    by?: WorkerRef,
     report?: Progress,
   ): void {
     this.#accounts.apply(connection, event)

@@ -20,8 +20,8 @@ export interface HandOff {
 /** The end of a connection that was handed off, as an event of its life. */
 export type Ending = 'serve' | 'fail' | 'leave'
 
-/** The worker that had a connection, as logs name it. */
-export interface Handler {
+/** A worker, as logs name it. */
+export interface WorkerRef {
   /** The number of its slot. */
   readonly number: number
 }
@@ -37,5 +37,5 @@ export interface HandOffListener {
    *
    * @param report - the worker's report; undefined when it has died, or none could take the connection
    */
-  close(connection: PendingConnection, ending: Ending, by?: Handler, report?: Progress): void
+  close(connection: PendingConnection, ending: Ending, by?: WorkerRef, report?: Progress): void
 }

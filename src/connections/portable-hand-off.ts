@@ -1,7 +1,7 @@
 import type { Progress, Step } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
-import type { HandOff, HandOffListener, Handler } from './hand-off.ts'
+import type { HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { Stats } from './stats.ts'
 
@@ -9,7 +9,7 @@ import type { Stats } from './stats.ts'
 const maxMissed = 9
 
 /** A worker as the hand-off sees it: it has one connection at a time. */
-export interface Receiver extends Handler {
+export interface Receiver extends WorkerRef {
   /** The connection that it was offered or has claimed; undefined when it has none. */
   readonly inHand: PendingConnection | undefined
   /** Whether it may be offered a connection. */

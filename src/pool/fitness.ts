@@ -23,8 +23,8 @@ export interface Judged {
 }
 
 /**
- * Judges one process: a worker can be alive and yet unable to take connections, to claim them or to report on them.
- * Each shows in what it fails to do.
+ * Judges one process: a worker can be alive and yet unable to receive connections, to claim them or to report on them.
+ * Each defect shows in what the worker fails to do.
  */
 export class Fitness {
   readonly #slot: Judged

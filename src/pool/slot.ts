@@ -46,7 +46,7 @@ export class WorkerSlot implements Receiver, Judged {
   readonly #machine: Machine<SlotState, SlotEvent>
   #generation: number
   #boot: WorkerBoot | undefined
-  /** Undefined while there is none, and so is its judgement. */
+  /** Both are undefined while the slot has no process. */
   #process: WorkerProcess | undefined
   #fitness: Fitness | undefined
   #inHand: PendingConnection | undefined
