@@ -72,8 +72,8 @@ export type RestartCause =
   | 'unfit'
   | 'recycled'
 
-/** Figures since the service's start, which only rise. */
-export interface FigureTotals {
+/** Stats since the service's start, which only rise. */
+export interface StatsTotals {
   /** Connections that workers have ended: from acceptance to hand-over, and from there to their end. */
   readonly wait: HistogramTotals
   readonly handling: HistogramTotals

@@ -1,11 +1,11 @@
 import type { FleetView } from '../fleet/fleet.ts'
-import type { FigureTotals, ReloadResult, Status } from '../status.ts'
+import type { StatsTotals, ReloadResult, Status } from '../status.ts'
 
 /** The service as the page, health checks and metrics see it; the primary implements it. */
 export interface AdminTarget {
   status(): Status
   /** The figures for metrics that the status does not contain. */
-  totals(): FigureTotals
+  totals(): StatsTotals
   /**
    * Calls `listener` when something has happened to the service.
    *

@@ -8,7 +8,7 @@ import {
   type FromWorker,
   type WorkerBoot,
   workerProtocol,
-} from '../ipc/messages.ts'
+} from '../ipc/worker-messages.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'

@@ -1,7 +1,8 @@
+import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { WorkerRef } from './hand-off.ts'
 import type { PendingConnection } from './pending-connection.ts'
-import type { WorkerSlot } from '../pool/worker-slot.ts'
 
 /**
  * Logs a line for each connection when it has ended, however it ended.
@@ -11,43 +12,47 @@ import type { WorkerSlot } from '../pool/worker-slot.ts'
  */
 export class AccessLog {
   readonly #log: Logger
-  /** Whether lines are written. */
-  isOn = false
+  #isOn = false
 
   constructor(log: Logger) {
     this.#log = log
   }
 
+  /** Applies `log.access`. */
+  apply({ log }: Pick<Config, 'log'>): void {
+    this.#isOn = log.access
+  }
+
   /**
-   * @param slot - the worker that had the connection in hand, if any
+   * @param worker - the worker that had the connection in hand, if any
    * @param report - that worker's report on its end; undefined when the worker died
    */
-  write(connection: PendingConnection, slot?: WorkerSlot, report?: Progress): void {
-    if (!this.isOn) return
+  write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {
+    if (!this.#isOn) return
     const { id, peer = 'unknown', state: outcome, acceptedAtMs, offeredAtMs } = connection
     const nowMs = performance.now()
-    const waitedUntilMs = slot === undefined ? nowMs : offeredAtMs
+    const waitedUntilMs = worker === undefined ? nowMs : offeredAtMs
     this.#log.info(
       {
         kind: 'access',
         connection: id,
         peer,
         outcome,
-        reason: outcome === 'failed' ? reasonOf(slot, report) : null,
-        worker: slot?.number ?? null,
+        reason: outcome === 'failed' ? reasonOf(worker, report) : null,
+        worker: worker?.number ?? null,
         bytesIn: countOf(report?.bytesIn),
         bytesOut: countOf(report?.bytesOut),
         waitMs: rounded(waitedUntilMs - acceptedAtMs),
-        handlingMs: slot === undefined ? null : rounded(nowMs - offeredAtMs),
+        handlingMs: worker === undefined ? null : rounded(nowMs - offeredAtMs),
       },
       'Connection ended',
     )
   }
 }
 
-function reasonOf(slot: WorkerSlot | undefined, report: Progress | undefined): string {
+function reasonOf(worker: WorkerRef | undefined, report: Progress | undefined): string {
   if (report !== undefined) return report.reason
-  return slot === undefined ? 'dropped' : 'worker-died'
+  return worker === undefined ? 'dropped' : 'worker-died'
 }
 
 /** A worker's count; null when it is invalid, since an app can write to the pipe too. */

@@ -28,7 +28,7 @@ export class Accounts {
   }
 
   /** Counts a connection that was just accepted; it begins as queued. */
-  open(): ConnectionState {
+  accept(): ConnectionState {
     this.#accepted += 1
     this.#in.queued += 1
     return 'queued'
@@ -45,13 +45,13 @@ export class Accounts {
     this.#inherited = counts
   }
 
-  /** A connection that was queued in the other process is queued in this one, which has counted it by `open`. */
+  /** A connection that was queued in the other process is queued in this one, which has counted it by `accept`. */
   takeFromInherited(): void {
     const { accepted, queued } = this.#inherited
     this.#inherited = { ...this.#inherited, accepted: accepted - 1, queued: queued - 1 }
   }
 
-  /** The other process has ended: connections that it had not settled count as failed. */
+  /** The other process has ended: connections that were open there count as failed. */
   writeOff(): void {
     const { queued, active, failed } = this.#inherited
     this.#inherited = {
@@ -70,8 +70,8 @@ export class Accounts {
     connection.state = to
   }
 
-  /** Connections that are queued or active, here or in the process from which some were inherited. */
-  get unsettled(): number {
+  /** How many connections are queued or active, here or in the process from which some were inherited. */
+  get open(): number {
     const { queued, active } = this.#inherited
     return this.#in.queued + this.active + queued + active
   }

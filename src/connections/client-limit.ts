@@ -1,19 +1,16 @@
+import type { Config } from '../config/load.ts'
 import { remoteOf } from '../ipc/socket-handle.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
-/** How many open connections each client's address has, and how many it may have. */
+/** How many connections each client's address has, and how many it may have. */
 export class ClientLimit {
-  readonly #open = new Map<string, number>()
-  #max: number
+  readonly #counts = new Map<string, number>()
+  /** 0 means no limit. */
+  #max = 0
 
-  /** @param max - 0 means no limit */
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  /** Connections that are already counted remain counted. */
-  set max(max: number) {
-    this.#max = max
+  /** Applies `queue.maxPerClient`; connections that are already counted remain counted. */
+  apply({ queue }: Pick<Config, 'queue'>): void {
+    this.#max = queue.maxPerClient
   }
 
   /** Counts a connection for its client; returns whether the client has more of them now than it may. */
@@ -21,8 +18,8 @@ export class ClientLimit {
     // Without a limit no count is needed, and asking the system for the address has a cost.
     if (this.#max === 0) return false
     const address = remoteOf(connection.handle)?.address ?? ''
-    const count = (this.#open.get(address) ?? 0) + 1
-    this.#open.set(address, count)
+    const count = (this.#counts.get(address) ?? 0) + 1
+    this.#counts.set(address, count)
     connection.countedAs = address
     return count > this.#max
   }
@@ -30,8 +27,8 @@ export class ClientLimit {
   /** A connection has ended, or belongs to another process now. */
   forget({ countedAs: address }: PendingConnection): void {
     if (address === undefined) return
-    const count = (this.#open.get(address) ?? 0) - 1
-    if (count > 0) this.#open.set(address, count)
-    else this.#open.delete(address)
+    const count = (this.#counts.get(address) ?? 0) - 1
+    if (count > 0) this.#counts.set(address, count)
+    else this.#counts.delete(address)
   }
 }

@@ -43,20 +43,20 @@ export class Listeners {
 
   /** Binds the first address. Throws as `Listener.listen` does. */
   async listen(endpoint: TcpEndpoint): Promise<void> {
-    this.#current = await this.#open((listener) => listener.listen(endpoint))
+    this.#current = await this.#add((listener) => listener.listen(endpoint))
     this.#endpoint = endpoint
   }
 
   /** Listens on a descriptor that this process was given for `endpoint`. Throws as `Listener.adoptFd` does. */
   async adoptFd(fd: number, endpoint: Endpoint): Promise<void> {
     this.#isGiven = true
-    this.#current = await this.#open((listener) => listener.adoptFd(fd))
+    this.#current = await this.#add((listener) => listener.adoptFd(fd))
     this.#endpoint = endpoint
   }
 
   /** Listens on a socket that another process has bound for `endpoint`. */
   async adopt(handle: ListeningHandle, endpoint: Endpoint): Promise<void> {
-    this.#current = await this.#open((listener) => listener.adopt(handle))
+    this.#current = await this.#add((listener) => listener.adopt(handle))
     this.#endpoint = endpoint
   }
 
@@ -70,7 +70,8 @@ export class Listeners {
   }
 
   /**
-   * Binds `endpoint` if that is another address; connections to either are then served.
+   * Binds `endpoint` if that is another address; connections to either are then served. A reload calls this instead
+   * of an `apply`, before it brings up workers: binding can fail, and must then be undone.
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
@@ -78,16 +79,23 @@ export class Listeners {
     if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
     // The service may begin to listen at the old address before it has the new configuration.
-    if (old === undefined)
+    if (old === undefined) {
       return {
         finish: async () => {
           if (this.#current !== undefined) await (await this.move(endpoint)).finish()
         },
         cancel: async () => {},
       }
-    if (this.#isHere(endpoint))
-      return { finish: async () => this.#settle(endpoint), cancel: async () => {} }
-    const next = await this.#open((listener) => listener.listen(endpoint)).catch(
+    }
+    if (this.#isHere(endpoint)) {
+      return {
+        finish: async () => {
+          this.#endpoint = endpoint
+        },
+        cancel: async () => {},
+      }
+    }
+    const next = await this.#add((listener) => listener.listen(endpoint)).catch(
       (error: unknown) => {
         throw this.#explain(error, endpoint)
       },
@@ -95,7 +103,7 @@ export class Listeners {
     return {
       finish: async () => {
         this.#current = next
-        this.#settle(endpoint)
+        this.#endpoint = endpoint
         await this.#finish(old)
       },
       cancel: () => this.#finish(next),
@@ -104,7 +112,7 @@ export class Listeners {
 
   /**
    * Why no process can listen at `endpoint` while this one listens, in a sentence; undefined when one can, or
-   * when it is the same place.
+   * when it is the same address.
    */
   conflictWith(endpoint: Endpoint): string | undefined {
     const own = this.endpoint
@@ -123,11 +131,11 @@ export class Listeners {
     for (const listener of this.#listeners) this.#close(listener)
   }
 
-  async #open(open: (listener: Listener) => Promise<void>): Promise<Listener> {
+  async #add(bind: (listener: Listener) => Promise<void>): Promise<Listener> {
     const listener = new Listener(this.#onConnection, this.#log)
     this.#listeners.add(listener)
     try {
-      await open(listener)
+      await bind(listener)
       return listener
     } catch (error) {
       this.#listeners.delete(listener)
@@ -143,10 +151,6 @@ export class Listeners {
   #close(listener: Listener): void {
     if (this.#current === listener) this.#current = undefined
     if (this.#listeners.delete(listener)) listener.close()
-  }
-
-  #settle(endpoint: Endpoint): void {
-    this.#endpoint = endpoint
   }
 
   get #bound(): BoundEndpoint | undefined {

@@ -6,8 +6,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { OpenFiles } from './open-files.ts'
-import type { ConnectionQueue } from './queue.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { ConnectionQueue, QueueLimits } from './queue.ts'
 
 /** Descriptors reserved for the primary itself, and for each worker that there may be. */
 const ownFiles = 64
@@ -20,13 +19,12 @@ const filesOfWorker = 6
 /** Never taken by connections, so that a worker can be restarted, a command answered, a log opened. */
 const spareFiles = 16
 
-export interface QueueRoomOptions {
-  readonly queue: ConnectionQueue
-  readonly dispatcher: Dispatcher
-  readonly pool: WorkerPool
-  readonly events: Events
-  readonly log: Logger
-  readonly files?: Pick<OpenFiles, 'limit' | 'free'>
+/** The workers, as far as they need descriptors; implemented by the pool. */
+export interface WorkerCounts {
+  /** How many slots there are, of all generations. */
+  readonly slotCount: number
+  /** How many workers the current generation has; undefined before the first. */
+  readonly size: number | undefined
 }
 
 /**
@@ -36,31 +34,50 @@ export interface QueueRoomOptions {
  * The queue's share follows the number of workers, and the limit of this process, as they change.
  */
 export class QueueRoom {
-  readonly #options: QueueRoomOptions
+  readonly #queue: ConnectionQueue
+  readonly #events: Events
+  readonly #log: Logger
   readonly #files: Pick<OpenFiles, 'limit' | 'free'>
-  #config: Pick<Config, 'queue' | 'workers' | 'admin'>
+  #workers: WorkerCounts = { slotCount: 0, size: undefined }
+  #wanted: QueueLimits = { max: 0, maxWaitMs: 0 }
+  #configuredWorkers = 0
+  /** How many connections the admin page may have. */
+  #pages = 0
   #toldMax = Number.POSITIVE_INFINITY
   #isShort = false
   /** Descriptors have lower numbers than this while enough others are free. */
   #ceiling = Number.POSITIVE_INFINITY
 
-  constructor(config: Pick<Config, 'queue' | 'workers' | 'admin'>, options: QueueRoomOptions) {
-    this.#options = options
-    this.#files = options.files ?? new OpenFiles()
-    this.#config = config
-    this.apply(config)
+  /** The queue gets its limits by `apply`. */
+  constructor(
+    queue: ConnectionQueue,
+    events: Events,
+    log: Logger,
+    files: Pick<OpenFiles, 'limit' | 'free'> = new OpenFiles(),
+  ) {
+    this.#queue = queue
+    this.#events = events
+    this.#log = log
+    this.#files = files
   }
 
-  /** Applies the limits of this configuration. */
-  apply(config: Pick<Config, 'queue' | 'workers' | 'admin'>): void {
-    this.#config = config
+  /** Reserves descriptors for these workers from now on. */
+  follow(workers: WorkerCounts): void {
+    this.#workers = workers
+  }
+
+  /** Applies `queue.max`, `queue.maxWaitMs`, `workers` and `admin.http`. */
+  apply({ queue, workers, admin }: Pick<Config, 'queue' | 'workers' | 'admin'>): void {
+    this.#wanted = queue
+    this.#configuredWorkers = workers
+    this.#pages = admin.http === false ? 0 : maxAdminConnections
     this.#share(0)
   }
 
   /** Must be called once a second: follows changes of the system's limit and of the number of workers. */
-  look(): void {
+  check(dispatcher: Pick<Dispatcher, 'shedLast'>): void {
     this.#share(0)
-    this.#relieve()
+    this.#relieve(dispatcher)
   }
 
   /**
@@ -81,7 +98,7 @@ export class QueueRoom {
     const needed = workers * filesOfWorker + spareFiles
     const { free, limit } = this.#files
     if (workers > 0 && free < needed) {
-      const { length } = this.#options.queue
+      const { length } = this.#queue
       throw new HelloserverError(
         'CANNOT_SPAWN',
         `Cannot start ${workers} more ${workers === 1 ? 'worker' : 'workers'}: that takes ${needed} file descriptors, and ${free} of ${limit} are free while ${length} connections wait; raise "ulimit -n"`,
@@ -90,22 +107,20 @@ export class QueueRoom {
     this.#share(workers)
   }
 
-  /** @param coming - workers that are about to be started */
+  /** @param coming - how many workers are about to be started */
   #share(coming: number): void {
-    const { queue, pool, log } = this.#options
-    const wanted = this.#config.queue
+    const wanted = this.#wanted
+    const { slotCount, size = this.#configuredWorkers } = this.#workers
     const { limit } = this.#files
     // During a reload there are two generations.
-    const workers = Math.max(
-      pool.slots.length + coming,
-      2 * (pool.current?.slots.length ?? this.#config.workers),
-    )
+    const workers = Math.max(slotCount + coming, 2 * size)
     this.#ceiling = limit - spareFiles
     const max = affordableQueue(wanted.max, workers, limit - this.#pages)
     const { maxWaitMs } = wanted
+    const queue = this.#queue
     if (max !== queue.max || maxWaitMs !== queue.maxWaitMs) queue.limit({ max, maxWaitMs })
     if (max < wanted.max && max !== this.#toldMax) {
-      log.warn(
+      this.#log.warn(
         { wanted: wanted.max, max, limit, workers },
         'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
       )
@@ -116,21 +131,17 @@ export class QueueRoom {
   /**
    * If the limit was lowered or something leaks, turns away the newest connections so that the others can continue.
    */
-  #relieve(): void {
-    const { queue, dispatcher, pool, events } = this.#options
+  #relieve(dispatcher: Pick<Dispatcher, 'shedLast'>): void {
     const { limit } = this.#files
-    const most = queue.length + pool.slots.length * filesPerWorker + ownFiles + this.#pages
+    const { slotCount } = this.#workers
+    const most = this.#queue.length + slotCount * filesPerWorker + ownFiles + this.#pages
     const free = most <= limit ? spareFiles : this.#files.free
     const shed = dispatcher.shedLast(spareFiles - free)
     const isShort = free < spareFiles
     if (isShort && (shed > 0 || !this.#isShort)) {
-      events.record('descriptors-short', { limit, free, shed })
+      this.#events.record('descriptors-short', { limit, free, shed })
     }
     this.#isShort = isShort
-  }
-
-  get #pages(): number {
-    return this.#config.admin.http === false ? 0 : maxAdminConnections
   }
 }
 

@@ -1,7 +1,7 @@
 import { LinkedList } from './linked-list.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
-/** Limits of the queue, from the configuration. */
+/** The limits of the queue. */
 export interface QueueLimits {
   /** How many connections may wait. */
   readonly max: number
@@ -14,16 +14,18 @@ export class ConnectionQueue {
   readonly #waiting = new LinkedList<PendingConnection>()
   readonly #onExpire: (connection: PendingConnection) => void
   readonly #now: () => number
-  #limits: QueueLimits
+  #limits: QueueLimits = { max: 0, maxWaitMs: 0 }
   #timer: NodeJS.Timeout | undefined
 
-  /** @param onExpire - called with each connection that waited too long, already removed from the queue */
+  /**
+   * A queue that has no room until `limit` is called.
+   *
+   * @param onExpire - called with each connection that waited too long, already removed from the queue
+   */
   constructor(
-    limits: QueueLimits,
     onExpire: (connection: PendingConnection) => void,
     now: () => number = () => performance.now(),
   ) {
-    this.#limits = limits
     this.#onExpire = onExpire
     this.#now = now
   }

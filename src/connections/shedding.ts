@@ -24,17 +24,17 @@ export class Shedding {
     if (this.#shed > 1) return
     this.#beganMs = this.#lastMs
     this.#events.record('shedding-began', { queued })
-    this.#lookIn(quietMs)
+    this.#checkIn(quietMs)
   }
 
-  #lookIn(ms: number): void {
-    setTimeout(() => this.#look(), Math.ceil(ms)).unref()
+  #checkIn(ms: number): void {
+    setTimeout(() => this.#check(), Math.ceil(ms)).unref()
   }
 
-  #look(): void {
+  #check(): void {
     const leftMs = this.#lastMs + quietMs - performance.now()
     if (leftMs > 0) {
-      this.#lookIn(leftMs)
+      this.#checkIn(leftMs)
       return
     }
     const durationMs = Math.round(this.#lastMs - this.#beganMs)

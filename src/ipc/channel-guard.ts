@@ -130,7 +130,7 @@ export class ChannelGuard {
     try {
       act()
     } catch (error) {
-      this.#fault(`it wrote to its channel what is no message: ${messageOf(error)}`)
+      this.#fault(`it wrote invalid data into its channel: ${messageOf(error)}`)
     }
   }
 

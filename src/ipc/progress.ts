@@ -11,7 +11,7 @@ import { writeSync } from 'node:fs'
 export const steps = ['served', 'failed', 'gone', 'missing'] as const
 
 /**
- * `served`, `failed`: the handler has settled. `gone`: the client left before a byte had passed. `missing`: the
+ * `served`, `failed`: the handler has ended. `gone`: the client left before a byte had passed. `missing`: the
  * offer came without its socket, or could not be claimed.
  */
 export type Step = (typeof steps)[number]
@@ -86,7 +86,7 @@ const maxGarbageBytes = 65_536
 export class ProgressReader {
   readonly #onProgress: (progress: Progress) => boolean
   readonly #onGarbage: () => void
-  #rest: Buffer = Buffer.alloc(0)
+  #remainder: Buffer = Buffer.alloc(0)
   #garbageBytes = 0
 
   /**
@@ -100,7 +100,7 @@ export class ProgressReader {
 
   push(chunk: Buffer): void {
     if (this.#garbageBytes > maxGarbageBytes) return
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    const bytes = this.#remainder.length === 0 ? chunk : Buffer.concat([this.#remainder, chunk])
     let at = 0
     while (at + recordBytes <= bytes.length) {
       const progress = decode(bytes, at)
@@ -111,7 +111,7 @@ export class ProgressReader {
         at += 1
       }
     }
-    this.#rest = bytes.subarray(at)
+    this.#remainder = bytes.subarray(at)
   }
 }
 

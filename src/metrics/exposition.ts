@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { FigureTotals, Status } from '../status.ts'
+import type { StatsTotals, Status } from '../status.ts'
 import { addDurations } from './durations.ts'
 import { addProcessMetrics } from './process-metrics.ts'
 import { type Snapshot, serviceMetrics } from './service-metrics.ts'
@@ -7,7 +7,7 @@ import { type Snapshot, serviceMetrics } from './service-metrics.ts'
 /** The source of the figures. */
 export interface Measured {
   status(): Status
-  totals(): FigureTotals
+  totals(): StatsTotals
 }
 
 /** The figures in Prometheus's text format. They are read at each scrape, so they cost nothing in between. */

@@ -1,11 +1,11 @@
 import { primaryTransitions } from '../lifecycle/primary-states.ts'
 import { type SlotState, slotTransitions } from '../lifecycle/slot-states.ts'
-import type { FigureTotals, Status } from '../status.ts'
+import type { StatsTotals, Status } from '../status.ts'
 
 /** The service as one scrape sees it: everything at the same instant, so that the counts add up. */
 export interface Snapshot {
   readonly status: Status
-  readonly totals: FigureTotals
+  readonly totals: StatsTotals
 }
 
 /** Values by label value; a metric without a label has one, under the empty name. An empty object means no data. */

@@ -2,7 +2,7 @@
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** Performs `work` after everything that was requested before; settles as it does. */
+  /** Performs `work` after everything that was requested before; its result is the result. */
   run<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#last.then(work)
     this.#last = result.catch(() => {})

@@ -1,46 +1,56 @@
+import type { Config } from '../config/load.ts'
+import type { Stats } from '../connections/stats.ts'
 import { messageOf } from '../errors.ts'
-import { recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
+import { type RecycleLimits, recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Figures } from '../connections/figures.ts'
 import type { Mutex } from './mutex.ts'
-import type { WorkerPool } from './worker-pool.ts'
-import type { WorkerSlot } from './worker-slot.ts'
+import type { Generation, WorkerPool } from './pool.ts'
+import type { WorkerSlot } from './slot.ts'
 
 /**
  * How often workers are checked, in milliseconds. Rarely enough that connections do not pay for it, at the
  * price that a busy worker somewhat exceeds its limit.
  */
-const lookEveryMs = 250
+const checkEveryMs = 250
 
+/** A worker that has exceeded a limit. */
 interface Due {
+  readonly generation: Generation
   readonly slot: WorkerSlot
   readonly cause: string
 }
 
 /**
- * Has workers that exceed their limits replaced, one at a time: the next replacement waits until the previous
- * worker's process has ended. Takes turns with reloads and scaling. A replacement that cannot become ready
- * costs nothing, and is tried again after a growing delay.
+ * Replaces workers that exceed their limits, one at a time: the next replacement waits until the process of the
+ * previous worker has ended. It takes turns with reloads and scaling. A replacement that cannot become ready
+ * costs nothing, and is attempted again after a growing delay.
  */
 export class Recycler {
   readonly #pool: WorkerPool
   readonly #mutex: Mutex
-  readonly #figures: Figures
+  readonly #stats: Stats
   readonly #log: Logger
   readonly #over = new AbortController()
+  #limits: RecycleLimits = { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 }
   #timer: NodeJS.Timeout | undefined
   #failures = 0
 
-  constructor(pool: WorkerPool, mutex: Mutex, figures: Figures, log: Logger) {
+  constructor(config: Config, pool: WorkerPool, mutex: Mutex, stats: Stats, log: Logger) {
     this.#pool = pool
     this.#mutex = mutex
-    this.#figures = figures
+    this.#stats = stats
     this.#log = log
+    this.apply(config)
+  }
+
+  /** Applies `recycle`. */
+  apply({ recycle }: Pick<Config, 'recycle'>): void {
+    this.#limits = recycle
   }
 
   /** Checks the workers until `stop`. */
   start(): void {
-    this.#lookIn(lookEveryMs)
+    this.#checkIn(checkEveryMs)
   }
 
   stop(): void {
@@ -48,52 +58,52 @@ export class Recycler {
     clearTimeout(this.#timer)
   }
 
-  #lookIn(ms: number): void {
+  #checkIn(ms: number): void {
     if (this.#over.signal.aborted) return
-    this.#timer = setTimeout(() => void this.#look(), ms)
+    this.#timer = setTimeout(() => void this.#check(), ms)
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     if (this.#due() !== undefined) await this.#recycleOne()
-    this.#lookIn(Math.max(lookEveryMs, recycleDelayMs(this.#failures, Math.random())))
+    this.#checkIn(Math.max(checkEveryMs, recycleDelayMs(this.#failures, Math.random())))
   }
 
   async #recycleOne(): Promise<void> {
     try {
       const retired = await this.#mutex.run(() => this.#renew())
       this.#failures = 0
-      if (retired !== undefined) await this.#pool.gone(retired)
+      if (retired !== undefined) await this.#pool.gone([retired])
     } catch (error) {
       if (this.#over.signal.aborted) return
       this.#failures += 1
       this.#log.error(
         { reason: messageOf(error), failures: this.#failures },
-        'Cannot recycle a worker; the old one goes on serving',
+        'Cannot recycle a worker; it keeps serving',
       )
     }
   }
 
   async #renew(): Promise<WorkerSlot | undefined> {
-    // Other changes may have had their turn since.
+    // Another change may have replaced it since.
     const due = this.#due()
     if (due === undefined) return undefined
-    const { slot, cause } = due
+    const { generation, slot, cause } = due
     this.#log.info({ slot: slot.number, workerPid: slot.pid, cause }, 'Recycling a worker')
-    await this.#pool.renew(slot, cause)
-    this.#figures.restarted('recycled')
+    await this.#pool.renew(generation, slot, cause)
+    this.#stats.restarted('recycled')
     return slot
   }
 
   #due(): Due | undefined {
-    const { current } = this.#pool
-    if (current === undefined) return undefined
-    for (const slot of current.slots) {
+    const { current: generation } = this.#pool
+    if (generation === undefined) return undefined
+    for (const slot of generation.slots) {
       if (slot.state !== 'idle' && slot.state !== 'busy') continue
       const cause =
-        slot.generation === current.number
-          ? recycleCause(slot.wear, current.config.recycle)
-          : `stands in for generation ${current.number}`
-      if (cause !== undefined) return { slot, cause }
+        slot.generation === generation.number
+          ? recycleCause(slot.wear, this.#limits)
+          : `stands in for generation ${generation.number}`
+      if (cause !== undefined) return { generation, slot, cause }
     }
     return undefined
   }

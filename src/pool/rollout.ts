@@ -1,112 +1,102 @@
 import { HelloserverError, messageOf } from '../errors.ts'
-import { batchSize, oldWorkersKept } from '../lifecycle/rollout.ts'
-import type { Crew } from './crew.ts'
-import type { Generation } from './generation.ts'
-import { renew } from './renew.ts'
-import type { WorkerSlot } from './worker-slot.ts'
+import { batchSize, oldWorkersKept } from '../lifecycle/surge.ts'
+import type { Generation, WorkerPool } from './pool.ts'
+import type { WorkerSlot } from './slot.ts'
+
+/** A change of generations that is under way. */
+interface Change {
+  readonly pool: WorkerPool
+  readonly old: Generation
+  readonly next: Generation
+  /** How many workers the old generation had. */
+  readonly had: number
+  /** New workers that are ready but not serving yet, each with the PID that it had when it became ready. */
+  readonly waiting: Map<WorkerSlot, number | undefined>
+}
 
 /**
- * The change from one generation of workers to the next, in batches. The first new worker comes up alone, as a
+ * Changes from one generation of workers to the next, in batches. The first new worker comes up alone, as a
  * canary. When a batch is ready it serves, and as many old workers retire; the next batch begins when their
  * processes have ended, so that the processes never exceed the number of workers plus one batch.
  *
- * A failure anywhere gives the places back: see `#undo`.
+ * @param onCanaryReady - called when the first new worker is ready
+ * @throws HelloserverError `BOOT_FAILED`; by then the old generation has as many workers as before: see `undo`
  */
-export class Rollout {
-  readonly #crew: Crew
-  readonly #old: Generation
-  readonly #next: Generation
-  /** How many workers the old generation had. */
-  readonly #had: number
-  /** New workers that are ready but not serving yet, each with the PID that it had when it became ready. */
-  readonly #waiting = new Map<WorkerSlot, number | undefined>()
-
-  constructor(crew: Crew, old: Generation, next: Generation) {
-    this.#crew = crew
-    this.#old = old
-    this.#next = next
-    this.#had = old.slots.length
-  }
-
-  /** @throws HelloserverError `BOOT_FAILED`; by then the old generation has all of its places again */
-  async run(onCanaryReady: () => void): Promise<void> {
-    try {
-      await this.#advance(onCanaryReady)
-    } catch (error) {
-      throw await this.#undo(error)
-    }
-  }
-
-  async #advance(onCanaryReady: () => void): Promise<void> {
-    const { slots, config } = this.#next
-    const { workers, reload } = config
-    await this.#bringUp(1)
+export async function rollOut(
+  pool: WorkerPool,
+  old: Generation,
+  next: Generation,
+  onCanaryReady: () => void,
+): Promise<void> {
+  const change = { pool, old, next, had: old.slots.length, waiting: new Map() }
+  const { workers, reload } = next.config
+  try {
+    await bringUp(change, 1)
     onCanaryReady()
     for (;;) {
-      await this.#bringUp(batchSize(slots.length, workers, reload.surge) - this.#waiting.size)
-      const leaving = this.#takeOver()
-      if (slots.length === workers) return
-      await this.#crew.gone(leaving)
+      const batch = batchSize(next.slots.length, workers, reload.surge)
+      await bringUp(change, batch - change.waiting.size)
+      const leaving = takeOver(change)
+      if (next.slots.length === workers) return
+      await pool.gone(leaving)
     }
+  } catch (error) {
+    throw await undo(change, error)
   }
+}
 
-  async #bringUp(count: number): Promise<void> {
-    const first = this.#next.slots.length + this.#waiting.size + 1
-    for (const slot of await this.#crew.add(this.#next, first, count)) {
-      this.#waiting.set(slot, slot.pid)
-    }
+async function bringUp({ pool, next, waiting }: Change, count: number): Promise<void> {
+  const first = next.slots.length + waiting.size + 1
+  for (const slot of await pool.add(next, first, count)) waiting.set(slot, slot.pid)
+}
+
+/** Lets a batch serve; returns the old workers that retire for it. */
+function takeOver({ pool, old, next, had, waiting }: Change): WorkerSlot[] {
+  for (const [slot, pid] of waiting) {
+    if (slot.isIdle && slot.pid === pid) continue
+    throw new HelloserverError('BOOT_FAILED', `Worker ${slot.number} was ready, but died again`)
   }
-
-  /** Lets a batch serve; returns the old workers that retire for it. */
-  #takeOver(): WorkerSlot[] {
-    const { slots, config } = this.#next
-    for (const [slot, pid] of this.#waiting) {
-      if (slot.state === 'idle' && slot.pid === pid) continue
-      throw new HelloserverError('BOOT_FAILED', `Worker ${slot.number} was ready, but died again`)
-    }
-    for (const slot of this.#waiting.keys()) {
-      slots.push(slot)
-      this.#crew.serve(slot)
-    }
-    this.#waiting.clear()
-    const kept = oldWorkersKept(slots.length, config.workers, this.#had)
-    // From the front, as the new ones are added: workers of the same number replace each other.
-    const leaving = this.#old.slots.splice(0, this.#old.slots.length - kept)
-    for (const slot of leaving) this.#crew.retire(slot, 'replaced by a newer generation')
-    return leaving
+  for (const slot of waiting.keys()) {
+    next.slots.push(slot)
+    pool.activate(slot)
   }
+  waiting.clear()
+  const kept = oldWorkersKept(next.slots.length, next.config.workers, had)
+  // From the front, as the new ones are added: workers of the same number replace each other.
+  const leaving = old.slots.splice(0, old.slots.length - kept)
+  for (const slot of leaving) pool.retire(slot, 'replaced by a newer generation')
+  return leaving
+}
 
-  /**
-   * Gives the old generation its places back. Workers that have retired by now are started again, one by one,
-   * and until each is ready, the new worker that replaced it keeps serving: the failure must not cost
-   * capacity, least of all when the code on disk is broken and the old workers cannot start either.
-   *
-   * @returns the failure, as it is to be reported
-   */
-  async #undo(failure: unknown): Promise<unknown> {
-    for (const slot of this.#waiting.keys()) this.#crew.retire(slot, 'its generation failed')
-    // A service that ends keeps both old and new workers as long as it has something to serve.
-    if (this.#crew.isClosed) return failure
-    const standIns = this.#next.slots.splice(0, this.#had - this.#old.slots.length)
-    for (const slot of this.#next.slots) this.#crew.retire(slot, 'its generation failed')
-    this.#old.slots.unshift(...standIns)
-    for (const slot of standIns) this.#crew.adopt(slot, this.#old)
-    try {
-      for (const slot of standIns) await this.#giveBack(slot)
-      return failure
-    } catch (error) {
-      const left = this.#old.slots.filter(({ generation }) => generation !== this.#old.number)
-      return new HelloserverError(
-        'BOOT_FAILED',
-        `${messageOf(failure)}; and old workers that had been replaced by then cannot start again (${messageOf(error)}): ${left.length} new ones stand in for them until they can`,
-      )
+/**
+ * Gives the old generation as many workers as it had. Those that have retired by now are started again, one by one,
+ * and until each is ready, the new worker that replaced it keeps serving: the failure must not cost
+ * capacity, least of all when the code on disk is broken and the old workers cannot start either.
+ *
+ * @returns the failure, as it is to be reported
+ */
+async function undo({ pool, old, next, had, waiting }: Change, failure: unknown): Promise<unknown> {
+  const cause = 'its generation failed'
+  for (const slot of waiting.keys()) pool.retire(slot, cause)
+  // A service that ends keeps both old and new workers as long as it has something to serve.
+  if (pool.isFrozen) return failure
+  const standIns = next.slots.splice(0, had - old.slots.length)
+  for (const slot of next.slots) pool.retire(slot, cause)
+  old.slots.unshift(...standIns)
+  for (const slot of standIns) pool.assign(slot, old)
+  try {
+    for (const slot of standIns) {
+      // One that has died since was replaced by an old one already.
+      if (slot.generation === old.number) continue
+      await pool.renew(old, slot, cause)
+      await pool.gone([slot])
     }
-  }
-
-  async #giveBack(slot: WorkerSlot): Promise<void> {
-    // It has died since, and its replacement is an old one already.
-    if (slot.generation === this.#old.number) return
-    await renew(this.#crew, this.#old, slot, 'its generation failed')
-    await this.#crew.gone([slot])
+    return failure
+  } catch (error) {
+    const left = old.slots.filter(({ generation }) => generation !== old.number)
+    return new HelloserverError(
+      'BOOT_FAILED',
+      `${messageOf(failure)}; and old workers that had been replaced by then cannot start again (${messageOf(error)}): ${left.length} new ones stand in for them until they can`,
+    )
   }
 }

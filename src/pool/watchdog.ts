@@ -2,7 +2,7 @@ import type { Config } from '../config/load.ts'
 import type { SlotState } from '../lifecycle/slot-states.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { peerOf } from '../connections/pending-connection.ts'
-import type { WorkerSlot } from './worker-slot.ts'
+import type { WorkerSlot } from './slot.ts'
 
 /** The properties of a worker that the watchdog judges; times are monotonic, in milliseconds. */
 export interface Watched {
@@ -40,7 +40,7 @@ export function verdict(worker: Watched, patience: Patience, nowMs: number): str
   }
   if (worker.inHand !== undefined) {
     return nowMs - worker.inHandSinceMs > deadlineMs + hungAfterMs
-      ? `stuck: the handler did not settle within ${hungAfterMs} ms after the deadline of ${deadlineMs} ms`
+      ? `stuck: the handler did not end within ${hungAfterMs} ms after the deadline of ${deadlineMs} ms`
       : undefined
   }
   if (state === 'retiring' && nowMs - worker.movedAtMs > lingerMs + hungAfterMs) {
@@ -50,18 +50,18 @@ export function verdict(worker: Watched, patience: Patience, nowMs: number): str
 }
 
 /**
- * Whether this process itself was paused since the last look: stopped by a signal, or kept from running. The
+ * Whether this process itself was paused since the last check: stopped by a signal, or kept from running. The
  * workers' silence then proves nothing.
  *
  * @returns how long the pause was, in milliseconds; 0 for none
  */
-export function pauseSince(lastLookMs: number, nowMs: number, intervalMs: number): number {
-  const lateMs = nowMs - lastLookMs - intervalMs
+export function pauseSince(lastCheckMs: number, nowMs: number, intervalMs: number): number {
+  const lateMs = nowMs - lastCheckMs - intervalMs
   return lateMs > intervalMs + 500 ? lateMs : 0
 }
 
-/** How often the watchdog looks while no worker has a shorter heartbeat, in milliseconds. */
-const idleLookMs = 1_000
+/** How often the watchdog checks while no worker has a shorter heartbeat, in milliseconds. */
+const idleCheckMs = 1_000
 
 /** A worker is judged by the configuration that it was given itself, which a reload does not change. */
 function patienceOf({ watchdog, reload, connection }: Config): Patience {
@@ -75,30 +75,25 @@ function patienceOf({ watchdog, reload, connection }: Config): Patience {
 
 /** Checks every worker once a heartbeat, and kills those that cannot continue. */
 export class Watchdog {
-  readonly #workers: () => Iterable<WorkerSlot>
-  readonly #kill: (slot: WorkerSlot, cause: string) => void
+  readonly #slots: Iterable<WorkerSlot>
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
-  #lastLookMs = 0
+  #lastCheckMs = 0
 
-  constructor(
-    workers: () => Iterable<WorkerSlot>,
-    kill: (slot: WorkerSlot, cause: string) => void,
-    log: Logger,
-  ) {
-    this.#workers = workers
-    this.#kill = kill
+  /** @param slots - all slots at any time */
+  constructor(slots: Iterable<WorkerSlot>, log: Logger) {
+    this.#slots = slots
     this.#log = log
   }
 
-  /** Starts watching. */
+  /** Begins to watch, at the pace of the shortest heartbeat; does nothing when it watches already. */
   start(): void {
     if (this.#timer !== undefined) return
     const intervalMs = this.#heartbeatMs()
-    this.#lastLookMs = performance.now()
+    this.#lastCheckMs = performance.now()
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#look(intervalMs)
+      this.#check(intervalMs)
       this.start()
     }, intervalMs)
   }
@@ -111,27 +106,27 @@ export class Watchdog {
   /** Restarts every worker's clocks. */
   resetClocks(): void {
     const nowMs = performance.now()
-    this.#lastLookMs = nowMs
-    for (const slot of this.#workers()) slot.resetClock(nowMs)
+    this.#lastCheckMs = nowMs
+    for (const slot of this.#slots) slot.resetClocks(nowMs)
   }
 
   /** The shortest heartbeat that a worker of any generation was given. */
   #heartbeatMs(): number {
-    let shortestMs = idleLookMs
-    for (const { config } of this.#workers()) {
+    let shortestMs = idleCheckMs
+    for (const { config } of this.#slots) {
       if (config !== undefined) shortestMs = Math.min(shortestMs, config.watchdog.heartbeatMs)
     }
     return shortestMs
   }
 
-  #look(intervalMs: number): void {
+  #check(intervalMs: number): void {
     const nowMs = performance.now()
-    const pausedMs = pauseSince(this.#lastLookMs, nowMs, intervalMs)
-    this.#lastLookMs = nowMs
+    const pausedMs = pauseSince(this.#lastCheckMs, nowMs, intervalMs)
+    this.#lastCheckMs = nowMs
     if (pausedMs > 0) {
       this.#log.warn(
         { pausedMs: Math.round(pausedMs) },
-        'This process was paused; workers are given time',
+        'This process was paused; the clocks of its workers start anew',
       )
       this.resetClocks()
       return
@@ -142,12 +137,12 @@ export class Watchdog {
 
   #judge(): void {
     const nowMs = performance.now()
-    // The pause may also have come between the look and this.
-    if (pauseSince(this.#lastLookMs, nowMs, 0) > 0) {
+    // The pause may also have come between the check and this.
+    if (pauseSince(this.#lastCheckMs, nowMs, 0) > 0) {
       this.resetClocks()
       return
     }
-    for (const slot of this.#workers()) {
+    for (const slot of this.#slots) {
       const { config, inHand } = slot
       const cause = config === undefined ? undefined : verdict(slot, patienceOf(config), nowMs)
       if (cause === undefined) continue
@@ -162,7 +157,7 @@ export class Watchdog {
         },
         'Killing a worker',
       )
-      this.#kill(slot, cause)
+      slot.kill(cause)
     }
   }
 }

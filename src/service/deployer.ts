@@ -14,14 +14,11 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { AccessLog } from '../connections/access-log.ts'
-import type { Dispatcher } from '../connections/dispatcher.ts'
-import type { Figures } from '../connections/figures.ts'
+import type { Stats } from '../connections/stats.ts'
 import type { Listeners, Move } from '../connections/listeners.ts'
-import type { QueueRoom } from '../connections/queue-room.ts'
 import { Reloader, type ReloadStep } from './reloader.ts'
 import type { Mutex } from '../pool/mutex.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { WorkerPool } from '../pool/pool.ts'
 
 /** The changes that a reload applies; omitted ones stay as they are. */
 export interface ReloadRequest {
@@ -33,22 +30,25 @@ export interface ReloadRequest {
   readonly force: boolean
 }
 
+/** A part of the service that has settings. */
+export interface Configurable {
+  /** Takes its settings from a configuration: at the start, and after each reload. */
+  apply(config: Config): void
+}
+
 export interface DeployerOptions {
   readonly name: string
   readonly environment: Environment
   readonly config: Config
   readonly pool: WorkerPool
   readonly listeners: Listeners
-  readonly room: QueueRoom
-  readonly dispatcher: Dispatcher
-  readonly accessLog: AccessLog
+  /** Get their settings from each new configuration. */
+  readonly configurables: readonly Configurable[]
   /** Serializes the operations that change the workers. */
   readonly mutex: Mutex
   readonly events: Events
-  readonly figures: Figures
+  readonly figures: Stats
   readonly log: Logger
-  /** Adapts the log to a configuration. */
-  readonly applyLog: (config: Config) => void
   /** Throws when the service is starting or ending; `what` names the operation that was requested. */
   readonly mustRun: (what: string) => void
   /** The hosts that have a say in a reload. */
@@ -82,7 +82,6 @@ export class Deployer {
     this.#environment = options.environment
     this.#overrides = overridesOf(options.config, options.environment)
     this.#build = buildId(options.config.appModule, ownProgramId())
-    this.#logAccess(options.config)
     this.#reloader = new Reloader({
       perform: (request, enter) => this.#perform(request, enter),
       onReload: options.onReloading,
@@ -288,18 +287,8 @@ export class Deployer {
   }
 
   #apply(config: Config): void {
-    const { room, dispatcher } = this.#options
-    room.apply(config)
-    dispatcher.clients.max = config.queue.maxPerClient
-    this.logAt(config.logLevel)
-    this.#options.applyLog(config)
-    this.#logAccess(config)
+    this.#options.log.level = config.logLevel
+    for (const part of this.#options.configurables) part.apply(config)
     this.#config = config
-  }
-
-  #logAccess({ log: { access } }: Config): void {
-    const { dispatcher, accessLog } = this.#options
-    dispatcher.notePeers(access)
-    accessLog.isOn = access
   }
 }

@@ -6,8 +6,8 @@ import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from '../connections/accounts.ts'
 import type { Dispatcher } from '../connections/dispatcher.ts'
-import { Deadline } from '../pool/deadline.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import { Deadline } from './deadline.ts'
+import type { WorkerPool } from '../pool/pool.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
 const terminateGraceMs = 1_000
@@ -102,7 +102,7 @@ export class Drain {
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
       this.#move('queue-empty')
     }
-    if (this.#machine.state === 'waiting-for-workers' && accounts.unsettled === 0) {
+    if (this.#machine.state === 'waiting-for-workers' && accounts.open === 0) {
       this.#move('settled')
     }
   }
@@ -159,7 +159,7 @@ export class Drain {
       this.#move('close')
       return
     }
-    const { unsettled: dropped } = accounts
+    const { open: dropped } = accounts
     const { timeoutMs } = this.#config.drain
     if (dropped > 0)
       log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
@@ -168,7 +168,7 @@ export class Drain {
 
   async #dropAll(): Promise<void> {
     const { accounts, dispatcher, pool } = this.#options
-    this.#dropped += accounts.unsettled
+    this.#dropped += accounts.open
     dispatcher.abandon()
     await pool.terminate(terminateGraceMs)
     // Connections that a worker had not claimed when it ended are back in the queue.

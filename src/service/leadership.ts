@@ -21,7 +21,7 @@ import type { Dispatcher } from '../connections/dispatcher.ts'
 import { listenFailure } from '../connections/listener.ts'
 import type { Listeners } from '../connections/listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { WorkerPool } from '../pool/pool.ts'
 
 /** How often to look for an address that this host does not have yet; nobody else notices. */
 const lookPace: Pace = { baseMs: 100, capMs: 2_000 }
@@ -197,7 +197,7 @@ export class Leadership {
       this.#attempts.succeed()
       machine.apply('bound')
       onServing()
-      dispatcher.resume()
+      dispatcher.pump()
       this.#begun.resolve()
     } catch (error) {
       if (!isCurrent()) return
@@ -293,7 +293,7 @@ export class Leadership {
     if (grant !== null && config().lease.onLoss === 'abort') {
       pool.tellLease({ grant, abortAtMs: deadlineMs })
     }
-    dispatcher.resume()
+    dispatcher.pump()
   }
 
   #standDown(cause: string): void {

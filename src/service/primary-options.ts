@@ -6,7 +6,7 @@ import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Inheritance } from '../upgrade/messages.ts'
 import type { Successor } from '../upgrade/successor.ts'
-import type { CrewOptions } from '../pool/crew.ts'
+import type { PoolOptions } from '../pool/pool.ts'
 import type { StopResult } from './drain.ts'
 import type { Move } from '../connections/listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
@@ -29,7 +29,7 @@ export interface PrimaryOptions {
   readonly log: Logger
   /** Adapts the log to a configuration. */
   readonly applyLog: (config: Config) => void
-  readonly openOutput: CrewOptions['openOutput']
+  readonly output: PoolOptions['output']
   /** The state that a predecessor passes on; undefined for a service that starts afresh. */
   readonly inheritance?: Inheritance | undefined
   /** Resolves when the predecessor has finished its active connections. */

@@ -9,14 +9,15 @@ import {
   type PrimaryState,
   primaryTransitions,
 } from '../lifecycle/primary-states.ts'
-import type { FigureTotals, Status } from '../status.ts'
+import type { StatsTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { Offer, PredecessorListener } from '../upgrade/predecessor.ts'
-import { DataPath } from './data-path.ts'
+import { Connections } from '../connections/connections.ts'
 import { Deployer } from './deployer.ts'
 import { Drain, type StopResult } from './drain.ts'
 import { HandOver } from '../upgrade/hand-over.ts'
 import type { PrimaryOptions } from './primary-options.ts'
+import { WorkerPool } from '../pool/pool.ts'
 import { Recycler } from '../pool/recycler.ts'
 import { Leadership } from './leadership.ts'
 import { Mutex } from '../pool/mutex.ts'
@@ -30,7 +31,8 @@ export class Primary {
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
   /** The events of the service. */
   readonly events: Events
-  readonly #path: DataPath
+  readonly #connections: Connections
+  readonly #pool: WorkerPool
   readonly #drain: Drain
   readonly #handOver: HandOver
   readonly #leadership: Leadership
@@ -49,12 +51,22 @@ export class Primary {
       (from, event, to, cause) => this.#moved(from, event, to, cause),
     )
     this.events = new Events(log, options.inheritance?.events)
-    const path = new DataPath(options, this.events, {
+    const { events } = this
+    const { inheritance } = options
+    const owner = {
       mayHandOut: () => this.#leadership.lease.isValid(),
-      onSettled: () => this.#settled(),
-    })
-    this.#path = path
-    const { accounts, figures, room, dispatcher, pool, listeners, accessLog } = path
+      onClosed: () => this.#advance(),
+    }
+    const connections = new Connections(config, owner, events, log, inheritance?.lastConnectionId)
+    if (inheritance !== undefined) connections.inherit(inheritance.counts, inheritance.figures)
+    const { accounts, stats, room, handOff, dispatcher, listeners } = connections
+    const { name: service, runDir, workerModule, output } = options
+    const pool = new WorkerPool(
+      { service, runDir, workerModule, handOff, room, stats, output, events, log },
+      inheritance?.generation,
+    )
+    this.#connections = connections
+    this.#pool = pool
     this.#drain = new Drain(config, {
       accounts,
       dispatcher,
@@ -64,7 +76,7 @@ export class Primary {
       stopAccepting: () => listeners.close(),
       onMove: (event, cause) => this.#drainMoved(event, cause),
     })
-    this.#handOver = new HandOver({ accounts, dispatcher, pool, figures, events: this.events, log })
+    this.#handOver = new HandOver({ accounts, dispatcher, pool, figures: stats, events, log })
     this.#leadership = new Leadership({
       openLease: options.openLease,
       listeners,
@@ -78,25 +90,22 @@ export class Primary {
     })
     // Reloads, scaling and recycling change the same workers.
     const mutex = new Mutex()
-    this.#recycler = new Recycler(pool, mutex, figures, log)
+    this.#recycler = new Recycler(config, pool, mutex, stats, log)
     this.deployer = new Deployer({
       name: options.name,
       environment: options.environment,
       config,
       pool,
       listeners,
-      room,
-      dispatcher,
-      figures,
+      configurables: [connections, pool, this.#recycler, { apply: options.applyLog }],
+      figures: stats,
       mutex,
-      accessLog,
       events: this.events,
       log,
       mustRun: (what) => this.#mustRun(what),
       fleet: options.fleet,
       upgrade: (program, environment, readyTimeoutMs) =>
         this.#upgrade(program, environment, readyTimeoutMs),
-      applyLog: options.applyLog,
       onReloading: (outcome) => {
         void outcome.then(() => this.#leadership.lookAgain())
         options.onReloading(outcome)
@@ -117,26 +126,37 @@ export class Primary {
       // Node.js aborts when it cannot create its thread pool at the first use: under a limit of processes,
       // better now than later.
       await stat('/')
-      await this.#path.pool.boot(this.deployer.config)
+      await this.#pool.boot(this.deployer.config)
       this.#machine.apply('workers-ready')
       const offer = await takeOver?.()
-      this.#path.pool.open()
+      this.#pool.serve()
       await this.#leadership.begin(offer)
     } catch (error) {
       // A stop during the binding has closed the listeners too early.
-      this.#path.listeners.close()
+      this.#connections.listeners.close()
       if (this.#machine.accepts('abort')) this.#machine.apply('abort', 'the start failed')
       await this.terminate('the start failed')
       throw error
     }
     this.deployer.open(this.#options.inheritance?.upgradeBeganAtMs)
-    this.#path.watch()
+    this.#connections.watch()
     this.#recycler.start()
   }
 
   /** Receives what a predecessor sends while it finishes its active connections. */
   get heritage(): PredecessorListener {
-    return this.#path.heritage
+    return {
+      onConnection: (handle, id, ageMs) => this.#connections.adopt(handle, id, ageMs),
+      onTally: ({ counts, figures, events }) => {
+        this.#connections.inherit(counts, figures)
+        for (const event of events) this.events.adopt(event)
+        this.#advance()
+      },
+      onGone: () => {
+        this.#connections.writeOff()
+        this.#advance()
+      },
+    }
   }
 
   /** The PID of the process that is the service now, if it is another one. */
@@ -157,13 +177,13 @@ export class Primary {
   /** Serves queued and active connections, and ends the workers. The first cause wins. */
   stop(cause: string): Promise<StopResult> {
     const isStarting = this.#is('starting') || this.#is('binding')
-    if (isStarting && this.#path.accounts.unsettled === 0) return this.terminate(cause)
+    if (isStarting && this.#connections.accounts.open === 0) return this.terminate(cause)
     return this.#afterRelease(this.#drain.begin(cause, this.deployer.config))
   }
 
   /** Stops accepting; accepted connections are not affected. */
   refuse(): void {
-    this.#path.listeners.close()
+    this.#connections.listeners.close()
   }
 
   /** Moves a stop that is under way to its next phase. */
@@ -179,17 +199,17 @@ export class Primary {
   /** This process was paused and continues. */
   resume(): void {
     this.#leadership.check()
-    this.#path.pool.resetClocks()
+    this.#pool.resetClocks()
   }
 
   status(supervisorPid: number | null): Status {
-    const { host, port } = this.#path.listeners.endpoint ?? {}
+    const { host, port } = this.#connections.listeners.endpoint ?? {}
     const { state } = this.#machine
     return {
       name: this.#options.name,
       version,
       build: this.deployer.build,
-      state: state === 'serving' && this.#path.pool.isDegraded ? 'degraded' : state,
+      state: state === 'serving' && this.#pool.isDegraded ? 'degraded' : state,
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
@@ -197,7 +217,9 @@ export class Primary {
         host: host ?? this.deployer.config.host,
         port: port ?? this.deployer.config.port,
       },
-      ...this.#path.status,
+      generation: this.#pool.current?.number ?? 0,
+      workers: this.#pool.slots.map((slot) => slot.status),
+      ...this.#connections.status,
       lastReload: this.deployer.last,
       drain: this.#drain.status,
       waiting: this.#leadership.waiting,
@@ -209,8 +231,8 @@ export class Primary {
   }
 
   /** The figures since the service's start. */
-  get totals(): FigureTotals {
-    return this.#path.figures.totals
+  get totals(): StatsTotals {
+    return this.#connections.stats.totals
   }
 
   #is(state: PrimaryState): boolean {
@@ -256,10 +278,10 @@ export class Primary {
 
   async #bowOut(): Promise<StopResult> {
     // The successor may listen elsewhere, so the clients that have connected here by now are accepted.
-    await this.#path.listeners.finish()
+    await this.#connections.listeners.finish()
     await this.#handOver.bowOut(this.#options.predecessorGone)
     this.#leadership.lease.close()
-    this.#path.unwatch()
+    this.#connections.unwatch()
     if (this.#drain.status !== null) return this.terminate('it is ending already')
     if (this.#machine.accepts('drained')) this.#machine.apply('drained')
     return { dropped: 0 }
@@ -275,7 +297,8 @@ export class Primary {
     }
   }
 
-  #settled(): void {
+  /** A connection has ended here, or in the predecessor. */
+  #advance(): void {
     this.#drain.advance()
     this.#handOver.settled()
   }
@@ -290,7 +313,7 @@ export class Primary {
   }
 
   #drainMoved(event: DrainEvent, cause: string): void {
-    if (event === 'workers-gone') this.#path.unwatch()
+    if (event === 'workers-gone') this.#connections.unwatch()
     const { phase } = this.#drain.status ?? {}
     this.#leadership.end()
     // No more connections are handed out; another host need not wait for the active ones.
@@ -298,7 +321,7 @@ export class Primary {
       this.#released ??= this.#leadership.release()
     // Any change of the workers that is under way is given up.
     this.#recycler.stop()
-    this.#path.pool.settle()
+    this.#pool.freeze()
     this.#handOver.cancel()
     if (phase === 'cutting') this.#options.onCut()
     const move = primaryEvents[event]

@@ -3,7 +3,7 @@ import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Figures } from '../connections/figures.ts'
+import type { Stats } from '../connections/stats.ts'
 
 /**
  * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed
@@ -29,7 +29,7 @@ export interface ReloaderOptions<Request> {
   /** Called for each reload that begins; its outcome never rejects. */
   readonly onReload: (outcome: Promise<ReloadResult>) => void
   readonly events: Events
-  readonly figures: Figures
+  readonly figures: Stats
   readonly log: Logger
 }
 

@@ -48,7 +48,6 @@ export class Service {
     const { logger: log } = serviceLog
     this.#options = options
     this.#log = log
-    const output = new WorkerOutput(serviceLog, log)
     this.primary = new Primary({
       name,
       environment,
@@ -62,7 +61,7 @@ export class Service {
       ...membership,
       predecessorGone: options.predecessor?.gone,
       applyLog: (applied) => serviceLog.apply(applied),
-      openOutput: (printer) => output.open(printer),
+      output: new WorkerOutput(serviceLog, log),
       onServing: () => this.#sayServing(),
       onReloading: (outcome) => notifier.reloading(outcome),
       onDraining: (cause) => {

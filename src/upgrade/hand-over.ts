@@ -7,8 +7,8 @@ import type { Inheritance, Tally } from './messages.ts'
 import type { Estate, Successor } from './successor.ts'
 import type { Accounts } from '../connections/accounts.ts'
 import type { Dispatcher } from '../connections/dispatcher.ts'
-import type { Figures } from '../connections/figures.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { Stats } from '../connections/stats.ts'
+import type { WorkerPool } from '../pool/pool.ts'
 
 /**
  * The gap between the connection numbers of a predecessor, which still accepts, and the later ones of its successor.
@@ -26,7 +26,7 @@ export interface HandOverOptions {
   readonly dispatcher: Dispatcher
   readonly pool: WorkerPool
   readonly events: Events
-  readonly figures: Figures
+  readonly figures: Stats
   readonly log: Logger
 }
 

@@ -3,7 +3,7 @@ import type { BoundEndpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/event-kinds.ts'
-import type { ConnectionCounts, FigureTotals } from '../status.ts'
+import type { ConnectionCounts, StatsTotals } from '../status.ts'
 
 /**
  * The version of the messages between a primary and its successor in a hot upgrade. The two run different
@@ -14,7 +14,7 @@ export const upgradeProtocol = 2
 /** A predecessor's counts and figures, and the events that it has recorded. */
 export interface Tally {
   readonly counts: ConnectionCounts
-  readonly figures: FigureTotals
+  readonly figures: StatsTotals
   /** Events that have not been reported to the successor yet. */
   readonly events: readonly ServiceEvent[]
 }

@@ -2,7 +2,12 @@ import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
-import type { ConnectionLease, WorkerBoot, WorkerLease, WorkerView } from '../ipc/messages.ts'
+import type {
+  ConnectionLease,
+  WorkerBoot,
+  WorkerLease,
+  WorkerView,
+} from '../ipc/worker-messages.ts'
 import {
   type Progress,
   type ProgressWriter,

@@ -37,7 +37,7 @@ interface Sabotage {
 
 const swapped = (fd: number) =>
   `fs.closeSync(${fd}); const kept = fs.openSync('/dev/null', 'r+'); if (kept !== ${fd}) throw new Error('got ' + kept)`
-const isNoMessage = /what is no message/
+const isInvalid = /invalid data into its channel/
 const said = (value: unknown) => `fs.writeSync(3, ${JSON.stringify(`${JSON.stringify(value)}\n`)})`
 
 const quiet: readonly Sabotage[] = [
@@ -54,19 +54,19 @@ const quiet: readonly Sabotage[] = [
   {
     name: 'writes a byte into its progress pipe',
     code: "fs.writeSync(4, 'x')",
-    unfit: /no report in it/,
+    unfit: /invalid data into its progress pipe/,
   },
   {
     name: 'floods its progress pipe',
     code: "for (let i = 0; i < 50; i += 1) fs.writeSync(4, 'rubbish'.repeat(9999))",
-    unfit: /no report in it/,
+    unfit: /invalid data into its progress pipe/,
   },
   {
     name: 'fills its progress pipe without waiting',
     code: "const pipe = new net.Socket({ fd: 4 }); pipe.on('error', () => {}); pipe.write(Buffer.alloc(1e6, 255))",
-    unfit: /no report in it|progress pipe/,
+    unfit: /progress pipe/,
   },
-  { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot take|claims/ },
+  { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot receive|claims/ },
   { name: 'opens another file in the place of its claim register', code: swapped(5) },
   { name: 'overwrites its claim register', code: "fs.writeSync(5, 'rubbish!', 0)" },
   { name: 'closes its channel by its descriptor', code: 'fs.closeSync(3)', unfit: /channel/ },
@@ -84,12 +84,12 @@ const quiet: readonly Sabotage[] = [
   {
     name: 'takes no more messages',
     code: "process.removeAllListeners('message')",
-    unfit: /does not take/,
+    unfit: /ignores the connections/,
   },
   {
     name: 'takes no more sockets',
     code: "process.removeAllListeners('internalMessage')",
-    unfit: /does not take/,
+    unfit: /ignores the connections/,
   },
   { name: 'throws null', code: 'throw null', costs: 'its client' },
   {
@@ -106,11 +106,11 @@ const quiet: readonly Sabotage[] = [
 ]
 
 const loud: readonly Sabotage[] = [
-  { name: 'writes a newline to descriptor 3', code: "fs.writeSync(3, '\\n')", unfit: isNoMessage },
+  { name: 'writes a newline to descriptor 3', code: "fs.writeSync(3, '\\n')", unfit: isInvalid },
   {
     name: 'writes rubbish to descriptor 3',
     code: "fs.writeSync(3, 'READY=1\\n\\0{}[]\\n')",
-    unfit: isNoMessage,
+    unfit: isInvalid,
   },
   {
     name: 'writes a line without an end to descriptor 3',
@@ -150,7 +150,7 @@ const loud: readonly Sabotage[] = [
   {
     name: 'asks node:cluster for a port that is none',
     code: said({ cmd: 'NODE_CLUSTER', act: 'queryServer', port: 1e9, addressType: 4, seq: 1 }),
-    unfit: isNoMessage,
+    unfit: isInvalid,
   },
   {
     name: 'asks node:cluster for what it does not do',
@@ -209,7 +209,7 @@ async function sabotage(service: Service, { code, costs, unfit }: Sabotage, when
   if (!isAnswered && isToBeAnswered) await explain(service, own)
   await askOthers(service)
   if (unfit !== undefined) {
-    // A worker that fails to take what it is offered is found by what it is offered.
+    // A worker that fails to take connections is found only by connections that it is offered.
     await waitFor(`an event that matches ${unfit}`, async () => {
       await askOthers(service)
       const { events } = await service.status()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { workerProtocol } from '../../src/ipc/messages.ts'
+import { workerProtocol } from '../../src/ipc/worker-messages.ts'
 import type { ReloadResult } from '../../src/status.ts'
 import { ask } from '../helpers/client.ts'
 import { stop, tryReload, tryUpgrade } from '../helpers/commands.ts'

@@ -23,7 +23,7 @@ function assertConserved(counts: ConnectionCounts): void {
 
 function open(accounts: Accounts, id: number): PendingConnection {
   const connection = pending(id)
-  connection.state = accounts.open()
+  connection.state = accounts.accept()
   return connection
 }
 
@@ -54,7 +54,7 @@ test('each state is counted where the contract says', () => {
     queued: 2,
     active: 2,
   })
-  assert.equal(accounts.unsettled, 4)
+  assert.equal(accounts.open, 4)
 })
 
 test('accepted is the sum of all others after every legal event, and an illegal one changes nothing', () => {
@@ -76,7 +76,7 @@ test('accepted is the sum of all others after every legal event, and an illegal 
         assertConserved(accounts.counts)
         assert.equal(accounts.counts.accepted, connections.length)
         const { queued, active } = accounts.counts
-        assert.equal(accounts.unsettled, queued + active)
+        assert.equal(accounts.open, queued + active)
       }
     }),
   )
@@ -101,16 +101,16 @@ test('connections that another process has accepted are counted too, until they 
   const counts = { ...accounts.counts, accepted: 5, served: 2, queued: 1, active: 2 }
   accounts.inherit(counts)
   const own = pending(1)
-  own.state = accounts.open()
+  own.state = accounts.accept()
   assert.deepEqual(accounts.counts, { ...counts, accepted: 6, queued: 2 })
-  assert.equal(accounts.unsettled, 4)
+  assert.equal(accounts.open, 4)
   accounts.takeFromInherited()
   assert.deepEqual([accounts.counts.accepted, accounts.counts.queued], [5, 1])
   accounts.inherit({ ...counts, served: 3, active: 1 })
-  assert.deepEqual([accounts.counts.served, accounts.unsettled], [3, 3])
+  assert.deepEqual([accounts.counts.served, accounts.open], [3, 3])
   accounts.writeOff()
   assert.deepEqual(
-    [accounts.counts.served, accounts.counts.failed, accounts.counts.active, accounts.unsettled],
+    [accounts.counts.served, accounts.counts.failed, accounts.counts.active, accounts.open],
     [3, 2, 0, 1],
   )
 })
@@ -118,10 +118,7 @@ test('connections that another process has accepted are counted too, until they 
 test('a connection that another process counts from now on was never accepted here', () => {
   const accounts = new Accounts()
   const connection = pending(1)
-  connection.state = accounts.open()
+  connection.state = accounts.accept()
   accounts.forget(connection)
-  assert.deepEqual(
-    [accounts.counts.accepted, accounts.counts.queued, accounts.unsettled],
-    [0, 0, 0],
-  )
+  assert.deepEqual([accounts.counts.accepted, accounts.counts.queued, accounts.open], [0, 0, 0])
 })

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair, LooseHandle } from '../support/handles.ts'
-import { BareSlot, staged } from '../support/stage.ts'
+import { BareWorker, settingsOf, staged } from '../support/stage.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
-  const { dispatcher, accounts, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts, report } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   dispatcher.accept(new LooseHandle())
   report(slot, 'gone')
@@ -16,9 +16,9 @@ test('a client that had left before the claim is gone, and the worker is free', 
 })
 
 test('an offer that comes without its socket is made again, and given up after nine times', (t) => {
-  const { dispatcher, accounts, report, lines } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts, report, lines } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   for (let count = 0; count < 8; count += 1) report(slot, 'missing')
   assert.deepEqual(
@@ -31,13 +31,13 @@ test('an offer that comes without its socket is made again, and given up after n
   assert.ok(lines.some(({ msg }) => String(msg).startsWith('Gave up a connection')))
 })
 
-test('a connection that a worker could not take goes to an idle one, before any that waits', (t) => {
-  const { dispatcher, report, allow } = staged(t)
-  const [broken, sound] = [new BareSlot(1), new BareSlot(2)]
-  dispatcher.addIdle(broken)
+test('a connection that a worker could not take goes to another idle worker, before any queued one', (t) => {
+  const { dispatcher, handOff, report, allow } = staged(t)
+  const [broken, sound] = [new BareWorker(1), new BareWorker(2)]
+  handOff.addIdle(broken)
   dispatcher.accept(new LooseHandle())
   allow(false)
-  dispatcher.addIdle(sound)
+  handOff.addIdle(sound)
   dispatcher.accept(new LooseHandle())
   allow(true)
   report(broken, 'missing')
@@ -46,16 +46,16 @@ test('a connection that a worker could not take goes to an idle one, before any 
 })
 
 test('a connection whose worker could say only by its exit status that it was served is not lost', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
-  dispatcher.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
+  handOff.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
   assert.deepEqual([accounts.counts.served, accounts.counts.failed, slot.served], [1, 0, 1])
 })
 
 test('a connection that finds the queue full is shed and closed', (t) => {
-  const { dispatcher, accounts, settled } = staged(t, 1)
+  const { dispatcher, accounts, closed } = staged(t, 1)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
   assert.deepEqual(
@@ -63,10 +63,10 @@ test('a connection that finds the queue full is shed and closed', (t) => {
     [true, false],
   )
   assert.equal(accounts.counts.shed, 1)
-  assert.equal(settled(), 1)
+  assert.equal(closed(), 1)
 })
 
-test('a connection given up while the service stops is closed and counted as failed', (t) => {
+test('connections that are given up while the service stops are closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
@@ -76,7 +76,7 @@ test('a connection given up while the service stops is closed and counted as fai
   assert.equal(queue.length, 0)
 })
 
-test('one address has so many connections open and no more, until one of them ends', async (t) => {
+test('an address has as many connections as it may until one of them ends', async (t) => {
   const { dispatcher, accounts } = staged(t, 100, 2)
   const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t), handlePair(t)])
   const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
@@ -102,18 +102,18 @@ test('a client that resets while it waits is found by the probe, and is gone', a
 })
 
 test('a client that resets after it was offered is gone when its worker dies', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   const handle = new LooseHandle()
   dispatcher.accept(handle)
   handle.isReset = true
-  dispatcher.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
+  handOff.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(accounts.counts.gone, 1)
   assert.equal(handle.isOpen, false)
 })
 
-test('a connection that waited in another process keeps its number, place and age', (t) => {
+test('a connection that was queued in another process keeps its number, position and age', (t) => {
   const { dispatcher, queue, accounts } = staged(t)
   dispatcher.accept(new LooseHandle())
   dispatcher.adopt(-2, new LooseHandle(), 5_000)
@@ -126,7 +126,7 @@ test('a connection that waited in another process keeps its number, place and ag
   assert.equal(accounts.counts.queued, 3)
 })
 
-test('withdrawn connections are counted until another process has them', (t) => {
+test('a withdrawn connection is counted until another process has it', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
   for (const handle of handles) dispatcher.accept(handle)
@@ -141,4 +141,27 @@ test('withdrawn connections are counted until another process has them', (t) => 
     [false, true],
   )
   assert.deepEqual([accounts.counts.accepted, queue.length], [1, 1])
+})
+
+test('a new limit for each client applies to the connections that come after it', async (t) => {
+  const { dispatcher, accounts } = staged(t, 100, 1)
+  const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t)])
+  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
+  accept(0)
+  accept(1)
+  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [1, 1])
+  dispatcher.apply(settingsOf(100, 2))
+  accept(2)
+  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [2, 1])
+})
+
+test('with the access log, a connection notes its client from its acceptance on', (t) => {
+  const { dispatcher, queue } = staged(t)
+  dispatcher.accept(new LooseHandle())
+  dispatcher.apply({ ...settingsOf(100, 0), log: { access: true, syslog: 'off' } })
+  dispatcher.accept(new LooseHandle())
+  assert.deepEqual(
+    [...queue].map(({ peer }) => peer),
+    [undefined, '192.0.2.7:4711'],
+  )
 })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { steps, uncounted } from '../../../src/ipc/progress.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { LooseHandle } from '../support/handles.ts'
-import { BareSlot, stage } from '../support/stage.ts'
+import { BareWorker, stage } from '../support/stage.ts'
 
 const slotCount = 3
 const anySlot = fc.nat({ max: slotCount - 1 })
@@ -18,27 +18,27 @@ const anyEvent = fc.oneof(
 test('whatever clients and workers do, nothing is lost, sent twice or left waiting beside an idle worker', () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 120 }), (events) => {
-      const { dispatcher, accounts, queue, report } = stage(4)
-      const slots = Array.from({ length: slotCount }, (_, at) => new BareSlot(at + 1))
+      const { dispatcher, handOff, accounts, queue, report } = stage(4)
+      const slots = Array.from({ length: slotCount }, (_, at) => new BareWorker(at + 1))
       const lost = new Set<PendingConnection>()
-      for (const slot of slots) dispatcher.addIdle(slot)
+      for (const slot of slots) handOff.addIdle(slot)
       try {
         for (const event of events) {
           if (event[0] === 'accept') dispatcher.accept(new LooseHandle())
           else {
-            const slot = slots[event[1]] as BareSlot
+            const slot = slots[event[1]] as BareWorker
             const connection = slot.inHand
             if (event[0] === 'lose') {
               const isClaimed = event[2]
               if (isClaimed && connection !== undefined) lost.add(connection)
-              dispatcher.lost(
+              handOff.lost(
                 slot,
                 { claimed: isClaimed ? (connection?.id ?? 0) : 0, lastStep: undefined },
                 'a test',
               )
-              dispatcher.addIdle(slot)
+              handOff.addIdle(slot)
             } else if (event[0] === 'stray') {
-              dispatcher.progress(slot, {
+              handOff.progress(slot, {
                 step: event[2],
                 reason: 'none',
                 ...uncounted,
@@ -58,7 +58,7 @@ test('whatever clients and workers do, nothing is lost, sent twice or left waiti
 
 function assertSound(
   counts: ReturnType<typeof stage>['accounts']['counts'],
-  slots: readonly BareSlot[],
+  slots: readonly BareWorker[],
   waiting: number,
 ): void {
   const { accepted, served, failed, shed, expired, gone, queued, active } = counts

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { uncounted } from '../../../src/ipc/progress.ts'
 import { LooseHandle } from '../support/handles.ts'
-import { BareSlot, staged } from '../support/stage.ts'
+import { BareWorker, staged } from '../support/stage.ts'
 
 test('a connection goes to the worker that has been idle longest', (t) => {
-  const { dispatcher, report } = staged(t)
-  const [one, two] = [new BareSlot(1), new BareSlot(2)]
-  dispatcher.addIdle(one)
-  dispatcher.addIdle(two)
+  const { dispatcher, handOff, report } = staged(t)
+  const [one, two] = [new BareWorker(1), new BareWorker(2)]
+  handOff.addIdle(one)
+  handOff.addIdle(two)
   dispatcher.accept(new LooseHandle())
   assert.equal(one.current.id, 1)
   report(one, 'served')
@@ -16,11 +16,11 @@ test('a connection goes to the worker that has been idle longest', (t) => {
   assert.equal(two.current.id, 2)
 })
 
-test('waiting connections are offered in order of arrival, one to a worker', (t) => {
-  const { dispatcher, report, accounts } = staged(t)
+test('queued connections are offered first come, first served, one to each worker', (t) => {
+  const { dispatcher, handOff, report, accounts } = staged(t)
   for (let count = 0; count < 3; count += 1) dispatcher.accept(new LooseHandle())
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   assert.deepEqual(accounts.counts.queued, 2)
   for (let count = 0; count < 3; count += 1) {
     report(slot, 'served')
@@ -34,9 +34,9 @@ test('waiting connections are offered in order of arrival, one to a worker', (t)
 })
 
 test('the primary keeps its copy until the connection has ended', (t) => {
-  const { dispatcher, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, report } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   const handle = new LooseHandle()
   dispatcher.accept(handle)
   assert.equal(handle.isOpen, true)
@@ -45,38 +45,38 @@ test('the primary keeps its copy until the connection has ended', (t) => {
 })
 
 test('a worker that dies before the claim costs nothing: the connection is first in line again', (t) => {
-  const { dispatcher, accounts } = staged(t)
-  const [dying, next] = [new BareSlot(1), new BareSlot(2)]
-  dispatcher.addIdle(dying)
+  const { dispatcher, handOff, accounts } = staged(t)
+  const [dying, next] = [new BareWorker(1), new BareWorker(2)]
+  handOff.addIdle(dying)
   const handle = new LooseHandle()
   dispatcher.accept(handle)
   dispatcher.accept(new LooseHandle())
-  dispatcher.lost(dying, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
+  handOff.lost(dying, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(handle.isOpen, true)
-  dispatcher.addIdle(next)
+  handOff.addIdle(next)
   assert.equal(next.current.id, 1)
   assert.equal(accounts.counts.failed, 0)
 })
 
-test('a claim of an earlier connection is no claim of the one in hand', (t) => {
-  const { dispatcher, report, queue } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+test('a claim of an earlier connection does not count for the one in hand', (t) => {
+  const { dispatcher, handOff, report, queue } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   report(slot, 'served')
   dispatcher.accept(new LooseHandle())
-  dispatcher.lost(slot, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
+  handOff.lost(slot, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(queue.length, 1)
 })
 
 test('a worker that dies after the claim loses the connection, which is logged and never offered again', (t) => {
-  const { dispatcher, accounts, lines } = staged(t)
-  const [dying, next] = [new BareSlot(1), new BareSlot(2)]
-  dispatcher.addIdle(dying)
+  const { dispatcher, handOff, accounts, lines } = staged(t)
+  const [dying, next] = [new BareWorker(1), new BareWorker(2)]
+  handOff.addIdle(dying)
   const handle = new LooseHandle()
   dispatcher.accept(handle)
-  dispatcher.lost(dying, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
-  dispatcher.addIdle(next)
+  handOff.lost(dying, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
+  handOff.addIdle(next)
   assert.equal(next.inHand, undefined)
   assert.equal(handle.isOpen, false)
   assert.equal(accounts.counts.failed, 1)
@@ -85,31 +85,31 @@ test('a worker that dies after the claim loses the connection, which is logged a
 })
 
 test('a worker that dies with nothing in hand loses nothing, and gets nothing more', (t) => {
-  const { dispatcher, accounts, queue } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
-  dispatcher.lost(slot, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
+  const { dispatcher, handOff, accounts, queue } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
+  handOff.lost(slot, { claimed: 1, lastStep: undefined }, 'killed by SIGKILL')
   dispatcher.accept(new LooseHandle())
   assert.equal(slot.inHand, undefined)
   assert.deepEqual([accounts.counts.failed, queue.length], [0, 1])
 })
 
 test('a worker reports on its own connection only, and once', (t) => {
-  const { dispatcher, accounts, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, accounts, report } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
-  dispatcher.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 99 })
+  handOff.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 99 })
   assert.equal(slot.current.state, 'offered')
   report(slot, 'failed')
-  dispatcher.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 1 })
+  handOff.progress(slot, { step: 'served', reason: 'none', ...uncounted, id: 1 })
   assert.deepEqual([accounts.counts.failed, accounts.counts.served], [1, 0])
 })
 
 test('a retiring worker gets nothing more once it is free', (t) => {
-  const { dispatcher, report } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
+  const { dispatcher, handOff, report } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
   dispatcher.accept(new LooseHandle())
   dispatcher.accept(new LooseHandle())
   slot.isRetiring = true
@@ -118,10 +118,10 @@ test('a retiring worker gets nothing more once it is free', (t) => {
 })
 
 test('a worker that was taken off the list gets nothing', (t) => {
-  const { dispatcher, queue } = staged(t)
-  const slot = new BareSlot(1)
-  dispatcher.addIdle(slot)
-  dispatcher.removeIdle(slot)
+  const { dispatcher, handOff, queue } = staged(t)
+  const slot = new BareWorker(1)
+  handOff.addIdle(slot)
+  handOff.removeIdle(slot)
   dispatcher.accept(new LooseHandle())
   assert.equal(slot.inHand, undefined)
   assert.equal(queue.length, 1)

@@ -51,10 +51,10 @@ test('any sequence of operations leaves the queue as the model has it', () => {
       const model = new Model()
       const expired: number[] = []
       const queue = new ConnectionQueue(
-        limits,
         ({ id }) => expired.push(id),
         () => model.nowMs,
       )
+      queue.limit(limits)
       const seen: PendingConnection[] = []
       const taken: PendingConnection[] = []
       try {

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import { affordableQueue, QueueRoom } from '../../../src/connections/queue-room.ts'
-import type { WorkerPool } from '../../../src/pool/worker-pool.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { load } from '../support/config-file.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { staged } from '../support/stage.ts'
 
-/** Room in a process with so many descriptors, of which the workers and who waits have theirs. */
+/** The room in a process that may have `limit` descriptors; the workers and queued connections use some. */
 function roomy(t: TestContext, workers: number, limit: number) {
   const { queue, dispatcher, accounts } = staged(t)
   const { log, lines } = keptLog()
@@ -20,14 +19,23 @@ function roomy(t: TestContext, workers: number, limit: number) {
     },
   }
   const slots = Array.from({ length: workers })
-  const pool = { slots, current: { slots } } as unknown as WorkerPool
   const config = load(t, { workers, queue: { max: 1_000 } })
   const events = new Events(log)
-  const room = new QueueRoom(config, { queue, dispatcher, pool, events, log, files })
+  const room = new QueueRoom(queue, events, log, files)
+  room.follow({
+    get slotCount() {
+      return slots.length
+    },
+    get size() {
+      return slots.length
+    },
+  })
+  room.apply(config)
+  const check = () => room.check(dispatcher)
   const connect = (count: number) => {
     for (let at = 0; at < count; at += 1) dispatcher.accept(new LooseHandle())
   }
-  return { room, queue, files, slots, lines, connect, accounts, config, events }
+  return { room, check, queue, files, slots, lines, connect, accounts, config, events }
 }
 
 test('a queue that fits is as long as it was wanted', () => {
@@ -48,26 +56,26 @@ test('a queue never takes the descriptors that the primary and its workers need'
 })
 
 test('the share of the queue follows the number of workers, with a reload in sight', (t) => {
-  const { room, queue, slots, lines } = roomy(t, 2, 256)
+  const { check, queue, slots, lines } = roomy(t, 2, 256)
   assert.equal(queue.max, 256 - 64 - 4 * 8)
   assert.match(JSON.stringify(lines), /Too few open files/)
   slots.push(undefined, undefined)
-  room.look()
+  check()
   assert.equal(queue.max, 256 - 64 - 8 * 8)
 })
 
 test('and the limit of the moment, both ways', (t) => {
-  const { room, queue, files } = roomy(t, 2, 256)
+  const { check, queue, files } = roomy(t, 2, 256)
   files.limit = 10_000
-  room.look()
+  check()
   assert.equal(queue.max, 1_000)
   files.limit = 200
-  room.look()
+  check()
   assert.equal(queue.max, 200 - 64 - 4 * 8)
 })
 
-test('workers that there are no descriptors for are refused, and nobody who waits pays for them', (t) => {
-  const { room, queue, connect } = roomy(t, 2, 256)
+test('workers without descriptors for them are refused, and no queued connection pays for them', (t) => {
+  const { room, check, queue, connect } = roomy(t, 2, 256)
   connect(150)
   const before = queue.length
   assert.throws(() => room.admit(22), {
@@ -76,29 +84,29 @@ test('workers that there are no descriptors for are refused, and nobody who wait
       /22 more workers.*148 file descriptors.*of 256 are free while \d+ connections wait.*ulimit -n/,
   })
   room.admit(4)
-  room.look()
+  check()
   assert.equal(queue.length, before)
 })
 
-test('fewer workers can always be had', (t) => {
+test('fewer workers are always admitted', (t) => {
   const { room, files } = roomy(t, 2, 256)
   files.limit = 10
   room.admit(0)
 })
 
-test('when the limit is lowered, who came last is turned away until enough are free again', (t) => {
-  const { room, queue, files, connect, accounts, events } = roomy(t, 2, 256)
+test('when the limit is lowered, the newest connections are turned away until enough descriptors are free', (t) => {
+  const { check, queue, files, connect, accounts, events } = roomy(t, 2, 256)
   connect(100)
   const [first] = queue
   files.limit = 100
-  room.look()
+  check()
   assert.ok(files.free >= 16 && queue.length > 0, `${files.free} free, ${queue.length} wait`)
   assert.equal([...queue][0], first)
   assert.equal(accounts.counts.shed + queue.length, 100)
   const told = () => events.last(10).filter(({ kind }) => kind === 'descriptors-short')
   assert.match(told()[0]?.text ?? '', /of 100 are free.*turned away/)
   const [{ seq } = { seq: 0 }] = told()
-  room.look()
+  check()
   assert.equal(told()[0]?.seq, seq)
 })
 

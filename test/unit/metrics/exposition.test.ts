@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Exposition } from '../../../src/metrics/exposition.ts'
-import type { FigureTotals, Status } from '../../../src/status.ts'
+import type { StatsTotals, Status } from '../../../src/status.ts'
 
 const histogram = { buckets: [0.001, 0.002], counts: [3, 0, 2], sumSeconds: 9.5 }
-const totals: FigureTotals = {
+const totals: StatsTotals = {
   wait: histogram,
   handling: histogram,
   restarts: {

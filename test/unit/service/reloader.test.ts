@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Figures } from '../../../src/connections/figures.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Reloader } from '../../../src/service/reloader.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { Clock } from '../support/clock.ts'
@@ -29,7 +29,7 @@ function steeredReloader(t: TestContext) {
     },
     onReload: ignore,
     events: new Events(log),
-    figures: new Figures(),
+    figures: new Stats(),
     log,
   })
   const end = (reason?: Error) => {
@@ -133,7 +133,7 @@ test('a failed reload names the step that it was in', async () => {
     },
     onReload: ignore,
     events,
-    figures: new Figures(),
+    figures: new Stats(),
     log,
   })
   const { reason } = await reloader.request({}, 'a command')

@@ -10,7 +10,8 @@ const roomy: QueueLimits = { max: 100, maxWaitMs: 1_000 }
 export function clockedQueue(t: TestContext, limits = roomy) {
   const clock = new Clock(t)
   const expired: number[] = []
-  const queue = new ConnectionQueue(limits, (connection) => expired.push(connection.id))
+  const queue = new ConnectionQueue((connection) => expired.push(connection.id))
+  queue.limit(limits)
   t.after(() => queue.close())
   const advance = (ms: number) => clock.advance(ms)
   const add = (id: number) => {

@@ -1,45 +1,50 @@
 import type { TestContext } from 'node:test'
-import { type Step, uncounted } from '../../../src/ipc/progress.ts'
-import type { SlotState } from '../../../src/lifecycle/slot-states.ts'
+import type { Config } from '../../../src/config/load.ts'
+import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
+import { PortableHandOff, type Receiver } from '../../../src/connections/portable-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
-import type { SlotListener } from '../../../src/pool/slot-listener.ts'
-import { WorkerSlot } from '../../../src/pool/worker-slot.ts'
+import { Shedding } from '../../../src/connections/shedding.ts'
+import { Stats } from '../../../src/connections/stats.ts'
+import { type Step, uncounted } from '../../../src/ipc/progress.ts'
+import { Events } from '../../../src/telemetry/events.ts'
 import { keptLog } from './kept-log.ts'
 
-const deaf: SlotListener = {
-  onReady() {},
-  onLeaving() {},
-  onUnfit() {},
-  onProgress() {},
-  openOutput: () => ({ stdout() {}, stderr() {} }),
-  onEnd() {},
-}
-
-/** A slot without a process: it only remembers what it is offered. */
-export class BareSlot extends WorkerSlot {
+/** A worker without a process: it only remembers what it is offered. */
+export class BareWorker implements Receiver {
+  readonly number: number
   readonly offered: PendingConnection[] = []
+  inHand: PendingConnection | undefined
+  served = 0
   isRetiring = false
 
   constructor(number: number) {
-    super(number, 1, deaf, keptLog().log)
+    this.number = number
   }
 
-  override get state(): SlotState {
-    if (this.isRetiring) return 'retiring'
-    return this.inHand === undefined ? 'idle' : 'busy'
+  get isIdle(): boolean {
+    return !this.isRetiring && this.inHand === undefined
   }
 
-  override offer(connection: PendingConnection): void {
+  offer(connection: PendingConnection): void {
     if (this.inHand !== undefined) throw new Error('A worker has one connection at a time')
     this.inHand = connection
     this.offered.push(connection)
   }
 
-  override free(): void {
+  hasClaimed(): boolean {
+    return false
+  }
+
+  release(isServed: boolean): void {
     this.inHand = undefined
+    if (isServed) this.served += 1
+  }
+
+  lose(isServed: boolean): void {
+    this.release(isServed)
   }
 
   /** The connection in hand; throws when there is none. */
@@ -49,46 +54,54 @@ export class BareSlot extends WorkerSlot {
   }
 }
 
-/** A dispatcher with its real queue and accounts. */
+/** The settings of a dispatcher, without an access log. */
+export function settingsOf(max: number, maxPerClient: number): Pick<Config, 'queue' | 'log'> {
+  return {
+    queue: { max, maxWaitMs: 60_000, maxPerClient },
+    log: { access: false, syslog: 'off' },
+  }
+}
+
+/** A dispatcher with its real queue, accounts and hand-off. */
 export function stage(max = 100, maxPerClient = 0) {
   const accounts = new Accounts()
   const { log, lines } = keptLog('debug')
-  let settled = 0
-  let full = 0
+  let closed = 0
   let mayHandOut = true
-  const handled: { waitMs: number; handlingMs: number }[] = []
-  const queue = new ConnectionQueue({ max, maxWaitMs: 60_000 }, (late) => dispatcher.expire(late))
+  const queue = new ConnectionQueue((late) => dispatcher.expire(late))
+  queue.limit({ max, maxWaitMs: 60_000 })
+  const handOff = new PortableHandOff(accounts, new Stats(), log)
   const dispatcher: Dispatcher = new Dispatcher(
-    queue,
-    accounts,
-    maxPerClient,
     {
-      onFull: () => {
-        full += 1
-      },
+      queue,
+      room: { has: () => true },
+      accounts,
+      handOff,
+      accessLog: new AccessLog(log),
+      shedding: new Shedding(new Events(log)),
+      log,
+    },
+    {
       mayHandOut: () => mayHandOut,
-      hasRoomFor: () => true,
-      onHandled: (waitMs, handlingMs) => void handled.push({ waitMs, handlingMs }),
-      onSettled: () => {
-        settled += 1
+      onClosed: () => {
+        closed += 1
       },
     },
-    log,
   )
-  const report = (slot: BareSlot, step: Step) =>
-    dispatcher.progress(slot, { step, reason: 'none', ...uncounted, id: slot.current.id })
+  dispatcher.apply(settingsOf(max, maxPerClient))
+  const report = (worker: BareWorker, step: Step) =>
+    handOff.progress(worker, { step, reason: 'none', ...uncounted, id: worker.current.id })
   return {
     accounts,
     queue,
+    handOff,
     dispatcher,
     lines,
     report,
-    handled,
-    full: () => full,
     allow: (may: boolean) => {
       mayHandOut = may
     },
-    settled: () => settled,
+    closed: () => closed,
   }
 }
 

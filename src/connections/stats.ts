@@ -1,12 +1,12 @@
-import type { FigureTotals, Rates, RestartCause } from '../status.ts'
+import type { Rates, RestartCause, StatsTotals } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
-/** How many looks the rate covers, and how many the percentiles. */
-const rateLooks = 5
-const recentLooks = 30
+/** How many samples the rate covers, and how many the percentiles. */
+const rateSamples = 5
+const recentSamples = 30
 
-/** The figures at one look. */
-interface Look {
+/** The counts at one moment. */
+interface Sample {
   readonly atMs: number
   readonly handled: number
   readonly wait: readonly number[]
@@ -16,10 +16,10 @@ interface Look {
 /**
  * How fast the service is, and how often something went wrong: since its start, and in the last seconds.
  *
- * A connection costs an increment in each histogram. Recent figures are the difference from an earlier look at
- * the same counts.
+ * A connection costs an increment in each histogram. Recent rates are the difference from an earlier sample of the
+ * same counts.
  */
-export class Figures {
+export class Stats {
   readonly #wait = new Histogram()
   readonly #handling = new Histogram()
   readonly #restarts: Record<RestartCause, number> = {
@@ -34,22 +34,22 @@ export class Figures {
   }
   readonly #reloads = { done: 0, failed: 0 }
   #handled = 0
-  #inherited: FigureTotals | undefined
-  /** Oldest first; begins with a look at the start. */
-  #looks: Look[]
+  #inherited: StatsTotals | undefined
+  /** Oldest first; begins with the sample at the start. */
+  readonly #samples: Sample[]
 
   constructor() {
-    this.#looks = [this.#now()]
+    this.#samples = [this.#now()]
   }
 
-  /** Records that a worker has handled a connection: how long the connection had waited, and how long it took. */
+  /** Counts a connection that a worker has handled: how long it had waited, and how long the worker took. */
   handled(waitMs: number, handlingMs: number): void {
     this.#handled += 1
     this.#wait.add(waitMs)
     this.#handling.add(handlingMs)
   }
 
-  /** A worker was replaced by another. */
+  /** Counts a worker that was replaced by another. */
   restarted(cause: RestartCause): void {
     this.#restarts[cause] += 1
   }
@@ -59,21 +59,21 @@ export class Figures {
   }
 
   /** Includes what another process of this service has counted; replaces what was inherited before. */
-  inherit(totals: FigureTotals): void {
+  inherit(totals: StatsTotals): void {
     this.#inherited = totals
   }
 
-  /** Must be called once a second, so that recent figures advance. */
-  look(): void {
-    this.#looks.push(this.#now())
-    if (this.#looks.length > recentLooks) this.#looks.shift()
+  /** Takes the sample of this second; must be called once a second. */
+  sample(): void {
+    this.#samples.push(this.#now())
+    if (this.#samples.length > recentSamples) this.#samples.shift()
   }
 
-  /** The figures for the last seconds. */
+  /** The rates of the last seconds. */
   get rates(): Rates {
     const nowMs = performance.now()
-    const rateFrom = this.#looks.at(-rateLooks) ?? this.#looks[0]
-    const from = this.#looks[0]
+    const rateFrom = this.#samples.at(-rateSamples) ?? this.#samples[0]
+    const from = this.#samples[0]
     const seconds = (nowMs - (rateFrom?.atMs ?? nowMs)) / 1_000
     const handled = this.#handled - (rateFrom?.handled ?? 0)
     return {
@@ -83,8 +83,8 @@ export class Figures {
     }
   }
 
-  /** The figures since the service's start, upgrades included. */
-  get totals(): FigureTotals {
+  /** The totals since the service's start, upgrades included. */
+  get totals(): StatsTotals {
     const before = this.#inherited
     return {
       wait: this.#wait.totals(before?.wait),
@@ -94,7 +94,7 @@ export class Figures {
     }
   }
 
-  #now(): Look {
+  #now(): Sample {
     return {
       atMs: performance.now(),
       handled: this.#handled,

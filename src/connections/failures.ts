@@ -25,8 +25,8 @@ export class Failures {
   }
 
   /**
-   * @param reason - one of a few: each has a line of its own
-   * @param peer - returns the client; called once for each line
+   * @param reason - one of a few; each reason has its own line
+   * @param peer - returns the client; called once for each line that is logged
    */
   note(reason: string, peer: () => string): void {
     const sum = this.#sums.get(reason)

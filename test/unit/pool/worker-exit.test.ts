@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { restartCause, type WorkerEnd } from '../../../src/pool/worker-end.ts'
+import { restartCause, type WorkerExit } from '../../../src/pool/worker-exit.ts'
 
-const end: WorkerEnd = {
+const exit: WorkerExit = {
   code: 1,
   signal: null,
   failure: undefined,
@@ -16,7 +16,7 @@ const end: WorkerEnd = {
   readyForMs: 10,
 }
 
-const cases: readonly [string, Partial<WorkerEnd>][] = [
+const cases: readonly [string, Partial<WorkerExit>][] = [
   ['exit', {}],
   ['left', { code: 0 }],
   ['signal', { code: null, signal: 'SIGSEGV' }],
@@ -30,6 +30,6 @@ const cases: readonly [string, Partial<WorkerEnd>][] = [
 
 for (const [cause, how] of cases) {
   test(`${JSON.stringify(how)} counts as ${cause}`, () => {
-    assert.equal(restartCause({ ...end, ...how }), cause)
+    assert.equal(restartCause({ ...exit, ...how }), cause)
   })
 }

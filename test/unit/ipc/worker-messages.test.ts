@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decodeFromWorker, decodeToWorker } from '../../../src/ipc/messages.ts'
+import { decodeFromWorker, decodeToWorker } from '../../../src/ipc/worker-messages.ts'
 
 test('every message of a worker is read', () => {
   for (const message of [

@@ -1,38 +1,38 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Figures } from '../../../src/connections/figures.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Clock } from '../support/clock.ts'
 
-/** Figures that are looked at once a second. */
+/** Stats that are sampled once a second. */
 function clocked(t: TestContext) {
   const clock = new Clock(t)
-  const figures = new Figures()
+  const stats = new Stats()
   const second = (connections = 0, handlingMs = 1) => {
-    for (let count = 0; count < connections; count += 1) figures.handled(0.1, handlingMs)
+    for (let count = 0; count < connections; count += 1) stats.handled(0.1, handlingMs)
     clock.advance(1_000)
-    figures.look()
+    stats.sample()
   }
-  return { figures, second }
+  return { stats, second }
 }
 
 test('the rate is that of the last seconds', (t) => {
-  const { figures, second } = clocked(t)
-  assert.equal(figures.rates.perSecond, 0)
+  const { stats, second } = clocked(t)
+  assert.equal(stats.rates.perSecond, 0)
   for (let count = 0; count < 20; count += 1) second(30)
-  assert.equal(figures.rates.perSecond, 30)
+  assert.equal(stats.rates.perSecond, 30)
   for (let count = 0; count < 5; count += 1) second()
-  assert.equal(figures.rates.perSecond, 0)
+  assert.equal(stats.rates.perSecond, 0)
 })
 
 test('the first seconds are no less than they are', (t) => {
-  const { figures, second } = clocked(t)
+  const { stats, second } = clocked(t)
   second(40)
-  assert.equal(figures.rates.perSecond, 40)
+  assert.equal(stats.rates.perSecond, 40)
 })
 
 test('the durations are those of the last half minute, and null when nobody was served', (t) => {
-  const { figures, second } = clocked(t)
-  const last = () => figures.rates
+  const { stats, second } = clocked(t)
+  const last = () => stats.rates
   assert.deepEqual(last(), { perSecond: 0, waitMs: null, handlingMs: null })
   second(100, 1_000)
   assert.ok((last().handlingMs?.p50 ?? 0) > 500)
@@ -44,18 +44,18 @@ test('the durations are those of the last half minute, and null when nobody was 
 })
 
 test('the totals go on from what another process counted, however often it reports', (t) => {
-  const { figures } = clocked(t)
-  const old = new Figures()
+  const { stats } = clocked(t)
+  const old = new Stats()
   old.handled(1, 1)
   old.restarted('signal')
-  figures.inherit(old.totals)
+  stats.inherit(old.totals)
   old.handled(1, 1)
   old.reloaded('failed')
-  figures.inherit(old.totals)
-  figures.handled(1, 1)
-  figures.restarted('signal')
-  figures.reloaded('done')
-  const { wait, handling, restarts, reloads } = figures.totals
+  stats.inherit(old.totals)
+  stats.handled(1, 1)
+  stats.restarted('signal')
+  stats.reloaded('done')
+  const { wait, handling, restarts, reloads } = stats.totals
   assert.equal(Math.max(...wait.counts), 3)
   assert.ok(Math.abs(handling.sumSeconds - 0.003) < 1e-9)
   assert.equal(restarts.signal, 2)

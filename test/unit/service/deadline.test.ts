@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Deadline } from '../../../src/pool/deadline.ts'
+import { Deadline } from '../../../src/service/deadline.ts'
 import { Clock } from '../support/clock.ts'
 
 test('it is told once that the moment has come, and how long it is until then', (t) => {

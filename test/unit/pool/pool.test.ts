@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HelloserverError, stopping } from '../../../src/errors.ts'
-import { Boot } from '../../../src/pool/boot.ts'
-import { BareSlot } from '../support/stage.ts'
+import { Boot } from '../../../src/pool/pool.ts'
+import { BareWorker } from '../support/stage.ts'
 
 /** Whether a promise has settled by now. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
@@ -12,7 +12,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 test('all must be ready, each counts once, and strangers do not', async () => {
-  const [one, two, stranger] = [new BareSlot(1), new BareSlot(2), new BareSlot(3)]
+  const [one, two, stranger] = [new BareWorker(1), new BareWorker(2), new BareWorker(3)]
   const boot = new Boot([one, two])
   boot.markReady(stranger)
   boot.markReady(one)
@@ -31,7 +31,7 @@ test('nobody to wait for is ready', async () => {
 })
 
 test('one that cannot get ready fails all, with the reason, and the first reason wins', async () => {
-  const slot = new BareSlot(1)
+  const slot = new BareWorker(1)
   const boot = new Boot([slot])
   boot.fail(new HelloserverError('BOOT_FAILED', 'Worker 1 could not get ready: no'))
   boot.fail(stopping())

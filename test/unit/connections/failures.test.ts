@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Failures } from '../../../src/pool/failures.ts'
+import { Failures } from '../../../src/connections/failures.ts'
 import { keptLog } from '../support/kept-log.ts'
 
 function failures(t: TestContext) {

@@ -1,0 +1,172 @@
+import type { Progress, Step } from '../ipc/progress.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Accounts } from './accounts.ts'
+import type { HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
+import { type PendingConnection, peerOf } from './pending-connection.ts'
+import type { Stats } from './stats.ts'
+
+/** A connection that has bounced this often is given up: by then at least three workers have failed to take it. */
+const maxMissed = 9
+
+/** A worker as the hand-off sees it: it has one connection at a time. */
+export interface Receiver extends WorkerRef {
+  /** The connection that it was offered or has claimed; undefined when it has none. */
+  readonly inHand: PendingConnection | undefined
+  /** Whether it may be offered a connection. */
+  readonly isIdle: boolean
+  /** Sends a copy of the socket, and makes the connection the one in hand. */
+  offer(connection: PendingConnection): void
+  /** Whether it has recorded, or reported, that it reads this connection. */
+  hasClaimed(connection: PendingConnection): boolean
+  /** The connection in hand has ended, or returns to the queue. */
+  release(isServed: boolean): void
+  /** The same when the process has ended. */
+  lose(isServed: boolean): void
+}
+
+/** The death of a worker, as far as it concerns the connection in hand. */
+export interface Loss {
+  /** The id of the last connection that it claimed; 0 for none. */
+  readonly claimed: number
+  /** How its last connection ended, when only the exit status could tell. */
+  readonly lastStep: Step | undefined
+}
+
+/**
+ * Offers each connection to the worker that has been idle longest.
+ *
+ * The hand-off has two phases. The worker is sent the socket while the primary keeps its copy, and writes its claim
+ * into the claim register before it reads the first byte. A worker that dies before that costs nothing: the
+ * connection goes back to the head of the queue.
+ */
+export class PortableHandOff implements HandOff {
+  readonly #accounts: Accounts
+  readonly #stats: Stats
+  readonly #log: Logger
+  /** Longest idle first; so few that a plain list is fastest. */
+  readonly #idle: Receiver[] = []
+  #dispatcher!: HandOffListener
+
+  constructor(accounts: Accounts, stats: Stats, log: Logger) {
+    this.#accounts = accounts
+    this.#stats = stats
+    this.#log = log
+  }
+
+  reportTo(dispatcher: HandOffListener): void {
+    this.#dispatcher = dispatcher
+  }
+
+  get hasRoom(): boolean {
+    return this.#idle.length > 0
+  }
+
+  take(connection: PendingConnection): void {
+    const worker = this.#idle.shift()
+    this.#accounts.apply(connection, 'offer')
+    connection.offeredAtMs = performance.now()
+    worker?.offer(connection)
+  }
+
+  /** A worker is idle. */
+  addIdle(worker: Receiver): void {
+    this.#idle.push(worker)
+    this.#dispatcher.pump()
+  }
+
+  /** A worker must not be offered anything more. */
+  removeIdle(worker: Receiver): void {
+    const at = this.#idle.indexOf(worker)
+    if (at >= 0) this.#idle.splice(at, 1)
+  }
+
+  /** A worker reports on the connection that it was offered. */
+  progress(worker: Receiver, report: Progress): void {
+    const { step, reason, id } = report
+    const connection = worker.inHand
+    // A worker may report only on its own connection, so an app that writes to the pipe achieves nothing.
+    if (connection === undefined || connection.id >>> 0 !== id) return
+    switch (step) {
+      case 'served':
+        this.#handled(connection)
+        this.#release(worker, true)
+        this.#accounts.apply(connection, 'claim')
+        this.#dispatcher.close(connection, 'serve', worker, report)
+        return
+      case 'failed':
+        this.#log.debug({ connection: id, reason }, 'Connection failed')
+        this.#handled(connection)
+        this.#release(worker, false)
+        this.#accounts.apply(connection, 'claim')
+        this.#dispatcher.close(connection, 'fail', worker, report)
+        return
+      case 'gone':
+        this.#release(worker, false)
+        this.#dispatcher.close(connection, 'leave', worker, report)
+        return
+      case 'missing':
+        // An app can write to the pipe too; a connection that its worker has begun to read is not offered again.
+        if (worker.hasClaimed(connection)) return
+        worker.release(false)
+        // Before this worker gets its next chance: others may be idle.
+        this.#missed(connection)
+        if (worker.isIdle) this.addIdle(worker)
+        return
+    }
+  }
+
+  /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
+  lost(worker: Receiver, { claimed, lastStep }: Loss, cause: string): void {
+    this.removeIdle(worker)
+    const connection = worker.inHand
+    if (connection === undefined) return
+    const isClaimed = connection.id === claimed
+    const isServed = isClaimed && lastStep === 'served'
+    worker.lose(isServed)
+    if (!isClaimed) {
+      this.#dispatcher.requeue(connection)
+      return
+    }
+    this.#accounts.apply(connection, 'claim')
+    if (!isServed) this.#tellLoss(connection, worker, cause)
+    this.#dispatcher.close(connection, isServed ? 'serve' : 'fail', worker)
+  }
+
+  #tellLoss(connection: PendingConnection, worker: Receiver, cause: string): void {
+    const { id, acceptedAtMs } = connection
+    this.#log.warn(
+      {
+        connection: id,
+        peer: peerOf(connection),
+        ageMs: Math.round(performance.now() - acceptedAtMs),
+        worker: worker.number,
+        cause,
+      },
+      'Connection lost with its worker',
+    )
+  }
+
+  #handled({ acceptedAtMs, offeredAtMs }: PendingConnection): void {
+    this.#stats.handled(offeredAtMs - acceptedAtMs, performance.now() - offeredAtMs)
+  }
+
+  /** Frees the worker, and offers it the next in line before anything else is done. */
+  #release(worker: Receiver, isServed: boolean): void {
+    worker.release(isServed)
+    if (worker.isIdle) this.addIdle(worker)
+  }
+
+  /** The offer arrived without its socket, or the worker could not claim it. */
+  #missed(connection: PendingConnection): void {
+    connection.missed += 1
+    if (connection.missed < maxMissed) {
+      this.#dispatcher.requeue(connection)
+      return
+    }
+    this.#log.warn(
+      { peer: peerOf(connection) },
+      'Gave up a connection: no worker could receive its socket',
+    )
+    this.#dispatcher.close(connection, 'fail')
+  }
+}
