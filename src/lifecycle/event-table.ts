@@ -1,4 +1,5 @@
 import { endpointText } from '../endpoint.ts'
+
 /** Where the service listens, and what it runs. */
 interface Serving {
   readonly host: string

@@ -1,23 +1,33 @@
 import type { Status } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { Tally } from '../upgrade/messages.ts'
+import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
 import type { PredecessorListener } from '../upgrade/predecessor.ts'
 import { AccessLog } from '../connections/access-log.ts'
 import { Accounts } from '../connections/accounts.ts'
 import { Dispatcher } from '../connections/dispatcher.ts'
 import { Figures } from '../connections/figures.ts'
 import { Listeners } from '../connections/listeners.ts'
-import type { PrimaryOptions } from './primary-options.ts'
 import { ConnectionQueue } from '../connections/queue.ts'
 import { QueueRoom } from '../connections/queue-room.ts'
 import { Shedding } from '../connections/shedding.ts'
+import type { CrewOptions } from '../pool/crew.ts'
 import { WorkerPool } from '../pool/worker-pool.ts'
+import type { Config } from '../config/load.ts'
+import type { SocketHandle } from '../ipc/socket-handle.ts'
 
 /**
  * How often to look for clients that left the queue, and how long a connection waits before it is checked;
  * milliseconds.
  */
 const probeEveryMs = 1_000
+
+/** The settings of a data path, and what it starts workers with. */
+export interface DataPathOptions
+  extends Pick<CrewOptions, 'service' | 'runDir' | 'workerModule' | 'openOutput' | 'log'> {
+  readonly config: Config
+  /** The state that a predecessor passes on; undefined for a service that starts afresh. */
+  readonly state: HandoverState | undefined
+}
 
 /** The owner of a data path, which decides on hand-overs and is told of ends. */
 export interface DataPathListener {
@@ -30,7 +40,7 @@ export interface DataPathListener {
 /**
  * The path of a connection: accepted, queued, handed to a worker, ended; and everything that is counted on the way.
  */
-export class DataPath {
+export class DataPath implements PredecessorListener {
   readonly accounts = new Accounts()
   readonly figures = new Figures()
   readonly queue: ConnectionQueue
@@ -43,8 +53,8 @@ export class DataPath {
   readonly #onSettled: () => void
   #probe: NodeJS.Timeout | undefined
 
-  constructor(options: PrimaryOptions, events: Events, listener: DataPathListener) {
-    const { config, log, inheritance } = options
+  constructor(options: DataPathOptions, events: Events, listener: DataPathListener) {
+    const { config, log, state } = options
     this.#events = events
     this.#onSettled = () => listener.onSettled()
     const shedding = new Shedding(events)
@@ -65,11 +75,11 @@ export class DataPath {
         },
       },
       log,
-      inheritance?.lastConnectionId,
+      state?.lastConnectionId,
     )
-    if (inheritance !== undefined) this.#inherit(inheritance)
+    if (state !== undefined) this.#inherit(state)
     const crew = {
-      service: options.name,
+      service: options.service,
       runDir: options.runDir,
       workerModule: options.workerModule,
       dispatcher: this.dispatcher,
@@ -79,10 +89,11 @@ export class DataPath {
       openOutput: options.openOutput,
       admit: (workers: number) => this.room.admit(workers),
     }
-    this.pool = new WorkerPool(crew, inheritance?.generation)
+    this.pool = new WorkerPool(crew, state?.generation)
     const { queue, dispatcher, pool } = this
     this.room = new QueueRoom(config, { queue, dispatcher, pool, events, log })
     this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
+    this.#logAccess(config)
   }
 
   /** Starts the regular checks of the queue, the figures and the descriptors. */
@@ -98,23 +109,31 @@ export class DataPath {
     clearInterval(this.#probe)
   }
 
-  /** Receives what a predecessor sends while it finishes its active connections. */
-  get heritage(): PredecessorListener {
-    return {
-      onConnection: (handle, id, ageMs) => {
-        this.accounts.takeFromInherited()
-        this.dispatcher.adopt(id, handle, ageMs)
-      },
-      onTally: (tally) => {
-        this.#inherit(tally)
-        for (const event of tally.events) this.#events.adopt(event)
-        this.#onSettled()
-      },
-      onGone: () => {
-        this.accounts.writeOff()
-        this.#onSettled()
-      },
-    }
+  /** Applies the limits of the queue and of clients, and what is logged. */
+  apply(config: Config): void {
+    this.room.apply(config)
+    this.dispatcher.clients.max = config.queue.maxPerClient
+    this.pool.logAt(config.logLevel)
+    this.#logAccess(config)
+  }
+
+  /** The predecessor passes on a connection from its queue. */
+  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
+    this.accounts.takeFromInherited()
+    this.dispatcher.adopt(id, handle, ageMs)
+  }
+
+  /** The predecessor reports on the connections that it still has. */
+  onTally(tally: Tally): void {
+    this.#inherit(tally)
+    for (const event of tally.events) this.#events.adopt(event)
+    this.#onSettled()
+  }
+
+  /** The predecessor has ended, and with it all connections that it still had. */
+  onGone(): void {
+    this.accounts.writeOff()
+    this.#onSettled()
   }
 
   /** Its part of the status. */
@@ -130,6 +149,11 @@ export class DataPath {
       connections: this.accounts.counts,
       rates: this.figures.rates,
     }
+  }
+
+  #logAccess({ log: { access } }: Config): void {
+    this.dispatcher.notePeers(access)
+    this.accessLog.isOn = access
   }
 
   #inherit({ counts, figures }: Tally): void {

@@ -4,10 +4,8 @@ import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle
 import { Machine } from '../lifecycle/machine.ts'
 import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Accounts } from '../connections/accounts.ts'
-import type { Dispatcher } from '../connections/dispatcher.ts'
 import { Deadline } from '../pool/deadline.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { DataPath } from './data-path.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
 const terminateGraceMs = 1_000
@@ -18,25 +16,17 @@ export interface StopResult {
   readonly dropped: number
 }
 
-export interface DrainOptions {
-  readonly accounts: Accounts
-  readonly dispatcher: Dispatcher
-  readonly pool: WorkerPool
-  readonly log: Logger
-  /** Closes the listening socket once no connection waits there to be accepted. */
-  readonly finishAccepting: () => Promise<void>
-  /** Closes the listening socket now; accepted connections are not affected. */
-  readonly stopAccepting: () => void
-  /** Called on each move, before any of its effects; `cause` is the drain's. */
-  readonly onMove: (event: DrainEvent, cause: string) => void
-}
+/** The parts of a service that its drain acts on. */
+export type DrainedParts = Pick<DataPath, 'accounts' | 'dispatcher' | 'pool' | 'listeners'>
 
 /**
  * The end of a service: one cause, one deadline, and the phases of `drainTransitions`. Later requests to end
  * find it under way, and can only shorten it.
  */
 export class Drain {
-  readonly #options: DrainOptions
+  readonly #path: DrainedParts
+  readonly #log: Logger
+  readonly #onMove: (event: DrainEvent, cause: string) => void
   readonly #machine: Machine<DrainPhase, DrainEvent>
   readonly #deadline = new Deadline(() => this.#timeIsUp())
   readonly #ended = deferred<StopResult>()
@@ -44,23 +34,34 @@ export class Drain {
   #cause = ''
   #dropped = 0
 
-  /** @param config - the initial configuration, for an end that comes before the service serves */
-  constructor(config: Config, options: DrainOptions) {
+  /** @param onMove - called on each move, before any of its effects; `cause` is the drain's */
+  constructor(
+    path: DrainedParts,
+    config: Config,
+    log: Logger,
+    onMove: (event: DrainEvent, cause: string) => void,
+  ) {
+    this.#path = path
     this.#config = config
-    this.#options = options
+    this.#log = log
+    this.#onMove = onMove
     this.#machine = new Machine<DrainPhase, DrainEvent>(
       drainTransitions,
       'accepting',
-      (from, event, to, cause) =>
-        options.log.info({ from, event, to, cause }, `The drain is at "${to}"`),
+      (from, event, to, cause) => log.info({ from, event, to, cause }, `The drain is at "${to}"`),
     )
+  }
+
+  /** Applies the time limits; a drain that has begun keeps those that it began with. */
+  apply(config: Config): void {
+    if (this.#machine.state === 'accepting') this.#config = config
   }
 
   /** The state of the drain; null until somebody asks for the end. */
   get status(): DrainStatus | null {
     const { state: phase } = this.#machine
     if (phase === 'accepting') return null
-    const { queued, active: inHand } = this.#options.accounts.counts
+    const { queued, active: inHand } = this.#path.accounts.counts
     const { timeoutMs } = this.#config.drain
     const laterMs = phase === 'announcing' ? timeoutMs : 0
     return {
@@ -72,13 +73,8 @@ export class Drain {
     }
   }
 
-  /**
-   * Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins.
-   *
-   * @param config - the current configuration
-   */
-  begin(cause: string, config: Config): Promise<StopResult> {
-    if (this.#machine.state === 'accepting') this.#config = config
+  /** Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins. */
+  begin(cause: string): Promise<StopResult> {
     this.#move(this.#config.drain.announceMs > 0 ? 'announce' : 'close', cause)
     return this.#ended.promise
   }
@@ -98,7 +94,7 @@ export class Drain {
 
   /** Must be called for every connection that has ended. */
   advance(): void {
-    const { accounts } = this.#options
+    const { accounts } = this.#path
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
       this.#move('queue-empty')
     }
@@ -111,7 +107,7 @@ export class Drain {
     if (!this.#machine.accepts(event)) return
     if (this.#machine.state === 'accepting') this.#cause = cause ?? event
     const phase = this.#machine.apply(event, cause)
-    this.#options.onMove(event, this.#cause)
+    this.#onMove(event, this.#cause)
     this.#enter(phase)
   }
 
@@ -125,7 +121,7 @@ export class Drain {
         return
       case 'closing':
         this.#deadline.clear()
-        void this.#options.finishAccepting().then(() => this.#move('closed'))
+        void this.#path.listeners.finish().then(() => this.#move('closed'))
         return
       case 'serving-queue':
         this.#deadline.set(timeoutMs)
@@ -133,17 +129,17 @@ export class Drain {
         return
       case 'waiting-for-workers':
         // Connections are still queued here only when the queue was given up.
-        this.#dropped += this.#options.dispatcher.abandon()
+        this.#dropped += this.#path.dispatcher.abandon()
         this.advance()
         return
       case 'ending':
         // The last answers are with the system, and the closing handshakes may take that much longer.
         this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
-        void this.#options.pool.close().then(() => this.#move('workers-gone'))
+        void this.#path.pool.close().then(() => this.#move('workers-gone'))
         return
       case 'cutting':
         this.#deadline.clear()
-        this.#options.stopAccepting()
+        this.#path.listeners.close()
         void this.#dropAll()
         return
       case 'ended':
@@ -154,20 +150,23 @@ export class Drain {
   }
 
   #timeIsUp(): void {
-    const { log, accounts } = this.#options
     if (this.#machine.state === 'announcing') {
       this.#move('close')
       return
     }
-    const { unsettled: dropped } = accounts
+    const { unsettled: dropped } = this.#path.accounts
     const { timeoutMs } = this.#config.drain
-    if (dropped > 0)
-      log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
+    if (dropped > 0) {
+      this.#log.warn(
+        { dropped, timeoutMs },
+        'The drain took too long; dropping the remaining connections',
+      )
+    }
     this.#move('timeout')
   }
 
   async #dropAll(): Promise<void> {
-    const { accounts, dispatcher, pool } = this.#options
+    const { accounts, dispatcher, pool } = this.#path
     this.#dropped += accounts.unsettled
     dispatcher.abandon()
     await pool.terminate(terminateGraceMs)

@@ -3,7 +3,7 @@ import {
   type EventKind,
   eventTellings,
   type ServiceEvent,
-} from '../lifecycle/events.ts'
+} from '../lifecycle/event-table.ts'
 import type { Logger } from './logger.ts'
 
 /** The number of events kept. */

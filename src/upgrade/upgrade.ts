@@ -1,14 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Environment } from '../config/environment.ts'
 import { deferred } from '../deferred.ts'
 import { stopping } from '../errors.ts'
-import type { Events } from '../telemetry/events.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { Inheritance, Tally } from './messages.ts'
-import type { Estate, Successor } from './successor.ts'
-import type { Accounts } from '../connections/accounts.ts'
-import type { Dispatcher } from '../connections/dispatcher.ts'
-import type { Figures } from '../connections/figures.ts'
-import type { WorkerPool } from '../pool/worker-pool.ts'
+import type { Service } from '../service/service.ts'
+import { Successor } from './successor.ts'
+import type { Tally } from './upgrade-messages.ts'
 
 /**
  * The gap between the connection numbers of a predecessor, which still accepts, and the later ones of its successor.
@@ -18,78 +14,102 @@ const idGap = 1_000_000
 /** How often to retry a connection for which the successor had no descriptor, in milliseconds. */
 const retryEveryMs = 100
 
-const successorHangs = 'The successor hangs, and takes nobody over; closing who waits here'
+const successorHangs =
+  'The successor hangs and adopts no connection; dropping the connections that wait here'
 
-/** The parts of the service that a hand-over needs. */
-export interface HandOverOptions {
-  readonly accounts: Accounts
-  readonly dispatcher: Dispatcher
-  readonly pool: WorkerPool
-  readonly events: Events
-  readonly figures: Figures
-  readonly log: Logger
-}
-
-/** Hands over the service: first what makes a process the service, then, once the successor serves, the queue. */
-export class HandOver {
-  readonly #options: HandOverOptions
+/** The replacement of this process by another one, which becomes the service. */
+export class Upgrade {
+  readonly #service: Service
   /** The process that is to take over, until that is decided. */
   #candidate: Successor | undefined
+  /** The process that is the service now. */
   #successor: Successor | undefined
-  /** Receives the counters, once the whole queue was passed on. */
+  /** Receives the counts, once the whole queue was passed on. */
   #reportsTo: Successor | undefined
   /** Number of the last event that was reported to the successor. */
   #toldSeq = 0
   #decided: Promise<void> = Promise.resolve()
   #cancelled: Promise<void> | undefined
 
-  constructor(options: HandOverOptions) {
-    this.#options = options
+  constructor(service: Service) {
+    this.#service = service
   }
 
   /**
-   * Has a process take over; resolves when it has. If it cannot, it is killed and nothing has changed.
+   * Has another process take over the service; resolves when it has. If it cannot, it is killed, and this process
+   * serves as before.
    *
-   * @param identity - what makes it this service in its fleet, and cannot change
-   * @param estate - returns what is passed on, as it is at that moment
-   * @param mustRun - throws when this service has ended in the meantime
-   * @param onTaken - called in the turn in which the successor is known to serve
-   * @throws HelloserverError `RELOAD_FAILED` with the reason
+   * @param readyTimeoutMs - how long a worker of the successor may take to become ready, in milliseconds
+   * @throws HelloserverError `RELOAD_FAILED` or `BOOT_FAILED` with the reason, or the successor's own code
    */
-  async perform(
-    successor: Successor,
-    identity: Pick<Inheritance, 'instance' | 'restartOnly'>,
-    estate: () => Estate,
-    mustRun: () => void,
-    onTaken: () => void,
-  ): Promise<void> {
-    const { dispatcher, pool } = this.#options
+  async run(program: string, environment: Environment, readyTimeoutMs: number): Promise<void> {
+    const service = this.#service
+    const { files, publicFiles, path, leadership, control } = service
+    const { lock } = publicFiles
+    const successor = new Successor({
+      files,
+      lockFd: lock.fd,
+      program,
+      environment,
+      readyTimeoutMs,
+    })
     this.#candidate = successor
-    this.#toldSeq = 0
+    service.logFile?.share(successor.ended)
+    // The one event that comes unasked: when the new service ends, what is in hand here ends with it.
+    successor.onEnd((withinMs) => service.ending.within(withinMs))
     try {
+      // 1. It reads the configuration and brings up its workers. Here everything goes on.
+      this.#toldSeq = 0
       await successor.prepare({
-        generation: pool.lastGeneration,
-        lastConnectionId: dispatcher.lastId + idGap,
+        generation: path.pool.lastGeneration,
+        lastConnectionId: path.dispatcher.lastId + idGap,
         ...this.#tally(),
         upgradeBeganAtMs: Date.now(),
-        ...identity,
+        ...service.identity,
       })
-      mustRun()
-      const passed = estate()
-      await successor.equip(passed)
-      mustRun()
+      service.mustRun('upgrade')
+
+      // 2. It gets copies of the lock and the listening socket. They are copied at this moment and not before, since
+      // a reload of the lock file or another address may have replaced them while it prepared.
+      publicFiles.yield()
+      // No process of this host may seek the lease while it changes hands.
+      if (service.state === 'standby') leadership.rest()
+      await successor.equip(lock.abstractHandle, path.listeners.bound)
+      service.mustRun('upgrade')
+
+      // 3. It is told to serve. A stop waits for the decision, no longer than the deadline of this step: until then,
+      // nobody can tell which process has to perform it.
       const decided = deferred<void>()
       this.#decided = decided.promise
       try {
-        await successor.go(passed)
-        mustRun()
+        // The lease as it is now: a renewal may have moved its deadline since the last step.
+        await successor.go(leadership.lease.hold, control.supervisor.isNextExpected)
+        service.mustRun('upgrade')
+
+        // 4. It serves. Up to `decided`, everything happens in the turn that has read `serving`: a signal, request or
+        // timer that found this process half the service could stop it, renew the lease or restore a file beside the
+        // successor. `#successor` is set first, because the moves after it are logged and judged by it.
         this.#successor = successor
-        onTaken()
+        service.move('drain', `process ${successor.pid} has taken over`)
+        leadership.rest()
+        service.recycler.stop()
+        const finished = this.#finish(successor)
+        lock.release()
+        service.stack.forgetAll()
+        service.fleet.rest()
+        control.handOver(successor.pid)
+        service.admin.close()
+        // A reload that only signals have asked for is the successor's task; other callers ask it themselves.
+        if (service.reloads.isOwed) successor.signal('SIGHUP')
+        service.ending.after(finished)
       } finally {
         decided.resolve()
       }
     } catch (error) {
+      // Everything is put back, once the successor can no longer take it.
       await successor.kill()
+      if (service.state === 'standby') leadership.takeBack()
+      if (service.isRunning) await publicFiles.restore()
       // A successor that was killed because this service ends is not at fault.
       throw this.#candidate === undefined ? stopping() : error
     } finally {
@@ -97,9 +117,7 @@ export class HandOver {
     }
   }
 
-  /**
-   * Pending from `go` until the successor serves or has failed: a stop waits for that, no longer than its deadline.
-   */
+  /** Pending from `go` until the successor serves or has failed. */
   get decided(): Promise<void> {
     return this.#decided
   }
@@ -125,51 +143,42 @@ export class HandOver {
     await this.#cancelled
   }
 
-  /**
-   * Ends the workers after their active connections; the queue goes to the successor.
-   *
-   * @param predecessorGone - until it resolves, this process passes on what its own predecessor reports
-   */
-  async bowOut(predecessorGone: Promise<void> | undefined): Promise<void> {
-    const successor = this.#successor
-    if (successor === undefined) return
-    const closed = this.#options.pool.close()
-    void successor.report(this.#tally())
-    await this.#passOn(successor)
-    this.#reportsTo = successor
-    this.settled()
-    await closed
-    // Connections that a worker had not claimed when it ended are back in the queue.
-    await this.#passOn(successor)
-    await predecessorGone
-    await successor.report(this.#tally())
-  }
-
-  /** All counts, and the events since the last report. */
-  #tally(): Tally {
-    const { accounts, figures, events } = this.#options
-    const news = events.since(this.#toldSeq)
-    this.#toldSeq = news.at(-1)?.seq ?? this.#toldSeq
-    return { counts: accounts.counts, figures: figures.totals, events: news }
-  }
-
-  /** Must be called for every connection that has ended. */
+  /** Must be called for every connection that has ended: reports the counts to the successor. */
   settled(): void {
     void this.#reportsTo?.report(this.#tally())
   }
 
+  /**
+   * Passes the queue on, ends the workers after their active connections, and reports all counts. Resolves when this
+   * process has nothing left to do.
+   */
+  async #finish(successor: Successor): Promise<void> {
+    const { path, predecessor } = this.#service
+    // The successor may listen elsewhere, so the clients that have connected here by now are accepted.
+    await path.listeners.finish()
+    const closed = path.pool.close()
+    void successor.report(this.#tally())
+    await this.#passQueueOn(successor)
+    this.#reportsTo = successor
+    this.settled()
+    await closed
+    // Connections that a worker had not claimed when it ended are back in the queue.
+    await this.#passQueueOn(successor)
+    // This process passes on what its own predecessor reports.
+    await predecessor?.gone
+    await successor.report(this.#tally())
+  }
+
   /** Passes on one connection at a time, so that those that still wait here are looked after as usual. */
-  async #passOn(successor: Successor): Promise<void> {
-    const { dispatcher, log } = this.#options
+  async #passQueueOn(successor: Successor): Promise<void> {
+    const { path, log } = this.#service
+    const { dispatcher } = path
     for (;;) {
       const next = dispatcher.withdraw()
       if (next === undefined) return
-      const passed = await successor.pass(
-        next.id,
-        performance.now() - next.acceptedAtMs,
-        next.handle,
-      )
-      switch (passed) {
+      const ageMs = performance.now() - next.acceptedAtMs
+      const outcome = await successor.pass(next.id, ageMs, next.handle)
+      switch (outcome) {
         case 'adopted':
           dispatcher.passed(next)
           break
@@ -179,12 +188,20 @@ export class HandOver {
           break
         case 'lost':
         case 'hung':
-          if (passed === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
+          if (outcome === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
           // The service died in its new process: as with any primary that dies, its queue is lost with it.
           dispatcher.keep(next)
           dispatcher.abandon()
           return
       }
     }
+  }
+
+  /** All counts, and the events since the last report. */
+  #tally(): Tally {
+    const { events, path } = this.#service
+    const news = events.since(this.#toldSeq)
+    this.#toldSeq = news.at(-1)?.seq ?? this.#toldSeq
+    return { counts: path.accounts.counts, figures: path.figures.totals, events: news }
   }
 }

@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
+import type { Change } from '../../src/fleet/fleet.ts'
 import { RedisFleet, type RedisFleetOptions } from '../../src/fleet/redis-fleet.ts'
 import { RedisLink } from '../../src/redis/link.ts'
 import { parseRedisUrl } from '../../src/redis/target.ts'
@@ -53,6 +54,18 @@ export class FleetHost {
     this.#state = state
     if (hasStarted) this.fleet.changed()
     else this.fleet.open(() => this.#status)
+  }
+
+  /** A reload of this host, in the order in which a service asks the fleet. */
+  async deploy(change: Change, perform: () => Promise<void>): Promise<void> {
+    await this.fleet.mayDeploy(change)
+    try {
+      await perform()
+    } catch (error) {
+      await this.fleet.notDeployed(change, error)
+      throw error
+    }
+    await this.fleet.deployed(change)
   }
 
   /** Ends without a word. */

@@ -1,61 +1,65 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Figures } from '../../../src/connections/figures.ts'
-import { Reloader } from '../../../src/service/reloader.ts'
+import { ReloadQueue } from '../../../src/service/reload-queue.ts'
+import type { ReloadStep, StepName } from '../../../src/service/reload-steps.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { Clock } from '../support/clock.ts'
 import { keptLog } from '../support/kept-log.ts'
 
 const ignore = () => {}
 
-/** A reloader whose reloads end when the test says so, and which must never run two at once. */
-function steeredReloader(t: TestContext) {
+/** A queue whose reloads end when the test says so, and which must never run two at once. */
+function steeredQueue(t: TestContext) {
   const asked: (string | undefined)[] = []
   const ends: { done: () => void; fail: (reason: Error) => void }[] = []
   let running = 0
   let most = 0
   t.after(() => assert.ok(most <= 1, `${most} reloads at once`))
   const { log, lines } = keptLog()
-  const reloader = new Reloader<{ mark: string }>({
-    perform: async ({ mark }) => {
-      asked.push(mark)
-      running += 1
-      most = Math.max(most, running)
-      try {
-        await new Promise<void>((done, fail) => ends.push({ done, fail }))
-      } finally {
-        running -= 1
-      }
+  const perform = async (mark: string | undefined) => {
+    asked.push(mark)
+    running += 1
+    most = Math.max(most, running)
+    try {
+      await new Promise<void>((done, fail) => ends.push({ done, fail }))
+    } finally {
+      running -= 1
+    }
+  }
+  const queue = new ReloadQueue<{ mark: string }>(
+    {
+      stepsOf: ({ mark }) => [{ name: 'configuration', run: () => perform(mark) }],
+      onReload: ignore,
     },
-    onReload: ignore,
-    events: new Events(log),
-    figures: new Figures(),
+    new Events(log),
+    new Figures(),
     log,
-  })
+  )
   const end = (reason?: Error) => {
     const next = ends.shift()
     if (reason === undefined) next?.done()
     else next?.fail(reason)
   }
-  return { reloader, asked, end, lines }
+  return { queue, asked, end, lines }
 }
 
 test('a reload runs at once, and its outcome is kept', async (t) => {
-  const { reloader, asked, end } = steeredReloader(t)
-  assert.equal(reloader.last, null)
-  const result = reloader.request({ mark: 'a' }, 'SIGHUP')
+  const { queue, asked, end } = steeredQueue(t)
+  assert.equal(queue.last, null)
+  const result = queue.request({ mark: 'a' }, 'SIGHUP')
   assert.deepEqual(asked, ['a'])
   end()
   const { at, durationMs, ...outcome } = await result
   assert.deepEqual(outcome, { outcome: 'done', reason: null })
   assert.equal(new Date(at).toISOString(), at)
   assert.ok(Number.isInteger(durationMs) && durationMs >= 0)
-  assert.equal(reloader.last, await result)
+  assert.equal(queue.last, await result)
 })
 
 test('a failed reload resolves with its reason and logs it as an error', async (t) => {
-  const { reloader, end, lines } = steeredReloader(t)
-  const result = reloader.request({}, 'SIGHUP')
+  const { queue, end, lines } = steeredQueue(t)
+  const result = queue.request({}, 'SIGHUP')
   end(new Error('The app is broken'))
   const { outcome, reason } = await result
   assert.deepEqual(
@@ -69,10 +73,10 @@ test('a failed reload resolves with its reason and logs it as an error', async (
 })
 
 test('a hundred requests during a reload become exactly one more', async (t) => {
-  const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request({ mark: '0' }, 'SIGHUP')
+  const { queue, asked, end } = steeredQueue(t)
+  const first = queue.request({ mark: '0' }, 'SIGHUP')
   const others = Array.from({ length: 100 }, (_, at) =>
-    reloader.request({ mark: `${at + 1}` }, 'SIGHUP'),
+    queue.request({ mark: `${at + 1}` }, 'SIGHUP'),
   )
   end()
   await first
@@ -87,10 +91,10 @@ test('a hundred requests during a reload become exactly one more', async (t) => 
 })
 
 test('a request that names nothing does not undo what another one named', async (t) => {
-  const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request({}, 'SIGHUP')
-  void reloader.request({ mark: 'wanted' }, 'a command')
-  const last = reloader.request({}, 'SIGHUP')
+  const { queue, asked, end } = steeredQueue(t)
+  const first = queue.request({}, 'SIGHUP')
+  void queue.request({ mark: 'wanted' }, 'a command')
+  const last = queue.request({}, 'SIGHUP')
   end()
   await first
   await turn()
@@ -100,9 +104,9 @@ test('a request that names nothing does not undo what another one named', async 
 })
 
 test('the reload after a failed one runs all the same', async (t) => {
-  const { reloader, end } = steeredReloader(t)
-  const first = reloader.request({ mark: 'a' }, 'SIGHUP')
-  const second = reloader.request({ mark: 'b' }, 'SIGHUP')
+  const { queue, end } = steeredQueue(t)
+  const first = queue.request({ mark: 'a' }, 'SIGHUP')
+  const second = queue.request({ mark: 'b' }, 'SIGHUP')
   end(new Error('no'))
   assert.equal((await first).outcome, 'failed')
   await turn()
@@ -111,10 +115,10 @@ test('the reload after a failed one runs all the same', async (t) => {
 })
 
 test('a request in the very moment in which a reload ends joins the one that is due', async (t) => {
-  const { reloader, asked, end } = steeredReloader(t)
-  const first = reloader.request({ mark: 'first' }, 'SIGHUP')
-  const late = first.then(() => reloader.request({ mark: 'late' }, 'SIGHUP'))
-  const second = reloader.request({ mark: 'second' }, 'SIGHUP')
+  const { queue, asked, end } = steeredQueue(t)
+  const first = queue.request({ mark: 'first' }, 'SIGHUP')
+  const late = first.then(() => queue.request({ mark: 'late' }, 'SIGHUP'))
+  const second = queue.request({ mark: 'second' }, 'SIGHUP')
   end()
   await turn()
   assert.deepEqual(asked, ['first', 'late'])
@@ -122,30 +126,70 @@ test('a request in the very moment in which a reload ends joins the one that is 
   assert.equal(await late, await second)
 })
 
-test('a failed reload names the step that it was in', async () => {
-  const { log } = keptLog()
+/** A queue of reloads with these steps, and the events that it records. */
+function queueOf(steps: readonly ReloadStep[]) {
+  const { log, lines } = keptLog()
   const events = new Events(log)
-  const reloader = new Reloader({
-    perform: async (_, enter) => {
-      enter('address')
-      enter('canary')
-      throw new Error('no')
-    },
-    onReload: ignore,
-    events,
-    figures: new Figures(),
-    log,
+  const listener = { stepsOf: () => steps, onReload: ignore }
+  return { queue: new ReloadQueue(listener, events, new Figures(), log), events, lines }
+}
+
+/** Steps that write down what is done with them; those in `failing` fail. */
+function recordedSteps(failing: readonly string[] = []) {
+  const done: string[] = []
+  const act = (what: string) => {
+    done.push(what)
+    if (failing.includes(what)) throw new Error(`${what} failed`)
+  }
+  const step = (name: StepName): ReloadStep => ({
+    name,
+    run: async () => act(`run ${name}`),
+    undo: () => act(`undo ${name}`),
+    complete: () => act(`complete ${name}`),
   })
-  const { reason } = await reloader.request({}, 'a command')
-  assert.equal(reason, 'no (in step "canary")')
+  return { done, steps: (['fleet', 'address', 'canary'] as const).map(step) }
+}
+
+test('a failed reload names the step that it was in', async () => {
+  const { steps } = recordedSteps(['run canary'])
+  const { queue, events } = queueOf(steps)
+  const { reason } = await queue.request({}, 'a command')
+  assert.equal(reason, 'run canary failed (in step "canary")')
   const [begun, failed] = events.last(2)
   assert.deepEqual([begun?.kind, begun?.['cause']], ['reload-begun', 'a command'])
   assert.deepEqual([failed?.kind, failed?.['step']], ['reload-failed', 'canary'])
 })
 
+test('steps are run in order and completed in reverse', async () => {
+  const { done, steps } = recordedSteps()
+  assert.equal((await queueOf(steps).queue.request({}, 'a command')).outcome, 'done')
+  const run = ['run fleet', 'run address', 'run canary']
+  assert.deepEqual(done, [...run, 'complete canary', 'complete address', 'complete fleet'])
+})
+
+test('when a step fails, those before it are undone in reverse, and no other', async () => {
+  const { done, steps } = recordedSteps(['run canary'])
+  await queueOf(steps).queue.request({}, 'a command')
+  const run = ['run fleet', 'run address', 'run canary']
+  assert.deepEqual(done, [...run, 'undo address', 'undo fleet'])
+})
+
+test('a step that cannot be undone or completed keeps no other from it', async () => {
+  const undone = recordedSteps(['run canary', 'undo address'])
+  const { queue, lines } = queueOf(undone.steps)
+  const { reason } = await queue.request({}, 'a command')
+  assert.equal(reason, 'run canary failed (in step "canary")')
+  assert.ok(undone.done.includes('undo fleet'))
+  assert.ok(lines.some(({ step, msg }) => step === 'address' && msg === 'Cannot undo a step'))
+  const completed = recordedSteps(['complete canary'])
+  const result = await queueOf(completed.steps).queue.request({}, 'a command')
+  assert.equal(result.outcome, 'failed')
+  assert.ok(completed.done.includes('complete fleet'))
+})
+
 test('a reason that is too long is cut in the result, but not in the log', async (t) => {
-  const { reloader, end, lines } = steeredReloader(t)
-  const result = reloader.request({}, 'SIGHUP')
+  const { queue, end, lines } = steeredQueue(t)
+  const result = queue.request({}, 'SIGHUP')
   end(new Error('x'.repeat(8_000)))
   const inStep = ' (in step "configuration")'
   assert.equal((await result).reason, `${'x'.repeat(2_000)}…${inStep}`)
@@ -154,9 +198,9 @@ test('a reason that is too long is cut in the result, but not in the log', async
 
 test('of a storm of signals the first is served at once, and the others when it is over', async (t) => {
   const clock = new Clock(t)
-  const { reloader, asked, end } = steeredReloader(t)
+  const { queue, asked, end } = steeredQueue(t)
   for (let count = 0; count < 100; count += 1) {
-    reloader.signal('SIGHUP')
+    queue.signal('SIGHUP')
     // As fast as they are, none of the reloads lasts as long as the storm.
     end()
     clock.advance(20)
@@ -174,9 +218,9 @@ test('of a storm of signals the first is served at once, and the others when it 
 
 test('a signal after a while of silence is served at once', async (t) => {
   const clock = new Clock(t)
-  const { reloader, asked, end } = steeredReloader(t)
+  const { queue, asked, end } = steeredQueue(t)
   for (const count of [1, 2, 3]) {
-    reloader.signal('SIGHUP')
+    queue.signal('SIGHUP')
     assert.equal(asked.length, count)
     end()
     await turn()
@@ -186,9 +230,9 @@ test('a signal after a while of silence is served at once', async (t) => {
 
 test('a storm that never ends is served all the same', async (t) => {
   const clock = new Clock(t)
-  const { reloader, asked, end } = steeredReloader(t)
+  const { queue, asked, end } = steeredQueue(t)
   for (let ms = 0; ms < 60_000; ms += 100) {
-    reloader.signal('SIGHUP')
+    queue.signal('SIGHUP')
     end()
     clock.advance(100)
     await turn()
@@ -198,13 +242,13 @@ test('a storm that never ends is served all the same', async (t) => {
 
 test('a command in the midst of a storm does not wait for its end', async (t) => {
   Clock.stop(t)
-  const { reloader, asked, end } = steeredReloader(t)
-  reloader.signal('SIGHUP')
-  reloader.signal('SIGHUP')
+  const { queue, asked, end } = steeredQueue(t)
+  queue.signal('SIGHUP')
+  queue.signal('SIGHUP')
   end()
   await turn()
   assert.equal(asked.length, 1)
-  const result = reloader.request({ mark: 'wanted' }, 'a command')
+  const result = queue.request({ mark: 'wanted' }, 'a command')
   await turn()
   assert.deepEqual(asked, [undefined, 'wanted'])
   end()
@@ -217,13 +261,13 @@ function turn(): Promise<void> {
 }
 
 test('a reload is owed that a signal has asked for, until somebody waits for its outcome', async (t) => {
-  const { reloader, end } = steeredReloader(t)
-  const first = reloader.request({}, 'a command')
-  assert.equal(reloader.isOwed, false)
-  reloader.signal('SIGHUP')
-  assert.equal(reloader.isOwed, true)
-  const second = reloader.request({}, 'another command')
-  assert.equal(reloader.isOwed, false)
+  const { queue, end } = steeredQueue(t)
+  const first = queue.request({}, 'a command')
+  assert.equal(queue.isOwed, false)
+  queue.signal('SIGHUP')
+  assert.equal(queue.isOwed, true)
+  const second = queue.request({}, 'another command')
+  assert.equal(queue.isOwed, false)
   end()
   await first
   await turn()

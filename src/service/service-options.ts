@@ -1,0 +1,45 @@
+import type { Environment } from '../config/environment.ts'
+import type { Config } from '../config/load.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import type { FleetMembership } from '../lease/open-lease.ts'
+import type { PidLock } from '../lock/pid-lock.ts'
+import type { Notifier } from '../systemd/notifier.ts'
+import type { LogFile } from '../telemetry/log-file.ts'
+import type { ServiceLog } from '../telemetry/service-log.ts'
+import type { Predecessor } from '../upgrade/predecessor.ts'
+import type { HandoverState } from '../upgrade/upgrade-messages.ts'
+import type { ReleaseStack } from './release-stack.ts'
+
+/** A daemon logs to its file and reports to its launcher; in the foreground, a person watches. */
+export type Mode = 'daemon' | 'foreground'
+
+/** How a process becomes the service: by a start, or by taking over from another process in an upgrade. */
+export type Origin =
+  | {
+      readonly kind: 'start'
+      readonly lock: PidLock
+      /** A listening socket that this process was given, in place of the configured host and port. */
+      readonly inheritedFd: number | undefined
+    }
+  | {
+      readonly kind: 'upgrade'
+      readonly predecessor: Predecessor
+      readonly state: HandoverState
+    }
+
+/** The properties of a service, and the parts that its process has opened for it. */
+export interface ServiceOptions {
+  readonly files: RunFiles
+  readonly mode: Mode
+  readonly environment: Environment
+  readonly config: Config
+  readonly serviceLog: ServiceLog
+  /** Undefined in the foreground. */
+  readonly logFile: LogFile | undefined
+  /** The resources to release when the service ends. */
+  readonly stack: ReleaseStack
+  readonly notifier: Notifier
+  /** The service's place among the hosts of its fleet. */
+  readonly membership: FleetMembership
+  readonly origin: Origin
+}
