@@ -27,7 +27,7 @@ export type Origin =
       readonly state: HandoverState
     }
 
-/** The properties of a service, and the parts that its process has opened for it. */
+/** The properties of a service, and what its process has opened for it. */
 export interface ServiceOptions {
   readonly files: RunFiles
   readonly mode: Mode

@@ -69,8 +69,8 @@ export class Upgrade {
       })
       service.mustRun('upgrade')
 
-      // 2. It gets copies of the lock and the listening socket. They are copied at this moment and not before, since
-      // a reload of the lock file or another address may have replaced them while it prepared.
+      // 2. It gets copies of the lock and the listening socket. They are read only now, since this host may have won or
+      // lost the lease while the successor prepared, and opens and closes the socket with it.
       publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
       if (service.state === 'standby') leadership.rest()
@@ -86,9 +86,9 @@ export class Upgrade {
         await successor.go(leadership.lease.hold, control.supervisor.isNextExpected)
         service.mustRun('upgrade')
 
-        // 4. It serves. Up to `decided`, everything happens in the turn that has read `serving`: a signal, request or
-        // timer that found this process half the service could stop it, renew the lease or restore a file beside the
-        // successor. `#successor` is set first, because the moves after it are logged and judged by it.
+        // 4. It serves. Up to `decided`, everything happens in the turn that has read `serving`. Otherwise a signal,
+        // request or timer could find this process half a service, and stop it, renew the lease or restore a file
+        // beside the successor. `#successor` comes first: it tells the move to "draining" from the end of the service.
         this.#successor = successor
         service.move('drain', `process ${successor.pid} has taken over`)
         leadership.rest()
