@@ -1,4 +1,4 @@
-/** The ends of a primary's process that nobody has asked its service for. */
+/** How a primary's process ends without its service: on an unexpected error, or on a fatal signal. */
 import { constants } from 'node:os'
 import { exitStatus } from '../errors.ts'
 import { ReleaseStack } from '../service/release-stack.ts'

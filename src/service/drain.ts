@@ -12,7 +12,7 @@ const terminateGraceMs = 1_000
 
 /** The result of a stop. */
 export interface StopResult {
-  /** Connections that were dropped because time was up, or because somebody insisted. */
+  /** Connections that were dropped because the time was up, or the drain was cut short. */
   readonly dropped: number
 }
 

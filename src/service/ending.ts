@@ -6,7 +6,7 @@ import type { DrainStatus } from '../status.ts'
 import { Drain, type StopResult } from './drain.ts'
 import type { Service } from './service.ts'
 
-/** The end of a service: how it is requested, what it waits for, and what is released when. It comes once. */
+/** The end of a service, which comes once: the requests for it, its drain, and the release of everything. */
 export class Ending {
   readonly #service: Service
   readonly #drain: Drain
@@ -99,7 +99,7 @@ export class Ending {
     this.#service.predecessor?.end(withinMs)
   }
 
-  /** Another process is the service: this one ends when what it has in hand has `finished`. */
+  /** Another process is the service: this one ends when its active connections have `finished`. */
   after(finished: Promise<void>): void {
     this.#ending ??= this.#release(this.#finishHandover(finished))
   }

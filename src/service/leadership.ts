@@ -23,7 +23,7 @@ const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
 const lookEveryMs = 1
 const claimWithinMs = 100
 
-/** Failures that waiting does not cure: at the start, somebody is there to be told. */
+/** Failures that waiting does not cure: they fail a start. */
 const refusals = new Set<string>(['LEASE_REFUSED', 'REDIS_REFUSED'])
 
 /** The service, which owns its state, and moves it when the lease or the address changes. */
@@ -152,7 +152,7 @@ export class Leadership {
    */
   async release(): Promise<void> {
     const { grant } = this.lease
-    // Connections in hand are finished now, not lost.
+    // Active connections end normally now, as they do not when the lease is lost.
     if (grant !== null && this.#abortsOnLoss) this.#path.pool.tellLease({ grant, abortAtMs: null })
     if (grant !== null) await this.#claimed()
     await this.lease.release()
@@ -197,7 +197,7 @@ export class Leadership {
     } catch (error) {
       if (!isCurrent()) return
       const isAbsent = codeOf(error) === 'ADDRESS_ABSENT'
-      // At the start, somebody is there to be told of a failure that waiting does not cure.
+      // At the start, whoever requested it can be told of a failure that waiting does not cure.
       const mayWait = this.#hasBegun || (isAbsent && !this.#succeedsListener)
       if (mayWait) await this.#stepBack(messageOf(error), isAbsent ? lookPace : bindPace)
       else this.#begun.reject(error as Error)

@@ -55,7 +55,7 @@ export class Upgrade {
     })
     this.#candidate = successor
     service.logFile?.share(successor.ended)
-    // The one event that comes unasked: when the new service ends, what is in hand here ends with it.
+    // The one event that comes unasked: the new service ends, and limits how long active connections here may take.
     successor.onEnd((withinMs) => service.ending.within(withinMs))
     try {
       // 1. It reads the configuration and brings up its workers. Here everything goes on.
@@ -88,7 +88,8 @@ export class Upgrade {
 
         // 4. It serves. Up to `decided`, everything happens in the turn that has read `serving`. Otherwise a signal,
         // request or timer could find this process half a service, and stop it, renew the lease or restore a file
-        // beside the successor. `#successor` comes first: it tells the move to "draining" from the end of the service.
+        // beside the successor. `#successor` is set first: without it, the move to "draining" would be recorded as the
+        // end of the service.
         this.#successor = successor
         service.move('drain', `process ${successor.pid} has taken over`)
         leadership.rest()
@@ -108,13 +109,14 @@ export class Upgrade {
     } catch (error) {
       // Everything is put back, once the successor can no longer take it.
       await successor.kill()
+      // A successor that was killed because this service ends is not at fault.
+      const failure = this.#candidate === undefined ? stopping() : error
+      this.#candidate = undefined
       if (service.state === 'standby') leadership.takeBack()
       if (service.isRunning) await publicFiles.restore()
-      // A successor that was killed because this service ends is not at fault.
-      throw this.#candidate === undefined ? stopping() : error
-    } finally {
-      this.#candidate = undefined
+      throw failure
     }
+    this.#candidate = undefined
   }
 
   /** Pending from `go` until the successor serves or has failed. */
