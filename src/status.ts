@@ -1,4 +1,4 @@
-import type { ServiceEvent } from './lifecycle/event-table.ts'
+import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
 import type { FleetStatus } from './fleet/status.ts'

@@ -1,5 +1,5 @@
 import { HelloserverError, messageOf } from '../errors.ts'
-import { batchSize, oldWorkersKept } from '../lifecycle/batches.ts'
+import { batchSize, oldWorkersKept } from '../lifecycle/surge.ts'
 import type { Crew } from './crew.ts'
 import type { Generation } from './generation.ts'
 import { renew } from './renew.ts'

@@ -1,7 +1,6 @@
-import type { Status } from '../status.ts'
+import type { ConnectionCounts, FigureTotals, Status } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
-import type { PredecessorListener } from '../upgrade/predecessor.ts'
+import type { HandoverState } from '../upgrade/upgrade-messages.ts'
 import { AccessLog } from '../connections/access-log.ts'
 import { Accounts } from '../connections/accounts.ts'
 import { Dispatcher } from '../connections/dispatcher.ts'
@@ -40,7 +39,7 @@ export interface DataPathListener {
 /**
  * The path of a connection: accepted, queued, handed to a worker, ended; and everything that is counted on the way.
  */
-export class DataPath implements PredecessorListener {
+export class DataPath {
   readonly accounts = new Accounts()
   readonly figures = new Figures()
   readonly queue: ConnectionQueue
@@ -49,14 +48,10 @@ export class DataPath implements PredecessorListener {
   readonly pool: WorkerPool
   readonly listeners: Listeners
   readonly accessLog: AccessLog
-  readonly #events: Events
-  readonly #onSettled: () => void
   #probe: NodeJS.Timeout | undefined
 
   constructor(options: DataPathOptions, events: Events, listener: DataPathListener) {
     const { config, log, state } = options
-    this.#events = events
-    this.#onSettled = () => listener.onSettled()
     const shedding = new Shedding(events)
     this.accessLog = new AccessLog(log)
     this.queue = new ConnectionQueue(config.queue, (late) => this.dispatcher.expire(late))
@@ -71,13 +66,13 @@ export class DataPath implements PredecessorListener {
         onHandled: (waitMs, handlingMs) => this.figures.handled(waitMs, handlingMs),
         onSettled: (connection, slot, report) => {
           this.accessLog.write(connection, slot, report)
-          this.#onSettled()
+          listener.onSettled()
         },
       },
       log,
       state?.lastConnectionId,
     )
-    if (state !== undefined) this.#inherit(state)
+    if (state !== undefined) this.inherit(state.counts, state.figures)
     const crew = {
       service: options.service,
       runDir: options.runDir,
@@ -117,23 +112,21 @@ export class DataPath implements PredecessorListener {
     this.#logAccess(config)
   }
 
-  /** The predecessor passes on a connection from its queue. */
-  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
+  /** Includes what a predecessor has counted so far; replaces its earlier counts. */
+  inherit(counts: ConnectionCounts, totals: FigureTotals): void {
+    this.accounts.inherit(counts)
+    this.figures.inherit(totals)
+  }
+
+  /** Takes charge of a connection that was queued in the predecessor. */
+  adopt(handle: SocketHandle, id: number, ageMs: number): void {
     this.accounts.takeFromInherited()
     this.dispatcher.adopt(id, handle, ageMs)
   }
 
-  /** The predecessor reports on the connections that it still has. */
-  onTally(tally: Tally): void {
-    this.#inherit(tally)
-    for (const event of tally.events) this.#events.adopt(event)
-    this.#onSettled()
-  }
-
   /** The predecessor has ended, and with it all connections that it still had. */
-  onGone(): void {
+  writeOff(): void {
     this.accounts.writeOff()
-    this.#onSettled()
   }
 
   /** Its part of the status. */
@@ -154,10 +147,5 @@ export class DataPath implements PredecessorListener {
   #logAccess({ log: { access } }: Config): void {
     this.dispatcher.notePeers(access)
     this.accessLog.isOn = access
-  }
-
-  #inherit({ counts, figures }: Tally): void {
-    this.accounts.inherit(counts)
-    this.figures.inherit(figures)
   }
 }

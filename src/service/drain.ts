@@ -5,6 +5,7 @@ import { Machine } from '../lifecycle/machine.ts'
 import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Deadline } from '../pool/deadline.ts'
+import type { WorkerPool } from '../pool/worker-pool.ts'
 import type { DataPath } from './data-path.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
@@ -16,15 +17,16 @@ export interface StopResult {
   readonly dropped: number
 }
 
-/** The parts of a service that its drain acts on. */
-export type DrainedParts = Pick<DataPath, 'accounts' | 'dispatcher' | 'pool' | 'listeners'>
+/** The parts of the connections' path that a drain acts on. */
+export type DrainedConnections = Pick<DataPath, 'accounts' | 'dispatcher' | 'listeners'>
 
 /**
  * The end of a service: one cause, one deadline, and the phases of `drainTransitions`. Later requests to end
  * find it under way, and can only shorten it.
  */
 export class Drain {
-  readonly #path: DrainedParts
+  readonly #connections: DrainedConnections
+  readonly #pool: WorkerPool
   readonly #log: Logger
   readonly #onMove: (event: DrainEvent, cause: string) => void
   readonly #machine: Machine<DrainPhase, DrainEvent>
@@ -36,12 +38,14 @@ export class Drain {
 
   /** @param onMove - called on each move, before any of its effects; `cause` is the drain's */
   constructor(
-    path: DrainedParts,
+    connections: DrainedConnections,
+    pool: WorkerPool,
     config: Config,
     log: Logger,
     onMove: (event: DrainEvent, cause: string) => void,
   ) {
-    this.#path = path
+    this.#connections = connections
+    this.#pool = pool
     this.#config = config
     this.#log = log
     this.#onMove = onMove
@@ -61,7 +65,7 @@ export class Drain {
   get status(): DrainStatus | null {
     const { state: phase } = this.#machine
     if (phase === 'accepting') return null
-    const { queued, active: inHand } = this.#path.accounts.counts
+    const { queued, active: inHand } = this.#connections.accounts.counts
     const { timeoutMs } = this.#config.drain
     const laterMs = phase === 'announcing' ? timeoutMs : 0
     return {
@@ -94,7 +98,7 @@ export class Drain {
 
   /** Must be called for every connection that has ended. */
   advance(): void {
-    const { accounts } = this.#path
+    const { accounts } = this.#connections
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
       this.#move('queue-empty')
     }
@@ -121,7 +125,7 @@ export class Drain {
         return
       case 'closing':
         this.#deadline.clear()
-        void this.#path.listeners.finish().then(() => this.#move('closed'))
+        void this.#connections.listeners.finish().then(() => this.#move('closed'))
         return
       case 'serving-queue':
         this.#deadline.set(timeoutMs)
@@ -129,17 +133,17 @@ export class Drain {
         return
       case 'waiting-for-workers':
         // Connections are still queued here only when the queue was given up.
-        this.#dropped += this.#path.dispatcher.abandon()
+        this.#dropped += this.#connections.dispatcher.abandon()
         this.advance()
         return
       case 'ending':
         // The last answers are with the system, and the closing handshakes may take that much longer.
         this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
-        void this.#path.pool.close().then(() => this.#move('workers-gone'))
+        void this.#pool.close().then(() => this.#move('workers-gone'))
         return
       case 'cutting':
         this.#deadline.clear()
-        this.#path.listeners.close()
+        this.#connections.listeners.close()
         void this.#dropAll()
         return
       case 'ended':
@@ -154,7 +158,7 @@ export class Drain {
       this.#move('close')
       return
     }
-    const { unsettled: dropped } = this.#path.accounts
+    const { unsettled: dropped } = this.#connections.accounts
     const { timeoutMs } = this.#config.drain
     if (dropped > 0) {
       this.#log.warn(
@@ -166,10 +170,10 @@ export class Drain {
   }
 
   async #dropAll(): Promise<void> {
-    const { accounts, dispatcher, pool } = this.#path
+    const { accounts, dispatcher } = this.#connections
     this.#dropped += accounts.unsettled
     dispatcher.abandon()
-    await pool.terminate(terminateGraceMs)
+    await this.#pool.terminate(terminateGraceMs)
     // Connections that a worker had not claimed when it ended are back in the queue.
     dispatcher.abandon()
     this.#move('workers-gone')

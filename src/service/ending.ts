@@ -16,8 +16,10 @@ export class Ending {
 
   constructor(service: Service) {
     this.#service = service
-    const { path, config, log } = service
-    this.#drain = new Drain(path, config, log, (event, cause) => this.#onDrain(event, cause))
+    const { connections, pool, config, log } = service
+    this.#drain = new Drain(connections, pool, config, log, (event, cause) =>
+      this.#onDrain(event, cause),
+    )
   }
 
   apply(config: Config): void {
@@ -113,7 +115,7 @@ export class Ending {
     const service = this.#service
     await finished
     service.leadership.lease.close()
-    service.path.unwatch()
+    service.connections.unwatch()
     if (this.#drain.status !== null) return this.cut('it is ending already')
     service.move('drained', 'all connections have ended')
     return { dropped: 0 }
@@ -125,9 +127,9 @@ export class Ending {
   }
 
   #drainOrCut(cause: string): Promise<StopResult> {
-    const { state, path } = this.#service
+    const { state, connections } = this.#service
     const isStarting = state === 'starting' || state === 'binding'
-    if (isStarting && path.accounts.unsettled === 0) return this.cut(cause)
+    if (isStarting && connections.accounts.unsettled === 0) return this.cut(cause)
     return this.#withLease(this.#drain.begin(cause))
   }
 
@@ -155,8 +157,8 @@ export class Ending {
   /** The drain has moved on by itself, or because it was told to. */
   #onDrain(event: DrainEvent, cause: string): void {
     const service = this.#service
-    const { path, leadership, recycler, upgrades, predecessor } = service
-    if (event === 'workers-gone') path.unwatch()
+    const { connections, pool, leadership, recycler, upgrades, predecessor } = service
+    if (event === 'workers-gone') connections.unwatch()
     const phase = this.#drain.status?.phase
     leadership.end()
     // No more connections are handed out; another host need not wait for the active ones.
@@ -164,7 +166,7 @@ export class Ending {
       this.#leaseReleased ??= leadership.release()
     // Any change of the workers that is under way is given up.
     recycler.stop()
-    path.pool.settle()
+    pool.settle()
     upgrades.cancel()
     if (phase === 'cutting') predecessor?.end(0)
     const move = primaryEvents[event]

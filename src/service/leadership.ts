@@ -13,6 +13,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import type { Offer } from '../upgrade/predecessor.ts'
 import { listenFailure } from '../connections/listener.ts'
+import type { WorkerPool } from '../pool/worker-pool.ts'
 import type { DataPath } from './data-path.ts'
 
 /** How often to look for an address that this host does not have yet; nobody else notices. */
@@ -40,7 +41,8 @@ export interface LeadershipListener {
 /** The service's own parts that its leadership acts on. */
 export interface LeadershipOptions {
   readonly openLease: OpenLease
-  readonly path: Pick<DataPath, 'listeners' | 'dispatcher' | 'pool'>
+  readonly connections: Pick<DataPath, 'listeners' | 'dispatcher'>
+  readonly pool: WorkerPool
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd: number | undefined
   readonly config: Config
@@ -55,7 +57,8 @@ export interface LeadershipOptions {
 export class Leadership {
   readonly lease: Lease
   readonly #listener: LeadershipListener
-  readonly #path: LeadershipOptions['path']
+  readonly #connections: LeadershipOptions['connections']
+  readonly #pool: WorkerPool
   readonly #inheritedFd: number | undefined
   readonly #events: Events
   #config: Config
@@ -75,7 +78,8 @@ export class Leadership {
 
   constructor(options: LeadershipOptions, listener: LeadershipListener) {
     this.#listener = listener
-    this.#path = options.path
+    this.#connections = options.connections
+    this.#pool = options.pool
     this.#inheritedFd = options.inheritedFd
     this.#events = options.events
     this.#config = options.config
@@ -153,7 +157,7 @@ export class Leadership {
   async release(): Promise<void> {
     const { grant } = this.lease
     // Active connections end normally now, as they do not when the lease is lost.
-    if (grant !== null && this.#abortsOnLoss) this.#path.pool.tellLease({ grant, abortAtMs: null })
+    if (grant !== null && this.#abortsOnLoss) this.#pool.tellLease({ grant, abortAtMs: null })
     if (grant !== null) await this.#claimed()
     await this.lease.release()
   }
@@ -161,7 +165,7 @@ export class Leadership {
   /** A worker that dies before its claim returns the connection, for another worker of this host. */
   async #claimed(): Promise<void> {
     const untilMs = performance.now() + claimWithinMs
-    while (this.#path.pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
+    while (this.#pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
   }
 
   #serve(grant: Grant): void {
@@ -174,13 +178,13 @@ export class Leadership {
     }
     if (isShared) {
       this.#events.record('lease-won', { token, slot })
-      this.#path.pool.tellLease({ grant: { token, slot }, abortAtMs: null })
+      this.#pool.tellLease({ grant: { token, slot }, abortAtMs: null })
     }
     void this.#bind(grant)
   }
 
   async #bind(grant: Grant): Promise<void> {
-    const { dispatcher, listeners } = this.#path
+    const { dispatcher, listeners } = this.#connections
     const isCurrent = () => this.#listener.state === 'binding' && this.#holds(grant)
     try {
       await this.#listen()
@@ -249,7 +253,7 @@ export class Leadership {
   }
 
   async #listen(): Promise<void> {
-    const { listeners } = this.#path
+    const { listeners } = this.#connections
     const config = this.#config
     const { host, port } = config
     const offered = this.#offered
@@ -283,19 +287,20 @@ export class Leadership {
 
   /** Connections that were accepted while the lease was in doubt have their turn now. */
   #extend(deadlineMs: number): void {
-    const { pool, dispatcher } = this.#path
     const { grant } = this.lease
-    if (grant !== null && this.#abortsOnLoss) pool.tellLease({ grant, abortAtMs: deadlineMs })
-    dispatcher.resume()
+    if (grant !== null && this.#abortsOnLoss) {
+      this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
+    }
+    this.#connections.dispatcher.resume()
   }
 
   #standDown(cause: string): void {
-    const { listeners, dispatcher, pool } = this.#path
+    const { listeners, dispatcher } = this.#connections
     // No connection may be handed out, so none may wait here.
     listeners.close()
     const shed = dispatcher.abandon('shed')
     this.#events.record('lease-lost', { reason: cause, shed })
-    if (this.#abortsOnLoss) pool.tellLease({ grant: null, abortAtMs: 0 })
+    if (this.#abortsOnLoss) this.#pool.tellLease({ grant: null, abortAtMs: 0 })
     if (this.#listener.onStandDown(cause)) this.lease.seek()
   }
 

@@ -53,7 +53,7 @@ function stepsToNewWorkers(
   environment: Environment,
   force: boolean,
 ): readonly ReloadStep[] {
-  const { files, path, admin } = service
+  const { files, connections, pool, admin } = service
   const { name } = files
   let next: Release
   let rollout: Promise<void>
@@ -74,13 +74,13 @@ function stepsToNewWorkers(
       force,
     })),
     hasItsTurn(service),
-    movesAddress(path.listeners, () => next.config),
+    movesAddress(connections.listeners, () => next.config),
     movesAddress(admin, () => next.config),
     {
       name: 'canary',
       run: () => {
         const isReady = deferred<void>()
-        rollout = path.pool.reload(next.config, () => isReady.resolve())
+        rollout = pool.reload(next.config, () => isReady.resolve())
         return Promise.race([isReady.promise, rollout])
       },
     },

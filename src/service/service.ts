@@ -13,6 +13,7 @@ import { deferred } from '../deferred.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetDesk, FleetView } from '../fleet/fleet.ts'
+import type { SocketHandle } from '../ipc/socket-handle.ts'
 import { primaryModule } from '../launch/launch.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
@@ -22,6 +23,7 @@ import {
 } from '../lifecycle/primary-states.ts'
 import { Mutex } from '../pool/mutex.ts'
 import { Recycler } from '../pool/recycler.ts'
+import type { WorkerPool } from '../pool/worker-pool.ts'
 import { type FigureTotals, type ReloadResult, type Status, standbyReason } from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import { Events } from '../telemetry/events.ts'
@@ -29,8 +31,8 @@ import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
-import type { Offer, Predecessor } from '../upgrade/predecessor.ts'
-import type { HandoverState } from '../upgrade/upgrade-messages.ts'
+import type { Offer, Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
 import { DataPath } from './data-path.ts'
 import type { StopResult } from './drain.ts'
@@ -53,7 +55,9 @@ const eventsShown = 20
  * The service on this host, from its start to its end: one listening socket, one queue, a pool of workers, and
  * everything by which it is reached. It owns the state of the service, and is the only writer of it.
  */
-export class Service implements ControlTarget, AdminTarget, LeadershipListener {
+export class Service
+  implements ControlTarget, AdminTarget, LeadershipListener, PredecessorListener
+{
   readonly files: RunFiles
   readonly mode: Mode
   readonly log: Logger
@@ -61,7 +65,8 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   readonly stack: ReleaseStack
   readonly programId = ownProgramId()
   readonly events: Events
-  readonly path: DataPath
+  readonly connections: DataPath
+  readonly pool: WorkerPool
   readonly leadership: Leadership
   /** The hosts that share a Redis with this one. */
   readonly fleet: Fleet
@@ -113,7 +118,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
     )
     this.events = new Events(log, state?.events)
     const output = new WorkerOutput(serviceLog, log)
-    this.path = new DataPath(
+    this.connections = new DataPath(
       {
         service: files.name,
         runDir: files.runDir,
@@ -126,24 +131,23 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
       this.events,
       {
         mayHandOut: () => this.leadership.lease.isValid(),
-        onSettled: () => {
-          this.ending.settled()
-          this.upgrades.settled()
-        },
+        onSettled: () => this.#settled(),
       },
     )
+    this.pool = this.connections.pool
     this.leadership = new Leadership(
       {
         openLease: membership.openLease,
-        path: this.path,
+        connections: this.connections,
+        pool: this.pool,
         inheritedFd: origin.kind === 'start' ? origin.inheritedFd : undefined,
         config,
         events: this.events,
       },
       this,
     )
-    this.recycler = new Recycler(this.path.pool, this.mutex, this.path.figures, log)
-    this.reloads = new ReloadQueue(this, this.events, this.path.figures, log)
+    this.recycler = new Recycler(this.pool, this.mutex, this.connections.figures, log)
+    this.reloads = new ReloadQueue(this, this.events, this.connections.figures, log)
     this.upgrades = new Upgrade(this)
     this.ending = new Ending(this)
     this.control = new ControlServer(this, ({ pid, isRestart }) => {
@@ -192,13 +196,13 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   }
 
   status(): Status {
-    const { address } = this.path.listeners
+    const { address } = this.connections.listeners
     const { pid: supervisorPid } = this.control.supervisor
     return {
       name: this.files.name,
       version,
       build: this.#release.build,
-      state: this.state === 'serving' && this.path.pool.isDegraded ? 'degraded' : this.state,
+      state: this.state === 'serving' && this.pool.isDegraded ? 'degraded' : this.state,
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
@@ -206,7 +210,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
         host: address?.address ?? this.config.host,
         port: address?.port ?? this.config.port,
       },
-      ...this.path.status,
+      ...this.connections.status,
       lastReload: this.reloads.last,
       drain: this.ending.status,
       waiting: this.leadership.waiting,
@@ -218,7 +222,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   }
 
   totals(): FigureTotals {
-    return this.path.figures.totals
+    return this.connections.figures.totals
   }
 
   subscribe(listener: () => void): () => void {
@@ -279,7 +283,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
     this.publicFiles.writePidFile()
     if (predecessor.isBridgeExpected) this.control.supervisor.expectNext()
     this.publicFiles.publishControl()
-    predecessor.announceServing(this.path)
+    predecessor.announceServing(this)
     this.admin.takeOver(this.config)
   }
 
@@ -287,23 +291,23 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
     // Node.js aborts when it cannot create its thread pool at the first use: under a limit of processes,
     // better now than later.
     await stat('/')
-    await this.path.pool.boot(this.config)
+    await this.pool.boot(this.config)
     this.#machine.apply('workers-ready')
   }
 
   /** @param offer - what a predecessor passes on */
   async #beginToServe(offer?: Offer): Promise<void> {
-    this.path.pool.open()
+    this.pool.open()
     await this.leadership.begin(offer)
     this.#started.resolve()
-    this.path.watch()
+    this.connections.watch()
     this.recycler.start()
   }
 
   async #abandonStart(): Promise<void> {
     // In the same turn: clients that connect from now on belong to the predecessor. And a stop during the binding has
     // closed the listeners too early.
-    this.path.listeners.close()
+    this.connections.listeners.close()
     this.move('abort', 'the start failed')
     await this.ending.cut('the start failed')
     await this.fleet.fail()
@@ -363,6 +367,27 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
     } else {
       this.log.info({ from, event, to, cause }, `Now ${to}`)
     }
+  }
+
+  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
+    this.connections.adopt(handle, id, ageMs)
+  }
+
+  onTally({ counts, figures, events }: Tally): void {
+    this.connections.inherit(counts, figures)
+    for (const event of events) this.events.adopt(event)
+    this.#settled()
+  }
+
+  onGone(): void {
+    this.connections.writeOff()
+    this.#settled()
+  }
+
+  /** A connection has ended, here or in the predecessor. */
+  #settled(): void {
+    this.ending.settled()
+    this.upgrades.settled()
   }
 
   /**
@@ -426,7 +451,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   apply(release: Release): void {
     const { config } = release
     this.#release = release
-    this.path.apply(config)
+    this.connections.apply(config)
     this.leadership.apply(config)
     this.ending.apply(config)
     this.#serviceLog.apply(config)
@@ -447,7 +472,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   async scale(workers: number): Promise<void> {
     await this.mutex.run(async () => {
       this.mustRun('scale')
-      await this.path.pool.scale(workers)
+      await this.pool.scale(workers)
     })
     this.events.record('scaled', { workers })
   }
@@ -455,7 +480,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   /** Sets the log level of the primary and its workers until the next reload. */
   logAt(level: LogLevel): void {
     this.log.level = level
-    this.path.pool.logAt(level)
+    this.pool.logAt(level)
   }
 
   /**
@@ -482,7 +507,7 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
       return null
     }
     const change = restartOnlyChange(this.restartOnly, wanted)
-    return change ?? this.path.listeners.conflictWith(config) ?? null
+    return change ?? this.connections.listeners.conflictWith(config) ?? null
   }
 
   stop(cause: string, force: boolean): Promise<StopResult> {
@@ -492,6 +517,6 @@ export class Service implements ControlTarget, AdminTarget, LeadershipListener {
   /** This process was paused and continues. */
   resume(): void {
     this.leadership.check()
-    this.path.pool.resetClocks()
+    this.pool.resetClocks()
   }
 }

@@ -3,7 +3,7 @@ import {
   type EventKind,
   eventTable,
   type ServiceEvent,
-} from '../lifecycle/event-table.ts'
+} from '../lifecycle/event-kinds.ts'
 import type { Logger } from './logger.ts'
 
 /** The number of events kept. */

@@ -2,7 +2,7 @@ import type { RestartOnly } from '../config/restart-only.ts'
 import type { BoundEndpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Hold } from '../lease/lease.ts'
-import type { ServiceEvent } from '../lifecycle/event-table.ts'
+import type { ServiceEvent } from '../lifecycle/event-kinds.ts'
 import type { ConnectionCounts, FigureTotals } from '../status.ts'
 
 /**

@@ -44,7 +44,7 @@ export class Upgrade {
    */
   async run(program: string, environment: Environment, readyTimeoutMs: number): Promise<void> {
     const service = this.#service
-    const { files, publicFiles, path, leadership, control } = service
+    const { files, publicFiles, connections, pool, leadership, control } = service
     const { lock } = publicFiles
     const successor = new Successor({
       files,
@@ -61,8 +61,8 @@ export class Upgrade {
       // 1. It reads the configuration and brings up its workers. Here everything goes on.
       this.#toldSeq = 0
       await successor.prepare({
-        generation: path.pool.lastGeneration,
-        lastConnectionId: path.dispatcher.lastId + idGap,
+        generation: pool.lastGeneration,
+        lastConnectionId: connections.dispatcher.lastId + idGap,
         ...this.#tally(),
         upgradeBeganAtMs: Date.now(),
         ...service.identity,
@@ -74,7 +74,7 @@ export class Upgrade {
       publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
       if (service.state === 'standby') leadership.rest()
-      await successor.equip(lock.abstractHandle, path.listeners.bound)
+      await successor.equip(lock.abstractHandle, connections.listeners.bound)
       service.mustRun('upgrade')
 
       // 3. It is told to serve. A stop waits for the decision, no longer than the deadline of this step: until then,
@@ -155,10 +155,10 @@ export class Upgrade {
    * process has nothing left to do.
    */
   async #finish(successor: Successor): Promise<void> {
-    const { path, predecessor } = this.#service
+    const { connections, pool, predecessor } = this.#service
     // The successor may listen elsewhere, so the clients that have connected here by now are accepted.
-    await path.listeners.finish()
-    const closed = path.pool.close()
+    await connections.listeners.finish()
+    const closed = pool.close()
     void successor.report(this.#tally())
     await this.#passQueueOn(successor)
     this.#reportsTo = successor
@@ -173,8 +173,8 @@ export class Upgrade {
 
   /** Passes on one connection at a time, so that those that still wait here are looked after as usual. */
   async #passQueueOn(successor: Successor): Promise<void> {
-    const { path, log } = this.#service
-    const { dispatcher } = path
+    const { connections, log } = this.#service
+    const { dispatcher } = connections
     for (;;) {
       const next = dispatcher.withdraw()
       if (next === undefined) return
@@ -201,9 +201,13 @@ export class Upgrade {
 
   /** All counts, and the events since the last report. */
   #tally(): Tally {
-    const { events, path } = this.#service
+    const { events, connections } = this.#service
     const news = events.since(this.#toldSeq)
     this.#toldSeq = news.at(-1)?.seq ?? this.#toldSeq
-    return { counts: path.accounts.counts, figures: path.figures.totals, events: news }
+    return {
+      counts: connections.accounts.counts,
+      figures: connections.figures.totals,
+      events: news,
+    }
   }
 }

@@ -4,7 +4,7 @@ import { ask, type Ending } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
-import type { ServiceEvent } from '../../src/lifecycle/event-table.ts'
+import type { ServiceEvent } from '../../src/lifecycle/event-kinds.ts'
 
 /**
  * An app that does to its own process what its client asks for: a line `in hand CODE` is answered after CODE has run, a

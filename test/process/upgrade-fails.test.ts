@@ -164,7 +164,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
       ),
     )
     await t.test('the successor dies when it has put itself where people look', async () => {
-      const announce = 'predecessor.announceServing(this.path);'
+      const announce = 'predecessor.announceServing(this);'
       const dying = `process.kill(process.pid, 'SIGKILL'); ${announce}`
       await edited('service/service.js', announce, dying, () =>
         refused(

@@ -22,7 +22,7 @@ const moments = {
   'when it has the word to serve': ['upgrade/predecessor.js', 'this.#go.resolve', `${pause} $&`],
   'when people find it, before it says that it serves': [
     'service/service.js',
-    'predecessor.announceServing(this.path);',
+    'predecessor.announceServing(this);',
     `${pause} $&`,
   ],
 } as const

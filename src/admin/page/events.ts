@@ -1,4 +1,4 @@
-import type { ServiceEvent } from '../../lifecycle/event-table.ts'
+import type { ServiceEvent } from '../../lifecycle/event-kinds.ts'
 import { announce } from './announce.ts'
 import { byId, element, sync } from './dom.ts'
 import { timeOf } from './format.ts'

@@ -1,4 +1,4 @@
-import type { ServiceEvent } from '../../lifecycle/event-table.ts'
+import type { ServiceEvent } from '../../lifecycle/event-kinds.ts'
 import type { Look } from '../history.ts'
 import { byId } from './dom.ts'
 import { count, milliseconds, rate } from './format.ts'

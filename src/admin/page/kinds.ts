@@ -1,4 +1,4 @@
-import type { EventKind, ServiceEvent } from '../../lifecycle/event-table.ts'
+import type { EventKind, ServiceEvent } from '../../lifecycle/event-kinds.ts'
 import type { Tone } from './dom.ts'
 
 /** How a kind of event is shown: its tone, and a label on the time line if the event changed the service. */

@@ -1,4 +1,4 @@
-import type { ServiceEvent } from '../../lifecycle/event-table.ts'
+import type { ServiceEvent } from '../../lifecycle/event-kinds.ts'
 import { element, sync } from './dom.ts'
 import { timeOf } from './format.ts'
 import { shownAs } from './kinds.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServiceEvent } from '../../../src/lifecycle/event-table.ts'
+import type { ServiceEvent } from '../../../src/lifecycle/event-kinds.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { keptLog } from '../support/kept-log.ts'
 

@@ -68,8 +68,8 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
       rest: act('rest the lease'),
       takeBack: act('seek the lease'),
     },
-    path: {
-      pool: { lastGeneration: 1, close: async () => act('close the pool')() },
+    pool: { lastGeneration: 1, close: async () => act('close the pool')() },
+    connections: {
       dispatcher: { lastId: 7, withdraw: () => undefined },
       accounts: { counts: {} },
       figures: { totals: {} },

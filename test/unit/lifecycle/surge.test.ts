@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { batchSize, oldWorkersKept, type Surge } from '../../../src/lifecycle/batches.ts'
+import { batchSize, oldWorkersKept, type Surge } from '../../../src/lifecycle/surge.ts'
 
 const anyCount = fc.integer({ min: 1, max: 64 })
 const anySurge: fc.Arbitrary<Surge> = fc.oneof(fc.constant('all' as const), anyCount)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { eventTable } from '../../../src/lifecycle/event-table.ts'
+import { eventTable } from '../../../src/lifecycle/event-kinds.ts'
 
 // Tests run from `dist`, one folder below the root.
 const documentation = new URL('../../../../docs/operations.md', import.meta.url)
