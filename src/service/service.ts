@@ -34,7 +34,7 @@ import { WorkerOutput } from '../telemetry/worker-output.ts'
 import type { Offer, Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
 import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
-import { DataPath } from './data-path.ts'
+import { DataPath, type DataPathListener } from './data-path.ts'
 import type { StopResult } from './drain.ts'
 import { Ending } from './ending.ts'
 import { KeptFiles } from './kept-files.ts'
@@ -56,7 +56,7 @@ const eventsShown = 20
  * everything by which it is reached. It owns the state of the service, and is the only writer of it.
  */
 export class Service
-  implements ControlTarget, AdminTarget, LeadershipListener, PredecessorListener
+  implements ControlTarget, AdminTarget, DataPathListener, LeadershipListener, PredecessorListener
 {
   readonly files: RunFiles
   readonly mode: Mode
@@ -129,10 +129,7 @@ export class Service
         state,
       },
       this.events,
-      {
-        mayHandOut: () => this.leadership.lease.isValid(),
-        onSettled: () => this.#settled(),
-      },
+      this,
     )
     this.pool = this.connections.pool
     this.leadership = new Leadership(
@@ -376,16 +373,20 @@ export class Service
   onTally({ counts, figures, events }: Tally): void {
     this.connections.inherit(counts, figures)
     for (const event of events) this.events.adopt(event)
-    this.#settled()
+    this.onSettled()
   }
 
   onGone(): void {
     this.connections.writeOff()
-    this.#settled()
+    this.onSettled()
+  }
+
+  mayHandOut(): boolean {
+    return this.leadership.lease.isValid()
   }
 
   /** A connection has ended, here or in the predecessor. */
-  #settled(): void {
+  onSettled(): void {
     this.ending.settled()
     this.upgrades.settled()
   }
