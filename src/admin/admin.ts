@@ -41,7 +41,7 @@ export class Admin {
   readonly #requests = requestLimit()
   readonly #attempts = new Attempts()
   /** The configuration to listen by, while attempts to listen continue. */
-  #tried: (() => Config) | undefined
+  #tried: Config | undefined
   #attempt: Promise<boolean> = Promise.resolve(true)
   #loggedReason: string | undefined
   #open: OpenPage | undefined
@@ -58,12 +58,11 @@ export class Admin {
    * Listens at the configured address, if there is one. A service matters more than its page: if the host does not
    * have the address yet, the page retries until it does.
    *
-   * @param config - the running configuration, which a reload may change during the retries
    * @throws HelloserverError `ADDRESS_TAKEN` or `BAD_CONFIG`
    */
-  async open(config: () => Config): Promise<void> {
+  async open(config: Config): Promise<void> {
     try {
-      await (await this.#begin(config())).finish()
+      await (await this.#begin(config)).finish()
     } catch (error) {
       if (codeOf(error) !== 'ADDRESS_ABSENT') throw error
       this.#logOnce(error)
@@ -72,7 +71,7 @@ export class Admin {
   }
 
   /** Listens at the configured address as soon as the predecessor has released it. */
-  takeOver(config: () => Config): void {
+  takeOver(config: Config): void {
     const lateMs = performance.now() + letGoWithinMs
     this.#keepTrying(config, (error) => {
       if (codeOf(error) !== 'ADDRESS_TAKEN' || performance.now() > lateMs) this.#logOnce(error)
@@ -89,8 +88,9 @@ export class Admin {
     // One attempt at a time: two would take the address from each other.
     this.#attempts.stop()
     await this.#attempt
+    const tried = this.#tried
     const resume = () => {
-      if (this.#tried !== undefined) this.#keepTrying(this.#tried)
+      if (tried !== undefined) this.#keepTrying(tried)
     }
     try {
       const move = await this.#begin(config)
@@ -107,7 +107,8 @@ export class Admin {
     } catch (error) {
       // An address that was already being waited for is no reason to refuse a reload.
       const isAwaited = codeOf(error) === 'ADDRESS_ABSENT' && this.#awaits(config)
-      if (isAwaited) return { finish: async () => resume(), cancel: async () => resume() }
+      if (isAwaited)
+        return { finish: async () => this.#keepTrying(config), cancel: async () => resume() }
       resume()
       throw error
     }
@@ -138,12 +139,12 @@ export class Admin {
   }
 
   #keepTrying(
-    config: () => Config,
+    config: Config,
     onFailure: (error: unknown) => void = (error) => this.#logOnce(error),
   ): void {
     this.#tried = config
     const attempt = (signal: AbortSignal) => {
-      this.#attempt = this.#tryOnce(config(), signal, onFailure)
+      this.#attempt = this.#tryOnce(config, signal, onFailure)
       return this.#attempt
     }
     this.#attempts.start(backoff, attempt, () => {
@@ -179,7 +180,7 @@ export class Admin {
 
   /** Whether the page's address in a configuration is the one already being retried. */
   #awaits({ admin }: Config): boolean {
-    const tried = this.#tried === undefined ? undefined : addressOf(this.#tried().admin.http)
+    const tried = this.#tried === undefined ? undefined : addressOf(this.#tried.admin.http)
     const wanted = addressOf(admin.http)
     return tried !== undefined && wanted !== undefined && isSameEndpoint(tried, wanted)
   }

@@ -83,7 +83,7 @@ export class LiveFeed {
     this.#isAsking = true
     this.#fleetAskedMs = performance.now()
     try {
-      const view = await this.#target.fleet()
+      const view = await this.#target.fleetView()
       if (view !== undefined) this.#tell(() => worded('fleet', { view, reason: null }))
     } catch (error) {
       this.#tell(() => worded('fleet', { view: null, reason: messageOf(error) }))

@@ -13,7 +13,7 @@ export interface AdminTarget {
    */
   subscribe(listener: () => void): () => void
   /** The hosts of the service; undefined for a service without a fleet. Rejects when Redis cannot be queried. */
-  fleet(): Promise<FleetView> | undefined
+  fleetView(): Promise<FleetView> | undefined
   reload(cause: string): Promise<ReloadResult>
   scale(workers: number): Promise<void>
 }

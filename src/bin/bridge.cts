@@ -16,7 +16,7 @@ function fail(error: unknown): void {
 try {
   const { Pm2Events } = require('../pm2/pm2-events.js') as Events
   const events = new Pm2Events()
-  import('./bridge.ts').then(({ supervise }) => supervise(events), fail)
+  import('./supervise.ts').then(({ supervise }) => supervise(events), fail)
 } catch (error) {
   fail(error)
 }

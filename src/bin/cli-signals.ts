@@ -5,7 +5,7 @@
 import { closeDebugger } from '../process/debugger.ts'
 import { catchSignals } from '../service/signals.ts'
 // It looks for the terminal while it loads, since a hang-up may come at any moment.
-import './terminal.ts'
+import '../service/terminal.ts'
 
 const command = process.argv[2]
 

@@ -50,21 +50,21 @@ program
     }
   })
 command('start', 'serve as a daemon, without pm2').action(run(commands.start))
-forcible('stop', 'serve what is queued and in hand, then end').action(run(commands.stop))
+forcible('stop', 'serve queued and active connections, then end').action(run(commands.stop))
 forcible('reload', 'apply the configuration and the code on disk, losing no connection').action(
   run(commands.reload),
 )
-command('upgrade', 'replace the primary itself by the one on disk, losing no connection').action(
+command('upgrade', 'replace the primary itself with the one on disk, losing no connection').action(
   run(commands.upgrade),
 )
 forcible('restart', 'stop, then start').action(run(commands.restart))
 command('status', 'show the state of the service').action(run(commands.status))
 command('workers', 'show the workers').action(run(commands.workers))
 command('scale', 'set the number of workers until the next reload')
-  .argument('<workers>', 'how many', workerCount)
+  .argument('<workers>', 'number of workers', workerCount)
   .action((workers: number, options: Options) => run((o) => commands.scale(workers, o))(options))
-command('log-level', 'set what is logged until the next reload')
-  .addArgument(new Argument('<level>', 'least severe level').choices(logLevels))
+command('log-level', 'set the log level until the next reload')
+  .addArgument(new Argument('<level>', 'least severe level that is logged').choices(logLevels))
   .action((level: LogLevel, options: Options) => run((o) => commands.logLevel(level, o))(options))
 command('check', 'check the configuration and load the app; serves nothing').action(
   run(commands.check),
@@ -82,15 +82,15 @@ command('fleet', 'show the hosts that share a Redis, forget one, or clear a refu
     ) => run((o) => commands.fleet({ ...options, action, subject }, o))(options),
   )
 command('logs', 'show the log')
-  .option('-f, --follow', 'go on as it grows')
-  .option('-n, --lines <count>', 'how many lines to begin with', lineCount, 20)
+  .option('-f, --follow', 'follow the log as it grows')
+  .option('-n, --lines <count>', 'number of lines to show first', lineCount, 20)
   .action((options: Options & { follow?: boolean; lines: number }) =>
     run((o) => commands.logs(o, options.lines, options.follow === true))(options),
   )
 
 command('top', 'watch the service; keys reload and scale it')
-  .option('-i, --interval <seconds>', 'how often to look', seconds, 1)
-  .option('--once', 'show it once, and end', false)
+  .option('-i, --interval <seconds>', 'seconds between refreshes', seconds, 1)
+  .option('--once', 'show the service once, and exit', false)
   .action((options: Options & { interval: number; once: boolean }) =>
     run((o) => commands.top({ ...options, ...o }))(options),
   )
@@ -106,7 +106,7 @@ function command(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--name <name>', 'which service', defaultName)
+    .option('--name <name>', 'name of the service', defaultName)
     .option('--json', 'print JSON', false)
     .exitOverride()
 }
@@ -115,7 +115,7 @@ function command(name: string, description: string): Command {
 function forcible(name: string, description: string): Command {
   return command(name, description).option(
     '--force',
-    'do not wait for a permit of the fleet',
+    'do not wait for the permit of the fleet',
     false,
   )
 }

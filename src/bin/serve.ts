@@ -1,37 +1,28 @@
-import { readdirSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
 import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/environment.ts'
 import { loadConfig, overridesOf } from '../config/load.ts'
+import { makeRunDir, runFiles } from '../config/run-dir.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
-import { makeRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { debuggerWarning, refuseWaitingDebugger } from '../process/debugger.ts'
-import {
-  codeOf,
-  type ErrorCode,
-  exitStatus,
-  exitStatusOf,
-  HelloserverError,
-  messageOf,
-} from '../errors.ts'
+import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
-import { type FleetMembership, joinFleet } from '../membership/membership.ts'
-import { readPid } from '../lock/pid-file.ts'
+import { joinFleet } from '../membership/membership.ts'
 import { PidLock } from '../lock/pid-lock.ts'
-import { PortTakenError } from '../lock/port-taken.ts'
-import { standbyReason } from '../status.ts'
-import { type Activation, activation } from '../systemd/activation.ts'
-import { Notifier } from '../systemd/notifier.ts'
-import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
-import { LogFile } from '../telemetry/log-file.ts'
-import { ServiceLog } from '../telemetry/service-log.ts'
-import { visible } from '../visible-text.ts'
-import { tidyOnFault } from './fault.ts'
+import { runsElsewhere } from '../lock/port-taken.ts'
+import { clearLeftovers } from '../service/leftovers.ts'
 import { Service } from '../service/service.ts'
 import type { Mode } from '../service/service-options.ts'
+import { standbyReason } from '../status.ts'
+import { activation, inheritedSocket } from '../systemd/activation.ts'
+import { Notifier } from '../systemd/notifier.ts'
+import { LogFile } from '../telemetry/log-file.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { foregroundLog } from '../telemetry/foreground-log.ts'
+import { ServiceLog } from '../telemetry/service-log.ts'
+import { visible } from '../visible-text.ts'
+import { actOnSignals, tidyOnFault } from './fault.ts'
 
 /**
- * Runs a service from its start to its end: takes the lock, opens the control socket, brings the primary up,
- * acts on signals and commands.
+ * Takes the lock, and runs a service from its start to its end.
  *
  * @param asJson - whether to print the log as JSON even on a terminal
  * @returns the exit status
@@ -48,7 +39,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
     makeRunDir(files)
     const lock = await PidLock.take(files)
     const logFile = mode === 'daemon' ? new LogFile(files.logFile) : undefined
-    const serviceLog = new ServiceLog(name, logFile ?? (await screen(asJson)))
+    const serviceLog = new ServiceLog(name, logFile ?? (await foregroundLog(asJson)))
     const { logger: log } = serviceLog
     const stack = tidyOnFault(log)
     stack.push('PID lock', () => lock.release())
@@ -62,11 +53,10 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       if (warning !== undefined) log.warn(warning)
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
-      refuseToHoldOpen(given, membership)
+      const inheritedFd = inheritedSocket(given, membership.isContended, log)
       const service = new Service({
-        name,
-        mode,
         files,
+        mode,
         environment,
         config,
         serviceLog,
@@ -74,16 +64,12 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
-        inheritedFd: inheritedFd(given, log),
-        lock: () => lock,
+        origin: { kind: 'start', lock, inheritedFd },
       })
-      await service.openControl()
-      await service.admin.open(() => service.primary.deployer.config)
-      service.publishControl()
-      await service.run(
-        () => service.primary.start(),
-        () => announce(mode, service),
-      )
+      actOnSignals(service)
+      await service.start()
+      if (mode === 'daemon') announce(service)
+      await service.ended()
       log.info('Ended')
       return exitStatus.done
     } catch (error) {
@@ -99,59 +85,9 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
   }
 }
 
-/** A service of that name runs already, from a run directory that this process was not told of. */
-function runsElsewhere(error: unknown, name: string): HelloserverError | undefined {
-  if (!(error instanceof PortTakenError) || error.holder.name !== name) return undefined
-  return new HelloserverError('RUNS_ELSEWHERE', error.message, { cause: error })
-}
-
-/** Standard output; on a terminal, formatted for people. */
-async function screen(asJson: boolean): Promise<LogDestination> {
-  const destination = standardOutput()
-  if (asJson || !process.stdout.isTTY) return destination
-  const { prettyLine } = await import('../telemetry/pretty.ts')
-  const pretty = prettyLine(process.stdout.hasColors())
-  return { write: (line) => destination.write(pretty(line)) }
-}
-
-/** This process holds the lock, so the process that left these files behind is dead. */
-function clearLeftovers(files: RunFiles, log: Logger): void {
-  const pid = readPid(files.pidFile)
-  // Both are created under a temporary name, which ends in the PID.
-  const names = new Set([files.pidFile, files.socketFile].map((path) => basename(path)))
-  const leftovers = readdirSync(files.runDir)
-    .filter((file) => names.has(file.replace(/\.\d+$/, '')))
-    .map((file) => join(files.runDir, file))
-  for (const path of leftovers) rmSync(path, { force: true })
-  if (leftovers.length > 0) {
-    log.warn(
-      { deadPid: pid, cleared: leftovers },
-      `Cleared what process ${pid ?? '?'} left behind when it died`,
-    )
-  }
-}
-
-/** A service manager's socket is open on every host, so nobody could see which host serves. */
-function refuseToHoldOpen({ kind }: Activation, { isContended }: FleetMembership): void {
-  if (kind !== 'socket' || !isContended) return
-  throw new HelloserverError(
-    'BAD_CONFIG',
-    'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',
-  )
-}
-
-/** Descriptor of the listening socket that this process was given, if any. */
-function inheritedFd(given: Activation, log: Logger): number | undefined {
-  if (given.kind === 'not-ours') {
-    const { listenPid } = given
-    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
-  }
-  return given.kind === 'socket' ? given.fd : undefined
-}
-
-function announce(mode: Mode, { primary }: Service): void {
-  if (mode !== 'daemon') return
-  const status = primary.status(null)
+/** Reports to the launcher that the service has started. */
+function announce(service: Service): void {
+  const status = service.status()
   const { pid } = process
   if (status.state === 'standby')
     reportBoot({ outcome: 'standby', pid, reason: standbyReason(status) })

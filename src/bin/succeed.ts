@@ -2,22 +2,14 @@ import { hideRedisUrl, ownEnvironment } from '../config/environment.ts'
 import { loadConfig, overridesOf } from '../config/load.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
-import {
-  codeOf,
-  type ErrorCode,
-  exitStatus,
-  exitStatusOf,
-  HelloserverError,
-  messageOf,
-} from '../errors.ts'
+import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { joinFleet } from '../membership/membership.ts'
-import { PidLock } from '../lock/pid-lock.ts'
+import { Service } from '../service/service.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
-import { type Offer, Predecessor } from '../upgrade/predecessor.ts'
-import { tidyOnFault } from './fault.ts'
-import { Service } from '../service/service.ts'
+import { Predecessor } from '../upgrade/predecessor.ts'
+import { actOnSignals, tidyOnFault } from './fault.ts'
 
 /**
  * Takes over a service from the primary that started this process, and runs it to its end.
@@ -34,7 +26,7 @@ export async function succeed(name: string): Promise<number> {
     const environment = ownEnvironment()
     hideRedisUrl()
     const files = runFiles(name, environment)
-    const inheritance = await Promise.race([predecessor.inheritance, predecessor.orphaned()])
+    const state = await Promise.race([predecessor.state, predecessor.orphaned()])
     const logFile = new LogFile(files.logFile)
     logFile.share(predecessor.gone)
     const serviceLog = new ServiceLog(name, logFile)
@@ -44,13 +36,10 @@ export async function succeed(name: string): Promise<number> {
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
       for (const override of overridesOf(config, environment)) log.info(override)
-      refuseRestartOnly(inheritance.restartOnly, restartOnly(name, environment, config))
-      const membership = await joinFleet(files, environment, config, log, inheritance.instance)
-      let lock: PidLock | undefined
-      const service: Service = new Service({
-        name,
-        mode: 'daemon',
+      refuseRestartOnly(state.restartOnly, restartOnly(name, environment, config))
+      const service = new Service({
         files,
+        mode: 'daemon',
         environment,
         config,
         serviceLog,
@@ -58,30 +47,12 @@ export async function succeed(name: string): Promise<number> {
         stack,
         // A service under a service manager runs in the foreground, and is never a successor.
         notifier: new Notifier(undefined, log),
-        predecessor,
-        inheritance,
-        membership,
-        lock: () => held(lock),
+        membership: await joinFleet(files, environment, config, log, state.instance),
+        origin: { kind: 'upgrade', predecessor, state },
       })
-      const takeOver = async (): Promise<Offer> => {
-        const offered = await predecessor.takeOver()
-        lock = await PidLock.adopt(files, offered.lock)
-        stack.push('PID lock', () => lock?.release())
-        await service.openControl()
-        return { listener: offered.listener, hold: await predecessor.hold() }
-      }
-      // Everything from the adoption of the listening socket on happens in one turn: no connection is accepted
-      // before the end of it.
-      const running = service.run(
-        () => service.primary.start(takeOver),
-        () => {
-          if (predecessor.isBridgeExpected) service.control.supervisor.expectNext()
-          service.publishControl()
-          predecessor.announceServing(service.primary.heritage)
-          service.admin.takeOver(() => service.primary.deployer.config)
-        },
-      )
-      await Promise.race([running, predecessor.orphaned()])
+      actOnSignals(service)
+      await Promise.race([service.start(), predecessor.orphaned()])
+      await service.ended()
       log.info('Ended')
       return exitStatus.done
     } catch (error) {
@@ -95,9 +66,4 @@ export async function succeed(name: string): Promise<number> {
     await predecessor.announceFailure(messageOf(error), codeOf(error) as ErrorCode | undefined)
     return exitStatusOf(error)
   }
-}
-
-function held(lock: PidLock | undefined): PidLock {
-  if (lock === undefined) throw new HelloserverError('BOOT_FAILED', 'The lock is not passed on yet')
-  return lock
 }

@@ -3,30 +3,32 @@ import { HelloserverError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
 import type { Config } from './load.ts'
 import { runFiles } from './run-dir.ts'
+import { restartOnlyPaths } from './schema.ts'
 
 /** Settings that cannot change while the service runs, as text to compare. */
 export type RestartOnly = Readonly<Record<string, string>>
 
 /**
- * The settings that identify a service: its lock, its control socket and its log are in the run directory, and
- * the fleet knows it by the rest.
+ * The settings that identify a service: its lock, its control socket and its log are in the run directory, the fleet
+ * finds it by the URL of Redis, and other hosts know it by the settings that the schema registers as `restartOnly`.
  */
-export function restartOnly(
-  name: string,
-  environment: Environment,
-  { lease, fleet }: Config,
-): RestartOnly {
+export function restartOnly(name: string, environment: Environment, config: Config): RestartOnly {
   const url = environment[variables.redisUrl]
+  const settings = restartOnlyPaths.map((path) => [path.join('.'), textAt(config, path)] as const)
   return {
     [variables.runDir]: runFiles(name, environment).runDir,
     [variables.redisUrl]: url === undefined ? 'unset' : `another URL (${digest(url)})`,
-    'lease.mode': lease.mode ?? 'its default',
-    'lease.slots': String(lease.slots),
-    'lease.ttlMs': String(lease.ttlMs),
-    'lease.replicas': String(lease.replicas),
-    'lease.host': lease.host ?? 'its default',
-    'fleet.maxDown': String(fleet.maxDown),
+    ...Object.fromEntries(settings),
   }
+}
+
+function textAt(config: Config, path: readonly string[]): string {
+  const value = path.reduce<unknown>(
+    (inner, key) => (inner as Readonly<Record<string, unknown>>)[key],
+    config,
+  )
+  if (value === undefined) return 'its default'
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /**

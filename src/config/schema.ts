@@ -17,6 +17,12 @@ function integer(min: number, max: number, fallback: number, description: string
     .describe(`${description} [${fallback}]`)
 }
 
+/**
+ * The settings that cannot change while the service runs, since other hosts know it by them: each registers itself
+ * here, as the last call on it.
+ */
+const restartOnly = z.registry<undefined>()
+
 const milliseconds = (fallback: number, description: string, min = 1) =>
   integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
 
@@ -172,18 +178,19 @@ export const configSchema = z.strictObject(
         .optional()
         .describe(
           'With Redis, "exclusive" lets one host serve, "slots" as many as lease.slots, "off" all; without Redis, only "off" is allowed ["exclusive" with Redis, "off" without]',
-        ),
+        )
+        .register(restartOnly),
       slots: integer(
         1,
         1_000,
         1,
         'How many hosts may serve at a time in mode "slots"; the same on all hosts',
-      ),
+      ).register(restartOnly),
       ttlMs: milliseconds(
         3_000,
         'How long the lease lasts without a renewal (the same on all hosts)',
         500,
-      ),
+      ).register(restartOnly),
       onLoss: z
         .enum(['finish', 'abort'], { error: 'finish or abort' })
         .default('finish')
@@ -195,12 +202,13 @@ export const configSchema = z.strictObject(
         100,
         0,
         'How many replicas of Redis must confirm a grant or a renewal before it counts; 0 requires none',
-      ),
+      ).register(restartOnly),
       host: z
         .string({ error: 'a name' })
         .regex(/^[^\s{}]{1,200}$/, { error: 'a name without spaces' })
         .optional()
-        .describe("This host's name in the fleet [the system's host name]"),
+        .describe("This host's name in the fleet [the system's host name]")
+        .register(restartOnly),
     }),
     fleet: section({
       maxDown: integer(
@@ -208,7 +216,7 @@ export const configSchema = z.strictObject(
         1_000,
         1,
         'How many hosts that share a Redis may be down at a time for stops, restarts and reloads that remove workers; the same on all hosts',
-      ),
+      ).register(restartOnly),
       returnMs: milliseconds(
         10_000,
         'How long a host that shares a Redis counts as down after it has stopped',
@@ -247,6 +255,18 @@ export const configSchema = z.strictObject(
   },
   { error: sectionError },
 )
+
+/** The paths of the settings that cannot change while the service runs, such as `['lease', 'ttlMs']`. */
+export const restartOnlyPaths: readonly (readonly string[])[] = [...pathsIn(configSchema.shape)]
+
+function* pathsIn(shape: Readonly<Record<string, z.core.$ZodType>>): Generator<readonly string[]> {
+  for (const [key, setting] of Object.entries(shape)) {
+    if (restartOnly.has(setting)) yield [key]
+    const inner = setting instanceof z.ZodPrefault ? setting.unwrap() : setting
+    if (!(inner instanceof z.ZodObject)) continue
+    for (const path of pathsIn(inner.shape)) yield [key, ...path]
+  }
+}
 
 /** The configuration file as parsed, defaults filled in. */
 export type ConfigFile = z.output<typeof configSchema>

@@ -73,7 +73,7 @@ export interface ControlTarget {
   stop(cause: string, force: boolean): Promise<{ readonly dropped: number }>
   /** Rejects with `HANDED_OVER` when another process is the service. */
   restartObstacle(environment: Environment | undefined): Promise<string | null>
-  readonly fleet: FleetOperations
+  readonly fleetOperations: FleetOperations
   scale(workers: number): Promise<void>
   logAt(level: LogLevel): void
 }

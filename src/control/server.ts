@@ -168,13 +168,13 @@ export class ControlServer {
     this.#answer(peer, 'reload', ({ cause, ...request }) => this.#target.reload(cause, request))
     this.#answer(peer, 'upgrade', ({ cause, ...request }) => this.#target.upgrade(cause, request))
     this.#answer(peer, 'stop', ({ force }) => this.#target.stop('a stop command', force))
-    this.#answer(peer, 'fleet', () => this.#target.fleet.view())
+    this.#answer(peer, 'fleet', () => this.#target.fleetOperations.view())
     this.#answer(peer, 'fleet-forget', async ({ host, force }) => {
-      await this.#target.fleet.forget(host, force)
+      await this.#target.fleetOperations.forget(host, force)
       return { forgotten: host }
     })
     this.#answer(peer, 'fleet-clear', async ({ build }) => ({
-      cleared: await this.#target.fleet.clear(build),
+      cleared: await this.#target.fleetOperations.clear(build),
     }))
     this.#answer(peer, 'scale', async ({ workers }) => {
       await this.#target.scale(workers)

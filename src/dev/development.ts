@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
-import { hasHungUp } from '../bin/terminal.ts'
+import { hasHungUp } from '../service/terminal.ts'
 import { type Environment, ownEnvironment, variables } from '../config/environment.ts'
 import { type Config, configPath, loadConfig } from '../config/load.ts'
 import { appModuleIn } from '../config/locate.ts'

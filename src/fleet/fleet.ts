@@ -97,12 +97,15 @@ export interface Fleet {
    */
   escalate(purpose: Purpose, cause: string): boolean
   /**
-   * Performs a reload when the fleet permits it, and reports the outcome to the other hosts.
+   * Resolves when the fleet permits a reload; one of the next two calls ends what is granted here.
    *
-   * @param perform - rejects when the reload fails
    * @throws HelloserverError `BUILD_REFUSED` when the build failed to become ready on another host
    */
-  deploy(change: Change, perform: () => Promise<void>): Promise<void>
+  mayDeploy(change: Change): Promise<void>
+  /** The permitted reload has succeeded: the other hosts may count on the build. */
+  deployed(change: Change): Promise<void>
+  /** The permitted reload has failed: if the code is to blame, the other hosts refuse the build from now on. */
+  notDeployed(change: Change, error: unknown): Promise<void>
   /** This host has stopped in good order. */
   leave(): Promise<void>
   /** This host failed to start; if the fleet counts on it, it stays counted as down. */

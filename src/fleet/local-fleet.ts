@@ -1,6 +1,6 @@
 import { variables } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
-import type { Change, Fleet, FleetOperations } from './fleet.ts'
+import type { Fleet, FleetOperations } from './fleet.ts'
 
 /** A service without a fleet: it needs no permit, and has no other host to notify. */
 export class LocalFleet implements Fleet {
@@ -19,9 +19,11 @@ export class LocalFleet implements Fleet {
     return false
   }
 
-  async deploy(_change: Change, perform: () => Promise<void>): Promise<void> {
-    await perform()
-  }
+  async mayDeploy(): Promise<void> {}
+
+  async deployed(): Promise<void> {}
+
+  async notDeployed(): Promise<void> {}
 
   async leave(): Promise<void> {}
 

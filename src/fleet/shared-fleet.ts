@@ -78,18 +78,30 @@ export class SharedFleet implements Fleet {
     return isSkipped
   }
 
-  async deploy(change: Change, perform: () => Promise<void>): Promise<void> {
-    const { build } = change
+  async mayDeploy({ build, isReduction, force }: Change): Promise<void> {
     if (build !== undefined) await this.#guard.check(build)
+    if (!isReduction) return
+    if (force) this.#skip('reloading', 'a reload')
+    await this.#permits.acquire('reloading')
     try {
-      await this.#permitted(change, perform)
+      // Another host may have tried the build during the wait.
+      if (build !== undefined) await this.#guard.check(build)
     } catch (error) {
-      if (build !== undefined) await this.#guard.failed(build, error)
+      this.#permits.end('reloading')
       throw error
     }
+  }
+
+  async deployed({ build, isReduction }: Change): Promise<void> {
+    if (isReduction) this.#permits.end('reloading')
     // In an upgrade, the successor reports this, and this process may end at any moment.
     const isService = this.#departure === undefined
     if (build !== undefined && isService) await this.#guard.succeeded(build)
+  }
+
+  async notDeployed({ build, isReduction }: Change, error: unknown): Promise<void> {
+    if (isReduction) this.#permits.end('reloading')
+    if (build !== undefined) await this.#guard.failed(build, error)
   }
 
   async leave(): Promise<void> {
@@ -108,22 +120,6 @@ export class SharedFleet implements Fleet {
     this.#registration.stop()
     this.#permits.giveUp()
     this.#departure = Promise.resolve()
-  }
-
-  async #permitted(
-    { build, isReduction, force }: Change,
-    perform: () => Promise<void>,
-  ): Promise<void> {
-    if (!isReduction) return perform()
-    if (force) this.#skip('reloading', 'a reload')
-    try {
-      await this.#permits.acquire('reloading')
-      // Another host may have tried the build during the wait.
-      if (build !== undefined) await this.#guard.check(build)
-      await perform()
-    } finally {
-      this.#permits.end('reloading')
-    }
   }
 
   #skip(purpose: Purpose, cause: string): void {

@@ -1,4 +1,5 @@
 import { type Endpoint, endpointText } from '../endpoint.ts'
+
 /** Where the service listens, and what it runs. */
 type Serving = Endpoint & {
   readonly workers: number
@@ -91,8 +92,8 @@ export interface ServiceEvent {
   readonly [detail: string]: string | number | null
 }
 
-/** How a kind of event is described. */
-interface Telling<Details> {
+/** How events of one kind are described. */
+interface EventRow<Details> {
   readonly level: 'info' | 'warn' | 'error'
   readonly text: (details: Details) => string
   /** Only the last event with the same key is kept, so that repeated events do not push out the others. */
@@ -100,7 +101,7 @@ interface Telling<Details> {
 }
 
 /** The description of each kind of event: the same in the log, in `status` and wherever else it is shown. */
-export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails[Kind]> } = {
+export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[Kind]> } = {
   started: {
     level: 'info',
     text: (serving) => `Serving on ${endpointText(serving)} with ${workersOf(serving.workers)}`,
@@ -138,7 +139,8 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   },
   'shedding-began': {
     level: 'warn',
-    text: ({ queued }) => `The queue is full (${queued} wait); turning connections away`,
+    text: ({ queued }) =>
+      `The queue is full (${queued} connections wait); turning connections away`,
   },
   'shedding-ended': {
     level: 'info',
@@ -168,7 +170,7 @@ export const eventTellings: { readonly [Kind in EventKind]: Telling<EventDetails
   'lease-lost': {
     level: 'error',
     text: ({ reason, shed }) =>
-      `Lost the lease: ${reason}${shed > 0 ? `; turned away ${shed} that waited` : ''}`,
+      `Lost the lease: ${reason}${shed > 0 ? `; turned away ${shed} waiting connections` : ''}`,
   },
   'lease-in-danger': {
     level: 'warn',

@@ -1,11 +1,21 @@
-/** The action that a signal requests of the primary. */
+/**
+ * The action that a signal requests of the primary. `SignalActions` (src/service/signal-actions.ts) has a method of
+ * the same name for each; only `fatal` ends the process by itself (`actOnSignals`, src/bin/fault.ts).
+ */
 export type SignalAction =
+  /** Replaces the workers by those on disk, with the configuration there. */
   | 'reload'
+  /** Replaces the primary itself. */
   | 'upgrade'
+  /** Serves queued and active connections, then ends; a second one moves the drain on. */
   | 'stop'
+  /** Drops every connection and ends. */
   | 'terminate'
+  /** In the foreground, `stop` and then `terminate`; in a daemon, nothing. */
   | 'interrupt'
+  /** The process was paused: checks the lease and the files before anything else. */
   | 'resume'
+  /** Releases everything and ends with the status 128 + n. */
   | 'fatal'
 
 /** The effect of a signal in each kind of process that may receive it. */

@@ -3,7 +3,7 @@ import { codeOf, HelloserverError } from '../errors.ts'
 import { portHolder, type ServiceProcess } from './port-holder.ts'
 
 /** A port that is unavailable because another helloserver service listens on it. */
-export class PortTakenError extends HelloserverError {
+class PortTakenError extends HelloserverError {
   override readonly name = 'PortTakenError'
   readonly holder: ServiceProcess
 
@@ -26,4 +26,10 @@ export function namingPortHolder(error: unknown): unknown {
   const holder = typeof port === 'number' ? portHolder(port) : undefined
   if (typeof port !== 'number' || holder === undefined || holder.pid === process.pid) return error
   return new PortTakenError(port, holder, cause)
+}
+
+/** The error for a service of that name that runs already, from a run directory that this process was not told of. */
+export function runsElsewhere(error: unknown, name: string): HelloserverError | undefined {
+  if (!(error instanceof PortTakenError) || error.holder.name !== name) return undefined
+  return new HelloserverError('RUNS_ELSEWHERE', error.message, { cause: error })
 }

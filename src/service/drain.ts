@@ -4,9 +4,8 @@ import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle
 import { Machine } from '../lifecycle/machine.ts'
 import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Accounts } from '../connections/accounts.ts'
-import type { Dispatcher } from '../connections/dispatcher.ts'
 import { Deadline } from './deadline.ts'
+import type { Connections } from '../connections/connections.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
@@ -14,29 +13,22 @@ const terminateGraceMs = 1_000
 
 /** The result of a stop. */
 export interface StopResult {
-  /** Connections that were dropped because time was up, or because somebody insisted. */
+  /** Connections that were dropped because the time was up, or the drain was cut short. */
   readonly dropped: number
 }
 
-export interface DrainOptions {
-  readonly accounts: Accounts
-  readonly dispatcher: Dispatcher
-  readonly pool: WorkerPool
-  readonly log: Logger
-  /** Closes the listening socket once no connection waits there to be accepted. */
-  readonly finishAccepting: () => Promise<void>
-  /** Closes the listening socket now; accepted connections are not affected. */
-  readonly stopAccepting: () => void
-  /** Called on each move, before any of its effects; `cause` is the drain's. */
-  readonly onMove: (event: DrainEvent, cause: string) => void
-}
+/** The parts of the connections' path that a drain acts on. */
+export type DrainedConnections = Pick<Connections, 'accounts' | 'dispatcher' | 'listeners'>
 
 /**
  * The end of a service: one cause, one deadline, and the phases of `drainTransitions`. Later requests to end
  * find it under way, and can only shorten it.
  */
 export class Drain {
-  readonly #options: DrainOptions
+  readonly #connections: DrainedConnections
+  readonly #pool: WorkerPool
+  readonly #log: Logger
+  readonly #onMove: (event: DrainEvent, cause: string) => void
   readonly #machine: Machine<DrainPhase, DrainEvent>
   readonly #deadline = new Deadline(() => this.#timeIsUp())
   readonly #ended = deferred<StopResult>()
@@ -44,23 +36,36 @@ export class Drain {
   #cause = ''
   #dropped = 0
 
-  /** @param config - the initial configuration, for an end that comes before the service serves */
-  constructor(config: Config, options: DrainOptions) {
+  /** @param onMove - called on each move, before any of its effects; `cause` is the drain's */
+  constructor(
+    connections: DrainedConnections,
+    pool: WorkerPool,
+    config: Config,
+    log: Logger,
+    onMove: (event: DrainEvent, cause: string) => void,
+  ) {
+    this.#connections = connections
+    this.#pool = pool
     this.#config = config
-    this.#options = options
+    this.#log = log
+    this.#onMove = onMove
     this.#machine = new Machine<DrainPhase, DrainEvent>(
       drainTransitions,
       'accepting',
-      (from, event, to, cause) =>
-        options.log.info({ from, event, to, cause }, `The drain is at "${to}"`),
+      (from, event, to, cause) => log.info({ from, event, to, cause }, `The drain is at "${to}"`),
     )
+  }
+
+  /** Applies the time limits; a drain that has begun keeps those that it began with. */
+  apply(config: Config): void {
+    if (this.#machine.state === 'accepting') this.#config = config
   }
 
   /** The state of the drain; null until somebody asks for the end. */
   get status(): DrainStatus | null {
     const { state: phase } = this.#machine
     if (phase === 'accepting') return null
-    const { queued, active: inHand } = this.#options.accounts.counts
+    const { queued, active: inHand } = this.#connections.accounts.counts
     const { timeoutMs } = this.#config.drain
     const laterMs = phase === 'announcing' ? timeoutMs : 0
     return {
@@ -72,13 +77,8 @@ export class Drain {
     }
   }
 
-  /**
-   * Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins.
-   *
-   * @param config - the current configuration
-   */
-  begin(cause: string, config: Config): Promise<StopResult> {
-    if (this.#machine.state === 'accepting') this.#config = config
+  /** Serves queued and active connections within `drain.timeoutMs`, and ends the workers. The first cause wins. */
+  begin(cause: string): Promise<StopResult> {
     this.#move(this.#config.drain.announceMs > 0 ? 'announce' : 'close', cause)
     return this.#ended.promise
   }
@@ -98,7 +98,7 @@ export class Drain {
 
   /** Must be called for every connection that has ended. */
   advance(): void {
-    const { accounts } = this.#options
+    const { accounts } = this.#connections
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {
       this.#move('queue-empty')
     }
@@ -111,7 +111,7 @@ export class Drain {
     if (!this.#machine.accepts(event)) return
     if (this.#machine.state === 'accepting') this.#cause = cause ?? event
     const phase = this.#machine.apply(event, cause)
-    this.#options.onMove(event, this.#cause)
+    this.#onMove(event, this.#cause)
     this.#enter(phase)
   }
 
@@ -125,7 +125,7 @@ export class Drain {
         return
       case 'closing':
         this.#deadline.clear()
-        void this.#options.finishAccepting().then(() => this.#move('closed'))
+        void this.#connections.listeners.finish().then(() => this.#move('closed'))
         return
       case 'serving-queue':
         this.#deadline.set(timeoutMs)
@@ -133,17 +133,17 @@ export class Drain {
         return
       case 'waiting-for-workers':
         // Connections are still queued here only when the queue was given up.
-        this.#dropped += this.#options.dispatcher.abandon()
+        this.#dropped += this.#connections.dispatcher.abandon()
         this.advance()
         return
       case 'ending':
         // The last answers are with the system, and the closing handshakes may take that much longer.
         this.#deadline.set(this.#deadline.remainingMs + this.#config.connection.lingerMs)
-        void this.#options.pool.close().then(() => this.#move('workers-gone'))
+        void this.#pool.close().then(() => this.#move('workers-gone'))
         return
       case 'cutting':
         this.#deadline.clear()
-        this.#options.stopAccepting()
+        this.#connections.listeners.close()
         void this.#dropAll()
         return
       case 'ended':
@@ -154,23 +154,26 @@ export class Drain {
   }
 
   #timeIsUp(): void {
-    const { log, accounts } = this.#options
     if (this.#machine.state === 'announcing') {
       this.#move('close')
       return
     }
-    const { open: dropped } = accounts
+    const { open: dropped } = this.#connections.accounts
     const { timeoutMs } = this.#config.drain
-    if (dropped > 0)
-      log.warn({ dropped, timeoutMs }, 'The drain took too long; dropping what is left')
+    if (dropped > 0) {
+      this.#log.warn(
+        { dropped, timeoutMs },
+        'The drain took too long; dropping the remaining connections',
+      )
+    }
     this.#move('timeout')
   }
 
   async #dropAll(): Promise<void> {
-    const { accounts, dispatcher, pool } = this.#options
+    const { accounts, dispatcher } = this.#connections
     this.#dropped += accounts.open
     dispatcher.abandon()
-    await pool.terminate(terminateGraceMs)
+    await this.#pool.terminate(terminateGraceMs)
     // Connections that a worker had not claimed when it ended are back in the queue.
     dispatcher.abandon()
     this.#move('workers-gone')

@@ -9,41 +9,26 @@ import type { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** The files to keep, and the recipients of reports on them. */
-export interface KeptFilesOptions {
-  readonly files: RunFiles
-  readonly lock: () => PidLock
-  readonly control: ControlServer
-  readonly pidFile: PidFile
-  /** Undefined in the foreground. */
-  readonly logFile: LogFile | undefined
-  readonly events: Events
-  readonly log: Logger
-}
-
 /**
  * Keeps the run directory of a service in order: the log for as long as this process writes one, and the files
  * by which the service is found for as long as this process is the service.
  */
 export class KeptFiles {
+  readonly #files: RunFiles
   readonly #keeper: Keeper
   /** Files that another process replaces with its own when it becomes the service. */
-  readonly #place: readonly Kept[]
+  #public: readonly Kept[] = []
 
-  constructor({ files, lock, control, pidFile, logFile, events, log }: KeptFilesOptions) {
-    this.#place = [
-      lockFileOf(files, lock),
-      cleanersLock(files, lock),
-      controlSocket(files, control),
-      pidFileOf(files, pidFile, lock),
-    ]
+  /** @param logFile - undefined in the foreground */
+  constructor(files: RunFiles, logFile: LogFile | undefined, events: Events, log: Logger) {
+    this.#files = files
     const logs = logFile === undefined ? [] : [logOf(files, logFile)]
     this.#keeper = new Keeper({
       onPutBack: (kept, loss) => {
         const { what: file, path } = kept
         // Log rotation is normal.
         if (logs.includes(kept))
-          log.info({ path, loss }, `The log was ${loss}; going on in the file at its path`)
+          log.info({ path, loss }, `The log was ${loss}; continuing in the file at its path`)
         else events.record('file-restored', { file, path, loss })
       },
       onFailure: ({ what: file, path }, loss, reason) =>
@@ -53,13 +38,23 @@ export class KeptFiles {
   }
 
   /** This process is the service, and its files are in place. */
-  keepPlace(): void {
-    this.#keeper.keep(...this.#place)
+  keepPublicFiles(lock: PidLock, control: ControlServer, pidFile: PidFile): void {
+    const files = this.#files
+    // Created once, since the keeper knows them by identity.
+    if (this.#public.length === 0) {
+      this.#public = [
+        lockFileOf(files, lock),
+        lockOfDirectory(files, lock),
+        controlSocket(files, control),
+        pidFileOf(files, pidFile, lock),
+      ]
+    }
+    this.#keeper.keep(...this.#public)
   }
 
   /** Another process may put its files in place; resolves when nothing is being put back. */
-  leavePlace(): Promise<void> {
-    return this.#keeper.leave(...this.#place)
+  leavePublicFiles(): Promise<void> {
+    return this.#keeper.leave(...this.#public)
   }
 
   /** Checks the files at once. */
@@ -107,13 +102,13 @@ function logOf({ logFile: path }: RunFiles, logFile: LogFile): Kept {
 }
 
 /** If another process holds the lock by now, this one puts nothing back. */
-function lockFileOf({ lockFile: path }: RunFiles, lock: () => PidLock): Kept {
+function lockFileOf({ lockFile: path }: RunFiles, lock: PidLock): Kept {
   return {
     what: 'lock file',
     path,
     isGround: true,
-    isThere: () => lock().isThere,
-    putBack: async () => void (await lock().restore()),
+    isThere: () => lock.isThere,
+    putBack: async () => void (await lock.restore()),
   }
 }
 
@@ -121,14 +116,14 @@ function lockFileOf({ lockFile: path }: RunFiles, lock: () => PidLock): Kept {
  * The lock that keeps systemd-tmpfiles out of the run directory; it cannot be acquired while systemd-tmpfiles
  * scans that directory.
  */
-function cleanersLock({ runDir: path }: RunFiles, lock: () => PidLock): Kept {
+function lockOfDirectory({ runDir: path }: RunFiles, lock: PidLock): Kept {
   return {
     what: 'lock of the run directory',
     path,
-    isThere: () => lock().isDirectoryHeld,
+    isThere: () => lock.isDirectoryHeld,
     putBack: async () => {
-      await lock().restore()
-      if (lock().isDirectoryHeld) return
+      await lock.restore()
+      if (lock.isDirectoryHeld) return
       throw new HelloserverError('BOOT_FAILED', 'Another process has locked the directory')
     },
   }
@@ -143,14 +138,14 @@ function controlSocket({ socketFile: path }: RunFiles, control: ControlServer): 
   }
 }
 
-function pidFileOf({ pidFile: path }: RunFiles, pidFile: PidFile, lock: () => PidLock): Kept {
+function pidFileOf({ pidFile: path }: RunFiles, pidFile: PidFile, lock: PidLock): Kept {
   return {
     what: 'PID file',
     path,
     isThere: () => pidFile.isThere,
     putBack: () => {
       pidFile.write()
-      lock().sign()
+      lock.sign()
     },
   }
 }

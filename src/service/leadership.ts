@@ -4,10 +4,9 @@ import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
 import { isBoundAt } from '../endpoint.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
-import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
+import type { Grant, Lease, OpenLease } from '../lease/lease.ts'
 import { describeHolders } from '../lease/holders.ts'
-import type { Machine } from '../lifecycle/machine.ts'
-import type { PrimaryEvent, PrimaryState } from '../lifecycle/primary-states.ts'
+import type { PrimaryState } from '../lifecycle/primary-states.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
 import { assertPresent } from '../network/presence.ts'
 import { resolveHost } from '../network/resolve.ts'
@@ -16,11 +15,8 @@ import { StoreError } from '../store-error.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import type { Offer } from '../upgrade/predecessor.ts'
-import type { Estate } from '../upgrade/successor.ts'
-import type { Dispatcher } from '../connections/dispatcher.ts'
 import { listenFailure } from '../connections/listener.ts'
-import type { Listeners } from '../connections/listeners.ts'
-import type { PidLock } from '../lock/pid-lock.ts'
+import type { Connections } from '../connections/connections.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 
 /** How often to look for an address that this host does not have yet; nobody else notices. */
@@ -31,24 +27,31 @@ const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
 const lookEveryMs = 1
 const claimWithinMs = 100
 
-/** Failures that waiting does not cure: at the start, somebody is there to be told. */
+/** Whether waiting does not cure a failure: then it fails a start. */
 function isRefusal(failure: HelloserverError): boolean {
   return failure instanceof StoreError ? failure.isPermanent : failure.code === 'LEASE_REFUSED'
 }
 
-export interface TenureOptions {
+/** The service, which owns its state, and moves it when the lease or the address changes. */
+export interface LeadershipListener {
+  readonly state: PrimaryState
+  /** The lease is granted. Returns whether the service binds its address now; if it ends, it has no use for the lease. */
+  onGranted(cause: string): boolean
+  /** The address is bound, so this host serves. */
+  onBound(): void
+  /** This host must not serve. Returns whether the service stands by; if it ends, it does not. */
+  onStandDown(cause: string): boolean
+}
+
+/** The service's own parts that its leadership acts on. */
+export interface LeadershipOptions {
   readonly openLease: OpenLease
-  readonly machine: Machine<PrimaryState, PrimaryEvent>
-  readonly listeners: Listeners
-  readonly dispatcher: Dispatcher
+  readonly connections: Pick<Connections, 'listeners' | 'dispatcher'>
   readonly pool: WorkerPool
-  /** The current configuration. */
-  readonly config: () => Config
   /** A listening socket that this process was given, in place of the configured host and port. */
   readonly inheritedFd: number | undefined
+  readonly config: Config
   readonly events: Events
-  /** Called each time this host begins to serve. */
-  readonly onServing: () => void
 }
 
 /**
@@ -58,7 +61,12 @@ export interface TenureOptions {
  */
 export class Leadership {
   readonly lease: Lease
-  readonly #options: TenureOptions
+  readonly #listener: LeadershipListener
+  readonly #connections: LeadershipOptions['connections']
+  readonly #pool: WorkerPool
+  readonly #inheritedFd: number | undefined
+  readonly #events: Events
+  #config: Config
   /** Settles when the start is decided: the host serves, or stands by. */
   readonly #begun = deferred<void>()
   #hasBegun = false
@@ -73,17 +81,26 @@ export class Leadership {
   #isResting = false
   #hasEnded = false
 
-  constructor(options: TenureOptions) {
-    this.#options = options
-    const listener: LeaseListener = {
+  constructor(options: LeadershipOptions, listener: LeadershipListener) {
+    this.#listener = listener
+    this.#connections = options.connections
+    this.#pool = options.pool
+    this.#inheritedFd = options.inheritedFd
+    this.#events = options.events
+    this.#config = options.config
+    this.lease = options.openLease({
       onHeld: (grant) => this.#serve(grant),
       onContended: (hosts) => this.#standBy(describeHolders(hosts, 'the lease')),
       onFailure: (failure) => this.#endure(failure),
       onExtended: (deadlineMs) => this.#extend(deadlineMs),
       onLost: (cause) => this.#standDown(cause),
-    }
-    this.lease = options.openLease(listener)
+    })
     this.#begun.promise.catch(() => {})
+  }
+
+  /** Applies the address to listen on, and what happens when the lease is lost. */
+  apply(config: Config): void {
+    this.#config = config
   }
 
   /**
@@ -117,25 +134,16 @@ export class Leadership {
     if (this.#waiting !== null) this.#attempts.retryNow()
   }
 
-  /** Everything that makes a process the service, at the moment at which another one is to become it. */
-  estate(lock: PidLock): Estate {
-    const { machine, listeners } = this.#options
-    // During the hand-over, nobody seeks the lease.
-    if (machine.state === 'standby') this.passOn()
-    return { lock: lock.abstractHandle, listener: listeners.bound, hold: () => this.lease.hold }
-  }
-
-  /** Another process of this host continues the lease. */
-  passOn(): void {
+  /** Another process of this host continues the lease, or seeks it. */
+  rest(): void {
     this.#isResting = true
     this.#attempts.stop()
     this.lease.stop()
   }
 
-  /** The other process has failed to continue it, so this one does. */
+  /** The other process has failed: this one, which stands by, seeks the lease again. */
   takeBack(): void {
     this.#isResting = false
-    if (this.#options.machine.state !== 'standby') return
     if (this.#waiting === null) this.lease.acquire()
     else this.#tryAgain(lookPace)
   }
@@ -152,11 +160,9 @@ export class Leadership {
    * be called twice; resolves when Redis knows.
    */
   async release(): Promise<void> {
-    const { pool, config } = this.#options
     const { grant } = this.lease
-    // Connections in hand are finished now, not lost.
-    if (grant !== null && config().lease.onLoss === 'abort')
-      pool.tellLease({ grant, abortAtMs: null })
+    // Active connections end normally now, as they do not when the lease is lost.
+    if (grant !== null && this.#abortsOnLoss) this.#pool.tellLease({ grant, abortAtMs: null })
     if (grant !== null) await this.#claimed()
     await this.lease.release()
   }
@@ -164,28 +170,27 @@ export class Leadership {
   /** A worker that dies before its claim returns the connection, for another worker of this host. */
   async #claimed(): Promise<void> {
     const untilMs = performance.now() + claimWithinMs
-    while (this.#options.pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
+    while (this.#pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
   }
 
   #serve(grant: Grant): void {
-    const { machine, pool, events } = this.#options
-    if (!machine.accepts('lease-held')) {
+    const { token, slot } = grant
+    const isShared = this.lease.status !== null
+    const cause = isShared ? `token ${token}` : 'this host has the local lock'
+    if (!this.#listener.onGranted(cause)) {
       void this.lease.release()
       return
     }
-    const isShared = this.lease.status !== null
-    machine.apply('lease-held', isShared ? `token ${grant.token}` : 'this host has the local lock')
     if (isShared) {
-      const { token, slot } = grant
-      events.record('lease-won', { token, slot })
-      pool.tellLease({ grant: { token, slot }, abortAtMs: null })
+      this.#events.record('lease-won', { token, slot })
+      this.#pool.tellLease({ grant: { token, slot }, abortAtMs: null })
     }
     void this.#bind(grant)
   }
 
   async #bind(grant: Grant): Promise<void> {
-    const { machine, dispatcher, listeners, onServing } = this.#options
-    const isCurrent = () => machine.state === 'binding' && this.#holds(grant)
+    const { dispatcher, listeners } = this.#connections
+    const isCurrent = () => this.#listener.state === 'binding' && this.#holds(grant)
     try {
       await this.#listen()
       // The lease was lost, or the service was told to stop, while a name was looked up.
@@ -195,14 +200,13 @@ export class Leadership {
       }
       this.#waiting = null
       this.#attempts.succeed()
-      machine.apply('bound')
-      onServing()
+      this.#listener.onBound()
       dispatcher.pump()
       this.#begun.resolve()
     } catch (error) {
       if (!isCurrent()) return
       const isAbsent = codeOf(error) === 'ADDRESS_ABSENT'
-      // At the start, somebody is there to be told of a failure that waiting does not cure.
+      // At the start, whoever requested it can be told of a failure that waiting does not cure.
       const mayWait = this.#hasBegun || (isAbsent && !this.#succeedsListener)
       if (mayWait) await this.#stepBack(messageOf(error), isAbsent ? lookPace : bindPace)
       else this.#begun.reject(error as Error)
@@ -212,7 +216,7 @@ export class Leadership {
   /** This host cannot listen: it leaves the lease to others, and tries again. */
   async #stepBack(reason: string, pace: Pace): Promise<void> {
     this.#wait(reason)
-    this.#options.machine.apply('stand-down', reason)
+    this.#listener.onStandDown(reason)
     this.#begun.resolve()
     await this.lease.release()
     if (!this.#hasEnded && !this.#isResting) this.#tryAgain(pace)
@@ -221,7 +225,7 @@ export class Leadership {
   #wait(reason: string): void {
     if (this.#waiting?.reason === reason) return
     this.#waiting = { reason, since: new Date().toISOString() }
-    this.#options.events.record('cannot-listen', { reason })
+    this.#events.record('cannot-listen', { reason })
   }
 
   #tryAgain(pace: Pace): void {
@@ -234,7 +238,7 @@ export class Leadership {
 
   /** Without the lease no client may connect, so this only looks for the address. */
   async #isPresent(signal: AbortSignal): Promise<boolean> {
-    const endpoint = listenEndpoint(this.#options.config())
+    const endpoint = listenEndpoint(this.#config)
     let address: string | undefined
     try {
       address = await resolveHost(endpoint.host, signal)
@@ -254,11 +258,11 @@ export class Leadership {
   }
 
   async #listen(): Promise<void> {
-    const { listeners, inheritedFd, config } = this.#options
-    const endpoint = listenEndpoint(config())
+    const { listeners } = this.#connections
+    const endpoint = listenEndpoint(this.#config)
     const offered = this.#offered
     this.#offered = undefined
-    if (inheritedFd !== undefined) await listeners.adoptFd(inheritedFd, endpoint)
+    if (this.#inheritedFd !== undefined) await listeners.adoptFd(this.#inheritedFd, endpoint)
     else if (offered !== undefined && isBoundAt(offered, endpoint)) {
       await listeners.adopt(offered.handle, endpoint)
     } else {
@@ -273,40 +277,38 @@ export class Leadership {
     // Clients that connect to a socket from which nobody accepts would wait in vain.
     this.#offered?.handle.close()
     this.#offered = undefined
-    this.#options.events.record('standby', { reason })
+    this.#events.record('standby', { reason })
     this.#begun.resolve()
   }
 
   /** Redis may be back in a moment; settings that differ from the fleet's need a person to change them. */
   #endure(failure: HelloserverError): void {
-    const { machine, events } = this.#options
     const { message: reason } = failure
-    if (machine.state === 'serving') events.record('lease-in-danger', { reason })
+    if (this.#listener.state === 'serving') this.#events.record('lease-in-danger', { reason })
     else if (isRefusal(failure) && !this.#hasBegun) this.#begun.reject(failure)
     else this.#standBy(reason)
   }
 
   /** Connections that were accepted while the lease was in doubt have their turn now. */
   #extend(deadlineMs: number): void {
-    const { pool, dispatcher, config } = this.#options
     const { grant } = this.lease
-    if (grant !== null && config().lease.onLoss === 'abort') {
-      pool.tellLease({ grant, abortAtMs: deadlineMs })
+    if (grant !== null && this.#abortsOnLoss) {
+      this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
     }
-    dispatcher.pump()
+    this.#connections.dispatcher.pump()
   }
 
   #standDown(cause: string): void {
-    const { machine, listeners, dispatcher, pool, config, events } = this.#options
+    const { listeners, dispatcher } = this.#connections
     // No connection may be handed out, so none may wait here.
     listeners.close()
     const shed = dispatcher.abandon('shed')
-    events.record('lease-lost', { reason: cause, shed })
-    if (config().lease.onLoss === 'abort') {
-      pool.tellLease({ grant: null, abortAtMs: 0 })
-    }
-    if (!machine.accepts('stand-down')) return
-    machine.apply('stand-down', cause)
-    this.lease.acquire()
+    this.#events.record('lease-lost', { reason: cause, shed })
+    if (this.#abortsOnLoss) this.#pool.tellLease({ grant: null, abortAtMs: 0 })
+    if (this.#listener.onStandDown(cause)) this.lease.acquire()
+  }
+
+  get #abortsOnLoss(): boolean {
+    return this.#config.lease.onLoss === 'abort'
   }
 }

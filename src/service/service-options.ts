@@ -3,35 +3,43 @@ import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { FleetMembership } from '../membership/membership.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
-import type { ReleaseStack } from './release-stack.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
-import type { Inheritance } from '../upgrade/messages.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
+import type { HandoverState } from '../upgrade/upgrade-messages.ts'
+import type { ReleaseStack } from './release-stack.ts'
 
 /** A daemon logs to its file and reports to its launcher; in the foreground, a person watches. */
 export type Mode = 'daemon' | 'foreground'
 
-/** The properties of a service, and what it works with. */
+/** How a process becomes the service: by a start, or by taking over from another process in an upgrade. */
+export type Origin =
+  | {
+      readonly kind: 'start'
+      readonly lock: PidLock
+      /** A listening socket that this process was given, in place of the configured host and port. */
+      readonly inheritedFd: number | undefined
+    }
+  | {
+      readonly kind: 'upgrade'
+      readonly predecessor: Predecessor
+      readonly state: HandoverState
+    }
+
+/** The properties of a service, and what its process has opened for it. */
 export interface ServiceOptions {
-  readonly name: string
-  readonly mode: Mode
   readonly files: RunFiles
+  readonly mode: Mode
   readonly environment: Environment
   readonly config: Config
   readonly serviceLog: ServiceLog
-  /** The log file; undefined in the foreground. */
-  readonly logFile?: LogFile | undefined
+  /** Undefined in the foreground. */
+  readonly logFile: LogFile | undefined
   /** The resources to release when the service ends. */
   readonly stack: ReleaseStack
-  readonly lock: () => PidLock
   readonly notifier: Notifier
   /** The service's place among the hosts of its fleet. */
   readonly membership: FleetMembership
-  /** A listening socket that this process was given, in place of the configured host and port. */
-  readonly inheritedFd?: number | undefined
-  /** The process from which this one takes the service over, and the state that it passes on. */
-  readonly predecessor?: Predecessor
-  readonly inheritance?: Inheritance
+  readonly origin: Origin
 }

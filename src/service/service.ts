@@ -1,207 +1,488 @@
-import { rmSync } from 'node:fs'
-import { constants } from 'node:os'
+import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Admin } from '../admin/admin.ts'
+import type { AdminTarget } from '../admin/service-interface.ts'
 import { ownProgramId, version } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
+import { type Config, loadConfig, overridesOf } from '../config/load.ts'
+import type { LogLevel } from '../config/log-levels.ts'
+import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
+import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
+import { listenEndpoint } from '../config/listen.ts'
+import { Connections } from '../connections/connections.ts'
+import type { DispatcherOwner } from '../connections/dispatcher.ts'
 import { deferred } from '../async/deferred.ts'
-import type { Endpoint } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
+import type { RunFiles } from '../config/run-dir.ts'
+import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
+import type { SocketHandle } from '../ipc/socket-handle.ts'
 import { primaryModule } from '../launch/launch.ts'
-import { PidFile } from '../lock/pid-file.ts'
-import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
-import type { StopResult } from './drain.ts'
-import type { ReloadRequest } from './deployer.ts'
-import { Primary } from './primary.ts'
-import { onSignal } from './signals.ts'
-import { type ReloadResult, standbyReason } from '../status.ts'
+import { Machine } from '../lifecycle/machine.ts'
+import {
+  type PrimaryEvent,
+  type PrimaryState,
+  primaryTransitions,
+} from '../lifecycle/primary-states.ts'
+import { Mutex } from '../pool/mutex.ts'
+import { Recycler } from '../pool/recycler.ts'
+import { WorkerPool } from '../pool/pool.ts'
+import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
+import type { Notifier } from '../systemd/notifier.ts'
+import { Events } from '../telemetry/events.ts'
+import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
-import { Successor } from '../upgrade/successor.ts'
-import { adminTarget } from './admin-target.ts'
+import type { Offer, Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
+import { Upgrade } from '../upgrade/upgrade.ts'
+import type { StopResult } from './drain.ts'
+import { Ending } from './ending.ts'
 import { KeptFiles } from './kept-files.ts'
-import { mayStop } from './may-stop.ts'
-import type { ServiceOptions } from './service-options.ts'
-import { hasHungUp } from '../bin/terminal.ts'
+import { Leadership, type LeadershipListener } from './leadership.ts'
+import { PublicFiles } from './public-files.ts'
+import { ownRelease, type Release } from './release.ts'
+import type { ReleaseStack } from './release-stack.ts'
+import { ReloadQueue } from './reload-queue.ts'
+import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
+import type { Mode, Origin, ServiceOptions } from './service-options.ts'
 
-const workerModule = fileURLToPath(new URL('../bin/worker.js', import.meta.url))
+const workerModule = fileURLToPath(new URL('../bin/work.js', import.meta.url))
 
-/** A primary and everything by which it is reached: the control socket, the PID file, signals. */
-export class Service {
-  readonly primary: Primary
+/** How many of the last events the status has. */
+const eventsShown = 20
+
+/**
+ * The service on this host, from its start to its end: one listening socket, one queue, a pool of workers, and
+ * everything by which it is reached. It owns the state of the service, and is the only writer of it.
+ */
+export class Service
+  implements ControlTarget, AdminTarget, DispatcherOwner, LeadershipListener, PredecessorListener
+{
+  readonly files: RunFiles
+  readonly mode: Mode
+  readonly log: Logger
+  readonly logFile: LogFile | undefined
+  readonly stack: ReleaseStack
+  readonly programId = ownProgramId()
+  readonly events: Events
+  readonly connections: Connections
+  readonly pool: WorkerPool
+  readonly leadership: Leadership
+  /** The hosts that share a Redis with this one. */
+  readonly fleet: Fleet
   readonly control: ControlServer
   readonly admin: Admin
-  readonly #options: ServiceOptions
-  readonly #log: Logger
-  readonly #pidFile: PidFile
-  readonly #kept: KeptFiles
-  readonly #ended = deferred<void>()
-  #ending: Promise<StopResult> | undefined
-  #isPublished = false
-  #hasHungUp = false
-  /** The start or the upgrade is complete; from now on this host may begin to serve again and again. */
+  readonly publicFiles: PublicFiles
+  readonly reloads: ReloadQueue<ReloadRequest>
+  readonly upgrades: Upgrade
+  readonly ending: Ending
+  readonly recycler: Recycler
+  /** Reloads, scaling and recycling change the same workers. */
+  readonly mutex = new Mutex()
+  readonly predecessor: Predecessor | undefined
+  readonly #origin: Origin
+  readonly #instance: string | undefined
+  readonly #serviceLog: ServiceLog
+  readonly #notifier: Notifier
+  readonly #machine: Machine<PrimaryState, PrimaryEvent>
+  readonly #startedMs = performance.now()
+  /** Resolves when the start is complete, and reloads may run. */
+  readonly #started = deferred<void>()
+  #release: Release
+  /** The settings that the environment overrides, as last logged. */
+  #overrides: readonly string[]
+  /** The service can be found; from now on this host may begin to serve again and again. */
   #isReady = false
 
   constructor(options: ServiceOptions) {
-    const { name, environment, config, serviceLog, files, lock, notifier, membership } = options
+    const { files, environment, config, serviceLog, logFile, origin, membership } = options
     const { logger: log } = serviceLog
-    this.#options = options
-    this.#log = log
-    this.primary = new Primary({
-      name,
-      environment,
-      config,
-      runDir: files.runDir,
-      workerModule,
-      log,
-      lock,
-      inheritedFd: options.inheritedFd,
-      inheritance: options.inheritance,
-      ...membership,
-      predecessorGone: options.predecessor?.gone,
-      applyLog: (applied) => serviceLog.apply(applied),
-      output: new WorkerOutput(serviceLog, log),
-      onServing: () => this.#sayServing(),
-      onReloading: (outcome) => notifier.reloading(outcome),
-      onDraining: (cause) => {
-        this.control.supervisor.announceDraining(cause)
-        notifier.stopping(cause)
-      },
-      startSuccessor: (program, wanted, readyTimeoutMs) =>
-        this.#successor(program, wanted, readyTimeoutMs),
-      moveAdmin: (wanted) => this.admin.move(wanted),
-      onCut: () => options.predecessor?.end(0),
-      onHandingOver: () => void this.#kept.leavePlace(),
-      onHandedOver: (pid, leaving) => this.#handOver(pid, leaving),
-      onNotHandedOver: () => this.#republish(),
-    })
-    const { primary } = this
-    this.control = new ControlServer(
+    const state = origin.kind === 'upgrade' ? origin.state : undefined
+    this.files = files
+    this.mode = options.mode
+    this.log = log
+    this.logFile = logFile
+    this.stack = options.stack
+    this.#origin = origin
+    this.predecessor = origin.kind === 'upgrade' ? origin.predecessor : undefined
+    this.#serviceLog = serviceLog
+    this.#notifier = options.notifier
+    this.#instance = membership.instance
+    this.fleet = membership.fleet
+    this.#release = ownRelease(environment, config)
+    this.#overrides = overridesOf(config, environment)
+    this.#machine = new Machine<PrimaryState, PrimaryEvent>(
+      primaryTransitions,
+      'starting',
+      (from, event, to, cause) => this.#moved(from, event, to, cause),
+    )
+    this.events = new Events(log, state?.events)
+    const { events } = this
+    this.connections = new Connections(config, this, events, log, state?.lastConnectionId)
+    if (state !== undefined) this.connections.inherit(state.counts, state.figures)
+    const { handOff, room, stats } = this.connections
+    const output = new WorkerOutput(serviceLog, log)
+    const { name: service, runDir } = files
+    this.pool = new WorkerPool(
+      { service, runDir, workerModule, handOff, room, stats, output, events, log },
+      state?.generation,
+    )
+    this.leadership = new Leadership(
       {
-        status: () => primary.status(this.control.supervisor.pid),
-        get config() {
-          return primary.deployer.config
-        },
-        programId: ownProgramId(),
-        reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
-        upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
-        scale: (workers) => primary.deployer.scale(workers),
-        logAt: (level) => primary.deployer.logAt(level),
-        stop: (cause, force) => this.#stop(cause, force),
-        restartObstacle: (wanted) => this.#restartObstacle(wanted),
-        fleet: membership.fleet.operations,
+        openLease: membership.openLease,
+        connections: this.connections,
+        pool: this.pool,
+        inheritedFd: origin.kind === 'start' ? origin.inheritedFd : undefined,
+        config,
+        events,
       },
-      ({ pid, isRestart }) => {
-        log.warn(
-          { bridgePid: pid },
-          `${isRestart ? 'pm2 was to restart the bridge, and no other one has come' : 'The bridge is gone, and no other one has come'}; the service goes on without pm2 until "pm2 start" attaches one`,
-        )
-      },
+      this,
     )
-    this.admin = new Admin(
-      adminTarget(primary, this.control, membership.fleet, (reloading) =>
-        this.#passedOn(reloading),
-      ),
-      log,
-    )
-    options.stack.push('page', () => this.admin.close())
-    const { control } = this
-    const { logFile } = options
-    this.#pidFile = new PidFile(files.pidFile)
-    this.#kept = new KeptFiles({
-      files,
-      lock,
-      control,
-      pidFile: this.#pidFile,
-      logFile,
-      events: primary.events,
-      log,
+    this.recycler = new Recycler(config, this.pool, this.mutex, stats, log)
+    this.reloads = new ReloadQueue(this, events, stats, log)
+    this.upgrades = new Upgrade(this)
+    this.ending = new Ending(this)
+    this.control = new ControlServer(this, ({ pid, isRestart }) => {
+      log.warn(
+        { bridgePid: pid },
+        `${isRestart ? 'pm2 was to restart the bridge, and no other one has come' : 'The bridge is gone, and no other one has come'}; the service goes on without pm2 until "pm2 start" attaches one`,
+      )
     })
-    onSignal((action, signal) => this.#act(action, signal))
+    this.admin = new Admin(this, log)
+    this.stack.push('page', () => this.admin.close())
+    const kept = new KeptFiles(files, logFile, this.events, log)
+    const lock = origin.kind === 'start' ? origin.lock : undefined
+    this.publicFiles = new PublicFiles(files, this.stack, this.control, kept, lock)
   }
 
-  /** Binds the control socket; nobody can find it yet. */
-  async openControl(): Promise<void> {
-    const { files, stack } = this.#options
-    await this.control.bind(files.socketFile)
-    stack.push('control socket', () => this.control.close())
+  get state(): PrimaryState {
+    return this.#machine.state
   }
 
-  /** Puts the control socket at its public path. */
-  publishControl(): void {
-    const { files, stack } = this.#options
-    this.control.publish()
-    this.#kept.keepPlace()
-    stack.push('path of the control socket', () => rmSync(files.socketFile, { force: true }))
+  /** Whether the service neither starts nor ends. */
+  get isRunning(): boolean {
+    return this.state === 'serving' || this.state === 'standby'
   }
 
-  /**
-   * Starts, publishes, and runs until the end.
-   *
-   * @param start - brings up the primary
-   * @param publish - makes the service public
-   */
-  async run(start: () => Promise<void>, publish: () => void): Promise<void> {
-    const { stack, predecessor, membership } = this.#options
-    const { fleet } = membership
-    try {
-      if (predecessor === undefined) await fleet.join(() => this.primary.status(null))
-      await start()
-      this.#pidFile.write()
-      this.#options.lock().sign()
-      stack.push('PID file', () => this.#pidFile.remove())
-      publish()
-      this.#isPublished = true
-      fleet.markReady(() => this.primary.status(null))
-      this.#sayReady()
-      await this.#ended.promise
-    } catch (error) {
-      // In the same turn: clients that connect from now on belong to the predecessor.
-      this.primary.refuse()
-      await fleet.fail()
-      throw error
-    } finally {
-      // A stop that was requested during the start must be answered too.
-      if (this.#ending !== undefined) await this.#ended.promise
-      await this.control.farewell()
+  /** What runs: the configuration, its environment and the code. */
+  get release(): Release {
+    return this.#release
+  }
+
+  get config(): Config {
+    return this.#release.config
+  }
+
+  get fleetOperations(): FleetOperations {
+    return this.fleet.operations
+  }
+
+  /** The settings that cannot change while the service runs. */
+  get restartOnly(): RestartOnly {
+    return restartOnly(this.files.name, this.#release.environment, this.config)
+  }
+
+  /** What makes a process this service in its fleet, and cannot change in an upgrade. */
+  get identity(): Pick<HandoverState, 'instance' | 'restartOnly'> {
+    return { instance: this.#instance, restartOnly: this.restartOnly }
+  }
+
+  status(): Status {
+    const { host, port } = this.connections.listeners.endpoint ?? {}
+    const { pid: supervisorPid } = this.control.supervisor
+    return {
+      name: this.files.name,
+      version,
+      build: this.#release.build,
+      state: this.state === 'serving' && this.pool.isDegraded ? 'degraded' : this.state,
+      pid: process.pid,
+      rssBytes: process.memoryUsage.rss(),
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      listen: {
+        host: host ?? this.config.host,
+        port: port ?? this.config.port,
+      },
+      generation: this.pool.current?.number ?? 0,
+      workers: this.pool.slots.map((slot) => slot.status),
+      ...this.connections.status,
+      lastReload: this.reloads.last,
+      drain: this.ending.status,
+      waiting: this.leadership.waiting,
+      lease: this.leadership.lease.status,
+      fleet: this.fleet.status,
+      supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
+      events: this.events.last(eventsShown),
     }
   }
 
-  /** Ends the service; `terminate` after `stop` cuts the stop short. */
-  end(how: 'stop' | 'terminate', cause: string): Promise<StopResult> {
-    const { predecessor, membership } = this.#options
-    const { announceMs, timeoutMs } = this.primary.deployer.config.drain
-    if (how === 'terminate') {
-      membership.fleet.escalate('stopping', cause)
-      void this.primary.terminate(cause)
-    } else predecessor?.end(announceMs + timeoutMs)
-    this.#ending ??= this.#finish(this.primary.stop(cause))
-    return this.#ending
+  totals(): StatsTotals {
+    return this.connections.stats.totals
   }
 
-  #tellOfStart(listen: Endpoint): void {
-    const { events, deployer } = this.primary
-    const { workers, appModule: app } = deployer.config
+  subscribe(listener: () => void): () => void {
+    return this.events.subscribe(listener)
+  }
+
+  fleetView(): Promise<FleetView> | undefined {
+    return this.fleet.status === null ? undefined : this.fleet.operations.view()
+  }
+
+  /**
+   * Brings the workers up, then binds: no client can connect before a worker can answer. Resolves when the
+   * service can be found, and serves or stands by because another host serves or this one does not have its address
+   * yet.
+   *
+   * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN`, `BAD_CONFIG` or `STOPPING`; what is on the release stack
+   * is left to the caller
+   */
+  async start(): Promise<void> {
+    try {
+      if (this.#origin.kind === 'start') await this.#startAfresh()
+      else await this.#takeOver(this.#origin)
+      this.fleet.markReady(() => this.status())
+      this.#sayReady()
+    } catch (error) {
+      await this.#abandonStart()
+      throw error
+    }
+  }
+
+  /** Resolves when the service has ended, and has answered all callers. */
+  async ended(): Promise<void> {
+    await this.ending.ended
+    await this.control.farewell()
+  }
+
+  async #startAfresh(): Promise<void> {
+    await this.publicFiles.openControl()
+    await this.admin.open(this.config)
+    // From here on, the start can be watched and stopped.
+    this.publicFiles.publishControl()
+    await this.fleet.join(() => this.status())
+    await this.#bootWorkers()
+    await this.#beginToServe()
+    this.publicFiles.writePidFile()
+  }
+
+  async #takeOver({ predecessor, state }: Origin & { readonly kind: 'upgrade' }): Promise<void> {
+    await this.#bootWorkers()
+    const { lock, listener } = await predecessor.takeOver()
+    await this.publicFiles.adoptLock(lock)
+    await this.publicFiles.openControl()
+    const hold = await predecessor.hold()
+    // From the adoption of the listening socket to the end of `start`, everything happens in one turn: no connection
+    // is accepted before the predecessor is told, and so none is lost if this process dies on the way.
+    this.reloads.conclude(state.upgradeBeganAtMs)
+    await this.#beginToServe({ listener, hold })
+    this.publicFiles.writePidFile()
+    if (predecessor.isBridgeExpected) this.control.supervisor.expectNext()
+    this.publicFiles.publishControl()
+    predecessor.announceServing(this)
+    this.admin.takeOver(this.config)
+  }
+
+  async #bootWorkers(): Promise<void> {
+    // Node.js aborts when it cannot create its thread pool at the first use: under a limit of processes,
+    // better now than later.
+    await stat('/')
+    await this.pool.boot(this.config)
+    this.#machine.apply('workers-ready')
+  }
+
+  /** @param offer - what a predecessor passes on */
+  async #beginToServe(offer?: Offer): Promise<void> {
+    this.pool.serve()
+    await this.leadership.begin(offer)
+    this.#started.resolve()
+    this.connections.watch()
+    this.recycler.start()
+  }
+
+  async #abandonStart(): Promise<void> {
+    // In the same turn: clients that connect from now on belong to the predecessor. And a stop during the binding has
+    // closed the listeners too early.
+    this.connections.listeners.close()
+    this.move('abort', 'the start failed')
+    await this.ending.cut('the start failed')
+    await this.fleet.fail()
+    // A stop that was requested during the start must be answered too.
+    if (this.ending.isUnderWay) await this.ending.ended
+    await this.control.farewell()
+  }
+
+  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
+  #sayReady(): void {
+    const status = this.status()
+    if (status.state === 'standby') this.#notifier.standingBy(standbyReason(status))
+    else this.#announceServing(this.predecessor === undefined ? 'started' : 'upgraded')
+    this.#isReady = true
+  }
+
+  #announceServing(kind: 'started' | 'upgraded'): void {
+    const { listen } = this.status()
+    const { workers, appModule: app } = this.config
     const serving = { ...listen, workers, app }
-    if (this.#options.predecessor === undefined || this.#isReady) events.record('started', serving)
-    else events.record('upgraded', { ...serving, version, primaryPid: process.pid })
+    if (kind === 'started') this.events.record('started', serving)
+    else this.events.record('upgraded', { ...serving, version, primaryPid: process.pid })
+    this.#notifier.serving(listen)
   }
 
-  /** @throws HelloserverError `HANDED_OVER` when another process is the service and must be asked instead */
-  async #stop(cause: string, force: boolean): Promise<StopResult> {
-    const { fleet } = this.#options.membership
-    const successorPid = await mayStop(this.primary, fleet, cause, force)
+  /** The service begins to end: reports that to the supervisors, so that they do not take it for a crash. */
+  announceDraining(cause: string): void {
+    this.control.supervisor.announceDraining(cause)
+    this.#notifier.stopping(cause)
+  }
+
+  onGranted(cause: string): boolean {
+    return this.move('lease-held', cause)
+  }
+
+  onBound(): void {
+    this.#machine.apply('bound')
+    if (this.#isReady) this.#announceServing('started')
+  }
+
+  onStandDown(cause: string): boolean {
+    return this.move('stand-down', cause)
+  }
+
+  /** Moves the state, which nothing else writes, if its table has such a move; returns whether it has. */
+  move(event: PrimaryEvent, cause: string): boolean {
+    if (!this.#machine.accepts(event)) return false
+    this.#machine.apply(event, cause)
+    return true
+  }
+
+  #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
+    this.fleet.changed()
+    // After an upgrade, this process ends, not the service.
+    if (to === 'draining' && this.upgrades.successorPid === undefined) {
+      this.events.record('draining', { cause: cause ?? event })
+    } else {
+      this.log.info({ from, event, to, cause }, `Now ${to}`)
+    }
+  }
+
+  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
+    this.connections.adopt(handle, id, ageMs)
+  }
+
+  onTally({ counts, figures, events }: Tally): void {
+    this.connections.inherit(counts, figures)
+    for (const event of events) this.events.adopt(event)
+    this.onClosed()
+  }
+
+  onGone(): void {
+    this.connections.writeOff()
+    this.onClosed()
+  }
+
+  mayHandOut(): boolean {
+    return this.leadership.lease.isValid()
+  }
+
+  /** A connection has ended, here or in the predecessor. */
+  onClosed(): void {
+    this.ending.settled()
+    this.upgrades.settled()
+  }
+
+  /**
+   * @param what - the operation that was requested
+   * @throws HelloserverError `CONTROL_FAILED` when the service starts or ends; `HANDED_OVER` when another process is
+   * the service
+   */
+  mustRun(what: string): void {
+    if (this.isRunning) return
+    this.#mustBeTheService()
+    throw new HelloserverError(
+      'CONTROL_FAILED',
+      `Cannot ${what} while the service is ${this.state}`,
+    )
+  }
+
+  #mustBeTheService(): void {
+    const { successorPid } = this.upgrades
     if (successorPid !== undefined) throw handedOver(successorPid)
-    return this.end('stop', cause)
   }
 
-  /** If another process became the service before the reload could begin, the reload is that process's task. */
-  async #passedOn(reloading: Promise<ReloadResult>): Promise<ReloadResult> {
-    const result = await reloading
-    const { successorPid } = this.primary
-    if (result.outcome === 'failed' && successorPid !== undefined) throw handedOver(successorPid)
+  /** Replaces the workers by those on disk, with the configuration there. */
+  async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
+    // The start has read its configuration already: reloads that are requested meanwhile run after it.
+    await this.#started.promise
+    if (request.force === true) this.fleet.escalate('reloading', cause)
+    const result = await this.reloads.request(request, cause)
+    // If another process became the service before the reload could begin, the reload is that process's task.
+    if (result.outcome === 'failed') this.#mustBeTheService()
     return result
+  }
+
+  /** Replaces this process itself, by `request.program` or by what is on disk in its place. */
+  async upgrade(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
+    // The parent waits for the end of this very process, and nobody would wait for a successor's.
+    if (this.mode === 'foreground') {
+      throw new HelloserverError(
+        'CONTROL_FAILED',
+        'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
+      )
+    }
+    return this.reload(cause, { program: primaryModule, ...request })
+  }
+
+  /** Reloads on a signal; nobody waits for the outcome. */
+  async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
+    await this.#started.promise
+    this.reloads.signal(signal)
+  }
+
+  stepsOf(request: Partial<ReloadRequest>): readonly ReloadStep[] {
+    return reloadSteps(this, request)
+  }
+
+  onReload(outcome: Promise<ReloadResult>): void {
+    void outcome.then(() => this.leadership.lookAgain())
+    this.#notifier.reloading(outcome)
+  }
+
+  /** Applies what a reload has put in place. */
+  apply(release: Release): void {
+    const { config } = release
+    this.#release = release
+    this.connections.apply(config)
+    this.pool.apply(config)
+    this.recycler.apply(config)
+    this.leadership.apply(config)
+    this.ending.apply(config)
+    this.#serviceLog.apply(config)
+  }
+
+  /** Logs the settings that the environment overrides, as far as they were not logged before. */
+  logOverrides({ config, environment }: Release): void {
+    const overrides = overridesOf(config, environment)
+    for (const one of overrides) if (!this.#overrides.includes(one)) this.log.info(one)
+    this.#overrides = overrides
+  }
+
+  /**
+   * Sets the number of workers until the next reload.
+   *
+   * @throws HelloserverError `BOOT_FAILED` when a new one cannot become ready
+   */
+  async scale(workers: number): Promise<void> {
+    await this.mutex.run(async () => {
+      this.mustRun('scale')
+      await this.pool.scale(workers)
+    })
+    this.events.record('scaled', { workers })
+  }
+
+  /** Sets the log level of the primary and its workers until the next reload. */
+  logAt(level: LogLevel): void {
+    this.log.level = level
+    this.pool.logAt(level)
   }
 
   /**
@@ -210,168 +491,34 @@ export class Service {
    *
    * @throws HelloserverError `HANDED_OVER` when another process is the service and must be asked instead
    */
-  async #restartObstacle(environment: Environment | undefined): Promise<string | null> {
-    await this.primary.decided
-    const { successorPid, deployer } = this.primary
-    if (successorPid !== undefined) throw handedOver(successorPid)
-    if (this.#ending !== undefined) return 'the service is on its way to its end'
-    if (this.#options.mode === 'foreground') return 'a service in the foreground cannot be upgraded'
-    return deployer.restartObstacle(environment)
-  }
-
-  async #finish(stopping: Promise<StopResult>): Promise<StopResult> {
-    const { predecessor, stack, membership } = this.#options
-    const result = await stopping
-    await predecessor?.released()
-    await membership.fleet.leave()
-    await this.#kept.close()
-    stack.releaseAll()
-    this.#ended.resolve()
-    return result
-  }
-
-  /**
-   * In the foreground, the parent waits for the end of this very process, and nobody would wait for a successor's.
-   */
-  async #upgrade(cause: string, request: Partial<ReloadRequest>): Promise<ReloadResult> {
-    if (this.#options.mode === 'foreground') {
-      throw new HelloserverError(
-        'CONTROL_FAILED',
-        'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
-      )
+  async restartObstacle(
+    environment: Environment = this.#release.environment,
+  ): Promise<string | null> {
+    await this.upgrades.decided
+    this.#mustBeTheService()
+    if (this.ending.isUnderWay) return 'the service is on its way to its end'
+    if (this.mode === 'foreground') return 'a service in the foreground cannot be upgraded'
+    const { name } = this.files
+    let config: Config
+    let wanted: RestartOnly
+    try {
+      config = loadConfig(name, environment)
+      wanted = restartOnly(name, environment, config)
+    } catch {
+      // The successor finds the same error, and reports it.
+      return null
     }
-    return this.primary.deployer.reload(cause, { program: primaryModule, ...request })
+    const change = restartOnlyChange(this.restartOnly, wanted)
+    return change ?? this.connections.listeners.conflictWith(listenEndpoint(config)) ?? null
   }
 
-  #successor(program: string, environment: Environment, readyTimeoutMs: number): Successor {
-    const { files } = this.#options
-    const successor = new Successor({
-      files,
-      lockFd: this.#options.lock().fd,
-      program,
-      environment,
-      readyTimeoutMs,
-      isBridgeExpected: () => this.control.supervisor.isNextExpected,
-    })
-    this.#options.logFile?.share(successor.ended)
-    successor.onEnd((withinMs) => this.#endWithin(withinMs))
-    return successor
+  stop(cause: string, force: boolean): Promise<StopResult> {
+    return this.ending.stop(cause, force)
   }
 
-  /**
-   * Another process has been the service: limits how long active connections here may still take, in milliseconds.
-   */
-  #endWithin(withinMs: number): void {
-    setTimeout(() => void this.end('terminate', 'the service ends'), withinMs).unref()
-    this.#options.predecessor?.end(withinMs)
-  }
-
-  /** A successor may have taken the public paths and then died. */
-  #republish(): Promise<void> {
-    this.#kept.keepPlace()
-    return this.#kept.check()
-  }
-
-  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
-  #sayReady(): void {
-    const status = this.primary.status(null)
-    if (status.state === 'standby') this.#options.notifier.standingBy(standbyReason(status))
-    else this.#sayServing()
-    this.#isReady = true
-  }
-
-  #sayServing(): void {
-    if (!this.#isPublished) return
-    const { listen } = this.primary.status(null)
-    this.#tellOfStart(listen)
-    this.#options.notifier.serving(listen)
-  }
-
-  /** Another process is the service from now on: the files by which it is found are not this process's to remove. */
-  #handOver(pid: number, leaving: Promise<StopResult>): void {
-    this.#options.lock().release()
-    this.#options.stack.forgetAll()
-    this.#options.membership.fleet.stop()
-    this.control.handOver(pid)
-    this.admin.close()
-    // Callers that wait for an answer ask the other process themselves.
-    if (this.primary.deployer.isReloadOwed) this.primary.signalSuccessor('SIGHUP')
-    this.#ending ??= this.#finish(leaving)
-  }
-
-  /** A second signal ends the wait for the other hosts, or moves the stop on to its next phase. */
-  async #stopOnSignal(signal: NodeJS.Signals): Promise<void> {
-    const { fleet } = this.#options.membership
-    if (fleet.escalate('stopping', signal)) return
-    const successorPid = await mayStop(this.primary, fleet, signal, false)
-    if (successorPid !== undefined) this.#passOn('stop', signal)
-    else if (this.#ending === undefined) void this.end('stop', signal)
-    else this.primary.escalate(signal)
-  }
-
-  /** When the process that took over the service has died, a stop can only end this process. */
-  #passOn(action: SignalAction, signal: NodeJS.Signals): void {
-    const { successorPid } = this.primary
-    if (this.primary.signalSuccessor(signal)) return
-    this.#log.warn(
-      { signal, successorPid },
-      'The process that took the service over has died; this one ends after what it has in hand',
-    )
-    const { announceMs, timeoutMs } = this.primary.deployer.config.drain
-    if (action === 'stop') this.#endWithin(announceMs + timeoutMs)
-  }
-
-  /**
-   * Nobody is left to see or end a service in the foreground. Both the shell and the system may report the hang-up.
-   */
-  #hangUp(signal: NodeJS.Signals): void {
-    if (this.#hasHungUp) return
-    this.#hasHungUp = true
-    this.#log.warn('The terminal is gone; stopping')
-    void this.#stopOnSignal(signal)
-  }
-
-  #act(action: SignalAction, signal: NodeJS.Signals): void {
-    const { mode, stack } = this.#options
-    const log = this.#log
-    log.info({ signal }, `Caught ${signal}`)
-    // HUP also means that the log may have been renamed; and during a pause, any file may have been removed.
-    if (action === 'reload' || action === 'resume') void this.#kept.check()
-    const { successorPid } = this.primary
-    if (successorPid !== undefined && signalTable[signal]?.meantFor === 'service') {
-      this.#passOn(action, signal)
-      return
-    }
-    switch (action) {
-      case 'reload':
-        if (hasHungUp()) {
-          this.#hangUp(signal)
-          return
-        }
-        void this.primary.deployer.reloadOnSignal(signal)
-        return
-      case 'upgrade':
-        this.#upgrade(signal, {}).catch((error: unknown) => log.error({ error }, 'Not upgraded'))
-        return
-      case 'stop':
-        void this.#stopOnSignal(signal)
-        return
-      case 'terminate':
-        void this.end('terminate', signal)
-        return
-      case 'interrupt':
-        // A terminal's Ctrl-C; a daemon has no terminal.
-        if (mode !== 'foreground') return
-        if (this.#ending === undefined) void this.#stopOnSignal(signal)
-        else void this.end('terminate', signal)
-        return
-      case 'resume':
-        this.primary.resume()
-        return
-      case 'fatal':
-        log.fatal({ signal }, `Ending on ${signal}`)
-        stack.releaseAll()
-        process.exit(128 + constants.signals[signal])
-    }
+  /** This process was paused and continues. */
+  resume(): void {
+    this.leadership.check()
+    this.pool.resetClocks()
   }
 }

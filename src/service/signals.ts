@@ -1,14 +1,15 @@
 import { type SignalAction, type SignalRow, signalTable } from '../lifecycle/signal-table.ts'
 
+/** Acts on a signal that this process has caught. */
+export type SignalHandler = (action: SignalAction, signal: NodeJS.Signals) => void
+
 interface Caught {
   readonly signal: NodeJS.Signals
   readonly action: SignalAction
 }
 
-type Handler = (action: SignalAction, signal: NodeJS.Signals) => void
-
 const early: Caught[] = []
-let handler: Handler | undefined
+let handler: SignalHandler | undefined
 
 /** Installs every listener, before anything else is loaded; signals that arrive before `onSignal` are kept for it. */
 export function catchSignals(): void {
@@ -22,7 +23,7 @@ export function catchSignals(): void {
 }
 
 /** Sets who acts on signals from now on, and delivers those that have arrived already. */
-export function onSignal(act: Handler): void {
+export function onSignal(act: SignalHandler): void {
   handler = act
   for (const { action, signal } of early.splice(0)) act(action, signal)
 }

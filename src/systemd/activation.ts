@@ -1,5 +1,6 @@
 import type { ServiceManager } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
 
 /** SD_LISTEN_FDS_START: the first inherited socket. */
 const firstFd = 3
@@ -27,6 +28,30 @@ export function activation(given: ServiceManager, ownPid: number): Activation {
   throw new HelloserverError(
     'BAD_CONFIG',
     `LISTEN_FDS is ${count}; a service has one listening socket, so its socket unit must have exactly one ListenStream`,
+  )
+}
+
+/**
+ * The descriptor of the listening socket that this process was given, if any.
+ *
+ * @param isContended - whether other hosts can keep this one from serving
+ * @throws HelloserverError `BAD_CONFIG` when a given socket would hide which host serves
+ */
+export function inheritedSocket(
+  given: Activation,
+  isContended: boolean,
+  log: Logger,
+): number | undefined {
+  if (given.kind === 'not-ours') {
+    const { listenPid } = given
+    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
+  }
+  if (given.kind !== 'socket') return undefined
+  if (!isContended) return given.fd
+  // A service manager's socket is open on every host, so nobody could see which host serves.
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',
   )
 }
 

@@ -1,7 +1,7 @@
 import {
   type EventDetails,
   type EventKind,
-  eventTellings,
+  eventTable,
   type ServiceEvent,
 } from '../lifecycle/event-kinds.ts'
 import type { Logger } from './logger.ts'
@@ -36,7 +36,7 @@ export class Events {
 
   /** Logs an event, keeps it, and notifies the subscribers. */
   record<Kind extends EventKind>(kind: Kind, details: EventDetails[Kind]): void {
-    const { level, text, key } = eventTellings[kind]
+    const { level, text, key } = eventTable[kind]
     const fields: object = { kind, ...details }
     this.#log[level](fields, text(details))
     const bounded = bound(details)

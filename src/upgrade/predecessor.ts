@@ -5,11 +5,11 @@ import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket
 import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
-  type Inheritance,
+  type HandoverState,
   type Tally,
   type ToSuccessor,
   upgradeProtocol,
-} from './messages.ts'
+} from './upgrade-messages.ts'
 
 /** How long a predecessor may overrun the time that it was given to end, in milliseconds. */
 const overdueMs = 5_000
@@ -30,13 +30,13 @@ export interface Offer {
 
 /** The primary from which this process takes over the service, at the other end of Node's channel. */
 export class Predecessor {
-  readonly #inheritance = deferred<Inheritance>()
+  readonly #state = deferred<HandoverState>()
   readonly #lock = deferred<ListeningHandle | undefined>()
-  readonly #listener = deferred<BoundListener | undefined>()
+  readonly #socket = deferred<BoundListener | undefined>()
   readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
   readonly #pid = process.ppid
-  #audience: PredecessorListener | undefined
+  #listener: PredecessorListener | undefined
   #mayServe = false
   #overdue: NodeJS.Timeout | undefined
   #isBridgeExpected = false
@@ -46,7 +46,7 @@ export class Predecessor {
     process.once('disconnect', () => {
       this.#gone.resolve()
       clearTimeout(this.#overdue)
-      this.#audience?.onGone()
+      this.#listener?.onGone()
     })
     // The end of the channel reports its death.
     process.on('error', () => {})
@@ -62,11 +62,11 @@ export class Predecessor {
 
   /** Resolves when this process may end: if it serves, once the predecessor has ended too. */
   async released(): Promise<void> {
-    if (this.#audience !== undefined) await this.#gone.promise
+    if (this.#listener !== undefined) await this.#gone.promise
   }
 
-  get inheritance(): Promise<Inheritance> {
-    return this.#inheritance.promise
+  get state(): Promise<HandoverState> {
+    return this.#state.promise
   }
 
   /** Rejects when the predecessor has ended before it sent `go`: a service that has died cannot be taken over. */
@@ -93,15 +93,15 @@ export class Predecessor {
     listener: BoundListener | undefined
   }> {
     this.#tell({ kind: 'prepared' })
-    return { lock: await this.#lock.promise, listener: await this.#listener.promise }
+    return { lock: await this.#lock.promise, listener: await this.#socket.promise }
   }
 
   /** Reports that this process is the service now. */
-  announceServing(audience: PredecessorListener): void {
-    this.#audience = audience
+  announceServing(listener: PredecessorListener): void {
+    this.#listener = listener
     this.#tell({ kind: 'serving' })
     // The predecessor may have died at this very moment.
-    if (!process.connected) audience.onGone()
+    if (!process.connected) listener.onGone()
   }
 
   /** Reports why this process cannot take over; resolves when the report is sent. */
@@ -115,7 +115,7 @@ export class Predecessor {
    */
   end(withinMs: number): void {
     // Until this process serves, its end concerns no other process.
-    if (this.#audience === undefined || !process.connected) return
+    if (this.#listener === undefined || !process.connected) return
     this.#tell({ kind: 'end', withinMs })
     clearTimeout(this.#overdue)
     this.#overdue = setTimeout(() => this.#kill(), withinMs + overdueMs)
@@ -129,18 +129,18 @@ export class Predecessor {
   #receive(message: ToSuccessor, handle: unknown): void {
     switch (message.kind) {
       case 'begin':
-        this.#inheritance.resolve(message)
+        this.#state.resolve(message)
         return
       case 'lock':
         this.#lock.resolve(handle as ListeningHandle | undefined)
         return
       case 'listener': {
         const { kind: _, ...endpoint } = message
-        this.#listener.resolve({ handle: handle as ListeningHandle, ...endpoint })
+        this.#socket.resolve({ handle: handle as ListeningHandle, ...endpoint })
         return
       }
       case 'no-listener':
-        this.#listener.resolve(undefined)
+        this.#socket.resolve(undefined)
         return
       case 'go':
         this.#mayServe = true
@@ -151,7 +151,7 @@ export class Predecessor {
         this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)
         return
       case 'tally':
-        this.#audience?.onTally(message)
+        this.#listener?.onTally(message)
         return
     }
   }
@@ -161,7 +161,7 @@ export class Predecessor {
       this.#tell({ kind: 'missing', id })
       return
     }
-    this.#audience?.onConnection(handle, id, ageMs)
+    this.#listener?.onConnection(handle, id, ageMs)
     this.#tell({ kind: 'adopted', id })
   }
 

@@ -18,11 +18,11 @@ import {
 import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
-  type Inheritance,
+  type HandoverState,
   type Tally,
   type ToSuccessor,
   upgradeProtocol,
-} from './messages.ts'
+} from './upgrade-messages.ts'
 
 /** The successor's program and environment, and how it is started. */
 export interface SuccessorOptions {
@@ -34,8 +34,6 @@ export interface SuccessorOptions {
   readonly environment: Environment
   /** How long a worker may take to become ready, in milliseconds: `reload.readyTimeoutMs`. */
   readonly readyTimeoutMs: number
-  /** Whether a supervisor is restarting its bridge at this moment. */
-  readonly isBridgeExpected: () => boolean
 }
 
 /** The successor's deadline up to `hello`, and again from there up to `holding`, as a multiple of a worker's. */
@@ -43,16 +41,6 @@ const patience = 2
 
 /** How long to wait for the end of a killed process, in milliseconds: one that waits for a disk ends later. */
 const killWithinMs = 2_000
-
-/** Everything that the successor takes over when it is ready. */
-export interface Estate {
-  /** The lock of releases up to 0.1; undefined when a stranger has its name. */
-  readonly lock: ListeningHandle | undefined
-  /** The listening socket; undefined when the service stands by. */
-  readonly listener: BoundListener | undefined
-  /** The lease, as it is at the moment of `go`. */
-  readonly hold: () => Hold | null
-}
 
 /**
  * The outcome for a connection that was passed on: `lost` with the successor, which died, or `hung` because it
@@ -73,10 +61,9 @@ export class Successor {
   readonly #ended = deferred<void>()
   readonly #stepWithinMs: number
   #deadline: NodeJS.Timeout | undefined
-  readonly #isBridgeExpected: () => boolean
   readonly #steps = new Map<FromSuccessor['kind'], () => void>()
   #failure: HelloserverError | undefined
-  #fail: (reason: HelloserverError) => void = () => {}
+  #reject: (reason: HelloserverError) => void = () => {}
   #hangs = false
   #passed: (outcome: Passed) => void = () => {}
   #onEnd: (withinMs: number) => void = () => {}
@@ -84,20 +71,19 @@ export class Successor {
   constructor(options: SuccessorOptions) {
     const { files, readyTimeoutMs } = options
     this.#stepWithinMs = readyTimeoutMs
-    this.#isBridgeExpected = options.isBridgeExpected
     this.#child = startProcess(
       'the successor',
       () => spawnSuccessor(options),
-      (error) => this.#give(error.message, error.code),
+      (error) => this.#fail(error.message, error.code),
     )
     this.#child?.on('message', (message) => this.#receive(message as FromSuccessor))
     this.#child?.on('error', (error) =>
-      this.#give(`The successor is out of reach: ${error.message}`, 'RELOAD_FAILED'),
+      this.#fail(`The successor is out of reach: ${error.message}`, 'RELOAD_FAILED'),
     )
     if (this.#child === undefined) this.#ended.resolve()
     this.#child?.once('exit', (status, signal) => {
       this.#ended.resolve()
-      this.#give(
+      this.#fail(
         `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
       )
       // Node never calls back for messages that are still unsent.
@@ -121,11 +107,11 @@ export class Successor {
    *
    * @throws HelloserverError `BOOT_FAILED`, or the code of what prevented it
    */
-  async prepare(inheritance: Inheritance): Promise<void> {
+  async prepare(state: HandoverState): Promise<void> {
     await this.#until('hello')
     // Its workers have their own deadline, half as long, so what they report about themselves arrives first.
     this.#expect('was not ready', patience * this.#stepWithinMs)
-    void this.#tell({ kind: 'begin', ...inheritance })
+    void this.#tell({ kind: 'begin', ...state })
     await this.#until('prepared')
   }
 
@@ -133,9 +119,14 @@ export class Successor {
    * Gives the successor copies of everything that makes a process the service; resolves when it holds them and
    * waits for `go`.
    *
+   * @param lock - the lock of releases up to 0.1; undefined when a stranger has its name
+   * @param listener - the listening socket; undefined when the service stands by
    * @throws HelloserverError `BOOT_FAILED`, or the code of what prevented it
    */
-  async equip({ lock, listener }: Estate): Promise<void> {
+  async equip(
+    lock: ListeningHandle | undefined,
+    listener: BoundListener | undefined,
+  ): Promise<void> {
     if (lock === undefined) void this.#tell({ kind: 'lock' })
     else this.#send({ kind: 'lock' }, lock)
     if (listener === undefined) void this.#tell({ kind: 'no-listener' })
@@ -147,13 +138,15 @@ export class Successor {
   }
 
   /**
-   * Tells the successor to serve; resolves when it does.
+   * Tells the successor to serve; resolves when it does, in the turn that has read its answer.
    *
+   * @param hold - the lease; null when the service does not hold one
+   * @param isBridgeExpected - whether a supervisor is restarting its bridge at this moment
    * @throws HelloserverError `BOOT_FAILED` when it does not report that in time, or has died
    */
-  async go({ hold }: Estate): Promise<void> {
+  async go(hold: Hold | null, isBridgeExpected: boolean): Promise<void> {
     this.#expect('had everything and did not serve', this.#stepWithinMs)
-    void this.#tell({ kind: 'go', hold: hold(), isBridgeExpected: this.#isBridgeExpected() })
+    void this.#tell({ kind: 'go', hold, isBridgeExpected })
     await this.#until('serving')
     clearTimeout(this.#deadline)
   }
@@ -220,14 +213,14 @@ export class Successor {
   /** Sets the deadline of the current step. */
   #expect(failure: string, withinMs: number): void {
     clearTimeout(this.#deadline)
-    const late = () => this.#give(`The successor ${failure} within ${withinMs} ms`)
+    const late = () => this.#fail(`The successor ${failure} within ${withinMs} ms`)
     this.#deadline = setTimeout(late, withinMs)
   }
 
   #until(step: FromSuccessor['kind']): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) reject(this.#failure)
-      this.#fail = reject
+      this.#reject = reject
       this.#steps.set(step, resolve)
     })
   }
@@ -235,7 +228,7 @@ export class Successor {
   #receive(message: FromSuccessor): void {
     switch (message.kind) {
       case 'failed':
-        this.#give(`The successor failed: ${message.message}`, message.code ?? 'RELOAD_FAILED')
+        this.#fail(`The successor failed: ${message.message}`, message.code ?? 'RELOAD_FAILED')
         return
       case 'end':
         this.#onEnd(message.withinMs)
@@ -246,7 +239,7 @@ export class Successor {
         return
       case 'hello':
         if (message.protocol !== upgradeProtocol) {
-          this.#give(
+          this.#fail(
             `The build on disk (${message.version}) speaks upgrade protocol ${message.protocol}, this one ${upgradeProtocol}; use "helloserver restart"`,
             'RELOAD_FAILED',
           )
@@ -262,9 +255,9 @@ export class Successor {
   }
 
   /** Keeps only the first reason. Unless the code says otherwise, the successor could not become ready. */
-  #give(reason: string, code: ErrorCode = 'BOOT_FAILED'): void {
+  #fail(reason: string, code: ErrorCode = 'BOOT_FAILED'): void {
     this.#failure ??= new HelloserverError(code, reason)
-    this.#fail(this.#failure)
+    this.#reject(this.#failure)
   }
 
   async #tell(message: ToSuccessor): Promise<void> {

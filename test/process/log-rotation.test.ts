@@ -110,7 +110,7 @@ describe('the log, when others rotate it', { concurrency: 2 }, () => {
     assert.ok(events.some(({ kind }) => kind === 'file-lost'))
     renameSync(sandbox.logFile, `${sandbox.logFile}.link`)
     service.signal('SIGHUP')
-    await sandbox.logged(/The log was missing; going on/)
+    await sandbox.logged(/The log was missing; continuing/)
   })
 })
 

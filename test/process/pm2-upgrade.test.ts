@@ -20,7 +20,7 @@ interface Installed {
 
 /** Makes it another build, which does the same. */
 const rebuild = (program: ProgramCopy) =>
-  program.edit('service/primary.js', '\n', '\n// Another build.\n')
+  program.edit('service/service.js', '\n', '\n// Another build.\n')
 
 test('another build of helloserver under pm2', async (t) => {
   const pm2 = new Pm2(t, {
@@ -47,7 +47,7 @@ test('another build of helloserver under pm2', async (t) => {
 
 async function leavesTheOldOne({ pm2, program }: Installed): Promise<void> {
   const service = await pm2.service()
-  program.break('service/primary.js', 'broken release')
+  program.break('service/service.js', 'broken release')
   await pm2.do('reload', 'helloserver')
   const bridge = await pm2.isListed('online')
   const status = await pm2.status()

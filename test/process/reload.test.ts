@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import type { ReloadStep } from '../../src/service/reloader.ts'
+import type { StepName } from '../../src/service/reload-steps.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
@@ -58,7 +58,7 @@ const failing = { allow: [/Reload failed/, /not ready.*Killing a worker/] }
 /** Reloads, and expects that it fails in this step with these words while the old workers go on serving. */
 async function refused(
   service: Service,
-  step: ReloadStep,
+  step: StepName,
   told: RegExp,
   answer = 'v1 none',
 ): Promise<void> {

@@ -177,7 +177,7 @@ describe('files of a service that others take away', { concurrency: 2 }, () => {
     const { ino } = lstatSync(sandbox.socketFile)
     // The predecessor looks as often as the successor does.
     rmSync(sandbox.logFile)
-    const noticed = /The log was (missing|replaced); going on/g
+    const noticed = /The log was (missing|replaced); continuing/g
     await waitFor('both in the new log', () => countOf(sandbox.log(), noticed) === 2)
     service.signal('SIGCONT')
     await sandbox.logged(/Caught SIGCONT/)

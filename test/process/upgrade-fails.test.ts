@@ -67,7 +67,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
     )
     await t.test('because it throws while it loads', async () => {
       const program = new ProgramCopy(t)
-      program.break('service/primary.js', 'broken release')
+      program.break('service/service.js', 'broken release')
       await refused(
         service,
         tryUpgrade(service.sandbox, program.primary),
@@ -155,7 +155,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
       program.edit(file, to, from)
     }
     await t.test('the program speaks another protocol', () =>
-      edited('upgrade/messages.js', 'upgradeProtocol = 2', 'upgradeProtocol = 3', () =>
+      edited('upgrade/upgrade-messages.js', 'upgradeProtocol = 2', 'upgradeProtocol = 3', () =>
         refused(
           service,
           tryUpgrade(sandbox, program.primary),
@@ -164,9 +164,9 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
       ),
     )
     await t.test('the successor dies when it has put itself where people look', async () => {
-      const publish = 'service.publishControl();'
-      const dying = `${publish} process.kill(process.pid, 'SIGKILL');`
-      await edited('bin/succeed.js', publish, dying, () =>
+      const announce = 'predecessor.announceServing(this);'
+      const dying = `process.kill(process.pid, 'SIGKILL'); ${announce}`
+      await edited('service/service.js', announce, dying, () =>
         refused(
           service,
           tryUpgrade(sandbox, program.primary),

@@ -21,9 +21,9 @@ const moments = {
   ],
   'when it has the word to serve': ['upgrade/predecessor.js', 'this.#go.resolve', `${pause} $&`],
   'when people find it, before it says that it serves': [
-    'bin/succeed.js',
-    'service.publishControl();',
-    `$& ${pause}`,
+    'service/service.js',
+    'predecessor.announceServing(this);',
+    `${pause} $&`,
   ],
 } as const
 type Moment = keyof typeof moments
@@ -107,8 +107,8 @@ describe('a successor that hangs holds nobody up', { concurrency: 2 }, () => {
     const program = new ProgramCopy(t)
     program.edit(
       'upgrade/predecessor.js',
-      'this.#audience?.onConnection(',
-      `${pause} this.#audience?.onConnection(`,
+      'this.#listener?.onConnection(',
+      `${pause} this.#listener?.onConnection(`,
     )
     const holder = await held(service)
     const waiting = await Client.connect(service.port)
@@ -120,7 +120,7 @@ describe('a successor that hangs holds nobody up', { concurrency: 2 }, () => {
     await upgraded.catch(() => {})
     await holder.send('a\r\n')
     assert.equal((await holder.ending()).text, 'a\r\n')
-    await service.sandbox.logged(/The successor hangs, and takes nobody over/)
+    await service.sandbox.logged(/The successor hangs and adopts no connection/)
     await waitFor('the end of the predecessor', () => !isAlive(service.pid))
     // It had been given the client, and it has no other owner now.
     signalTo(successor, 'SIGCONT')

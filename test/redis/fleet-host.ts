@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
+import type { Change } from '../../src/fleet/fleet.ts'
 import { SharedFleet, type SharedFleetOptions } from '../../src/fleet/shared-fleet.ts'
 import { RedisLink } from '../../src/redis/link.ts'
 import { RedisFleetStore } from '../../src/redis/redis-fleet-store.ts'
@@ -55,7 +56,19 @@ export class FleetHost {
     else this.fleet.markReady(() => this.#status)
   }
 
-  /** Ends without leaving the fleet. */
+  /** A reload of this host, in the order in which a service asks the fleet. */
+  async deploy(change: Change, perform: () => Promise<void>): Promise<void> {
+    await this.fleet.mayDeploy(change)
+    try {
+      await perform()
+    } catch (error) {
+      await this.fleet.notDeployed(change, error)
+      throw error
+    }
+    await this.fleet.deployed(change)
+  }
+
+  /** Ends without a word. */
   die(): void {
     this.fleet.stop()
     this.#link.close()

@@ -311,7 +311,7 @@ describe('permits', { concurrency: 4 }, () => {
     const { hosts } = await fleetOf(t, 2)
     const [one, two] = hosts as [FleetHost, FleetHost]
     const change = { build: undefined, isReduction: true, force: false }
-    await one.fleet.deploy(change, async () => {
+    await one.deploy(change, async () => {
       await one.fleet.mayStop('a test', false)
     })
     await inLine(two)
@@ -325,8 +325,8 @@ describe('permits', { concurrency: 4 }, () => {
     let running = 0
     let most = 0
     await Promise.all(
-      hosts.map(({ fleet }) =>
-        fleet.deploy(change, async () => {
+      hosts.map((host) =>
+        host.deploy(change, async () => {
           running += 1
           most = Math.max(most, running)
           await delay(50)

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ErrorCode, HelloserverError } from '../../src/errors.ts'
-import type { Fleet } from '../../src/fleet/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
 import { FleetHost } from './fleet-host.ts'
 
@@ -10,8 +9,8 @@ const bad = (code: ErrorCode) => async () => {
   throw new HelloserverError(code, 'Worker 1 threw')
 }
 
-const deploy = ({ fleet }: { fleet: Fleet }, build: string, perform: () => Promise<void>) =>
-  fleet.deploy({ build, isReduction: false, force: false }, perform)
+const deploy = (host: FleetHost, build: string, perform: () => Promise<void>) =>
+  host.deploy({ build, isReduction: false, force: false }, perform)
 
 const refused = {
   code: 'BUILD_REFUSED',

@@ -16,7 +16,7 @@ async function served(t: TestContext, status: () => Status) {
   let happen: () => void = () => {}
   const target = {
     status,
-    fleet: () => undefined,
+    fleetView: () => undefined,
     subscribe(listener: () => void) {
       happen = listener
       return () => {

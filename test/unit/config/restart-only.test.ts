@@ -40,3 +40,15 @@ test('so is another lease', () => {
     { message: /^lease\.ttlMs cannot change from 3000 to 5000 in a reload/ },
   )
 })
+
+test('the settings that the schema registers are those that other hosts know the service by', () => {
+  const { HELLOSERVER_RUN_DIR: _, HELLOSERVER_REDIS_URL: __, ...registered } = running
+  assert.deepEqual(registered, {
+    'lease.mode': 'its default',
+    'lease.slots': '1',
+    'lease.ttlMs': '3000',
+    'lease.replicas': '0',
+    'lease.host': 'its default',
+    'fleet.maxDown': '1',
+  })
+})

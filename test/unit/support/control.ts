@@ -20,7 +20,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
     restartObstacle: async () => null,
-    fleet: new LocalFleet().operations,
+    fleetOperations: new LocalFleet().operations,
     logAt: () => {},
     ...changes,
   }

@@ -20,7 +20,7 @@ export interface Tally {
 }
 
 /** The state that a successor starts with. */
-export interface Inheritance extends Tally {
+export interface HandoverState extends Tally {
   /** Number of the last generation of workers. */
   readonly generation: number
   /** The successor numbers its connections from the next one on. */
@@ -36,7 +36,7 @@ export interface Inheritance extends Tally {
 /** From the predecessor. */
 export type ToSuccessor =
   /** Bring up the workers. */
-  | ({ readonly kind: 'begin' } & Inheritance)
+  | ({ readonly kind: 'begin' } & HandoverState)
   /** Carries the listening socket. */
   | ({ readonly kind: 'listener' } & BoundEndpoint)
   /** The service stands by, so there is no listening socket. */

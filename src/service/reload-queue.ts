@@ -1,21 +1,18 @@
 import { deferred } from '../async/deferred.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
+import type { ReloadStep, StepName } from './reload-steps.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Stats } from '../connections/stats.ts'
 
-/**
- * The steps of a reload, in their order: read and check the configuration, ask the other hosts, bind a changed
- * address, bring up one new worker, bring up the others. In an upgrade, a successor does all of it.
- */
-export type ReloadStep = 'configuration' | 'fleet' | 'successor' | 'address' | 'canary' | 'workers'
-
-/** Performs one reload and reports each step that it enters. Rejects with the reason for a failure. */
-export type PerformReload<Request> = (
-  request: Partial<Request>,
-  enter: (step: ReloadStep) => void,
-) => Promise<void>
+/** Plans the reloads of a queue, and learns when one begins. */
+export interface ReloadListener<Request> {
+  /** The steps of a reload that was requested; performs none of them. */
+  stepsOf(request: Partial<Request>): readonly ReloadStep[]
+  /** A reload has begun; its outcome never rejects. */
+  onReload(outcome: Promise<ReloadResult>): void
+}
 
 /** A signal that follows another one within this time belongs to the same storm; in milliseconds. */
 const quietMs = 500
@@ -24,13 +21,8 @@ const maxReasonLength = 2_000
 /** A storm that does not end is served after this long all the same, in milliseconds. */
 const stormMs = 10_000
 
-export interface ReloaderOptions<Request> {
-  readonly perform: PerformReload<Request>
-  /** Called for each reload that begins; its outcome never rejects. */
-  readonly onReload: (outcome: Promise<ReloadResult>) => void
-  readonly events: Events
-  readonly figures: Stats
-  readonly log: Logger
+interface Failure {
+  readonly error: unknown
 }
 
 interface Due<Request> {
@@ -48,15 +40,21 @@ interface Due<Request> {
  * A signal says only that something has changed, and nobody waits for its outcome. So the first signal of a
  * storm is served at once, and all the others together when it is over.
  */
-export class Reloader<Request extends object> {
-  readonly #options: ReloaderOptions<Request>
+export class ReloadQueue<Request extends object> {
+  readonly #listener: ReloadListener<Request>
+  readonly #events: Events
+  readonly #figures: Stats
+  readonly #log: Logger
   #running: Promise<ReloadResult> | undefined
   #next: Due<Request> | undefined
   #last: ReloadResult | null = null
   #signalledMs = Number.NEGATIVE_INFINITY
 
-  constructor(options: ReloaderOptions<Request>) {
-    this.#options = options
+  constructor(listener: ReloadListener<Request>, events: Events, figures: Stats, log: Logger) {
+    this.#listener = listener
+    this.#events = events
+    this.#figures = figures
+    this.#log = log
   }
 
   /** How the last reload ended; null before the first. */
@@ -72,7 +70,7 @@ export class Reloader<Request extends object> {
   /** A reload that another process began has succeeded in this one. */
   conclude(beganAtMs: number): void {
     this.#last = resultOf(Date.now() - beganAtMs, null)
-    this.#options.figures.reloaded('done')
+    this.#figures.reloaded('done')
   }
 
   /**
@@ -130,26 +128,22 @@ export class Reloader<Request extends object> {
     this.#running = this.#run(request, cause).finally(() => {
       this.#running = undefined
     })
-    this.#options.onReload(this.#running)
+    this.#listener.onReload(this.#running)
     return this.#running
   }
 
   async #run(request: Partial<Request>, cause: string): Promise<ReloadResult> {
     const startedMs = performance.now()
-    this.#options.events.record('reload-begun', { cause })
-    let step: ReloadStep = 'configuration'
+    this.#events.record('reload-begun', { cause })
+    const { step, failure } = await this.#perform(this.#listener.stepsOf(request))
     let reason: string | null = null
     let whole: string | null = null
-    try {
-      await this.#options.perform(request, (entered) => {
-        step = entered
-      })
-    } catch (error) {
-      const message = messageOf(error)
+    if (failure !== undefined) {
+      const message = messageOf(failure.error)
       const inStep = ` (in step "${step}")`
       reason = `${cut(message)}${inStep}`
-      if (givenUp.has(codeOf(error) ?? '')) {
-        this.#options.log.info({ cause, reason }, 'Not reloading')
+      if (givenUp.has(codeOf(failure.error) ?? '')) {
+        this.#log.info({ cause, reason }, 'Not reloading')
         return resultOf(performance.now() - startedMs, reason)
       }
       whole = `${message}${inStep}`
@@ -159,13 +153,44 @@ export class Reloader<Request extends object> {
     return this.#last
   }
 
-  #record(cause: string, step: ReloadStep, { reason, durationMs }: ReloadResult): void {
-    const { events, figures } = this.#options
+  /**
+   * Runs steps in order. When one fails, those before it are undone in reverse; when all have succeeded, they are
+   * completed in reverse.
+   *
+   * @returns the last step that was run, and its failure if it has failed
+   */
+  async #perform(steps: readonly ReloadStep[]): Promise<{ step: StepName; failure?: Failure }> {
+    const run: ReloadStep[] = []
+    let step: StepName = 'configuration'
+    let failure: Failure | undefined
+    try {
+      for (const next of steps) {
+        step = next.name
+        await next.run()
+        run.unshift(next)
+      }
+    } catch (error) {
+      failure = { error }
+    }
+    const isUndone = failure !== undefined
+    for (const { name, undo, complete } of run) {
+      try {
+        await (isUndone ? undo?.(failure?.error) : complete?.())
+      } catch (error) {
+        // The others hold locks and permits that must be given back all the same.
+        this.#log.error({ step: name, error }, `Cannot ${isUndone ? 'undo' : 'complete'} a step`)
+        failure ??= { error }
+      }
+    }
+    return failure === undefined ? { step } : { step, failure }
+  }
+
+  #record(cause: string, step: StepName, { reason, durationMs }: ReloadResult): void {
     // A successor reports and counts its own success.
     if (reason === null && step === 'successor') return
-    figures.reloaded(reason === null ? 'done' : 'failed')
-    if (reason === null) events.record('reload-done', { cause, durationMs })
-    else events.record('reload-failed', { cause, step, reason, durationMs })
+    this.#figures.reloaded(reason === null ? 'done' : 'failed')
+    if (reason === null) this.#events.record('reload-done', { cause, durationMs })
+    else this.#events.record('reload-failed', { cause, step, reason, durationMs })
   }
 }
 

@@ -1,0 +1,62 @@
+import { buildId, ownProgramId, programId } from '../build-id.ts'
+import type { Environment } from '../config/environment.ts'
+import { type Config, loadConfig } from '../config/load.ts'
+
+/** What a service runs: its configuration, the environment that this was read in, and its code. */
+export interface Release {
+  readonly environment: Environment
+  readonly config: Config
+  /** The digest of the code that the workers run. */
+  readonly build: string
+}
+
+/** What a process runs that has just loaded this configuration. */
+export function ownRelease(environment: Environment, config: Config): Release {
+  return { environment, config, build: buildId(config.appModule, ownProgramId()) }
+}
+
+/**
+ * What new workers would run now.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function releaseOnDisk(name: string, environment: Environment): Release {
+  const config = loadConfig(name, environment)
+  return { environment, config, build: buildId(config.appModule, programId()) }
+}
+
+/** Whether the program on disk, which workers are started from, is the one that this process runs. */
+export function isOwnProgramOnDisk(): boolean {
+  return programId() === ownProgramId()
+}
+
+/** How an upgrade changes a service. */
+export interface UpgradeForecast {
+  /** Undefined when it cannot be determined. */
+  readonly build: string | undefined
+  /** Whether there will be fewer workers. */
+  readonly isReduction: boolean
+  readonly readyTimeoutMs: number
+}
+
+/** Predicts what an upgrade changes, as far as this release can read the configuration of the next. */
+export function forecast(
+  name: string,
+  { config: runs }: Release,
+  environment: Environment,
+  program: string,
+): UpgradeForecast {
+  const { readyTimeoutMs } = runs.reload
+  try {
+    const config = loadConfig(name, environment)
+    return {
+      build: buildId(config.appModule, programId(program)),
+      isReduction: config.workers < runs.workers,
+      // A slower app may bring a longer timeout.
+      readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
+    }
+  } catch {
+    // The successor reads the configuration itself, and reports its errors.
+    return { build: undefined, isReduction: false, readyTimeoutMs }
+  }
+}

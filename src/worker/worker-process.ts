@@ -1,0 +1,205 @@
+import cluster from 'node:cluster'
+import type { Socket } from 'node:net'
+import { appError, loadApp } from '../app/load-app.ts'
+import { messageOf } from '../errors.ts'
+import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
+import {
+  decodeToWorker,
+  type FromWorker,
+  type WorkerBoot,
+  workerProtocol,
+} from '../ipc/worker-messages.ts'
+import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
+import { receivedSocket } from '../ipc/socket-handle.ts'
+import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
+import { Worker } from './connection-worker.ts'
+
+/** How long a teardown may take when no primary watches it, in milliseconds. */
+const teardownGraceMs = 1_000
+
+/**
+ * The process of a worker: its first message brings its configuration; then it handles one connection at a time, until
+ * its primary tells it to end, or is gone.
+ */
+export class WorkerProcess {
+  readonly #progress = new ProgressWriter(progressFd)
+  readonly #exit: (status: number) => void
+  #log: Logger | undefined
+  #worker: Worker | undefined
+  #isLeaving = false
+  /** Resident memory at the last heartbeat. */
+  #rssBytes = 0
+  /** How long a worker may take without a primary, in milliseconds: for its last connection, and to exit after it. */
+  #patienceMs = { connection: 0, end: 0 }
+
+  /** @param exit - ends this process at once, whatever is still open in it */
+  constructor(exit: (status: number) => void) {
+    this.#exit = exit
+  }
+
+  /** Begins to listen to the primary. */
+  start(): void {
+    // node:cluster ends a worker at once when its primary is gone; ours first finishes its active connection.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+    process.on('disconnect', () => this.#leaveUnheard('the primary is gone'))
+    process.on('uncaughtException', (error) => this.#die('Uncaught exception', error))
+    // The primary may close its end first; then nobody reads what an app prints.
+    process.stdout.on('error', () => {})
+    process.stderr.on('error', () => {})
+    process.on('message', (message, handle) => this.#receive(message, handle))
+    process.on('SIGTERM', () => {
+      this.#tell({ kind: 'leaving' })
+      void this.#leave('SIGTERM')
+    })
+    this.#tell({ kind: 'hello', protocol: workerProtocol })
+  }
+
+  #receive(message: unknown, handle: unknown): void {
+    if (typeof message === 'number') {
+      this.#receiveClient(message, receivedSocket(handle))
+      return
+    }
+    const decoded = decodeToWorker(message)
+    if (decoded === undefined) return
+    switch (decoded.kind) {
+      case 'boot':
+        void this.#boot(decoded)
+        return
+      case 'lease':
+        this.#worker?.hold(decoded)
+        return
+      case 'retire':
+        void this.#leave('retired')
+        return
+      case 'log-level':
+        if (this.#log !== undefined) this.#log.level = decoded.level
+        return
+      case 'terminate':
+        this.#worker?.terminate()
+        // The handler's own clean-up runs first, in this turn.
+        setImmediate(() => this.#exit(0))
+        return
+    }
+  }
+
+  async #boot(message: WorkerBoot): Promise<void> {
+    const { service, slot, generation, config } = message
+    const { connection, watchdog } = config
+    const { deadlineMs, lingerMs } = connection
+    this.#patienceMs = {
+      connection: deadlineMs + watchdog.hungAfterMs,
+      end: lingerMs + teardownGraceMs,
+    }
+    process.title = `${service}: worker ${slot}, generation ${generation}`
+    this.#log = createLogger(
+      { service, role: 'worker', slot, generation },
+      config.logLevel,
+      standardOutput(),
+    )
+    const context = {
+      service,
+      slot,
+      generation,
+      directory: config.directory,
+      settings: config.app,
+      lease: null,
+      log: this.#log,
+    }
+    try {
+      const app = await loadApp(config.appModule)
+      try {
+        await app.setup?.(context)
+      } catch (error) {
+        throw appError(`The app ${config.appModule} failed in setup`, error)
+      }
+      const claims = new ClaimWriter(claimFd)
+      this.#worker = new Worker(app, context, message, claims, this.#progress, () =>
+        this.#heartbeat(),
+      )
+    } catch (error) {
+      this.#tell({ kind: 'boot-failed', reason: messageOf(error) }, () => this.#exit(1))
+      return
+    }
+    setInterval(() => this.#heartbeat(), watchdog.heartbeatMs).unref()
+    this.#heartbeat()
+    this.#tell({ kind: 'ready' })
+  }
+
+  /** Reports that the event loop is running, and the state of this worker's connections. */
+  #heartbeat(): void {
+    try {
+      this.#rssBytes = process.memoryUsage.rss()
+      this.#beat((error) => {
+        if (error !== null) this.#leaveUnheard(`the channel is closed: ${error.message}`)
+      })
+    } catch (error) {
+      // The app has used up every descriptor: no connection can reach this process any more.
+      this.#log?.error({ error }, 'Cannot go on; leaving after the active connection')
+      this.#tell({ kind: 'leaving', unfit: messageOf(error) })
+      void this.#leave('out of descriptors')
+    }
+  }
+
+  #beat(onSent: (error: Error | null) => void): void {
+    this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...this.#worker?.view }, onSent)
+  }
+
+  #receiveClient(id: number, socket: Socket | undefined): void {
+    if (this.#worker !== undefined) {
+      this.#worker.receive(id, socket)
+      return
+    }
+    // The app has reported this worker ready before it was.
+    this.#progress.write({ step: 'missing', reason: 'none', id, ...uncounted })
+    socket?.destroy()
+  }
+
+  #tell(message: FromWorker, onSent: (error: Error | null) => void = () => {}): void {
+    if (process.connected) process.send?.(message, undefined, {}, onSent)
+    else onSent(null)
+  }
+
+  /** Exits in good order although the primary is gone, or the app has closed the channel to it. */
+  #leaveUnheard(cause: string): void {
+    // Nobody watches this process any more: a handler or teardown that never settles must not keep it alive.
+    setTimeout(() => this.#exit(1), this.#patienceMs.connection + this.#patienceMs.end).unref()
+    void this.#leave(cause)
+  }
+
+  /** Exits in good order, after the active connection. */
+  async #leave(cause: string): Promise<void> {
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    this.#log?.debug({ cause }, 'Worker leaves')
+    try {
+      await this.#worker?.finish()
+      const status = await this.#lastWord()
+      if (status !== 0) setTimeout(() => this.#exit(status), this.#patienceMs.end).unref()
+      await this.#worker?.close()
+      this.#exit(status)
+    } catch (error) {
+      this.#die('The app failed in teardown', error)
+    }
+  }
+
+  /**
+   * Repeats how the last connection ended, in case its report has not arrived. If the primary cannot be told,
+   * resolves with the exit status that tells it; otherwise with 0.
+   */
+  async #lastWord(): Promise<number> {
+    const isHeard = await new Promise<boolean>((resolve) =>
+      this.#beat((error) => resolve(error === null && process.connected)),
+    )
+    const last = this.#worker?.view.last
+    return isHeard || last === undefined ? 0 : statusOfStep(last.step)
+  }
+
+  /** An exception outside every handler leaves the app in an unknown state. */
+  #die(what: string, error: unknown): void {
+    this.#log?.fatal({ error }, what)
+    const { message } = appError(what, error)
+    if (this.#worker === undefined)
+      this.#tell({ kind: 'boot-failed', reason: message }, () => this.#exit(1))
+    else this.#exit(1)
+  }
+}
