@@ -57,7 +57,7 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
     events: { since: () => [] },
     reloads: { isOwed: false },
     stack: { forgetAll: act('forget the resources') },
-    fleet: { rest: act('rest in the fleet') },
+    fleet: { stop: act('stop in the fleet') },
     admin: { close: act('close the page') },
     recycler: { stop: act('stop recycling') },
     control: { supervisor: { isNextExpected: false }, handOver: act('tell the callers') },
@@ -72,7 +72,7 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
     connections: {
       dispatcher: { lastId: 7, withdraw: () => undefined },
       accounts: { counts: {} },
-      figures: { totals: {} },
+      stats: { totals: {} },
       listeners: { bound: undefined, finish: async () => act('close the listeners')() },
     },
   }
@@ -96,7 +96,7 @@ describe('an upgrade', () => {
       'close the listeners',
       'release the lock',
       'forget the resources',
-      'rest in the fleet',
+      'stop in the fleet',
       'tell the callers',
       'close the page',
       'decided',
