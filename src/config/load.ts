@@ -5,10 +5,17 @@ import type { z } from 'zod'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../file-error.ts'
 import { type AdminSettings, adminSettings } from './admin.ts'
+import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
-import { appModuleIn, defaultConfigPath } from './locate.ts'
 import { overridable, overridesIn } from './overrides.ts'
+import {
+  appsFolderOf,
+  configPathOf,
+  noConfiguration,
+  refuseOtherConfiguration,
+  workingDirectory,
+} from './project.ts'
 import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
@@ -26,14 +33,14 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
 /**
  * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
  *
- * @param name - the service's name, which is also the app's folder unless the environment says otherwise
+ * @param name - the service's name, which is also its app's unless the environment names a configuration
  * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and the allowed values.
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
-  const configured = environment[variables.config]
-  const path = configured === undefined ? defaultConfigPath(name) : resolve(configured)
+  const path = pathOf(name, environment)
   const raw = { ...readFile(path), ...overrides(environment) }
+  refuseOtherConfiguration(path)
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
@@ -50,8 +57,15 @@ export function loadConfig(name: string, environment: Environment): Config {
     workers: workers === 'auto' ? availableCpus() : workers,
     path,
     directory,
-    appModule: appModuleIn(directory),
+    appModule: appModuleIn(directory, settings.main),
   })
+}
+
+/** The environment's own, or that of the app of this name in the project of the working directory. */
+function pathOf(name: string, environment: Environment): string {
+  const configured = environment[variables.config]
+  if (configured !== undefined) return resolve(configured)
+  return configPathOf(name, appsFolderOf(workingDirectory()))
 }
 
 /** The settings of a loadable configuration that come from the environment, each in a sentence. */
@@ -100,11 +114,7 @@ function readFile(path: string): Record<string, unknown> {
     if (codeOf(error) !== 'ENOENT') {
       throw fileError('BAD_CONFIG', 'read the configuration file', path, error)
     }
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `The configuration file ${path} does not exist; set ${variables.config} to one that does`,
-      { cause: error },
-    )
+    throw noConfiguration(path, error)
   }
   let value: unknown
   try {
