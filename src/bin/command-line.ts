@@ -7,6 +7,7 @@ import { locateApp, usualName, type WithExample } from '../cli/locate-app.ts'
 import type { Options } from '../cli/options.ts'
 import { printError, printWarning } from '../cli/output.ts'
 import { examples } from '../config/examples.ts'
+import type { InitOptions } from '../init/init.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { strangeVariables } from '../config/strange-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
@@ -58,6 +59,17 @@ command('log-level', 'set what is logged until the next reload')
 appCommand('check', 'check the configuration and load the app; serves nothing').action(
   run(commands.check),
 )
+program
+  .command('init')
+  .description('make a project, or an app in one')
+  .argument('[folder]', 'the project', '.')
+  .option('--name <name>', "the app's name [the folder's]")
+  .option('-y, --yes', 'ask nothing', false)
+  .option('--json', 'print JSON', false)
+  .exitOverride()
+  .action((folder: string, options: Omit<InitOptions, 'folder'>) =>
+    run(() => commands.init({ ...options, folder }))({ ...options, name: 'init' }),
+  )
 command('fleet', 'show the hosts that share a Redis, forget one, or clear a refused build')
   .argument('[action]', 'show, forget or clear', 'show')
   .argument('[subject]', 'the host to forget, or the build to clear')

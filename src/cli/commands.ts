@@ -5,6 +5,7 @@ import { stopService } from '../control/stop.ts'
 import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../file-error.ts'
+import type { InitOptions } from '../init/init.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
 import { lastLines } from '../telemetry/log-part.ts'
@@ -164,6 +165,12 @@ async function check(options: Options & WithExample): Promise<void> {
   await checkService(options)
 }
 
+/** Loaded on demand: it is used once in the life of a project. */
+async function init(options: InitOptions): Promise<void> {
+  const { init: make } = await import('../init/init.ts')
+  await make(options)
+}
+
 /** The commands; each resolves when its request has been carried out. */
 export const commands = {
   start,
@@ -176,6 +183,7 @@ export const commands = {
   scale,
   logLevel,
   check,
+  init,
   fleet,
   logs,
   top,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync } from 'node:fs'
 import { ownEnvironment, useConfig, variables } from '../config/environment.ts'
 import { type Example, examplePath } from '../config/examples.ts'
 import { defaultName } from '../config/locate.ts'
@@ -9,6 +9,7 @@ import {
   noConfiguration,
   workingDirectory,
 } from '../config/project.ts'
+import { codeOf } from '../errors.ts'
 import type { Options } from './options.ts'
 
 /** The option of commands that begin with an app's configuration. */
@@ -41,6 +42,15 @@ export function usualName({ example }: WithExample): string {
 export function locateApp({ name, example }: Options & WithExample): void {
   if (example !== undefined) useConfig(examplePath(example))
   const path = located(ownEnvironment(), name, workingDirectory())[variables.config] ?? ''
-  if (!existsSync(path)) throw noConfiguration(path)
+  refuseMissing(path)
   useConfig(path)
+}
+
+/** Any other problem with the file is for those to report who read it. */
+function refuseMissing(path: string): void {
+  try {
+    accessSync(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw noConfiguration(path, error)
+  }
 }
