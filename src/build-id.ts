@@ -64,7 +64,7 @@ function shortened(hash: Hash): string {
 /** Paths inside `folder`, sorted, so that the digest does not depend on the disk's order. */
 function codeFiles(folder: string): string[] {
   return filesIn(folder, '', new Set())
-    .filter((file) => /\.([cm]?js|lua)$/.test(file))
+    .filter((file) => /(?<!\.d)\.([cm]?[jt]s|lua)$/.test(file))
     .toSorted()
 }
 

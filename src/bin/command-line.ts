@@ -1,11 +1,13 @@
 /** The commands and their options. Exit statuses: docs/operations.md. */
-import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet-command.ts'
+import { locateApp, usualName, type WithExample } from '../cli/locate-app.ts'
 import type { Options } from '../cli/options.ts'
 import { printError, printWarning } from '../cli/output.ts'
-import { defaultName } from '../config/locate.ts'
+import { examples } from '../config/examples.ts'
+import type { InitOptions } from '../init/init.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
@@ -24,23 +26,27 @@ const program = new Command('helloserver')
     '\nExit status: 0 done, 1 failed, 2 usage, 3 not running, 4 already running, 78 bad configuration',
   )
 
-command('run', 'serve in the foreground, until Ctrl-C').action(async (options: Options) => {
-  try {
-    refuseFewOpenFiles()
-  } catch (error) {
-    printError(error, options)
-    process.exit(exitStatusOf(error))
-  }
-  const { serve } = await import('./serve.ts')
-  process.exit(await serve(options.name, 'foreground', options.json))
-})
+appCommand('run', 'serve in the foreground, until Ctrl-C').action(
+  async (options: Options & WithExample) => {
+    try {
+      refuseFewOpenFiles()
+      locateApp(options)
+    } catch (error) {
+      printError(error, options)
+      process.exit(exitStatusOf(error))
+    }
+    const { serve } = await import('./serve.ts')
+    process.exit(await serve(options.name, 'foreground', options.json))
+  },
+)
 program
   .command('dev')
   .description('serve in the foreground and reload at each change, until Ctrl-C')
-  .argument('[name]', 'which app', defaultName)
+  .argument('[name]', "the app [the project's only one, or helloserver]")
   .option('--port <port>', 'where to listen, instead of the configured port', portNumber)
   .exitOverride()
-  .action(async (name: string, { port: wanted }: { port?: number }) => {
+  .action(async (given: string | undefined, { port: wanted }: { port?: number }) => {
+    const name = given ?? usualName({})
     try {
       const { Development } = await import('../dev/development.ts')
       process.exit(await new Development({ name, port: wanted }).run())
@@ -49,7 +55,7 @@ program
       process.exit(exitStatusOf(error))
     }
   })
-command('start', 'serve as a daemon, without pm2').action(run(commands.start))
+appCommand('start', 'serve as a daemon, without pm2').action(run(commands.start))
 forcible('stop', 'serve queued and active connections, then end').action(run(commands.stop))
 forcible('reload', 'apply the configuration and the code on disk, losing no connection').action(
   run(commands.reload),
@@ -57,7 +63,7 @@ forcible('reload', 'apply the configuration and the code on disk, losing no conn
 command('upgrade', 'replace the primary itself with the one on disk, losing no connection').action(
   run(commands.upgrade),
 )
-forcible('restart', 'stop, then start').action(run(commands.restart))
+forcible('restart', 'stop, then start').addOption(example()).action(run(commands.restart))
 command('status', 'show the state of the service').action(run(commands.status))
 command('workers', 'show the workers').action(run(commands.workers))
 command('scale', 'set the number of workers until the next reload')
@@ -66,9 +72,20 @@ command('scale', 'set the number of workers until the next reload')
 command('log-level', 'set the log level until the next reload')
   .addArgument(new Argument('<level>', 'least severe level that is logged').choices(logLevels))
   .action((level: LogLevel, options: Options) => run((o) => commands.logLevel(level, o))(options))
-command('check', 'check the configuration and load the app; serves nothing').action(
+appCommand('check', 'check the configuration and load the app; serves nothing').action(
   run(commands.check),
 )
+program
+  .command('init')
+  .description('make a project, or an app in one')
+  .argument('[folder]', 'the project', '.')
+  .option('--name <name>', "the app's name [the folder's]")
+  .option('-y, --yes', 'ask nothing', false)
+  .option('--json', 'print JSON', false)
+  .exitOverride()
+  .action((folder: string, options: Omit<InitOptions, 'folder'>) =>
+    run(() => commands.init({ ...options, folder }))({ ...options, name: 'init' }),
+  )
 command('fleet', 'show the hosts that share a Redis, forget one, or clear a refused build')
   .argument('[action]', 'show, forget or clear', 'show')
   .argument('[subject]', 'the host to forget, or the build to clear')
@@ -106,9 +123,22 @@ function command(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--name <name>', 'name of the service', defaultName)
+    .option('--name <name>', "name of the service [the project's only app, or helloserver]")
     .option('--json', 'print JSON', false)
     .exitOverride()
+    .hook('preAction', (given) => {
+      const { name: chosen, ...options } = given.opts<Partial<Options> & WithExample>()
+      if (chosen === undefined) given.setOptionValue('name', usualName(options))
+    })
+}
+
+/** A command that begins with an app's configuration. */
+function appCommand(name: string, description: string): Command {
+  return command(name, description).addOption(example())
+}
+
+function example(): Option {
+  return new Option('--example <app>', 'run a bundled app').choices(examples)
 }
 
 /** A command that may have to wait until other hosts are back. */

@@ -1,5 +1,7 @@
 import { hideRedisUrl, ownEnvironment } from '../config/environment.ts'
 import { loadConfig, overridesOf } from '../config/load.ts'
+import { ownRoot } from '../config/locate.ts'
+import { located } from '../config/project.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
@@ -23,7 +25,8 @@ export async function succeed(name: string): Promise<number> {
   process.umask(0o077)
   const predecessor = new Predecessor()
   try {
-    const environment = ownEnvironment()
+    // Releases up to 0.1 did not say where the configuration is: it was in the package.
+    const environment = located(ownEnvironment(), name, ownRoot)
     hideRedisUrl()
     const files = runFiles(name, environment)
     const state = await Promise.race([predecessor.state, predecessor.orphaned()])

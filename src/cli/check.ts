@@ -4,11 +4,13 @@ import { ownEnvironment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
+import { locateApp, type WithExample } from './locate-app.ts'
 import type { Options } from './options.ts'
 import { print, printError, printWarning } from './output.ts'
 
 /** Reads the configuration and loads the app, as the start of a service and its workers would. */
-export async function checkService(options: Options): Promise<void> {
+export async function checkService(options: Options & WithExample): Promise<void> {
+  locateApp(options)
   const environment = ownEnvironment()
   runFiles(options.name, environment)
   const config = loadConfig(options.name, environment)

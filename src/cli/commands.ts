@@ -5,6 +5,7 @@ import { stopService } from '../control/stop.ts'
 import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import type { InitOptions } from '../init/init.ts'
 import { launch, primaryModule } from '../launch/launch.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
 import { lastLines } from '../telemetry/log-part.ts'
@@ -12,13 +13,15 @@ import { visibleLines } from '../visible-text.ts'
 import { currentStatus } from './current-status.ts'
 import { DrainProgress } from './drain-progress.ts'
 import type { FleetRequest } from './fleet-command.ts'
+import { locateApp, type WithExample } from './locate-app.ts'
 import type { Forcible, Options } from './options.ts'
 import { print } from './output.ts'
 import { statusView, workersView } from './status-view.ts'
 import type { TopOptions } from './top/top.ts'
 import { filesOf, withService } from './with-service.ts'
 
-async function start(options: Options): Promise<void> {
+async function start(options: Options & WithExample): Promise<void> {
+  locateApp(options)
   const started = await launch(filesOf(options), ownEnvironment())
   const does =
     started.outcome === 'serving'
@@ -43,7 +46,9 @@ function isForced({ name, force = false }: Options & Forcible): boolean {
   return force
 }
 
-async function restart(options: Options & Forcible): Promise<void> {
+async function restart(options: Options & Forcible & WithExample): Promise<void> {
+  // Before the stop: a service that cannot be started again is to go on.
+  locateApp(options)
   try {
     await stop(options)
   } catch (error) {
@@ -155,9 +160,15 @@ async function top(options: TopOptions): Promise<void> {
 }
 
 /** Loaded on demand: no other command should have to wait for the code that reads configurations and apps. */
-async function check(options: Options): Promise<void> {
+async function check(options: Options & WithExample): Promise<void> {
   const { checkService } = await import('./check.ts')
   await checkService(options)
+}
+
+/** Loaded on demand: it is used once in the life of a project. */
+async function init(options: InitOptions): Promise<void> {
+  const { init: make } = await import('../init/init.ts')
+  await make(options)
 }
 
 /** The commands; each resolves when its request has been carried out. */
@@ -172,6 +183,7 @@ export const commands = {
   scale,
   logLevel,
   check,
+  init,
   fleet,
   logs,
   top,

@@ -43,6 +43,11 @@ export function serviceEnvironment(
   return picked
 }
 
+/** Makes a configuration this process's own, as if the environment had named it. */
+export function useConfig(path: string): void {
+  process.env[variables.config] = path
+}
+
 /** Removes the URL of Redis, which may have a password in it, from the environment: workers run foreign code. */
 export function hideRedisUrl(): void {
   delete process.env[variables.redisUrl]

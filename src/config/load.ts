@@ -5,10 +5,17 @@ import type { z } from 'zod'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import { type AdminSettings, adminSettings } from './admin-settings.ts'
+import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
-import { appModuleIn, defaultConfigPath } from './locate.ts'
 import { overridable, overridesIn } from './overrides.ts'
+import {
+  appsFolderOf,
+  configPathOf,
+  noConfiguration,
+  refuseOtherConfiguration,
+  workingDirectory,
+} from './project.ts'
 import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
@@ -26,19 +33,21 @@ export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
 /** The configuration file of the service called `name`, which need not exist. */
 export function configPath(name: string, environment: Environment): string {
   const configured = environment[variables.config]
-  return configured === undefined ? defaultConfigPath(name) : resolve(configured)
+  if (configured !== undefined) return resolve(configured)
+  return configPathOf(name, appsFolderOf(workingDirectory()))
 }
 
 /**
  * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
  *
- * @param name - the service's name, which is also the app's folder unless the environment says otherwise
+ * @param name - the service's name, which is also its app's unless the environment names a configuration
  * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and the allowed values.
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
   const path = configPath(name, environment)
   const raw = { ...readFile(path), ...overrides(environment) }
+  refuseOtherConfiguration(path)
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
@@ -55,7 +64,7 @@ export function loadConfig(name: string, environment: Environment): Config {
     workers: workers === 'auto' ? availableCpus() : workers,
     path,
     directory,
-    appModule: appModuleIn(directory),
+    appModule: appModuleIn(directory, settings.main),
   })
 }
 
@@ -105,11 +114,7 @@ function readFile(path: string): Record<string, unknown> {
     if (codeOf(error) !== 'ENOENT') {
       throw fileError('BAD_CONFIG', 'read the configuration file', path, error)
     }
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `The configuration file ${path} does not exist; set ${variables.config} to one that does`,
-      { cause: error },
-    )
+    throw noConfiguration(path, error)
   }
   let value: unknown
   try {

@@ -71,6 +71,13 @@ const sectionError: z.core.$ZodErrorMap = (issue) =>
 export const configSchema = z.strictObject(
   {
     $schema: z.string().optional().describe('Path or URL of this schema, for editors'),
+    main: z
+      .string({ error: 'a path' })
+      .min(1, { error: 'a path' })
+      .optional()
+      .describe(
+        "The app's module, relative to this file, such as compiled code elsewhere [app.ts, app.js, app.mjs or app.cjs beside this file]",
+      ),
     host: z
       .string({ error: hostAllowed })
       .min(1, { error: hostAllowed })

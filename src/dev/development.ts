@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { hasHungUp } from '../service/terminal.ts'
 import { type Environment, ownEnvironment, variables } from '../config/environment.ts'
 import { type Config, configPath, loadConfig } from '../config/load.ts'
-import { appModuleIn } from '../config/locate.ts'
+import { appModuleIn } from '../config/app-module.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import { deferred } from '../async/deferred.ts'
 import { endpointText } from '../endpoint.ts'
@@ -212,7 +212,7 @@ export class Development {
   /** The app's module, even when the configuration is bad. */
   #module(): string | undefined {
     try {
-      return this.#loaded()?.appModule ?? appModuleIn(dirname(this.#config))
+      return this.#loaded()?.appModule ?? appModuleIn(dirname(this.#config), undefined)
     } catch {
       // It is gone, or not built yet: the code before is still what is waited for.
       return undefined

@@ -3,6 +3,7 @@ import { deferred } from '../async/deferred.ts'
 import { withDeadline } from '../async/with-deadline.ts'
 import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
+import { located } from '../config/project.ts'
 import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import type { Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
@@ -56,7 +57,7 @@ interface Outcome {
 export class Bridge {
   readonly #pm2: Pm2Process
   readonly #log: Logger
-  readonly #environment: Environment = ownEnvironment()
+  #environment: Environment = ownEnvironment()
   readonly #end = deferred<End>()
   #ended: End | undefined
   /** Aborted when there is nothing left to show, and no service to follow. */
@@ -92,6 +93,7 @@ export class Bridge {
     let shown: Promise<void> | undefined
     let show: ShowLog = () => Promise.resolve()
     try {
+      this.#environment = located(this.#environment, this.#pm2.name, this.#pm2.folder)
       const files = runFiles(this.#pm2.name, this.#environment)
       this.#files = files
       checkRunDir(files)

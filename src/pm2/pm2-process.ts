@@ -2,24 +2,24 @@ import cluster from 'node:cluster'
 import { withDeadline } from '../async/with-deadline.ts'
 import { ambient, type Environment, serviceEnvironment } from '../config/environment.ts'
 import { defaultName } from '../config/locate.ts'
-import { exitStatus } from '../errors.ts'
+import { located } from '../config/project.ts'
 import type { LogDestination } from '../telemetry/logger.ts'
 import { visibleLines, withVisibleTexts } from '../visible-text.ts'
 import type { Description } from './description.ts'
 import type { Origin } from './dismissal.ts'
 import { type AppRecord, recordOf } from './pm2-daemon.ts'
+import { finalStatuses } from './requirements.ts'
 import type { Pm2Event, Pm2Events } from './pm2-events.ts'
 
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000
 
-/** One process too many; ended on purpose; needs a person to fix it. As in the shipped ecosystem file. */
-const finalStatuses = [exitStatus.usage, exitStatus.notRunning, exitStatus.badConfig]
-
 /** This process as pm2 sees it: its settings, its messages, its output. */
 export class Pm2Process implements LogDestination {
   /** pm2's name of the app, which is also the service's name. */
   readonly name = ambient('name') ?? defaultName
+  /** The `cwd` of the ecosystem file's entry, with its links. */
+  readonly folder = ambient('pm_cwd') ?? process.cwd()
   /** pm2's number of this process. */
   readonly id = Number(ambient('pm_id') ?? 0)
   /** The number of this process within the app, from 0. */
@@ -59,7 +59,16 @@ export class Pm2Process implements LogDestination {
 
   /** The service's variables that the next process is given, as far as `record` shows them. */
   environmentOfNext({ environment, folder }: AppRecord): Environment {
-    return serviceEnvironment((variable) => environment[variable] ?? ambient(variable), folder)
+    const given = serviceEnvironment(
+      (variable) => environment[variable] ?? ambient(variable),
+      folder,
+    )
+    try {
+      return located(given, this.name, folder ?? this.folder)
+    } catch {
+      // The next process finds the same error, and reports it.
+      return given
+    }
   }
 
   /** Tells pm2 that the app is up, which ends its wait (`wait_ready`). */

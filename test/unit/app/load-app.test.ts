@@ -35,10 +35,59 @@ for (const source of [
     const path = appFile(t, source)
     await assert.rejects(loadApp(path), {
       code: 'APP_FAILED',
-      message: `The app ${path} has no default export with a handle function`,
+      message: new RegExp(`^The app ${path} has no default export with a handle function(;|$)`),
     })
   })
 }
+
+test('an app that a compiler made CommonJS is one level deeper', async (t) => {
+  const folder = tempFolder(t)
+  const write = (name: string, source: string) => {
+    writeFileSync(join(folder, name), source)
+    return join(folder, name)
+  }
+  const compiled = `Object.defineProperty(exports, '__esModule', { value: true })
+    exports.default = { handle() {} }`
+  for (const path of [
+    write('compiled.cjs', compiled),
+    write('plain.cjs', 'module.exports = { handle() {} }'),
+  ]) {
+    assert.equal(typeof (await loadApp(path)).handle, 'function')
+  }
+})
+
+test('an app that exports handle by name is told so', async (t) => {
+  await assert.rejects(loadApp(appFile(t, 'export const handle = () => {}')), {
+    message: /; it exports handle by name, so export an object$/,
+  })
+})
+
+test('a module that is missing is named in one line, with the module that asks for it', async (t) => {
+  const folder = tempFolder(t)
+  const refused = async (name: string, source: string) => {
+    const path = join(folder, name)
+    writeFileSync(path, source)
+    const error: unknown = await loadApp(path).catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof Error)
+    return error.message
+  }
+  assert.equal(
+    await refused('a.mjs', `import './gone.mjs'`),
+    `The app ${folder}/a.mjs failed to load: Cannot find module '${folder}/gone.mjs' imported from ${folder}/a.mjs`,
+  )
+  assert.equal(
+    await refused('b.cjs', `require('./gone.cjs')`),
+    `The app ${folder}/b.cjs failed to load: Cannot find module './gone.cjs' (${folder}/b.cjs:1)`,
+  )
+  assert.equal(
+    await refused('c.cjs', 'module.exports = {\n  handle() { const x = ; }\n}'),
+    `The app ${folder}/c.cjs failed to load: Unexpected token ';' (${folder}/c.cjs:2)`,
+  )
+})
+
+test('an error of several lines becomes one', () => {
+  assert.match(appError('It failed', new Error('one\n  two\n')).message, /^It failed: one two \(/)
+})
 
 test('an app that throws while it is loaded is refused, with the place', async (t) => {
   const path = appFile(t, '\nthrow new Error("no database")')

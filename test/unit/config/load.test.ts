@@ -158,7 +158,7 @@ test('a folder without an app is refused', (t) => {
   rmSync(join(dirname(path), 'app.js'))
   assert.throws(() => loadConfig('test', { HELLOSERVER_CONFIG: path }), {
     code: 'BAD_CONFIG',
-    message: `The folder ${dirname(path)} has no app.ts or app.js`,
+    message: `The folder ${dirname(path)} has no app.ts, app.js, app.mjs or app.cjs; "main" in its configuration can name another file`,
   })
 })
 
@@ -167,8 +167,4 @@ test('the shipped apps are configured well, on different ports', () => {
   assert.equal(echo?.port, 30_153)
   assert.equal(whois?.port, 4_343)
   assert.match(whois?.appModule ?? '', /\/dist\/apps\/whois\/app\.js$/)
-})
-
-test('a name that has no app of its own runs the default one', () => {
-  assert.match(loadConfig('second-instance', {}).path, /\/apps\/helloserver\/config\.json$/)
 })

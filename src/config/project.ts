@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { fileError } from '../files/file-error.ts'
+import { isAppFile } from './app-module.ts'
+import { ambient, type Environment, variables } from './environment.ts'
+import { packageRootOf } from './locate.ts'
+
+/** The configuration's file name in an app's folder. */
+export const configFileName = 'config.json'
+
+/**
+ * The folder of the apps in the project that contains `folder`: `apps` beside the nearest package.json upwards,
+ * or the folder that its `helloserver.apps` names. Without a package.json, `folder` itself is the project.
+ *
+ * @throws HelloserverError `BAD_CONFIG` when that package.json cannot be read, or its `helloserver.apps` is no path
+ */
+export function appsFolderOf(folder: string): string {
+  const root = packageRootOf(folder)
+  return resolve(root, appsSettingIn(join(root, 'package.json')) ?? 'apps')
+}
+
+/** The path of an app's configuration, whether it exists or not. */
+export function configPathOf(app: string, appsFolder: string): string {
+  return join(appsFolder, app, configFileName)
+}
+
+/** The names of the apps in a folder of apps, sorted: its folders that have a configuration or an app file. */
+export function appNamesIn(appsFolder: string): string[] {
+  return namesIn(appsFolder)
+    .filter((name) => namesIn(join(appsFolder, name)).some(isOfApp))
+    .toSorted()
+}
+
+const isOfApp = (file: string) => file === configFileName || isAppFile(file)
+
+/**
+ * Completes the environment of a service with the configuration of its app, unless it names one. A daemon, which
+ * has a working directory of its own, finds the app by that, as do its reloads and successors.
+ *
+ * @param name - the service's name, which is also that of its app
+ * @param folder - a folder of the project
+ * @throws HelloserverError `BAD_CONFIG`, as `appsFolderOf`
+ */
+export function located(environment: Environment, name: string, folder: string): Environment {
+  if (environment[variables.config] !== undefined) return environment
+  return { ...environment, [variables.config]: configPathOf(name, appsFolderOf(folder)) }
+}
+
+/**
+ * This process's working directory, by the path that the person used: in a folder that a link such as `current`
+ * leads to, a later reload is to follow the link again.
+ */
+export function workingDirectory(): string {
+  const cwd = process.cwd()
+  const path = ambient('PWD')
+  return path !== undefined && isSameFolder(path, cwd) ? path : cwd
+}
+
+/** The error of a service whose configuration does not exist; it names what there is. */
+export function noConfiguration(path: string, cause?: unknown): HelloserverError {
+  return new HelloserverError('BAD_CONFIG', whyMissing(path), { cause })
+}
+
+function whyMissing(path: string): string {
+  const folder = dirname(path)
+  if (basename(path) !== configFileName) {
+    return `The configuration file ${path} does not exist; set ${variables.config} to one that does`
+  }
+  const files = namesIn(folder)
+  const lookalike = files.find((file) => isOtherConfiguration(file))
+  if (lookalike !== undefined) {
+    return `${join(folder, lookalike)} is not read; the configuration must be JSON, in ${configFileName}`
+  }
+  if (files.some(isAppFile)) return `${path} does not exist; "{}" in it means the defaults`
+  const [name, appsFolder] = [basename(folder), dirname(folder)]
+  const others = appNamesIn(appsFolder)
+  const has = others.length === 0 ? 'no app' : others.join(', ')
+  return `There is no app "${name}" in ${appsFolder}, which has ${has}; "helloserver init --name ${name}" makes it in the working directory, and "--example echo" runs a bundled one`
+}
+
+/** Refuses a second configuration in an app's folder, which a person may take for the one that counts. */
+export function refuseOtherConfiguration(path: string): void {
+  const files = namesIn(dirname(path))
+  const other = files.find((file) => isOtherConfiguration(file))
+  if (other === undefined || basename(path) !== configFileName || !files.some(isAppFile)) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `${dirname(path)} has two configurations, ${configFileName} and ${other}; only ${configFileName} is read, so remove the other`,
+  )
+}
+
+/** Formats that people expect to work; a module such as config.ts is the app's own business. */
+function isOtherConfiguration(file: string): boolean {
+  return file !== configFileName && /^config\.(json|jsonc|json5|ya?ml|toml)$/i.test(file)
+}
+
+function appsSettingIn(packageFile: string): string | undefined {
+  const text = readIfThere(packageFile)
+  if (text === undefined) return undefined
+  let settings: unknown
+  try {
+    settings = (JSON.parse(text) as { helloserver?: unknown } | null)?.helloserver
+  } catch (error) {
+    throw new HelloserverError('BAD_CONFIG', `Cannot read ${packageFile}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  const apps = (settings as { apps?: unknown } | null | undefined)?.apps
+  if (apps === undefined) return undefined
+  if (typeof apps === 'string' && apps !== '') return apps
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `helloserver.apps in ${packageFile} is ${JSON.stringify(apps)}; it must be the path of the folder of the apps`,
+  )
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw fileError('BAD_CONFIG', 'read', path, error)
+  }
+}
+
+/** The names in a folder; none when it is no folder that this user may read, which the caller reports in its words. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function isSameFolder(path: string, cwd: string): boolean {
+  try {
+    return realpathSync(path) === realpathSync(cwd)
+  } catch {
+    // The variable is from another time or place.
+    return false
+  }
+}

@@ -1,0 +1,106 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { print } from '../cli/output.ts'
+import { stripsTypes } from '../config/app-module.ts'
+import { appsFolderOf } from '../config/project.ts'
+import { runFiles } from '../config/run-dir.ts'
+import { codeOf } from '../errors.ts'
+import { fileError } from '../files/file-error.ts'
+import { askForName } from './ask-for-name.ts'
+import { dependencies } from './dependencies.ts'
+import { type PackageChange, updatePackageFile } from './package-file.ts'
+import { type Project, packageSettings, projectFiles } from './template.ts'
+
+/** The choices of the person who runs `init`. */
+export interface InitOptions {
+  /** The project's folder [the working directory]. */
+  readonly folder: string
+  /** The name of the app [that of the folder]. */
+  readonly name?: string
+  /** Asks nothing. */
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+/**
+ * Makes a project with one app, or adds an app to a project. Files that exist are left as they are; package.json
+ * is given what it lacks.
+ *
+ * @throws HelloserverError `BAD_CONFIG` for an unusable name or package.json, or a folder that cannot be written
+ */
+export async function init({ folder, name: chosen, yes, json }: InitOptions): Promise<void> {
+  const root = resolve(folder)
+  const isAsking = !yes && chosen === undefined && process.stdin.isTTY && process.stdout.isTTY
+  const name = chosen ?? (isAsking ? await askForName(nameFor(root)) : nameFor(root))
+  // It judges the name.
+  runFiles(name, {})
+  makeFolder(root)
+  const language = stripsTypes() ? 'ts' : 'js'
+  const packages = dependencies(root)
+  const change = updatePackageFile(root, (isModule) =>
+    packageSettings({ name, language, isModule }, packages),
+  )
+  const project: Project = {
+    name,
+    language,
+    isModule: change.isModule,
+    appFolder: relative(root, join(appsFolderOf(root), name)),
+  }
+  const written: string[] = []
+  const left: string[] = []
+  for (const [file, content] of Object.entries(projectFiles(project))) {
+    const isNew = writeNew(join(root, file), content)
+    ;(isNew ? written : left).push(file)
+  }
+  const result = { folder: root, name, written, left, package: change.summary }
+  print({ name, json }, result, report(project, root, written, left, change))
+}
+
+/** The name of the app that a folder's own name suggests. */
+function nameFor(root: string): string {
+  const name = basename(root)
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+|-+$/g, '')
+    .slice(0, 64)
+  return name === '' ? 'shout' : name
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw fileError('BAD_CONFIG', 'make the folder', path, error)
+  }
+}
+
+/** Writes a file unless it exists; returns whether it did. */
+function writeNew(path: string, content: string): boolean {
+  makeFolder(dirname(path))
+  try {
+    writeFileSync(path, content, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw fileError('BAD_CONFIG', 'write', path, error)
+  }
+}
+
+function report(
+  { name }: Project,
+  root: string,
+  written: readonly string[],
+  left: readonly string[],
+  { summary }: PackageChange,
+): string[] {
+  const hasOtherEcosystem = left.some((file) => file.startsWith('ecosystem.'))
+  const inside = relative(process.cwd(), root)
+  return [
+    `package.json: ${summary}`,
+    ...written.map((file) => `${file}: written`),
+    ...left.map((file) => `${file}: exists, left as it is`),
+    ...(hasOtherEcosystem ? [`To run "${name}" under pm2, add service('${name}') to it`] : []),
+    '',
+    `Next: ${inside === '' ? '' : `cd ${inside} && `}npm install && npm start && npm test`,
+  ]
+}

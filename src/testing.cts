@@ -1,0 +1,16 @@
+/** `helloserver/testing` for `require`, and its types for CommonJS projects. */
+import type * as Testing from './testing.ts' with { 'resolution-mode': 'import' }
+
+const testing = require('./testing.js') as typeof Testing
+declare namespace testing {
+  export type ConnectOptions = Testing.ConnectOptions
+  export type LogLine = Testing.LogLine
+  export type Outcome = Testing.Outcome
+  export type TestApp = Testing.TestApp
+  export type TestAppOptions<Settings> = Testing.TestAppOptions<Settings>
+  export type TestClient = Testing.TestClient
+  export type TestClock = Testing.TestClock
+  export type WriteOptions = Testing.WriteOptions
+}
+// @ts-expect-error -- the only form in which a CommonJS module exports values and types
+export = testing

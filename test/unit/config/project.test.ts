@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadConfig } from '../../../src/config/load.ts'
+import { appNamesIn, appsFolderOf, located } from '../../../src/config/project.ts'
+import { projectFolder } from '../support/project-folder.ts'
+
+test('apps are in the folder beside the nearest package.json upwards', (t) => {
+  const root = projectFolder(t, { 'package.json': {}, 'lib/deep/x.js': '' })
+  assert.equal(appsFolderOf(join(root, 'lib', 'deep')), join(root, 'apps'))
+})
+
+test('a package.json may name another folder', (t) => {
+  const root = projectFolder(t, { 'package.json': { helloserver: { apps: 'src/services' } } })
+  assert.equal(appsFolderOf(root), join(root, 'src/services'))
+})
+
+test('without a package.json, the folder itself is the project', () => {
+  assert.equal(appsFolderOf('/proc/self'), '/proc/self/apps')
+})
+
+test('a package.json that cannot be read, or names no folder, is refused by its path', (t) => {
+  const broken = projectFolder(t, { 'package.json': '{' })
+  assert.throws(() => appsFolderOf(broken), {
+    code: 'BAD_CONFIG',
+    message: new RegExp(`^Cannot read ${broken}/package.json: `),
+  })
+  const wrong = projectFolder(t, { 'package.json': { helloserver: { apps: 7 } } })
+  assert.throws(() => appsFolderOf(wrong), {
+    code: 'BAD_CONFIG',
+    message: `helloserver.apps in ${wrong}/package.json is 7; it must be the path of the folder of the apps`,
+  })
+  for (const harmless of ['null', '[]', '{"helloserver":null}', '{"helloserver":true}']) {
+    const root = projectFolder(t, { 'package.json': harmless })
+    assert.equal(appsFolderOf(root), join(root, 'apps'))
+  }
+})
+
+test('folders with a configuration or an app are apps, through links too; others are not', (t) => {
+  const root = projectFolder(t, {
+    'apps/b/config.json': {},
+    'apps/a/app.mjs': '',
+    'apps/lib/read.js': '',
+    'apps/app.ts': '',
+    'elsewhere/app.cjs': '',
+  })
+  symlinkSync(join(root, 'elsewhere'), join(root, 'apps/c'))
+  assert.deepEqual(appNamesIn(join(root, 'apps')), ['a', 'b', 'c'])
+  assert.deepEqual(appNamesIn(join(root, 'none')), [])
+})
+
+test('a service has the configuration of its app, unless the environment names one', (t) => {
+  const root = projectFolder(t, { 'package.json': {} })
+  assert.deepEqual(located({ HELLOSERVER_PORT: '1' }, 'shout', root), {
+    HELLOSERVER_PORT: '1',
+    HELLOSERVER_CONFIG: join(root, 'apps/shout/config.json'),
+  })
+  const named = { HELLOSERVER_CONFIG: '/etc/x.json' }
+  assert.equal(located(named, 'shout', root), named)
+})
+
+/** Refuses to load the app called `name` of a project; returns the reason. */
+function refusal(root: string, name: string): string {
+  try {
+    loadConfig(name, located({}, name, root))
+  } catch (error) {
+    assert.ok(error instanceof Error && 'code' in error)
+    assert.equal(error.code, 'BAD_CONFIG')
+    assert.doesNotMatch(error.message, /\n/)
+    return error.message
+  }
+  return assert.fail('it was loaded')
+}
+
+test('a name without an app is refused with the names that there are, and how to make one', (t) => {
+  const root = projectFolder(t, {
+    'package.json': {},
+    'apps/shout/app.js': '',
+    'apps/whois/app.js': '',
+  })
+  assert.equal(
+    refusal(root, 'shoot'),
+    `There is no app "shoot" in ${root}/apps, which has shout, whois; "helloserver init --name shoot" makes it in the working directory, and "--example echo" runs a bundled one`,
+  )
+  assert.match(
+    refusal(projectFolder(t, { 'package.json': {} }), 'shoot'),
+    /\/apps, which has no app; "helloserver init/,
+  )
+})
+
+test('an app without a configuration is told what to write; another format is named', (t) => {
+  const root = projectFolder(t, {
+    'package.json': {},
+    'apps/shout/app.js': '',
+    'apps/yaml/config.yaml': '',
+  })
+  assert.equal(
+    refusal(root, 'shout'),
+    `${root}/apps/shout/config.json does not exist; "{}" in it means the defaults`,
+  )
+  assert.equal(
+    refusal(root, 'yaml'),
+    `${root}/apps/yaml/config.yaml is not read; the configuration must be JSON, in config.json`,
+  )
+})
+
+test('two configurations of one app are refused; a module of that name is none', (t) => {
+  const root = projectFolder(t, {
+    'package.json': {},
+    'apps/two/config.json': {},
+    'apps/two/config.yml': '',
+    'apps/two/app.js': '',
+    'apps/one/config.json': {},
+    'apps/one/config.js': '',
+    'apps/one/app.js': '',
+  })
+  assert.equal(
+    refusal(root, 'two'),
+    `${root}/apps/two has two configurations, config.json and config.yml; only config.json is read, so remove the other`,
+  )
+  loadConfig('one', located({}, 'one', root))
+})
