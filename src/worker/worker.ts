@@ -16,6 +16,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
+import { SocketTransport } from './socket-transport.ts'
 
 /** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
@@ -89,7 +90,8 @@ export class Worker {
       socket.destroy()
       return
     }
-    const connection = new Connection(id, socket, this.#settings, this.#alarms)
+    const transport = new SocketTransport(socket, this.#settings)
+    const connection = new Connection(id, transport, this.#settings, this.#alarms)
     this.#connection = connection
     this.#context.lease = this.#lease
     void this.#serve(connection)
@@ -183,6 +185,7 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   LINE_TOO_LONG: 'line-too-long',
   TERMINATED: 'terminated',
   LEASE_LOST: 'lease-lost',
+  ENDED_EARLY: 'ended-early',
 }
 
 /** Any error that neither the client nor the clock has caused is the handler's. */
