@@ -93,6 +93,11 @@ export class ConnectionStream extends Duplex {
     else this.once('finish', () => this.destroy())
   }
 
+  /** As for any stream, except that the iteration's end does not destroy it: the handler has yet to answer. */
+  override [Symbol.asyncIterator](): ReturnType<Duplex['iterator']> {
+    return this.iterator({ destroyOnReturn: false })
+  }
+
   override _read(): void {
     this.#source.read().then(
       (chunk) => {

@@ -28,6 +28,10 @@ export class Frames implements AsyncIterable<Buffer> {
     read: (read: Read) => Promise<Buffer | null>,
     write: (chunks: readonly Chunk[]) => Promise<void>,
   ) {
+    if (![1, 2, 4].includes(lengthBytes))
+      throw new RangeError(`lengthBytes is ${lengthBytes}; it must be 1, 2 or 4`)
+    if (!Object.hasOwn(prefixes, endian))
+      throw new RangeError(`endian is "${endian}"; it must be "big" or "little"`)
     this.#prefix = prefixes[endian](lengthBytes)
     this.#bound = bound
     this.#read = read

@@ -5,7 +5,7 @@ import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
 /** Limits that no test meets unless it hangs, which then fails. */
-const generous: ConnectionLimits = {
+export const generous: ConnectionLimits = {
   maxLineBytes: 1_024,
   readTimeoutMs: 20_000,
   deadlineMs: 20_000,
