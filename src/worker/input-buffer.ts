@@ -11,6 +11,8 @@ interface Piece {
   end: number
 }
 
+const nothing = Buffer.alloc(0)
+
 const whole = (chunk: Buffer): Piece => ({ block: chunk, start: 0, end: chunk.length })
 
 /**
@@ -19,7 +21,7 @@ const whole = (chunk: Buffer): Piece => ({ block: chunk, start: 0, end: chunk.le
  * a long frame costs more than a few times its length.
  */
 export class InputBuffer {
-  #head: Piece = whole(Buffer.alloc(0))
+  #head: Piece = whole(nothing)
   readonly #later: Piece[] = []
   #length = 0
 
@@ -42,7 +44,7 @@ export class InputBuffer {
   indexOf(wanted: Buffer, from = 0, to = this.#length): number {
     for (let start = from; ; ) {
       const length = this.#headLength
-      const at = this.#view(Math.min(to, length)).indexOf(wanted, start)
+      const at = this.#indexInHead(wanted, start, Math.min(to, length))
       if (at >= 0 || length >= to) return at
       // A match may begin in the head and end in what follows it.
       start = Math.max(start, length - wanted.length + 1)
@@ -67,6 +69,14 @@ export class InputBuffer {
   /** Takes what can be had without copying: something, unless there is nothing. */
   takeSome(): Buffer {
     return this.take(this.#headLength)
+  }
+
+  #indexInHead(wanted: Buffer, from: number, to: number): number {
+    const { block, start } = this.#head
+    if (start + to < block.length) return this.#view(to).indexOf(wanted, from)
+    // The usual case, without a view of what is all of the block's rest.
+    const at = block.indexOf(wanted, start + from)
+    return at < 0 ? at : at - start
   }
 
   get #headLength(): number {

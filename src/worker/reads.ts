@@ -55,57 +55,77 @@ export function ahead(bytes: number): Read {
 
 /** Everything up to and including a delimiter. */
 export function until(delimiter: Buffer, bound: Bound): Read {
-  const tooLong = `The delimiter did not come within ${bound.limitBytes} bytes`
-  return { lengthIn: within(bound, tooLong, endOf(delimiter)), from: take, rest: 'refused' }
+  return new Ended(endingWith(delimiter), bound, 'refused', 'The delimiter did not come')
 }
 
 /** A line with its end. */
 export function line(ending: LineEnding, bound: Bound): Read {
-  return { lengthIn: within(bound, undefined, searches[ending]()), from: take, rest: 'result' }
+  return new Ended(ends[ending], bound, 'result', 'The line did not end')
 }
 
-/** Finds where something ends; each call goes on where the one before has stopped. */
-type Search = (input: InputBuffer) => number | undefined
+/** What ends a read. */
+interface End {
+  /** How long it is at most, and hence how much of it the last bytes may be. */
+  readonly longestBytes: number
+  /** The position behind the first one that begins at `from` or later; undefined if there is none yet. */
+  behind(input: InputBuffer, from: number): number | undefined
+}
 
-function within(bound: Bound, tooLong: string | undefined, search: Search): Search {
-  return (input) => {
-    const end = search(input)
-    if ((end ?? input.length) > bound.longestBytes)
-      throw new LineTooLongError(bound.limitBytes, tooLong)
-    return end
+/** A read up to an end; one that goes on with more input does not search the same bytes again. */
+class Ended implements Read {
+  readonly rest: Read['rest']
+  readonly #end: End
+  readonly #bound: Bound
+  readonly #complaint: string
+  #searched = 0
+
+  constructor(end: End, bound: Bound, rest: Read['rest'], complaint: string) {
+    this.#end = end
+    this.#bound = bound
+    this.rest = rest
+    this.#complaint = complaint
+  }
+
+  lengthIn(input: InputBuffer): number | undefined {
+    const length = this.#end.behind(input, this.#searched)
+    if ((length ?? input.length) > this.#bound.longestBytes) {
+      const { limitBytes } = this.#bound
+      throw new LineTooLongError(limitBytes, `${this.#complaint} within ${limitBytes} bytes`)
+    }
+    // An end that has begun may be completed by what is still to come.
+    this.#searched = Math.max(0, input.length - this.#end.longestBytes + 1)
+    return length
+  }
+
+  from(input: InputBuffer, bytes: number): Buffer {
+    return input.take(bytes)
   }
 }
 
-const crlf = Buffer.from('\r\n')
+function endingWith(delimiter: Buffer): End {
+  return {
+    longestBytes: delimiter.length,
+    behind(input, from) {
+      const at = input.indexOf(delimiter, from)
+      return at < 0 ? undefined : at + delimiter.length
+    },
+  }
+}
+
 const lf = Buffer.from('\n')
 const cr = Buffer.from('\r')
 
-const searches: Readonly<Record<LineEnding, () => Search>> = {
-  crlf: () => endOf(crlf),
-  lf: () => endOf(lf),
-  any: endOfAnyLine,
-}
-
-function endOf(delimiter: Buffer): Search {
-  let searched = 0
-  return (input) => {
-    const at = input.indexOf(delimiter, searched)
-    if (at >= 0) return at + delimiter.length
-    // A delimiter that has begun may be completed by what is still to come.
-    searched = Math.max(0, input.length - delimiter.length + 1)
-    return undefined
-  }
-}
-
-/** A CR ends a line once the next byte shows that it is not the first half of a CRLF. */
-function endOfAnyLine(): Search {
-  let searched = 0
-  return (input) => {
-    const lfAt = input.indexOf(lf, searched)
-    const crAt = input.indexOf(cr, searched, lfAt < 0 ? input.length : lfAt)
-    if (crAt >= 0 && crAt + 1 < input.length && crAt + 1 !== lfAt) return crAt + 1
-    if (lfAt >= 0) return lfAt + 1
-    searched = crAt < 0 ? input.length : crAt
-    return undefined
-  }
+const ends: Readonly<Record<LineEnding, End>> = {
+  crlf: endingWith(Buffer.from('\r\n')),
+  lf: endingWith(lf),
+  any: {
+    longestBytes: 2,
+    /** A CR ends a line once the next byte shows that it is not the first half of a CRLF. */
+    behind(input, from) {
+      const lfAt = input.indexOf(lf, from)
+      const crAt = input.indexOf(cr, from, lfAt < 0 ? input.length : lfAt)
+      if (crAt >= 0 && crAt + 1 < input.length && crAt + 1 !== lfAt) return crAt + 1
+      return lfAt < 0 ? undefined : lfAt + 1
+    },
+  },
 }

@@ -37,10 +37,10 @@ export class SocketTransport implements Transport {
     return this.#socket.bytesRead
   }
 
-  open(receiver: Receiver): void {
-    this.#socket.on('data', (chunk: Buffer) => receiver.receive(chunk))
-    this.#socket.on('end', () => receiver.endInput())
-    this.#socket.on('error', (error) => receiver.lose(error))
+  open({ receive, endInput, lose }: Receiver): void {
+    this.#socket.on('data', receive)
+    this.#socket.on('end', endInput)
+    this.#socket.on('error', lose)
   }
 
   pause(): void {

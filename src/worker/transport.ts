@@ -13,11 +13,11 @@ export interface Local {
 /** What a transport tells its connection. */
 export interface Receiver {
   /** Bytes have arrived; the chunk is the receiver's from now on. */
-  receive(chunk: Buffer): void
+  readonly receive: (chunk: Buffer) => void
   /** The client has ended its side. */
-  endInput(): void
+  readonly endInput: () => void
   /** The connection is lost, for this reason. */
-  lose(cause: Error): void
+  readonly lose: (cause: Error) => void
 }
 
 /**
