@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
-import { buffer } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { reload } from '../helpers/commands.ts'
@@ -123,7 +123,9 @@ test('framing over a real socket', async (t) => {
     const rest = Buffer.concat([frame(''), frame('three')])
     for (const byte of rest) await client.send(Buffer.of(byte))
     client.halfClose()
-    const answers = ['got one', 'got ', 'got three'].map((text) => frame(text).toString('latin1'))
+    const answers = ['got one', 'got ', 'got three'].map((payload) =>
+      frame(payload).toString('latin1'),
+    )
     assert.deepEqual(await client.ending(), { how: 'end', text: banner + answers.join('') })
   })
 
@@ -241,7 +243,7 @@ function hasKeepAlive(port: number, client: Client): boolean {
   const own = `0100007F:${hex(port)} 0100007F:${hex(client.socket.localPort ?? 0)}`
   const line = readFileSync('/proc/net/tcp', 'utf8')
     .split('\n')
-    .find((text) => text.includes(own))
+    .find((entry) => entry.includes(own))
   return /^\s*\d+: \S+ \S+ \S+ \S+ 02:/.test(line ?? assert.fail('No such connection'))
 }
 
@@ -274,8 +276,8 @@ test('a library that wants a socket has one in the stream', async (t) => {
       'an answer',
       new Promise<string>((resolve, reject) => {
         const options = { port: service.port, host: '127.0.0.1', agent, method: 'POST', headers }
-        const sending = request(options, async (response) => {
-          resolve((await buffer(response)).toString())
+        const sending = request(options, (response) => {
+          text(response).then(resolve, reject)
         })
         sending.on('error', reject)
         sending.end(Buffer.alloc(bytes))
@@ -291,7 +293,7 @@ test('a library that wants a socket has one in the stream', async (t) => {
   await counted(service, { active: 1, accepted: 1 })
   assert.deepEqual(await post(0, { connection: 'close' }), { ...first, bytes: 0 })
   await counted(service, { active: 0, served: 1 })
-  const { text } = await ask(service.port, 'GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
-  assert.match(text, /^HTTP\/1.1 200 OK\r\n/)
+  const last = await ask(service.port, 'GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
+  assert.match(last.text, /^HTTP\/1.1 200 OK\r\n/)
   await counted(service, { active: 0, served: 2 })
 })

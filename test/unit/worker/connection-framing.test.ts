@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { LineTooLongError } from '../../../src/errors.ts'
 import type { Connection } from '../../../src/worker/connection.ts'
@@ -54,7 +55,7 @@ for (const [name, read] of reads) {
   })
 }
 
-for (const [name, read] of reads.filter(([name]) => name !== 'readLine' && name !== 'peek')) {
+for (const [name, read] of reads.filter(([kind]) => kind !== 'readLine' && kind !== 'peek')) {
   test(`${name} fails when the client ends its side in the middle of it, and takes nothing`, async (t) => {
     const { connection, client } = await connected(t)
     client.end('ab')
@@ -200,7 +201,7 @@ test('mistakes of the handler are told by name, and only to it', async (t) => {
 
 test('several chunks go out by one call of the system, in their order', async (t) => {
   const { connection, client, server } = await connected(t)
-  const writev = t.mock.method(server as never as { _writev(): void }, '_writev')
+  const writev = t.mock.method(server as Required<Socket>, '_writev')
   await connection.write(['a', Uint8Array.of(0xff), 'ü', Buffer.from('b')])
   assert.equal(writev.mock.callCount(), 1)
   await connection.write([])
@@ -210,7 +211,8 @@ test('several chunks go out by one call of the system, in their order', async (t
 
 test('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
   const { connection, client } = await connected(t)
-  await assert.rejects(connection.write(['a', 7 as never, 'b']), TypeError)
+  const mixed: readonly unknown[] = ['a', 7, 'b']
+  await assert.rejects(connection.write(mixed as string[]), TypeError)
   await connection.flush()
   connection.release().end()
   assert.equal((await received(client)).length, 0)

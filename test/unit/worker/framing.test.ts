@@ -241,6 +241,6 @@ test('a hundred thousand inputs of frames and garbage: no crash, no hang, and th
     endings.set(ending, (endings.get(ending) ?? 0) + 1)
   }
   // Every way to end is among them, and not by chance only.
-  assert.deepEqual([...endings.keys()].sort(), ['null', '✗ENDED_EARLY', '✗LINE_TOO_LONG'])
+  assert.deepEqual([...endings.keys()].toSorted(), ['null', '✗ENDED_EARLY', '✗LINE_TOO_LONG'])
   for (const [ending, times] of endings) assert.ok(times > 1_000, `${ending}: ${times}`)
 })

@@ -70,9 +70,9 @@ function copiedDuring(act: () => void): number {
   const { copy } = Buffer.prototype
   let copied = 0
   Buffer.prototype.copy = function count(this: Buffer, ...args: Parameters<Buffer['copy']>) {
-    const bytes = copy.apply(this, args)
-    copied += bytes
-    return bytes
+    const moved = copy.apply(this, args)
+    copied += moved
+    return moved
   }
   try {
     act()
