@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'READ_TIMEOUT'
   | 'DEADLINE'
   | 'LINE_TOO_LONG'
+  | 'ENDED_EARLY'
   | 'TERMINATED'
 
 /** An error of helloserver's own: one sentence for people, a code for programs. */
@@ -55,13 +56,16 @@ export function stopping(): HelloserverError {
   return new HelloserverError('STOPPING', 'The service is stopping')
 }
 
-/** A line that did not end within `connection.maxLineBytes`; an app may answer it in its own way. */
+/**
+ * A line that did not end within `connection.maxLineBytes`, or a delimited piece or a frame that exceeds its own
+ * bound; an app may answer it in its own way.
+ */
 export class LineTooLongError extends HelloserverError {
   override readonly name = 'LineTooLongError'
   readonly limitBytes: number
 
-  constructor(limitBytes: number) {
-    super('LINE_TOO_LONG', `The line did not end within ${limitBytes} bytes`)
+  constructor(limitBytes: number, message = `The line did not end within ${limitBytes} bytes`) {
+    super('LINE_TOO_LONG', message)
     this.limitBytes = limitBytes
   }
 }

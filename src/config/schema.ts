@@ -3,6 +3,7 @@ import { maxTimerMs } from '../clock.ts'
 import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { isAdminAddress } from './admin-address.ts'
+import { lineEndings } from './line-endings.ts'
 import { logLevels } from './log-levels.ts'
 import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
 
@@ -25,6 +26,17 @@ const restartOnly = z.registry<undefined>()
 
 const milliseconds = (fallback: number, description: string, min = 1) =>
   integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
+
+/** The system counts in seconds, up to 32767 of them (tcp(7), TCP_KEEPIDLE). */
+const keepAlive = (() => {
+  const allowed = '0, or an integer from 1000 to 32767000'
+  return z
+    .int({ error: allowed })
+    .min(0, { error: allowed })
+    .max(32_767_000, { error: allowed })
+    .refine((ms) => ms === 0 || ms >= 1_000, { error: allowed })
+    .default(0)
+})()
 
 const leaseModes = ['off', 'exclusive', 'slots'] as const
 
@@ -127,6 +139,19 @@ export const configSchema = z.strictObject(
       readTimeoutMs: milliseconds(30_000, 'How long one read may wait for the client'),
       deadlineMs: milliseconds(60_000, 'How long handling one connection may take in total'),
       lingerMs: milliseconds(2_000, 'How long the closing handshake may take', 0),
+      lineEnding: z
+        .enum(lineEndings, { error: `one of ${lineEndings.join(', ')}` })
+        .default('crlf')
+        .describe('End of a line; "any" is CRLF, LF or CR, whichever comes first ["crlf"]'),
+      keepAliveMs: keepAlive.describe(
+        'How long a connection may be silent before the system asks whether the client is still there, in milliseconds; 0 means never [0]',
+      ),
+      noDelay: z
+        .boolean({ error: 'true or false' })
+        .default(true)
+        .describe(
+          'Whether each write is sent at once (TCP_NODELAY), instead of waiting until the one before it is acknowledged [true]',
+        ),
     }),
     drain: section({
       announceMs: milliseconds(

@@ -26,6 +26,7 @@ export const reasons = [
   'handler-error',
   'terminated',
   'lease-lost',
+  'ended-early',
 ] as const
 
 export type Reason = (typeof reasons)[number]

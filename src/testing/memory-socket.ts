@@ -52,6 +52,20 @@ export class MemorySocket extends Duplex implements ClientSocket {
     return this.#getPeer()?.port
   }
 
+  /** The service's address, as if it had the default port on loopback. */
+  get localAddress(): string | undefined {
+    return this.#getPeer() === undefined ? undefined : '127.0.0.1'
+  }
+
+  get localPort(): number | undefined {
+    return this.#getPeer() === undefined ? undefined : 30_153
+  }
+
+  /** No network is silent for long here. */
+  setKeepAlive(): this {
+    return this
+  }
+
   /** There is no delay to turn off. */
   setNoDelay(): this {
     return this

@@ -1,8 +1,10 @@
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Reason, Step } from '../ipc/progress.ts'
-import { LineBuffer } from '../worker/line-buffer.ts'
+import { InputBuffer } from '../worker/input-buffer.ts'
 import { type Arrival, connectionReset, type FarEnd, MemorySocket } from './memory-socket.ts'
 import { nextTurn } from './turn.ts'
+
+const crlf = Buffer.from('\r\n')
 
 /** How a connection ended, as the service's counters and its access log have it. */
 export interface Outcome {
@@ -44,7 +46,7 @@ export class TestClient {
   readonly #socket: MemorySocket
   readonly #connection: Served
   readonly #maxUnreadBytes: number
-  readonly #input = new LineBuffer()
+  readonly #input = new InputBuffer()
   /** Called when there is room for more. */
   #onRoom: (() => void) | undefined
   /** Whether more may come, and if not, why. */
@@ -117,7 +119,7 @@ export class TestClient {
    */
   async read(): Promise<Buffer | null> {
     while (this.#input.length === 0 && this.#server === 'open') await this.#more()
-    if (this.#input.length > 0) return this.#taken(this.#input.takeAll())
+    if (this.#input.length > 0) return this.#taken(this.#input.take(this.#input.length))
     return this.#end()
   }
 
@@ -129,8 +131,8 @@ export class TestClient {
    */
   async readLine(): Promise<Buffer | null> {
     for (;;) {
-      const line = this.#input.length === 0 ? undefined : this.#input.takeLine()
-      if (line !== undefined) return this.#taken(line)
+      const at = this.#input.indexOf(crlf)
+      if (at >= 0) return this.#taken(this.#input.take(at + crlf.length))
       if (this.#server !== 'open') return this.read()
       // A line may be longer than what the client takes at once.
       this.#makeRoom()

@@ -10,5 +10,8 @@ export interface ClientSocket extends Duplex {
   /** Undefined once the client has reset the connection. */
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
   setNoDelay(noDelay: boolean): unknown
+  setKeepAlive(isOn: boolean, afterMs: number): unknown
 }

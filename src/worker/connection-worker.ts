@@ -21,6 +21,7 @@ import { Alarm } from './alarm.ts'
 import type { ClientSocket } from './client-socket.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
+import { SocketTransport } from './socket-transport.ts'
 
 /** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
@@ -100,7 +101,8 @@ export class Worker {
       socket.destroy()
       return
     }
-    const connection = new Connection(id, socket, this.#settings, this.#alarms)
+    const transport = new SocketTransport(socket, this.#settings)
+    const connection = new Connection(id, transport, this.#settings, this.#alarms)
     this.#connection = connection
     this.#context.lease = this.#lease
     void this.#serve(connection)
@@ -195,6 +197,7 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   LINE_TOO_LONG: 'line-too-long',
   TERMINATED: 'terminated',
   LEASE_LOST: 'lease-lost',
+  ENDED_EARLY: 'ended-early',
 }
 
 /** Any error that neither the client nor the clock has caused is the handler's. */

@@ -1,17 +1,40 @@
-import { HelloserverError, LineTooLongError } from '../errors.ts'
+import type { LineEnding } from '../config/line-endings.ts'
+import { HelloserverError } from '../errors.ts'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
 import type { ClientSocket } from './client-socket.ts'
-import { LineBuffer } from './line-buffer.ts'
+import { ConnectionStream } from './connection-stream.ts'
+import { type FrameFormat, Frames } from './frames.ts'
+import { InputBuffer } from './input-buffer.ts'
+import { quiet } from './quiet.ts'
+import {
+  ahead,
+  anything,
+  type Bound,
+  exactly,
+  line,
+  lineBound,
+  type Read,
+  something,
+  until,
+} from './reads.ts'
+import { type Chunk, chunksOf, type Local, type Transport } from './transport.ts'
 
-/** Stands for the peer of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
-const forgotten: Remote = { address: 'unknown', port: 0 }
+/** Stands for an end of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
+const forgotten = { address: 'unknown', port: 0 }
 
 /** Limits on a handler's input and time, in bytes and milliseconds. */
 export interface ConnectionLimits {
   readonly maxLineBytes: number
   readonly readTimeoutMs: number
   readonly deadlineMs: number
+  readonly lineEnding: LineEnding
+}
+
+/** The bound of one `readUntil`. */
+export interface UntilOptions {
+  /** The longest result that is accepted, delimiter included, from 1 [less than `connection.maxLineBytes`, as for lines]. */
+  readonly maxBytes?: number
 }
 
 /** The worker's timers, lent to its active connection. */
@@ -28,44 +51,56 @@ const ended = new HelloserverError('CONNECTION_ENDED', 'The connection ended wit
 /** How many bytes are buffered while nobody reads, before the client has to wait. */
 const highWaterBytes = 65_536
 
+/** The most that one read may ask for; the memory for it is taken only as the bytes arrive. */
+const mostBytes = 1_073_741_824
+
+/** A read that waits for the client. */
+interface PendingRead {
+  readonly read: Read
+  readonly resolve: (result: Buffer | null) => void
+  readonly reject: (error: unknown) => void
+}
+
 /**
- * One client's connection, as a handler sees it. Bytes are bytes: no encoding is assumed.
+ * One client's connection, as a handler sees it. Bytes are bytes: no encoding is assumed. One read may wait at a time.
  *
  * Its methods reject with these errors, by code: `CLIENT_GONE` (the client reset the connection),
- * `READ_TIMEOUT` (the client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG`, `DEADLINE` (the
+ * `READ_TIMEOUT` (the client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG` (a line, a delimited piece
+ * or a frame exceeds its bound), `ENDED_EARLY` (the client ended its side in the middle of one), `DEADLINE` (the
  * connection took longer than `connection.deadlineMs`), `TERMINATED` (the service stops now), `LEASE_LOST`
- * (another host may serve by now, and `lease.onLoss` is "abort").
+ * (another host may serve by now, and `lease.onLoss` is "abort"). A read that fails takes nothing.
  */
 export class Connection implements AsyncIterable<Buffer> {
   /** Unique within one run of the service; rises by one with each accepted connection. */
   readonly id: number
-  readonly #socket: ClientSocket
+  readonly #transport: Transport
   readonly #limits: ConnectionLimits
-  readonly #input = new LineBuffer()
+  readonly #input = new InputBuffer()
   readonly #alarms: Alarms
   #remote: Remote | undefined
+  #local: Local | undefined
   #inputEnded = false
+  #outputEnded = false
   #isReleased = false
   #hasWritten = false
   #unflushed = 0
   #failure: HelloserverError | undefined
-  #tooLong: LineTooLongError | undefined
   #abort: AbortController | undefined
-  #wake: (() => void) | undefined
+  #pending: PendingRead | undefined
+  #stream: ConnectionStream | undefined
   #flushed: (() => void) | undefined
 
-  /** @internal Created by the worker; `socket` is claimed and not read yet. */
-  constructor(id: number, socket: ClientSocket, limits: ConnectionLimits, alarms: Alarms) {
+  /** @internal Created by the worker; the transport's socket is claimed and not read yet. */
+  constructor(id: number, transport: Transport, limits: ConnectionLimits, alarms: Alarms) {
     this.id = id
     this.#alarms = alarms
-    this.#socket = socket
+    this.#transport = transport
     this.#limits = limits
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    socket.on('end', () => {
-      this.#inputEnded = true
-      this.#wake?.()
+    transport.open({
+      receive: (chunk) => this.#receive(chunk),
+      endInput: () => this.#endInput(),
+      lose: (cause) => this.#lose(cause),
     })
-    socket.on('error', (error) => this.#lose(error))
     alarms.deadline.set(() =>
       this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
     )
@@ -76,11 +111,14 @@ export class Connection implements AsyncIterable<Buffer> {
    * reset the connection by then.
    */
   get remote(): Remote {
-    if (this.#remote === undefined) {
-      const { remoteAddress: address, remotePort: port } = this.#socket
-      this.#remote = address === undefined || port === undefined ? forgotten : { address, port }
-    }
+    this.#remote ??= this.#transport.remote ?? forgotten
     return this.#remote
+  }
+
+  /** The address and port that the client has connected to; as for `remote`, on first use. */
+  get local(): Local {
+    this.#local ??= this.#transport.local ?? forgotten
+    return this.#local
   }
 
   /**
@@ -94,59 +132,104 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The next line, including its CRLF. When the client ends its side, the bytes after the last CRLF are
-   * returned without one; then, or if there are none, `null`. After a line that was too long, the start of the
-   * next one is unknown, so further calls reject, too.
+   * The next line, including its end as `connection.lineEnding` has it. When the client ends its side, the bytes after
+   * the last one are returned without one; then, or if there are none, `null`. A line that is too long stays where it
+   * is: further calls reject, too, unless its bytes are read in another way.
    */
   readLine(): Promise<Buffer | null> {
-    return quiet(this.#nextLine())
+    return this.#read(line(this.#limits.lineEnding, lineBound(this.#limits.maxLineBytes)))
   }
 
   /** All bytes that have arrived, at least one; `null` once the client has ended its side. */
   read(): Promise<Buffer | null> {
-    return quiet(this.#nextBytes())
+    return this.#read(anything)
+  }
+
+  /**
+   * The next `bytes` bytes, from 0 to 1 GiB; `null` when the client has ended its side before the first of them. Bound
+   * a number that comes from the client.
+   */
+  readExactly(bytes: number): Promise<Buffer | null> {
+    return this.#read(() => exactly(count('bytes', bytes, 0)))
+  }
+
+  /**
+   * The bytes up to and including `delimiter`, which is text in UTF-8 or bytes; `null` when the client has ended its
+   * side before the first of them.
+   */
+  readUntil(
+    delimiter: string | Uint8Array,
+    { maxBytes }: UntilOptions = {},
+  ): Promise<Buffer | null> {
+    return this.#read(() => until(delimiterOf(delimiter), this.#bound(maxBytes)))
+  }
+
+  /**
+   * The next `bytes` bytes, from 1 to 1 GiB, which the next read returns again; fewer when the client has ended its
+   * side before, `null` when there are none. Do not change them.
+   */
+  peek(bytes: number): Promise<Buffer | null> {
+    return this.#read(() => ahead(count('bytes', bytes, 1)))
+  }
+
+  /**
+   * Reads and writes frames that begin with their length.
+   *
+   * @throws RangeError for a format that does not exist
+   */
+  frames(format: FrameFormat): Frames {
+    return new Frames(
+      format,
+      this.#bound(format.maxBytes),
+      (read) => this.#read(read),
+      (chunks) => this.write(chunks),
+    )
   }
 
   /** The lines until the client ends its side, each as `readLine` returns it. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    for (let line = await this.readLine(); line !== null; line = await this.readLine()) yield line
+    for (let next = await this.readLine(); next !== null; next = await this.readLine()) yield next
   }
 
-  /** Sends bytes, or text as UTF-8; resolves when the system has taken all of it. */
-  write(data: string | Uint8Array): Promise<void> {
+  /**
+   * Sends bytes, or text as UTF-8; several chunks go out in one piece, without being copied together. Resolves when the
+   * system has taken all of it: who awaits each write keeps in memory no more than one of them.
+   */
+  write(data: Chunk | readonly Chunk[]): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
-      this.#throwFailure()
-      // The first write is sent at once anyway; later ones must not wait for its acknowledgement (Nagle).
-      if (this.#hasWritten) this.#socket.setNoDelay(true)
-      this.#hasWritten = true
-      this.#socket.write(data, (error) => {
-        // A write may learn of the client's reset before the socket does.
-        if (error !== null && error !== undefined) this.#lose(error)
-        // Node reports success for a write whose socket was destroyed.
-        if (this.#failure !== undefined) {
-          reject(this.#failure)
-          return
-        }
-        this.#unflushed -= 1
-        this.#flushed?.()
-        resolve()
+      this.#send(chunksOf(data), (failure) => {
+        if (failure === null) resolve()
+        else reject(failure)
       })
-      // Counted only now: if `write` throws, the callback is never called.
-      this.#unflushed += 1
     })
     // `flush` sees the failure, too.
     return quiet(written)
   }
 
+  /**
+   * The connection as a Duplex of Node.js, always the same one; it begins with what has arrived and was not read. From
+   * the first call on, the connection is read through it only.
+   *
+   * @throws Error while a read waits
+   */
+  stream(): ConnectionStream {
+    if (this.#stream === undefined) {
+      if (this.#pending !== undefined) throw anotherRead()
+      this.#stream = this.#openStream()
+      if (this.#failure !== undefined) this.#stream.destroy(this.#failure)
+    }
+    return this.#stream
+  }
+
   /** @internal Whether no byte has passed in either direction. */
   get isUntouched(): boolean {
-    return !this.#hasWritten && this.#socket.bytesRead === 0
+    return !this.#hasWritten && this.#transport.bytesRead === 0
   }
 
   /** @internal Gives up the connection: pending calls reject, and the socket is closed at once. */
   end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST', message: string): void {
     this.#fail(new HelloserverError(code, message))
-    this.#socket.destroy()
+    this.#transport.destroy()
   }
 
   /**
@@ -155,7 +238,7 @@ export class Connection implements AsyncIterable<Buffer> {
    * @throws HelloserverError the reason why it never will
    */
   async flush(): Promise<void> {
-    while (this.#unflushed > 0) {
+    while (this.#unflushed > 0 || (this.#stream?.writableLength ?? 0) > 0) {
       this.#throwFailure()
       await new Promise<void>((resolve) => {
         this.#flushed = resolve
@@ -170,63 +253,142 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#alarms.deadline.clear()
     this.#alarms.read.clear()
     this.#fail(ended)
-    return this.#socket
+    return this.#transport.release()
   }
 
   #receive(chunk: Buffer): void {
     if (this.#isReleased) return
     this.#input.push(chunk)
-    if (this.#wake !== undefined) this.#wake()
-    else if (this.#input.length >= highWaterBytes) this.#socket.pause()
+    if (this.#pending !== undefined) this.#advance(this.#pending)
+    else if (this.#input.length >= highWaterBytes) this.#transport.pause()
   }
 
-  async #nextLine(): Promise<Buffer | null> {
-    const { maxLineBytes } = this.#limits
-    for (;;) {
-      this.#throwFailure()
-      if (this.#tooLong !== undefined) throw this.#tooLong
-      const line = this.#input.length === 0 ? undefined : this.#input.takeLine()
-      if ((line ?? this.#input).length >= maxLineBytes) {
-        this.#tooLong = new LineTooLongError(maxLineBytes)
-        continue
-      }
-      if (line !== undefined) return line
-      if (this.#inputEnded) return this.#rest()
-      await this.#more()
-    }
+  #endInput(): void {
+    this.#inputEnded = true
+    if (this.#pending !== undefined) this.#advance(this.#pending)
   }
 
-  async #nextBytes(): Promise<Buffer | null> {
-    for (;;) {
-      this.#throwFailure()
-      if (this.#input.length > 0 || this.#inputEnded) return this.#rest()
-      await this.#more()
-    }
-  }
-
-  #rest(): Buffer | null {
-    return this.#input.length > 0 ? this.#input.takeAll() : null
-  }
-
-  /** Waits until more has arrived, the input has ended, or the connection has failed. */
-  #more(): Promise<void> {
-    if (this.#wake !== undefined)
-      throw new Error('Another read of this connection is still waiting')
-    if (this.#socket.isPaused()) this.#socket.resume()
-    return new Promise((resolve, reject) => {
-      this.#alarms.read.set(() => {
-        this.#wake = undefined
-        const { readTimeoutMs } = this.#limits
-        reject(
-          new HelloserverError('READ_TIMEOUT', `The client sent nothing for ${readTimeoutMs} ms`),
-        )
-      })
-      this.#wake = () => {
-        this.#wake = undefined
-        this.#alarms.read.clear()
-        resolve()
-      }
+  /** The result of a read, at once or once it has arrived. A function is a read that is yet to be checked. */
+  #read(wanted: Read | (() => Read)): Promise<Buffer | null> {
+    const result = new Promise<Buffer | null>((resolve, reject) => {
+      if (this.#stream !== undefined) throw new Error('The connection is read through its stream')
+      this.#start(typeof wanted === 'function' ? wanted() : wanted, resolve, reject)
     })
+    return quiet(result)
+  }
+
+  #start(read: Read, resolve: PendingRead['resolve'], reject: PendingRead['reject']): void {
+    this.#throwFailure()
+    if (this.#pending !== undefined) throw anotherRead()
+    const result = this.#resultOf(read)
+    if (result !== undefined) {
+      resolve(result)
+      return
+    }
+    this.#pending = { read, resolve, reject }
+    this.#transport.resume()
+    this.#watch()
+  }
+
+  /** Settles the pending read if it can be; each piece that arrives starts its time again. */
+  #advance({ read, resolve, reject }: PendingRead): void {
+    try {
+      const result = this.#resultOf(read)
+      if (result === undefined) {
+        this.#watch()
+        return
+      }
+      resolve(result)
+    } catch (error) {
+      reject(error)
+    }
+    this.#pending = undefined
+    this.#alarms.read.clear()
+  }
+
+  /** Undefined while more must arrive. */
+  #resultOf(read: Read): Buffer | null | undefined {
+    const bytes = read.lengthIn(this.#input)
+    if (bytes !== undefined) return read.from(this.#input, bytes)
+    if (!this.#inputEnded) return undefined
+    const { length } = this.#input
+    if (length === 0) return null
+    if (read.rest === 'result') return read.from(this.#input, length)
+    throw new HelloserverError(
+      'ENDED_EARLY',
+      `The client ended its side in the middle of a read, after ${length} bytes`,
+    )
+  }
+
+  #watch(): void {
+    this.#alarms.read.set(() => {
+      // A stream reads all the time; a client that is being sent to need not send.
+      if (this.#stream !== undefined && this.#unflushed > 0) {
+        this.#watch()
+        return
+      }
+      const { readTimeoutMs } = this.#limits
+      this.#reject(
+        new HelloserverError('READ_TIMEOUT', `The client sent nothing for ${readTimeoutMs} ms`),
+      )
+    })
+  }
+
+  /** Rejects the pending read, if there is one. */
+  #reject(error: HelloserverError): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    this.#alarms.read.clear()
+    pending?.reject(error)
+  }
+
+  #send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void {
+    this.#throwFailure()
+    if (this.#outputEnded)
+      throw new HelloserverError('CONNECTION_ENDED', 'The stream has ended this side')
+    if (chunks.length === 0) {
+      onSent(null)
+      return
+    }
+    this.#hasWritten = true
+    this.#transport.write(chunks, (error) => {
+      // A write may learn of the client's reset before the socket does.
+      if (error !== null && error !== undefined) this.#lose(error)
+      // Node reports success for a write whose socket was destroyed.
+      if (this.#failure !== undefined) {
+        onSent(this.#failure)
+        return
+      }
+      this.#unflushed -= 1
+      onSent(null)
+      this.#flushed?.()
+      if (this.#stream !== undefined && this.#pending !== undefined) this.#watch()
+    })
+    // Counted only now: if `write` throws, the callback is never called.
+    this.#unflushed += 1
+  }
+
+  #openStream(): ConnectionStream {
+    return new ConnectionStream({
+      read: () => quiet(new Promise((resolve, reject) => this.#start(something, resolve, reject))),
+      send: (chunks, onSent) => this.#send(chunks, onSent),
+      end: (onEnded) => {
+        this.#outputEnded = true
+        this.#transport.end(onEnded)
+      },
+      abandon: (cause) => {
+        if (this.#failure !== undefined) return
+        this.#fail(cause instanceof HelloserverError ? cause : destroyed(cause))
+        this.#transport.destroy()
+      },
+      transport: this.#transport,
+      addresses: this,
+    })
+  }
+
+  #bound(maxBytes: number | undefined): Bound {
+    if (maxBytes === undefined) return lineBound(this.#limits.maxLineBytes)
+    return { longestBytes: count('maxBytes', maxBytes, 1), limitBytes: maxBytes }
   }
 
   #throwFailure(): void {
@@ -242,16 +404,28 @@ export class Connection implements AsyncIterable<Buffer> {
     if (this.#failure !== undefined) return
     this.#failure = failure
     this.#abort?.abort(failure)
-    this.#wake?.()
+    this.#reject(failure)
     this.#flushed?.()
+    this.#stream?.destroy(failure)
   }
 }
 
-/**
- * Lets a handler ignore one of our promises, or await it later: its rejection does not count as unhandled,
- * which would end the worker, so no client can end a worker by leaving.
- */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
+const destroyed = (cause: Error | null) =>
+  new HelloserverError('CONNECTION_ENDED', 'The stream was destroyed before it had ended', {
+    cause,
+  })
+
+const anotherRead = () => new Error('Another read of this connection is still waiting')
+
+/** @throws RangeError when it is no whole number from `least` to 1 GiB */
+function count(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= mostBytes) return value
+  throw new RangeError(`${name} is ${value}; it must be an integer from ${least} to ${mostBytes}`)
+}
+
+/** @throws RangeError for an empty delimiter */
+function delimiterOf(delimiter: string | Uint8Array): Buffer {
+  const bytes = Buffer.from(delimiter)
+  if (bytes.length > 0) return bytes
+  throw new RangeError('The delimiter is empty')
 }

@@ -47,6 +47,15 @@ const refused: readonly (readonly [settings: object, problem: string])[] = [
     `connection.deadlineMs is 2147483648; it must be ${timerRange}`,
   ],
   [{ connection: { lingerMs: -1 } }, 'connection.lingerMs is -1; it must be an integer from 0 to'],
+  [
+    { connection: { lineEnding: 'cr' } },
+    'connection.lineEnding is "cr"; it must be one of crlf, lf, any',
+  ],
+  ...[-1, 999, 32_767_001, 1_000.5, true].map((keepAliveMs): [object, string] => [
+    { connection: { keepAliveMs } },
+    `connection.keepAliveMs is ${keepAliveMs}; it must be 0, or an integer from 1000 to 32767000`,
+  ]),
+  [{ connection: { noDelay: 1 } }, 'connection.noDelay is 1; it must be true or false'],
   [{ drain: { timeoutMs: '30s' } }, 'drain.timeoutMs is "30s"; it must be an integer from 0 to'],
   [{ reload: { readyTimeoutMs: 0 } }, `reload.readyTimeoutMs is 0; it must be ${timerRange}`],
   [{ watchdog: { heartbeatMs: 9 } }, 'watchdog.heartbeatMs is 9; it must be an integer from 10 to'],

@@ -1,13 +1,15 @@
 import type { TestContext } from 'node:test'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
+import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
 /** Limits that no test meets unless it hangs, which then fails. */
-const generous: ConnectionLimits = {
+export const generous: ConnectionLimits = {
   maxLineBytes: 1_024,
   readTimeoutMs: 20_000,
   deadlineMs: 20_000,
+  lineEnding: 'crlf',
 }
 
 /** A connection on one end of a real pair of sockets. */
@@ -18,13 +20,14 @@ export interface Connected extends SocketPair {
 /** Makes a connection as a worker does; the client is the test's. */
 export async function connected(
   t: TestContext,
-  changes: Partial<ConnectionLimits> = {},
+  changes: Partial<ConnectionLimits & SocketOptions> = {},
 ): Promise<Connected> {
   clearTimersAfter(t)
   const pair = await socketPair(t)
   const limits = { ...generous, ...changes }
   const alarms = { read: new Alarm(limits.readTimeoutMs), deadline: new Alarm(limits.deadlineMs) }
-  return { ...pair, connection: new Connection(7, pair.server, limits, alarms) }
+  const transport = new SocketTransport(pair.server, { keepAliveMs: 0, noDelay: true, ...changes })
+  return { ...pair, connection: new Connection(7, transport, limits, alarms) }
 }
 
 /** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */

@@ -1,0 +1,155 @@
+import { isIPv6 } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { Remote } from '../ipc/socket-handle.ts'
+import type { Chunk, Local, Transport } from './transport.ts'
+
+/** What a stream needs of its connection. */
+export interface StreamSource {
+  /** Something that has arrived; null once the client has ended its side. */
+  read(): Promise<Buffer | null>
+  /** Sends chunks in one go; calls back when the system has taken them, or never will. */
+  send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void
+  /** Ends this side. */
+  end(onEnded: (error?: Error | null) => void): void
+  /** Closes the connection at once, unless it has failed already. */
+  abandon(cause: Error | null): void
+  readonly transport: Pick<Transport, 'setNoDelay' | 'setKeepAlive'>
+  readonly addresses: { readonly remote: Remote; readonly local: Local }
+}
+
+/**
+ * A connection as a Duplex, with those members of a `net.Socket` that libraries ask for.
+ *
+ * - The client's end of its side ends the readable side; `end` ends this side only, so the client may go on sending.
+ * - When the connection fails, the stream is destroyed with that error. A worker does not end because nobody listens
+ *   for it.
+ * - `destroy` stops reading. With an error, or before everything written was sent, it closes the connection at once, so
+ *   that no client takes half an answer for a whole one; otherwise the handler may still write to the connection.
+ */
+export class ConnectionStream extends Duplex {
+  readonly #source: StreamSource
+  #idleMs = 0
+  #idle: NodeJS.Timeout | undefined
+
+  /** @internal */
+  constructor(source: StreamSource) {
+    super()
+    this.#source = source
+    // The connection's calls and its signal tell of the error, too: without a listener, it would end the worker.
+    this.on('error', () => {})
+  }
+
+  get remoteAddress(): string {
+    return this.#source.addresses.remote.address
+  }
+
+  get remotePort(): number {
+    return this.#source.addresses.remote.port
+  }
+
+  get remoteFamily(): 'IPv4' | 'IPv6' {
+    return isIPv6(this.remoteAddress) ? 'IPv6' : 'IPv4'
+  }
+
+  get localAddress(): string {
+    return this.#source.addresses.local.address
+  }
+
+  get localPort(): number {
+    return this.#source.addresses.local.port
+  }
+
+  setNoDelay(isOn = true): this {
+    this.#source.transport.setNoDelay(isOn)
+    return this
+  }
+
+  setKeepAlive(isOn = false, afterMs = 0): this {
+    this.#source.transport.setKeepAlive(isOn, afterMs)
+    return this
+  }
+
+  /** Emits `timeout` when nothing has passed for so long; 0 turns it off. */
+  setTimeout(ms: number, onTimeout?: () => void): this {
+    this.#idleMs = ms
+    if (onTimeout !== undefined && ms > 0) this.once('timeout', onTimeout)
+    this.#stir()
+    return this
+  }
+
+  /** A connection keeps its worker running in any case. */
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  /** Ends this side, and destroys the stream once everything is sent. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', () => this.destroy())
+  }
+
+  /** As for any stream, except that the iteration's end does not destroy it: the handler has yet to answer. */
+  override [Symbol.asyncIterator](): ReturnType<Duplex['iterator']> {
+    return this.iterator({ destroyOnReturn: false })
+  }
+
+  override _read(): void {
+    this.#source.read().then(
+      (chunk) => {
+        if (this.destroyed) return
+        this.#stir()
+        this.push(chunk)
+      },
+      (error: Error) => this.destroy(error),
+    )
+  }
+
+  override _write(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    onWritten: (error?: Error | null) => void,
+  ): void {
+    this.#send([chunk], onWritten)
+  }
+
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    onWritten: (error?: Error | null) => void,
+  ): void {
+    this.#send(
+      chunks.map(({ chunk }) => chunk),
+      onWritten,
+    )
+  }
+
+  override _final(onEnded: (error?: Error | null) => void): void {
+    this.#source.end(onEnded)
+  }
+
+  override _destroy(error: Error | null, onDestroyed: (error?: Error | null) => void): void {
+    clearTimeout(this.#idle)
+    if (error !== null || this.writableLength > 0) this.#source.abandon(error)
+    onDestroyed(error)
+  }
+
+  #send(chunks: readonly Buffer[], onWritten: (error?: Error | null) => void): void {
+    this.#stir()
+    try {
+      this.#source.send(chunks, onWritten)
+    } catch (error) {
+      onWritten(error as Error)
+    }
+  }
+
+  /** Something has passed. */
+  #stir(): void {
+    clearTimeout(this.#idle)
+    if (this.#idleMs === 0 || this.destroyed) return
+    this.#idle = setTimeout(() => this.emit('timeout'), this.#idleMs)
+  }
+}

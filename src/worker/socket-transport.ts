@@ -1,0 +1,96 @@
+import { isUint8Array } from 'node:util/types'
+import type { Remote } from '../ipc/socket-handle.ts'
+import type { ClientSocket } from './client-socket.ts'
+import type { Chunk, Local, Receiver, Transport } from './transport.ts'
+
+/** Options of a client's socket. */
+export interface SocketOptions {
+  /** How long nothing may pass before the system asks whether the client is still there; 0: it never asks. */
+  readonly keepAliveMs: number
+  /** Whether a write is sent at once, even while an earlier one is not acknowledged. */
+  readonly noDelay: boolean
+}
+
+/** A connection's bytes by way of Node's own socket. */
+export class SocketTransport implements Transport {
+  readonly #socket: ClientSocket
+  #noDelay: boolean
+  #hasWritten = false
+
+  constructor(socket: ClientSocket, { keepAliveMs, noDelay }: SocketOptions) {
+    this.#socket = socket
+    this.#noDelay = noDelay
+    if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs)
+  }
+
+  get remote(): Remote | undefined {
+    const { remoteAddress: address, remotePort: port } = this.#socket
+    return address === undefined || port === undefined ? undefined : { address, port }
+  }
+
+  get local(): Local | undefined {
+    const { localAddress: address, localPort: port } = this.#socket
+    return address === undefined || port === undefined ? undefined : { address, port }
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+
+  open({ receive, endInput, lose }: Receiver): void {
+    this.#socket.on('data', receive)
+    this.#socket.on('end', endInput)
+    this.#socket.on('error', lose)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (this.#socket.isPaused()) this.#socket.resume()
+  }
+
+  write(chunks: readonly Chunk[], onSent: (error?: Error | null) => void): void {
+    // The first write is sent at once anyway; later ones must not wait for its acknowledgement (Nagle).
+    if (this.#hasWritten && this.#noDelay) this.#socket.setNoDelay(true)
+    this.#hasWritten = true
+    const last = chunks.length - 1
+    if (last === 0) this.#socket.write(chunks[0] as Chunk, onSent)
+    else this.#writeAll(chunks, last, onSent)
+  }
+
+  end(onEnded: (error?: Error | null) => void): void {
+    this.#socket.end(onEnded)
+  }
+
+  setNoDelay(isOn: boolean): void {
+    this.#noDelay = isOn
+    this.#socket.setNoDelay(isOn)
+  }
+
+  setKeepAlive(isOn: boolean, afterMs: number): void {
+    this.#socket.setKeepAlive(isOn, afterMs)
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  release(): ClientSocket {
+    return this.#socket
+  }
+
+  /** Corked chunks leave in one writev(2). */
+  #writeAll(chunks: readonly Chunk[], last: number, onSent: (error?: Error | null) => void): void {
+    // A socket refuses what it cannot send only when it comes to it, with the chunks before it on their way.
+    for (const chunk of chunks) {
+      if (typeof chunk !== 'string' && !isUint8Array(chunk))
+        throw new TypeError('A chunk is neither text nor a Uint8Array')
+    }
+    this.#socket.cork()
+    for (const [at, chunk] of chunks.entries())
+      this.#socket.write(chunk, at === last ? onSent : undefined)
+    this.#socket.uncork()
+  }
+}

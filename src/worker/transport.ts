@@ -1,0 +1,58 @@
+import type { Remote } from '../ipc/socket-handle.ts'
+import type { ClientSocket } from './client-socket.ts'
+
+/** Bytes to send, or text that is sent as UTF-8. */
+export type Chunk = string | Uint8Array
+
+/** The service's end of a connection. */
+export interface Local {
+  readonly address: string
+  readonly port: number
+}
+
+/** What a transport tells its connection. */
+export interface Receiver {
+  /** Bytes have arrived; the chunk is the receiver's from now on. */
+  readonly receive: (chunk: Buffer) => void
+  /** The client has ended its side. */
+  readonly endInput: () => void
+  /** The connection is lost, for this reason. */
+  readonly lose: (cause: Error) => void
+}
+
+/**
+ * The way by which a connection's bytes come and go. It knows nothing of lines, limits or handlers, and a connection
+ * knows nothing of sockets.
+ */
+export interface Transport {
+  /** Undefined once the system has forgotten it (getpeername(2), ENOTCONN). */
+  readonly remote: Remote | undefined
+  readonly local: Local | undefined
+  /** How many bytes have been received. */
+  readonly bytesRead: number
+  /** Begins to receive, until `pause`. */
+  open(receiver: Receiver): void
+  pause(): void
+  /** Receives again; does nothing unless paused. */
+  resume(): void
+  /**
+   * Sends chunks in one go, after what was sent before.
+   *
+   * @param onSent - called when the system has taken all of them, or with the reason why it never will
+   * @throws TypeError when a chunk is neither text nor bytes; nothing is sent then
+   */
+  write(chunks: readonly Chunk[], onSent: (error?: Error | null) => void): void
+  /** Ends this side once everything is sent, and then calls back; the client may still send. */
+  end(onEnded: (error?: Error | null) => void): void
+  /** As `net.Socket.setNoDelay` and `setKeepAlive`, for libraries that want them. */
+  setNoDelay(isOn: boolean): void
+  setKeepAlive(isOn: boolean, afterMs: number): void
+  /** Closes at once, whatever is on its way. */
+  destroy(): void
+  /** Returns the socket for its closing handshake. */
+  release(): ClientSocket
+}
+
+export function chunksOf(data: Chunk | readonly Chunk[]): readonly Chunk[] {
+  return Array.isArray(data) ? (data as readonly Chunk[]) : [data as Chunk]
+}
