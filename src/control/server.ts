@@ -190,13 +190,18 @@ export class ControlServer {
       const { superseded, restarting } = await this.supervisor.attach(
         caller.supervising(pid, instance),
       )
-      const { config } = this.#target
+      const { config, release } = this.#target
       return {
         superseded,
         restarting,
         status: this.#target.status(),
         configDigest: configDigest(config),
         programId: this.#target.programId,
+        release: {
+          program: release.program,
+          file: release.file,
+          environmentDigest: release.environmentDigest,
+        },
         drainTimeoutMs: config.drain.timeoutMs,
         drainAnnounceMs: config.drain.announceMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,

@@ -1,4 +1,5 @@
 import { buildId, ownProgramId, programId } from '../build-id.ts'
+import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
@@ -58,6 +59,8 @@ export interface DeployerOptions {
     environment: Environment,
     readyTimeoutMs: number,
   ) => Promise<void>
+  /** The program that has to take over to apply an environment, or what is on disk; see `Release`. */
+  readonly successorFor: (environment: Environment) => string | undefined
   /** Called for each reload that begins; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Binds the address of the admin page, when the configuration has another one for it. */
@@ -179,11 +182,14 @@ export class Deployer {
 
   /** An error here, before the last step is done, leaves everything as it was. */
   async #perform(
-    { environment = this.#environment, program, force = false }: Partial<ReloadRequest>,
+    { environment: given, program: asked, force = false }: Partial<ReloadRequest>,
     enter: (step: ReloadStep) => void,
   ): Promise<void> {
-    const { name, mustRun, fleet, mutex, upgrade } = this.#options
+    const { name, mustRun, fleet, mutex, upgrade, successorFor } = this.#options
     mustRun('reload')
+    const environment =
+      given === undefined ? this.#environment : completedBy(this.#environment, given)
+    const program = asked ?? successorFor(environment)
     const runs = this.restartOnly
     if (program !== undefined) {
       // The successor reads the configuration, and finds any other setting that cannot change.

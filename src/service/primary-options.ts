@@ -34,6 +34,8 @@ export interface PrimaryOptions {
   readonly inheritance?: Inheritance | undefined
   /** Resolves when the predecessor has finished its active connections. */
   readonly predecessorGone?: Promise<void> | undefined
+  /** The program that has to take over to apply an environment, or what is on disk; see `Release`. */
+  readonly successorFor: (environment: Environment) => string | undefined
   /** Starts a process that is to take over the service. */
   readonly startSuccessor: (
     program: string,

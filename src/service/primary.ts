@@ -96,6 +96,7 @@ export class Primary {
       fleet: options.fleet,
       upgrade: (program, environment, readyTimeoutMs) =>
         this.#upgrade(program, environment, readyTimeoutMs),
+      successorFor: options.successorFor,
       applyLog: options.applyLog,
       onReloading: (outcome) => {
         void outcome.then(() => this.#leadership.lookAgain())

@@ -8,7 +8,6 @@ import { ControlServer } from '../control/server.ts'
 import { deferred } from '../deferred.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
-import { primaryModule } from '../launch/launch.ts'
 import { PidFile } from '../lock/pid-file.ts'
 import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
 import type { StopResult } from './drain.ts'
@@ -23,6 +22,7 @@ import { adminTarget } from './admin-target.ts'
 import { KeptFiles } from './kept-files.ts'
 import { mayStop } from './may-stop.ts'
 import type { ServiceOptions } from './service-options.ts'
+import { Release } from './release.ts'
 import { hasHungUp } from '../bin/terminal.ts'
 
 const workerModule = fileURLToPath(new URL('../bin/worker.js', import.meta.url))
@@ -37,6 +37,7 @@ export class Service {
   readonly #pidFile: PidFile
   readonly #kept: KeptFiles
   readonly #ended = deferred<void>()
+  readonly #release: Release
   #ending: Promise<StopResult> | undefined
   #isPublished = false
   #hasHungUp = false
@@ -48,6 +49,8 @@ export class Service {
     const { logger: log } = serviceLog
     this.#options = options
     this.#log = log
+    this.#release = new Release(environment)
+    const release = this.#release
     const output = new WorkerOutput(serviceLog, log)
     this.primary = new Primary({
       name,
@@ -69,6 +72,7 @@ export class Service {
         this.control.supervisor.announceDraining(cause)
         notifier.stopping(cause)
       },
+      successorFor: (wanted) => release.successorFor(wanted),
       startSuccessor: (program, wanted, readyTimeoutMs) =>
         this.#successor(program, wanted, readyTimeoutMs),
       moveAdmin: (wanted) => this.admin.move(wanted),
@@ -85,6 +89,7 @@ export class Service {
           return primary.deployer.config
         },
         programId: ownProgramId(),
+        release,
         reload: (cause, wanted) => this.#passedOn(primary.deployer.reload(cause, wanted)),
         upgrade: (cause, wanted) => this.#passedOn(this.#upgrade(cause, wanted)),
         scale: (workers) => primary.deployer.scale(workers),
@@ -235,16 +240,22 @@ export class Service {
    * In the foreground, the parent waits for the end of this very process, and nobody would wait for a successor's.
    */
   async #upgrade(cause: string, request: Partial<ReloadRequest>): Promise<ReloadResult> {
-    if (this.#options.mode === 'foreground') {
-      throw new HelloserverError(
-        'CONTROL_FAILED',
-        'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
-      )
-    }
-    return this.primary.deployer.reload(cause, { program: primaryModule, ...request })
+    this.#refuseInForeground()
+    const { program } = this.#release
+    return this.primary.deployer.reload(cause, { program, ...request })
+  }
+
+  /** @throws HelloserverError `CONTROL_FAILED` */
+  #refuseInForeground(): void {
+    if (this.#options.mode !== 'foreground') return
+    throw new HelloserverError(
+      'CONTROL_FAILED',
+      'A service in the foreground cannot be upgraded, and so cannot be given another environment or moved to another folder; end it and run it again',
+    )
   }
 
   #successor(program: string, environment: Environment, readyTimeoutMs: number): Successor {
+    this.#refuseInForeground()
     const { files } = this.#options
     const successor = new Successor({
       files,

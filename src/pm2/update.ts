@@ -1,0 +1,34 @@
+import { programId } from '../build-id.ts'
+import type { Release, Results } from '../control/protocol.ts'
+import { namedPrimary, primaryModule } from '../launch/launch.ts'
+import { realPath } from '../real-path.ts'
+
+/** What a bridge asks for to bring a primary up to date. */
+export type Update =
+  | { readonly how: 'reload' }
+  /** The primary is to be replaced by this program. */
+  | { readonly how: 'upgrade'; readonly program: string }
+
+/**
+ * Decides how a primary comes to run what is on disk: another program needs a new primary, another app only new
+ * workers.
+ *
+ * @throws when the program on disk cannot be read
+ */
+export function updateOf(attached: Results['attach']): Update {
+  const program = programToRun(attached.release)
+  const isOther =
+    attached.programId !== programId(program) ||
+    (attached.release !== undefined && attached.release.file !== realPath(program))
+  return attached.restarting === true || isOther ? { how: 'upgrade', program } : { how: 'reload' }
+}
+
+/**
+ * The program that a deploy means. pm2 goes on starting bridges from the folder that it was first told, even when
+ * a link has been switched to another one: then the link counts by which the primary was started.
+ */
+export function programToRun(running: Release | undefined): string {
+  const own = namedPrimary()
+  const isLinked = running !== undefined && running.program !== running.file
+  return own === primaryModule && isLinked ? running.program : own
+}
