@@ -24,6 +24,7 @@ import { Notifier } from '../systemd/notifier.ts'
 import { type LogDestination, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
+import { versionWarning } from '../versions.ts'
 import { visible } from '../visible.ts'
 import { tidyOnFault } from './fault.ts'
 import { Service } from '../service/service.ts'
@@ -57,6 +58,8 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
       for (const strange of strangeVariables()) log.warn(strange)
+      const unsupported = versionWarning('node', process.versions.node)
+      if (unsupported !== undefined) log.warn(unsupported)
       for (const override of overridesOf(config, environment)) log.info(override)
       const warning = debuggerWarning()
       if (warning !== undefined) log.warn(warning)

@@ -1,5 +1,5 @@
 import { type Dirent, existsSync, readdirSync, realpathSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 
 /**
  * The path that a deploy means by a file: through the link that it switches (`current -> releases/7`), not through
@@ -23,6 +23,20 @@ export function namedPath(real: string, typed: readonly (string | undefined)[]):
     if (link !== undefined && others.length === 0) return join(link, relative(folder, real))
   }
   return real
+}
+
+/**
+ * The same file or folder in another release.
+ *
+ * @param path - one in the release that has `from`
+ * @param from - a file in one release, an absolute path
+ * @param to - the same file in another release, or through a link that leads to one
+ * @returns `path` itself when it is not in that release
+ */
+export function inRelease(path: string, from: string, to: string): string {
+  if (from === to) return path
+  if (basename(from) === basename(to)) return inRelease(path, dirname(from), dirname(to))
+  return path.startsWith(`${from}/`) ? join(to, relative(from, path)) : path
 }
 
 /** The path to `real` through a folder on the way to `typed` that is a link, or is reached by one. */

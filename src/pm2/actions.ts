@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type pmx from '@pm2/io/build/main/pmx.js'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { isWorkerCount, workersAllowed } from '../config/worker-count.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { withVisibleTexts } from '../visible.ts'
+import type { Pm2Io } from './pm2-io.ts'
 
 /** Sends a request to the process that is the service now. */
 export type Ask = <M extends Method>(method: M, params: Params<M>) => Promise<Results[M]>
@@ -80,10 +80,10 @@ export const actions: Readonly<Record<string, Action>> = {
 }
 
 /** Lets people control the service with `pm2 trigger`. */
-export function offerActions(io: Pick<pmx.default, 'action'>, options: ActionsOptions): void {
+export function offerActions(io: Pick<Pm2Io, 'action'>, options: ActionsOptions): void {
   for (const action of Object.keys(actions)) {
-    // Both parameters must be named, since @pm2/io counts them. Without a reply, `pm2 trigger` waits for ever.
-    io.action(action, (given: unknown, reply: (answer: object) => void) => {
+    // Without a reply, `pm2 trigger` waits for ever.
+    io.action(action, (given, reply) => {
       // pm2 prints the answer as JSON, which escapes some of the characters that a terminal obeys, but not all.
       void answerNotTooSoon(action, given, options).then((answered) =>
         reply(withVisibleTexts(answered) as object),

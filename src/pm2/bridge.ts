@@ -11,11 +11,12 @@ import { signalHolder } from '../lock/signal-holder.ts'
 import type { ReloadResult } from '../status.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
+import { versionWarning } from '../versions.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
 import { wishOf } from './dismissal.ts'
 import { showLog } from './log-view.ts'
-import type { AppRecord } from './pm2-daemon.ts'
+import { type AppRecord, pm2Version } from './pm2-daemon.ts'
 import type { Dismissal, Pm2Event } from './pm2-events.ts'
 import type { Pm2Process } from './pm2-process.ts'
 import { withNodeArguments } from './node-arguments.ts'
@@ -23,7 +24,7 @@ import { type Reached, reachPrimary } from './reach.ts'
 import { ServiceLink } from './service-link.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
-import { updateOf } from './update.ts'
+import { environmentFor, updateOf } from './update.ts'
 
 /** How often the log reports the progress of a drain, in milliseconds. */
 const progressEveryMs = 5_000
@@ -81,6 +82,8 @@ export class Bridge {
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
   async run(): Promise<number> {
     this.#pm2.onEvent((event) => this.#act(event))
+    const unsupported = versionWarning('pm2', pm2Version() ?? 'of an unknown version')
+    if (unsupported !== undefined) this.#log.warn(unsupported)
     const { status, isFinal } = await this.#work()
     await this.#heeding
     // pm2 restarts an app that it stops during its launch, except on the statuses that it leaves alone.
@@ -238,11 +241,11 @@ export class Bridge {
     attached: Results['attach'],
     cause: string,
   ): Promise<ReloadResult> {
-    const { environment, problem } = this.#given
-    if (problem !== undefined) throw problem
-    const update = updateOf(attached)
-    if (update.how === 'reload') return link.request('reload', { cause, environment })
-    return link.request('upgrade', { cause, environment, program: update.program })
+    if (this.#given.problem !== undefined) throw this.#given.problem
+    const { how, program } = updateOf(attached)
+    const environment = environmentFor(program, this.#environment)
+    if (how === 'reload') return link.request('reload', { cause, environment })
+    return link.request('upgrade', { cause, environment, program })
   }
 
   async #causeOf(attached: Results['attach']): Promise<string | undefined> {

@@ -1,16 +1,10 @@
-// Not "@pm2/io" itself, which registers figures and actions of its own as it is loaded. pm2 keeps them
-// permanently: the figures before ours, and the actions with nobody to answer them.
-import pmx from '@pm2/io/build/main/pmx.js'
 import { type ActionsOptions, offerActions } from './actions.ts'
 import { type MetricsOptions, showMetrics } from './metrics.ts'
+import { openPm2Io } from './pm2-io.ts'
 
 /** Shows the service in pm2 and offers its actions there, until `signal` is aborted. */
 export function openDashboard(options: ActionsOptions & MetricsOptions): void {
-  const io = new pmx.default()
-  io.init({
-    metrics: { v8: false, eventLoop: false, http: false, runtime: false, network: false },
-    profiling: false,
-  })
+  const io = openPm2Io(options.signal)
   showMetrics(io, options)
   offerActions(io, options)
 }

@@ -1,10 +1,10 @@
-import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
 import type { Ask } from './actions.ts'
 import { visible } from '../visible.ts'
 import { figures } from './figures.ts'
+import type { Pm2Io } from './pm2-io.ts'
 
-/** How often to request the figures, in milliseconds: as often as @pm2/io sends them. */
+/** How often to request the figures, in milliseconds: as often as pm2 is sent them. */
 const everyMs = 1_000
 
 export interface MetricsOptions {
@@ -20,7 +20,7 @@ export interface MetricsOptions {
  * over continues with the same ones.
  */
 export function showMetrics(
-  io: Pick<pmx.default, 'metric'>,
+  io: Pick<Pm2Io, 'metric'>,
   { ask, onStatus, signal }: MetricsOptions,
 ): void {
   let latest: Status | undefined
@@ -28,8 +28,7 @@ export function showMetrics(
     // After another bridge has taken over, or the service is gone, old figures must not look current.
     const show = () =>
       latest === undefined || signal.aborted ? '-' : visible(value(latest, new Date()))
-    // The types allow only numbers; pm2 shows texts as they are.
-    io.metric({ name, value: show } as unknown as Parameters<pmx.default['metric']>[0])
+    io.metric({ name, value: show })
   }
   const refresh = async () => {
     const status = await ask('status', {})

@@ -1,13 +1,16 @@
 import { programId } from '../build-id.ts'
+import { type Environment, variables } from '../config/environment.ts'
 import type { Release, Results } from '../control/protocol.ts'
 import { namedPrimary, primaryModule } from '../launch/launch.ts'
+import { inRelease } from '../launch/named-path.ts'
 import { realPath } from '../real-path.ts'
 
 /** What a bridge asks for to bring a primary up to date. */
-export type Update =
-  | { readonly how: 'reload' }
-  /** The primary is to be replaced by this program. */
-  | { readonly how: 'upgrade'; readonly program: string }
+export interface Update {
+  readonly how: 'reload' | 'upgrade'
+  /** The program that is to run after it. */
+  readonly program: string
+}
 
 /**
  * Decides how a primary comes to run what is on disk: another program needs a new primary, another app only new
@@ -20,7 +23,7 @@ export function updateOf(attached: Results['attach']): Update {
   const isOther =
     attached.programId !== programId(program) ||
     (attached.release !== undefined && attached.release.file !== realPath(program))
-  return attached.restarting === true || isOther ? { how: 'upgrade', program } : { how: 'reload' }
+  return { how: attached.restarting === true || isOther ? 'upgrade' : 'reload', program }
 }
 
 /**
@@ -31,4 +34,11 @@ export function programToRun(running: Release | undefined): string {
   const own = namedPrimary()
   const isLinked = running !== undefined && running.program !== running.file
   return own === primaryModule && isLinked ? running.program : own
+}
+
+/** An environment that names the configuration in the release of `program`, and not in that of this bridge. */
+export function environmentFor(program: string, environment: Environment): Environment {
+  const path = environment[variables.config]
+  if (path === undefined) return environment
+  return { ...environment, [variables.config]: inRelease(path, primaryModule, program) }
 }

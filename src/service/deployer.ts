@@ -19,6 +19,7 @@ import type { Dispatcher } from '../connections/dispatcher.ts'
 import type { Figures } from '../connections/figures.ts'
 import type { Listeners, Move } from '../connections/listeners.ts'
 import type { QueueRoom } from '../connections/queue-room.ts'
+import type { Release } from './release.ts'
 import { Reloader, type ReloadStep } from './reloader.ts'
 import type { Mutex } from '../pool/mutex.ts'
 import type { WorkerPool } from '../pool/worker-pool.ts'
@@ -59,8 +60,8 @@ export interface DeployerOptions {
     environment: Environment,
     readyTimeoutMs: number,
   ) => Promise<void>
-  /** The program that has to take over to apply an environment, or what is on disk; see `Release`. */
-  readonly successorFor: (environment: Environment) => string | undefined
+  /** What this process was started from. */
+  readonly release: Pick<Release, 'successorFor'>
   /** Called for each reload that begins; its outcome never rejects. */
   readonly onReloading: (outcome: Promise<ReloadResult>) => void
   /** Binds the address of the admin page, when the configuration has another one for it. */
@@ -185,11 +186,11 @@ export class Deployer {
     { environment: given, program: asked, force = false }: Partial<ReloadRequest>,
     enter: (step: ReloadStep) => void,
   ): Promise<void> {
-    const { name, mustRun, fleet, mutex, upgrade, successorFor } = this.#options
+    const { name, mustRun, fleet, mutex, upgrade, release } = this.#options
     mustRun('reload')
     const environment =
       given === undefined ? this.#environment : completedBy(this.#environment, given)
-    const program = asked ?? successorFor(environment)
+    const program = asked ?? release.successorFor(environment)
     const runs = this.restartOnly
     if (program !== undefined) {
       // The successor reads the configuration, and finds any other setting that cannot change.

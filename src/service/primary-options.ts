@@ -10,6 +10,7 @@ import type { CrewOptions } from '../pool/crew.ts'
 import type { StopResult } from './drain.ts'
 import type { Move } from '../connections/listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
+import type { Release } from './release.ts'
 
 /** The parts of a primary that its process supplies, and the events that it reports. */
 export interface PrimaryOptions {
@@ -34,8 +35,8 @@ export interface PrimaryOptions {
   readonly inheritance?: Inheritance | undefined
   /** Resolves when the predecessor has finished its active connections. */
   readonly predecessorGone?: Promise<void> | undefined
-  /** The program that has to take over to apply an environment, or what is on disk; see `Release`. */
-  readonly successorFor: (environment: Environment) => string | undefined
+  /** What this process was started from. */
+  readonly release: Release
   /** Starts a process that is to take over the service. */
   readonly startSuccessor: (
     program: string,

@@ -96,7 +96,7 @@ export class Primary {
       fleet: options.fleet,
       upgrade: (program, environment, readyTimeoutMs) =>
         this.#upgrade(program, environment, readyTimeoutMs),
-      successorFor: options.successorFor,
+      release: options.release,
       applyLog: options.applyLog,
       onReloading: (outcome) => {
         void outcome.then(() => this.#leadership.lookAgain())

@@ -72,7 +72,7 @@ export class Service {
         this.control.supervisor.announceDraining(cause)
         notifier.stopping(cause)
       },
-      successorFor: (wanted) => release.successorFor(wanted),
+      release,
       startSuccessor: (program, wanted, readyTimeoutMs) =>
         this.#successor(program, wanted, readyTimeoutMs),
       moveAdmin: (wanted) => this.admin.move(wanted),
