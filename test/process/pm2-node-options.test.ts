@@ -7,7 +7,7 @@ import { Pm2 } from '../helpers/pm2.ts'
 import { processesWith } from '../helpers/processes.ts'
 
 test("Node's options in the ecosystem file", async (t) => {
-  const pm2 = new Pm2(t, { app: telling, allow: [/--expose-gc/] })
+  const pm2 = new Pm2(t, { app: telling, allow: [/--allow-natives-syntax/] })
   writeFileSync(join(pm2.home, 'preload.cjs'), "process.env.PRELOADED = 'yes'\n")
   const entry = {
     cwd: pm2.home,
@@ -42,19 +42,21 @@ test("Node's options in the ecosystem file", async (t) => {
 
   await t.test('are refused by name where they could not reach the workers', async () => {
     const { pid } = await pm2.status()
-    pm2.describe({ ...entry, node_args: '--expose-gc' })
+    pm2.describe({ ...entry, node_args: '--allow-natives-syntax' })
     await pm2.do('reload', pm2.ecosystemFile)
-    await pm2.logged(/node_args has \\"--expose-gc\\".*the old generation goes on serving/)
+    await pm2.logged(
+      /node_args has \\"--allow-natives-syntax\\".*the old generation goes on serving/,
+    )
     assert.equal((await pm2.status()).pid, pid)
   })
 })
 
 test("Node's options that could not reach the workers keep the service from starting", async (t) => {
-  const pm2 = new Pm2(t, { allow: [/--expose-gc/] })
-  pm2.describe({ node_args: '--expose-gc' })
+  const pm2 = new Pm2(t, { allow: [/--allow-natives-syntax/] })
+  pm2.describe({ node_args: '--allow-natives-syntax' })
   await pm2.do('start', pm2.ecosystemFile)
   const { pm2_env: listed } = await pm2.isListed('stopped')
   assert.equal(listed.restart_time, 0)
-  await pm2.logged(/node_args has \\"--expose-gc\\"/)
+  await pm2.logged(/node_args has \\"--allow-natives-syntax\\"/)
   assert.deepEqual(processesWith(`HELLOSERVER_RUN_DIR=${pm2.sandbox.runDir}`), [])
 })
