@@ -1,6 +1,6 @@
 /** Shared by the scripts: run a program, report progress, and exit with the program's status when it fails. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
@@ -31,12 +31,34 @@ export function run(command, args, options = {}) {
 
 /** Installs the packages of the lock file, unless they are already installed. */
 export function install() {
-  const installed = `${root}node_modules/.package-lock.json`
-  const wanted = `${root}package-lock.json`
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return
+  if (isInstalled()) return
   say('Installing packages …')
   // The compiler is a development package, which npm would omit under a NODE_ENV of "production".
   run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+
+/** By content, since a deploy may bring another lock file with an older date. */
+function isInstalled() {
+  const installed = packagesOf('node_modules/.package-lock.json')
+  const locked = Object.entries(packagesOf('package-lock.json') ?? {})
+  return (
+    installed !== undefined &&
+    locked.every(
+      ([path, wanted]) =>
+        path === '' || installed[path]?.version === wanted.version || isOptional(path, wanted),
+    )
+  )
+
+  /** Packages for other systems are locked too, and never installed here. */
+  function isOptional(path, { optional = false }) {
+    return optional && installed[path] === undefined
+  }
+}
+
+/** The packages in a lock file, by their place; undefined when there is no such file. */
+function packagesOf(file) {
+  const path = `${root}${file}`
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : undefined
 }
 
 /** Requires this process's Node.js to have the version that the package demands. */

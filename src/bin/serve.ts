@@ -18,6 +18,7 @@ import { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { foregroundLog } from '../telemetry/foreground-log.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
+import { versionWarning } from '../versions.ts'
 import { visible } from '../visible-text.ts'
 import { actOnSignals, tidyOnFault } from './fault.ts'
 
@@ -48,6 +49,8 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       const config = loadConfig(name, environment)
       serviceLog.apply(config)
       for (const unknown of unknownVariables()) log.warn(unknown)
+      const unsupported = versionWarning('node', process.versions.node)
+      if (unsupported !== undefined) log.warn(unsupported)
       for (const override of overridesOf(config, environment)) log.info(override)
       const warning = debuggerWarning()
       if (warning !== undefined) log.warn(warning)

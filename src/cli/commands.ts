@@ -6,7 +6,7 @@ import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import type { InitOptions } from '../init/init.ts'
-import { launch, primaryModule } from '../launch/launch.ts'
+import { launch, namedPrimary } from '../launch/launch.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
 import { lastLines } from '../telemetry/log-part.ts'
 import { visibleLines } from '../visible-text.ts'
@@ -72,7 +72,7 @@ async function reload(options: Options & Forcible): Promise<void> {
 
 async function upgrade(options: Options): Promise<void> {
   const result = await withService(options, (client) =>
-    client.request('upgrade', { program: primaryModule }),
+    client.request('upgrade', { program: namedPrimary() }),
   )
   if (result.outcome === 'failed') {
     throw new HelloserverError(

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isOfPm2 } from './pm2-variables.ts'
 
 /** The environment variables of the contract; each overrides the configuration file. */
 export const variables = {
@@ -11,21 +12,39 @@ export const variables = {
   redisUrl: 'HELLOSERVER_REDIS_URL',
 } as const
 
-/** The part of the environment that helloserver reads; an empty variable counts as unset. */
-export type Environment = Readonly<
-  Partial<Record<(typeof variables)[keyof typeof variables], string>>
->
+type OwnVariable = (typeof variables)[keyof typeof variables]
+
+/**
+ * The environment of a service: the variables that helloserver reads, of which an empty one counts as unset, and
+ * all others, which are for the app. A process of the service is given this environment and nothing else.
+ */
+export type Environment = Readonly<Partial<Record<OwnVariable, string>> & Record<string, string>>
 
 /** The variables that name a path: a daemon does not run in the directory of the person who set them. */
 const paths = new Set<string>([variables.runDir, variables.config])
 
-/** The service's variables as given to this process; relative paths are made absolute. */
+const own = new Set<string>(Object.values(variables))
+
+/** The environment that this process was given for its service. */
 export function ownEnvironment(): Environment {
-  return serviceEnvironment(ambient)
+  return environmentIn(process.env)
 }
 
 /**
- * The service's variables as given to a process that runs in `folder`.
+ * The environment of a service in that of a process: as the person set it, without what pm2, a service manager or
+ * a parent Node.js process left for that very process. Relative paths are made absolute.
+ */
+export function environmentIn(given: NodeJS.ProcessEnv): Environment {
+  const picked: Record<string, string> = {}
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined || own.has(key) || leftovers.has(key) || isOfPm2(key, given)) continue
+    picked[key] = value
+  }
+  return { ...picked, ...serviceEnvironment((variable) => given[variable]) }
+}
+
+/**
+ * The variables that helloserver reads, as given to a process that runs in `folder`.
  *
  * @param valueOf - returns that process's value of a variable
  * @param folder - defaults to this process's own
@@ -82,23 +101,7 @@ export function takeServiceManager(): ServiceManager {
   return taken
 }
 
-/**
- * The environment for a detached child: as the person set it, without what a supervisor or a parent Node.js
- * process left for its own child.
- *
- * pm2 copies its whole record of the app into the environment (`pm_id`, `status`, `unique_id`, …), all in lower
- * case; Node.js leaves `NODE_CHANNEL_FD` and `NODE_UNIQUE_ID`, which would make the child take itself for
- * somebody's worker.
- */
-export function cleanEnvironment(own: Environment): Record<string, string> {
-  const clean: Record<string, string> = {}
-  for (const [key, value] of Object.entries(process.env)) {
-    if (value !== undefined && !isLeftover(key)) clean[key] = value
-  }
-  for (const variable of Object.values(variables)) delete clean[variable]
-  return Object.assign(clean, own)
-}
-
+/** Variables for one process alone; they would make a child take itself for somebody's worker. */
 const leftovers = new Set<string>([
   'NODE_CHANNEL_FD',
   'NODE_CHANNEL_SERIALIZATION_MODE',
@@ -106,12 +109,3 @@ const leftovers = new Set<string>([
   'NODE_APP_INSTANCE',
   ...serviceManagerVariables,
 ])
-
-function isLeftover(key: string): boolean {
-  if (leftovers.has(key) || key.startsWith('PM2_') || key.startsWith('axm_')) return true
-  // Only a process under pm2 has `pm_id`; the keys of its record are in lower case, as few other variables are.
-  return process.env['pm_id'] !== undefined && pm2RecordKey.test(key)
-}
-
-const proxies = 'https?_proxy|ftp_proxy|all_proxy|no_proxy'
-const pm2RecordKey = new RegExp(`^(?!(${proxies})$|npm_)[a-z][a-zA-Z0-9_]*$`)

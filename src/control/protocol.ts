@@ -17,6 +17,16 @@ export type Method = keyof typeof requestParams
 export type Params<M extends Method> = z.input<(typeof requestParams)[M]>
 export type CheckedParams<M extends Method> = z.output<(typeof requestParams)[M]>
 
+/** What a running primary was started from. */
+export interface ProgramIdentity {
+  /** The path that names its program: through a link, if a deploy switches one. */
+  readonly path: string
+  /** The file that this path led to when the primary was started. */
+  readonly file: string
+  /** Digest of the variables that only a new process can be given. */
+  readonly environmentDigest: string
+}
+
 /** The result of each request. */
 export interface Results {
   hello: { readonly protocol: number; readonly version: string; readonly pid: number }
@@ -39,6 +49,8 @@ export interface Results {
     readonly configDigest: string
     /** Digest of the running primary's own code. */
     readonly programId: string
+    /** Since 1.0. */
+    readonly program?: ProgramIdentity
     readonly drainTimeoutMs: number
     readonly drainAnnounceMs: number
     readonly readyTimeoutMs: number
@@ -68,6 +80,7 @@ export interface ControlTarget {
   readonly config: Config
   /** Digest of the code that the service was started from. */
   readonly programId: string
+  readonly program: ProgramIdentity
   reload(cause: string, request: ReloadParams): Promise<ReloadResult>
   upgrade(cause: string, request: UpgradeParams): Promise<ReloadResult>
   stop(cause: string, force: boolean): Promise<{ readonly dropped: number }>

@@ -188,13 +188,18 @@ export class ControlServer {
       const { superseded, restarting } = await this.supervisor.attach(
         caller.supervising(pid, instance),
       )
-      const { config } = this.#target
+      const { config, program } = this.#target
       return {
         superseded,
         restarting,
         status: this.#target.status(),
         configDigest: configDigest(config),
         programId: this.#target.programId,
+        program: {
+          path: program.path,
+          file: program.file,
+          environmentDigest: program.environmentDigest,
+        },
         drainTimeoutMs: config.drain.timeoutMs,
         drainAnnounceMs: config.drain.announceMs,
         readyTimeoutMs: config.reload.readyTimeoutMs,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { cleanEnvironment, type Environment } from '../config/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import { type RunFiles, runFiles } from '../config/run-dir.ts'
 import { callService } from '../control/call.ts'
 import { ControlClient } from '../control/control-client.ts'
@@ -52,7 +52,7 @@ export class DevService {
     this.#files = runFiles(name, environment)
     this.#onLine = onLine
     this.#child = spawn(process.execPath, [...debuggerArguments, tethered, name], {
-      env: cleanEnvironment(environment),
+      env: environment,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })

@@ -5,7 +5,7 @@ import { constants as system } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { cleanEnvironment, type Environment } from '../config/environment.ts'
+import { ambient, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments, refuseWaitingDebugger } from '../process/debugger.ts'
 import { HelloserverError } from '../errors.ts'
@@ -15,9 +15,16 @@ import { openLog } from '../telemetry/open-log.ts'
 import { withFile } from '../files/file-error.ts'
 import { refuseFewOpenFiles } from './least-files.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
+import { namedPath } from './named-path.ts'
 
-/** The daemon's program. */
+/** The daemon's program: the file itself. */
 export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.meta.url))
+
+/** The daemon's program as a deploy names it: see `namedPath`. */
+export function namedPrimary(): string {
+  // What pm2 was told to run, what was typed in a shell, and where.
+  return namedPath(primaryModule, [ambient('pm_exec_path'), process.argv[1], ambient('PWD')])
+}
 
 /**
  * Runs its arguments in the background: the daemon's second fork. The shell exits when its standard input
@@ -95,14 +102,14 @@ function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): Ch
         fork,
         process.execPath,
         ...debuggerArguments,
-        primaryModule,
+        namedPrimary(),
         '--daemon',
         '--name',
         name,
       ],
       {
         cwd: '/',
-        env: cleanEnvironment(environment),
+        env: environment,
         detached: true,
         stdio: ['pipe', log, log, 'pipe'],
       },

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../async/deferred.ts'
 import { withDeadline } from '../async/with-deadline.ts'
-import { programId } from '../build-id.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { located } from '../config/project.ts'
 import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
@@ -9,21 +8,25 @@ import type { Results } from '../control/protocol.ts'
 import { type StopProgress, stopService } from '../control/stop.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { codeOf, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
-import { primaryModule } from '../launch/launch.ts'
+import { launch } from '../launch/launch.ts'
 import { signalHolder } from '../lock/signal-holder.ts'
+import type { ReloadResult } from '../status.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
+import { versionWarning } from '../versions.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
 import { intentOf } from './dismissal.ts'
 import { showLog } from './log-view.ts'
-import type { AppRecord } from './pm2-daemon.ts'
+import { type AppRecord, pm2Version } from './pm2-daemon.ts'
 import type { Dismissal, Pm2Event } from './pm2-events.ts'
 import type { Pm2Process } from './pm2-process.ts'
+import { withNodeArguments } from './node-arguments.ts'
 import { type Reached, reachPrimary } from './reach.ts'
 import { ServiceLink } from './service-link.ts'
 import { settingsProblems } from './settings.ts'
 import { stopInPm2 } from './stop-in-pm2.ts'
+import { environmentFor, updateOf } from './update.ts'
 
 /** How often the log reports the progress of a drain, in milliseconds. */
 const progressEveryMs = 5_000
@@ -57,7 +60,8 @@ interface Outcome {
 export class Bridge {
   readonly #pm2: Pm2Process
   readonly #log: Logger
-  #environment: Environment = ownEnvironment()
+  readonly #given = withNodeArguments(ownEnvironment())
+  #environment: Environment = this.#given.environment
   readonly #end = deferred<End>()
   #ended: End | undefined
   /** Aborted when there is nothing left to show, and no service to follow. */
@@ -80,6 +84,8 @@ export class Bridge {
   /** Works until pm2 or the primary ends it; returns the exit status that tells pm2 what to do next. */
   async run(): Promise<number> {
     this.#pm2.onEvent((event) => this.#act(event))
+    const unsupported = versionWarning('pm2', pm2Version() ?? 'of an unknown version')
+    if (unsupported !== undefined) this.#log.warn(unsupported)
     const { status, isFinal } = await this.#work()
     await this.#handling
     // pm2 restarts an app that it stops during its launch, except on the statuses that it leaves alone.
@@ -103,7 +109,8 @@ export class Bridge {
       }
       const missed = this.#catchUp()
       const isOver = () => this.#ended !== undefined
-      const reached = await reachPrimary(files, this.#environment, this.#log, isOver)
+      const start = () => this.#launch(files)
+      const reached = await reachPrimary(files, start, this.#log, isOver)
       if (reached === undefined) return this.#outcome(exitStatus.done)
       return await this.#supervise(files, reached, missed, show)
     } catch (error) {
@@ -127,6 +134,12 @@ export class Bridge {
       // A primary that could not start has logged more than the reason.
       await show()
     }
+  }
+
+  /** @throws HelloserverError why there is no primary now, as `launch` does */
+  async #launch(files: RunFiles): Promise<void> {
+    if (this.#given.problem !== undefined) throw this.#given.problem
+    await launch(files, this.#environment)
   }
 
   #outcome(status: number): Outcome {
@@ -208,14 +221,7 @@ export class Bridge {
   async #bringUpToDate(link: ServiceLink, attached: Results['attach']): Promise<void> {
     const cause = await this.#causeOf(attached)
     if (cause === undefined || this.#ended !== undefined) return
-    const environment = this.#environment
-    // A new build of helloserver itself needs a new primary, a new build of the app only new workers.
-    const isUpgrade = attached.restarting === true || attached.programId !== programId()
-    const updating = (
-      isUpgrade
-        ? link.request('upgrade', { cause, environment, program: primaryModule })
-        : link.request('reload', { cause, environment })
-    ).then((result) => {
+    const updating = this.#update(link, attached, cause).then((result) => {
       // An update during which pm2 ends this bridge has not failed.
       if (result.outcome === 'done' || this.#ended !== undefined) return
       this.#log.error(
@@ -234,6 +240,18 @@ export class Bridge {
     }
     // The update continues without this bridge.
     await Promise.race([updating.catch(refused), this.#end.promise])
+  }
+
+  async #update(
+    link: ServiceLink,
+    attached: Results['attach'],
+    cause: string,
+  ): Promise<ReloadResult> {
+    if (this.#given.problem !== undefined) throw this.#given.problem
+    const { how, program } = updateOf(attached)
+    const environment = environmentFor(program, this.#environment)
+    if (how === 'reload') return link.request('reload', { cause, environment })
+    return link.request('upgrade', { cause, environment, program })
   }
 
   async #causeOf(attached: Results['attach']): Promise<string | undefined> {

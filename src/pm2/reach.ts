@@ -1,12 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
 import { controlProtocol } from '../control/protocol.ts'
 import { codeOf } from '../errors.ts'
 import { permitLine } from '../fleet/permit-line.ts'
-import { launch } from '../launch/launch.ts'
 import { signalHolder } from '../lock/signal-holder.ts'
 import type { Status } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -28,12 +26,13 @@ export interface Reached {
  * The same words may mean something else to another release, but USR2 means the same to all of them: it
  * upgrades the primary to the release on disk, which is this one.
  *
+ * @param start - launches a primary
  * @param isOver - whether pm2 has ended this process
  * @returns undefined when pm2 has ended this process while it waited for a primary's end
  */
 export async function reachPrimary(
   files: RunFiles,
-  environment: Environment,
+  start: () => Promise<void>,
   log: Logger,
   isOver: () => boolean,
 ): Promise<Reached | undefined> {
@@ -69,7 +68,7 @@ export async function reachPrimary(
       if (code === 'HANDED_OVER') continue
       if (code === 'HUNG_UP' && performance.now() < untilMs) continue
       if (code !== 'NOT_RUNNING') throw error
-      const client = await launched(files, environment, untilMs)
+      const client = await launched(files, start, untilMs)
       if (client !== undefined) return { client, launched: true }
     }
     await delay(retryEveryMs)
@@ -79,11 +78,11 @@ export async function reachPrimary(
 /** Launches a primary; undefined when another process is starting one at this moment. */
 async function launched(
   files: RunFiles,
-  environment: Environment,
+  start: () => Promise<void>,
   untilMs: number,
 ): Promise<ControlClient | undefined> {
   try {
-    await launch(files, environment)
+    await start()
     return await connectTo(files)
   } catch (error) {
     if (codeOf(error) !== 'ALREADY_RUNNING' || performance.now() > untilMs) throw error

@@ -1,5 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { debuggerArguments } from '../process/debugger.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
@@ -68,6 +70,17 @@ export function forkWorkersFrom(workerModule: string): void {
     // node:cluster gives each worker's debugger a port of its own by a further argument.
     inspectPort: 0,
   })
+}
+
+/**
+ * The worker's program; if a deploy has removed its folder, the same program where the name by which this process
+ * was started leads now.
+ */
+function programNow(program: string): string {
+  if (existsSync(program)) return program
+  const named = join(dirname(process.argv[1] ?? ''), basename(program))
+  if (existsSync(named)) return named
+  throw new Error(`${program} does not exist any more; deploy the service again, then reload it`)
 }
 
 /** One process of a worker, with its channel, its pipes and its claim register. */
@@ -193,7 +206,10 @@ export class WorkerProcess {
     const fork = (): ChildProcess => {
       this.#claims = new ClaimRegister(this.#runDir)
       // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
-      cluster.setupPrimary({ stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd] })
+      cluster.setupPrimary({
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
+        exec: programNow(cluster.settings.exec ?? ''),
+      })
       const forked = cluster.fork()
       // It repeats the errors of its process, which has a listener of its own.
       forked.on('error', ignore)

@@ -1,3 +1,4 @@
+import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { listenEndpoint } from '../config/listen.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
@@ -42,7 +43,11 @@ export function reloadSteps(
   service: Service,
   request: Partial<ReloadRequest>,
 ): readonly ReloadStep[] {
-  const { environment = service.release.environment, program, force = false } = request
+  const { force = false } = request
+  const running = service.release.environment
+  const environment =
+    request.environment === undefined ? running : completedBy(running, request.environment)
+  const program = request.program ?? service.program.successorFor(environment)
   return program === undefined
     ? stepsToNewWorkers(service, environment, force)
     : stepsToNewPrimary(service, environment, force, program)
@@ -62,6 +67,7 @@ function stepsToNewWorkers(
       name: 'configuration',
       run: () => {
         service.mustRun('reload')
+        service.program.mustExist()
         next = releaseOnDisk(name, environment)
         service.logOverrides(next)
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, next.config))
@@ -105,6 +111,7 @@ function stepsToNewPrimary(
       name: 'configuration',
       run: () => {
         service.mustRun('reload')
+        service.refuseInForeground()
         // The successor reads the configuration, and finds any other setting that cannot change.
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, service.config))
       },

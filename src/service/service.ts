@@ -17,7 +17,6 @@ import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
-import { primaryModule } from '../launch/launch.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PrimaryEvent,
@@ -43,6 +42,7 @@ import { KeptFiles } from './kept-files.ts'
 import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
+import { RunningProgram } from './running-program.ts'
 import type { ReleaseStack } from './release-stack.ts'
 import { ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
@@ -66,6 +66,7 @@ export class Service
   readonly logFile: LogFile | undefined
   readonly stack: ReleaseStack
   readonly programId = ownProgramId()
+  readonly program: RunningProgram
   readonly events: Events
   readonly connections: Connections
   readonly pool: WorkerPool
@@ -111,6 +112,7 @@ export class Service
     this.#notifier = options.notifier
     this.#instance = membership.instance
     this.fleet = membership.fleet
+    this.program = new RunningProgram(environment)
     this.#release = ownRelease(environment, config)
     this.#overrides = overridesOf(config, environment)
     this.#machine = new Machine<PrimaryState, PrimaryEvent>(
@@ -422,14 +424,22 @@ export class Service
 
   /** Replaces this process itself, by `request.program` or by what is on disk in its place. */
   async upgrade(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
-    // The parent waits for the end of this very process, and nobody would wait for a successor's.
-    if (this.mode === 'foreground') {
-      throw new HelloserverError(
-        'CONTROL_FAILED',
-        'A service in the foreground cannot be upgraded; reload it, or end it and run it again',
-      )
-    }
-    return this.reload(cause, { program: primaryModule, ...request })
+    this.refuseInForeground()
+    return this.reload(cause, { program: this.program.path, ...request })
+  }
+
+  /**
+   * The parent of a service in the foreground waits for the end of this very process, and nobody would wait for a
+   * successor's.
+   *
+   * @throws HelloserverError `CONTROL_FAILED`
+   */
+  refuseInForeground(): void {
+    if (this.mode !== 'foreground') return
+    throw new HelloserverError(
+      'CONTROL_FAILED',
+      'A service in the foreground cannot be upgraded, and so cannot be given another environment or moved to another folder; end it and run it again',
+    )
   }
 
   /** Reloads on a signal; nobody waits for the outcome. */

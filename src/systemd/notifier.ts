@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { cleanEnvironment } from '../config/environment.ts'
+import { ownEnvironment } from '../config/environment.ts'
 import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
 import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
@@ -95,7 +95,7 @@ export class Notifier {
 
 /** Sends one message; resolves with the error that prevented it, if any. */
 function notify(socket: string, fields: readonly string[]): Promise<Error | undefined> {
-  const env = { ...cleanEnvironment({}), NOTIFY_SOCKET: socket }
+  const env = { ...ownEnvironment(), NOTIFY_SOCKET: socket }
   const program = 'systemd-notify'
   return new Promise((resolve) => {
     const run = () =>

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { cleanEnvironment, type Environment } from '../config/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { deferred } from '../async/deferred.ts'
@@ -280,7 +280,7 @@ function spawnSuccessor({ files, lockFd, program, environment }: SuccessorOption
     const args = [...debuggerArguments, program, '--successor', '--name', files.name]
     return spawn(process.execPath, args, {
       cwd: '/',
-      env: cleanEnvironment(environment),
+      env: environment,
       detached: true,
       // The lock is stdin, which the successor's own children do not inherit; see `PidLock.adopt`.
       stdio: [lockFd ?? 'ignore', log, log, 'ipc'],

@@ -14,8 +14,11 @@ import { type Service, serviceAt, statusIn } from './service-in.ts'
 import { waitFor, within } from './wait-for.ts'
 
 const checkout = new URL('../../../', import.meta.url)
-const pm2Program = fileURLToPath(new URL('node_modules/pm2/bin/pm2', checkout))
-const runtimeProgram = fileURLToPath(new URL('node_modules/pm2/bin/pm2-runtime', checkout))
+/** `npm run matrix` runs the tests with other releases of pm2. */
+const pm2Folder =
+  process.env['HELLOSERVER_TEST_PM2'] ?? fileURLToPath(new URL('node_modules/pm2', checkout))
+const pm2Program = join(pm2Folder, 'bin/pm2')
+const runtimeProgram = join(pm2Folder, 'bin/pm2-runtime')
 const shippedFile = new URL('ecosystem.config.js', checkout)
 /** The checkout, and the bridge of this build. */
 export const shipped = {

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { serviceEnvironment, variables } from '../../src/config/environment.ts'
+import { environmentIn, variables } from '../../src/config/environment.ts'
 import { runFiles } from '../../src/config/run-dir.ts'
 import type { Started } from '../../src/launch/boot-report.ts'
 import { launch } from '../../src/launch/launch.ts'
@@ -126,7 +126,7 @@ export class Sandbox {
     const known = new Set<string>(Object.values(variables))
     const isPlain = Object.keys(environment).every((variable) => known.has(variable))
     if (isPlain && [uid, files, node].every((one) => one === undefined)) {
-      const given = serviceEnvironment((variable) => this.environment[variable])
+      const given = environmentIn(this.environment)
       return launch(runFiles('helloserver', given), given)
     }
     const { status, stdout, stderr } = await this.cli('start', '--json')

@@ -17,6 +17,7 @@ export function target(changes: Partial<ControlTarget> = {}): ControlTarget {
     reload: async () => ({ at: '', outcome: 'done', reason: null, durationMs: 1 }),
     upgrade: async () => ({ at: '', outcome: 'done', reason: null, durationMs: 1 }),
     programId: 'aaaaaaaaaaaa',
+    program: { path: '/x/primary.js', file: '/x/primary.js', environmentDigest: 'b' },
     stop: async () => ({ dropped: 0 }),
     scale: async () => {},
     restartObstacle: async () => null,
