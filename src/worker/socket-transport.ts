@@ -56,7 +56,7 @@ export class SocketTransport implements Transport {
     if (this.#hasWritten && this.#noDelay) this.#socket.setNoDelay(true)
     this.#hasWritten = true
     const last = chunks.length - 1
-    if (last === 0) this.#socket.write(chunks[0] as Chunk, onSent)
+    if (last === 0) this.#socket.write(chunks[0], onSent)
     else this.#writeAll(chunks, last, onSent)
   }
 
