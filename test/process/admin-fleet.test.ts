@@ -27,7 +27,7 @@ test('a host that stands by has the page, too: with the whole fleet, the lease, 
 
   const page = await browser.visit(`http://127.0.0.1:${port}/`)
   await textOf(page, '#state', /^standby$/)
-  await textOf(page, '#lease', /^web1 has it$/)
+  await textOf(page, '#lease', /^held by web1$/)
   await page.locator('#hosts tr').nth(2).waitFor()
   assert.deepEqual(await page.locator('#hosts th').allTextContents(), ['web1', 'web2', 'web3'])
   const states = page.locator('#hosts tr td:nth-of-type(1)')

@@ -59,24 +59,24 @@ test('a build', async (t) => {
   assert.deepEqual(clone.build(), { status: 0, isBuilt: true })
 
   await t.test('notices a file with other content that is older than the last build', () => {
-    clone.edit('src/wake.ts', 'export', '// Rolled back.\nexport', longAgo)
+    clone.edit('src/clock.ts', 'export', '// Rolled back.\nexport', longAgo)
     assert.deepEqual(clone.build(), { status: 0, isBuilt: true })
-    assert.match(clone.compiled('src/wake.js'), /Rolled back/)
+    assert.match(clone.compiled('src/clock.js'), /Rolled back/)
   })
 
   await t.test('does nothing when only dates have changed', () => {
-    clone.edit('src/wake.ts', 'Rolled', 'Rolled', new Date())
+    clone.edit('src/clock.ts', 'Rolled', 'Rolled', new Date())
     assert.deepEqual(clone.build(), { status: 0, isBuilt: false })
   })
 
   await t.test('that fails leaves the last one whole', () => {
     const before = readdirSync(join(clone.folder, 'dist'), { recursive: true }).length
-    clone.edit('src/wake.ts', 'Rolled back.', 'Broken.\nconst text: string = 1', new Date())
+    clone.edit('src/clock.ts', 'Rolled back.', 'Broken.\nconst text: string = 1', new Date())
     const { status, isBuilt } = clone.build()
     assert.ok(isBuilt && status !== 0)
     const now = readdirSync(join(clone.folder, 'dist'), { recursive: true }).length
     assert.equal(now, before)
-    assert.match(clone.compiled('src/wake.js'), /Rolled back/)
+    assert.match(clone.compiled('src/clock.js'), /Rolled back/)
     assert.deepEqual(
       readdirSync(clone.folder).filter((name) => name.startsWith('dist')),
       ['dist'],

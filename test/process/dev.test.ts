@@ -184,7 +184,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     project.remove('apps/shout')
     const { status, stderr } = await within('the end of dev', new Dev(project).ended)
     assert.equal(status, 78)
-    assert.match(stderr, /config\.json does not exist/)
+    assert.match(stderr, /There is no app "shout"/)
   })
 
   test('names the limit of the system that keeps it from watching', async (t) => {

@@ -18,7 +18,7 @@ describe('a service that runs', { concurrency: 2 }, () => {
       )
       for (const { status, stderr } of answers) {
         assert.equal(status, 1)
-        assert.ok(stderr.startsWith(`${gone} is gone; waiting until it is back\n`), stderr)
+        assert.ok(stderr.startsWith(`${gone} is gone; waiting for it to come back\n`), stderr)
         assert.match(stderr, /is gone and did not come back within 4000 ms\n$/)
       }
       const { status, stderr } = await sandbox.cli('start')

@@ -138,7 +138,7 @@ export default defineApp<{ greeting: string }>({
     project.edit('apps/shout/app.ts', `'two'`, ';')
     assert.match(
       await project.refused(1, 'reload'),
-      /goes on serving: .*The app \S+\/apps\/shout\/app\.ts failed to load: Expression expected \(\S+\/apps\/shout\/app\.ts:4\) \(in step "canary"\)$/,
+      /keeps serving: .*The app \S+\/apps\/shout\/app\.ts failed to load: Expression expected \(\S+\/apps\/shout\/app\.ts:4\) \(in step "canary"\)$/,
     )
     assert.match(await project.refused(1, 'check'), /app\.ts:4\)$/)
     assert.equal(await project.answer('shout'), 'two a\r\n')

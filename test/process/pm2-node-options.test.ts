@@ -44,9 +44,7 @@ test("Node's options in the ecosystem file", async (t) => {
     const { pid } = await pm2.status()
     pm2.describe({ ...entry, node_args: '--allow-natives-syntax' })
     await pm2.do('reload', pm2.ecosystemFile)
-    await pm2.logged(
-      /node_args has \\"--allow-natives-syntax\\".*the old generation goes on serving/,
-    )
+    await pm2.logged(/node_args has \\"--allow-natives-syntax\\".*the old generation keeps serving/)
     assert.equal((await pm2.status()).pid, pid)
   })
 })

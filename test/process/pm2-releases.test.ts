@@ -122,7 +122,7 @@ test('a service whose folder is gone', async (t) => {
   const [worker] = (await pm2.status()).workers
   signalTo(worker?.pid ?? 0, 'SIGKILL')
   await waitFor('the end of the worker', () => !isAlive(worker?.pid ?? 0))
-  const line = await pm2.sandbox.logged(/.*worker\.js does not exist any more.*/)
+  const line = await pm2.sandbox.logged(/.*work\.js does not exist any more.*/)
   assert.match(line, /deploy the service again, then reload it/)
   releases.deploy(1)
   await serves(pm2, 1)

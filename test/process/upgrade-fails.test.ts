@@ -180,7 +180,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
         assert.equal((await tryUpgrade(sandbox, program.primary)).outcome, 'done')
         const other = workerProtocol + 1
         const [from, to] = [`workerProtocol = ${workerProtocol}`, `workerProtocol = ${other}`]
-        await edited('ipc/messages.js', from, to, async () => {
+        await edited('ipc/worker-messages.js', from, to, async () => {
           const { outcome, reason } = await tryReload(service)
           assert.equal(outcome, 'failed')
           const told = `The worker on disk speaks protocol ${other}, this primary ${workerProtocol}: use "helloserver upgrade"`

@@ -237,7 +237,7 @@ describe('a hot upgrade', { concurrency: 2 }, () => {
     const service = await runService(t)
     const { status, stderr } = await service.cli('upgrade')
     assert.equal(status, 1)
-    assert.match(stderr, /in the foreground cannot be upgraded; reload it, or end it/)
+    assert.match(stderr, /in the foreground cannot be upgraded.*; end it and run it again/)
     assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
   })
 })
