@@ -84,6 +84,7 @@ const recordKeys = new Set([
   'treekill',
   'unique_id',
   'unstable_restarts',
+  'updateEnv',
   'username',
   'version',
   'versioning',
