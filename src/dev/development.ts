@@ -120,7 +120,7 @@ export class Development {
       const before = await service.status()
       const { outcome, reason, durationMs } = await service.reload(devCause)
       if (outcome === 'failed') {
-        this.#screen.say(`${what}: not reloaded; the code before goes on serving`)
+        this.#screen.say(`${what}: not reloaded; the previous code keeps serving`)
         await this.#explain(reason ?? '')
         return
       }
@@ -154,7 +154,7 @@ export class Development {
       process.stderr.write(`${this.#service}: ${end.reason ?? 'cannot start'}${hint}\n`)
       return end.status ?? exitStatus.failed
     }
-    this.#screen.say(`${this.#service} has not started, and waits for a change`)
+    this.#screen.say(`${this.#service} did not start; waiting for a change`)
     await this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
     const changed = await Promise.race([this.#changed(), this.#stop.promise])
     if (changed === undefined) return exitStatus.done
@@ -187,7 +187,7 @@ export class Development {
       `  try it  printf 'hello\\r\\n' | nc ${reachable(host)} ${port}`,
       `  look    npx helloserver status --name ${this.#service}`,
       `  stop    Ctrl-C`,
-      `A change of ${shownPath(this.#config)}, of files beside it, or of the app's code (${countOf(this.#code.files)}) reloads it`,
+      `Reloads on a change to ${shownPath(this.#config)}, to files beside it, or to the app's code (${countOf(this.#code.files)})`,
       ...this.#compiledHint(),
     )
   }
@@ -198,7 +198,7 @@ export class Development {
     const module = this.#loaded()?.appModule
     if (module === undefined || module === source || !existsSync(source)) return []
     return [
-      `${shownPath(source)} is compiled to ${shownPath(module)}: run its compiler beside this ("tsc --watch"), or after each change`,
+      `${shownPath(source)} is compiled to ${shownPath(module)}: run its compiler after each change, or keep "tsc --watch" running`,
     ]
   }
 

@@ -65,6 +65,6 @@ function cannotWatch(folder: string, error: unknown): HelloserverError {
   const reason =
     limit === undefined
       ? messageOf(error)
-      : `this user's programs watch as much as the system allows; end some, or raise ${limit} with sysctl(8)`
+      : `the system's limit for this user is reached; end another program that watches files, or raise ${limit} with sysctl(8)`
   return new HelloserverError('BOOT_FAILED', `Cannot watch ${folder}: ${reason}`, { cause: error })
 }

@@ -147,7 +147,7 @@ function refuseBadOptions(name: string, options: ServiceOptions): void {
       const instead =
         insteadOf[option] ??
         `the options are env, cwd, app, listen_timeout, kill_timeout, ${passedOn.join(', ')}`
-      throw bad(name, `${option} is no option; ${instead}`)
+      throw bad(name, `${option} is not an option; ${instead}`)
     }
   }
 }

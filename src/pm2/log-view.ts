@@ -56,7 +56,7 @@ async function followFrom(
   })
   const { skippedBytes } = follower
   if (skippedBytes > 0)
-    log.warn({ skippedBytes, logFile: path }, 'Older log lines are skipped here')
+    log.warn({ skippedBytes, logFile: path }, 'Skipping older log lines')
   try {
     await follower.follow(signal)
   } finally {

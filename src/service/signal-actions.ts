@@ -34,7 +34,7 @@ export class SignalActions implements Actions {
     this.#service.upgrade(signal).catch((error: unknown) => {
       // Another process has become the service by an upgrade that was under way: that is what was asked for.
       if (codeOf(error) === 'HANDED_OVER') return
-      this.#service.log.error({ error }, 'Not upgraded')
+      this.#service.log.error({ error }, 'The upgrade failed')
     })
   }
 

@@ -44,7 +44,7 @@ export function inheritedSocket(
 ): number | undefined {
   if (given.kind === 'not-ours') {
     const { listenPid } = given
-    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
+    log.warn({ listenPid }, 'Ignoring the inherited socket: LISTEN_PID names another process')
   }
   if (given.kind !== 'socket') return undefined
   if (!isContended) return given.fd

@@ -15,7 +15,7 @@ const idGap = 1_000_000
 const retryEveryMs = 100
 
 const successorHangs =
-  'The successor hangs and adopts no connection; dropping the connections that wait here'
+  'The successor hangs and takes over no connections; dropping those that still wait here'
 
 /** The replacement of this process by another one, which becomes the service. */
 export class Upgrade {

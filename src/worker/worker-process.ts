@@ -134,7 +134,7 @@ export class WorkerProcess {
       })
     } catch (error) {
       // The app has used up every descriptor: no connection can reach this process any more.
-      this.#log?.error({ error }, 'Cannot go on; leaving after the active connection')
+      this.#log?.error({ error }, 'Out of file descriptors; ending after the active connection')
       this.#tell({ kind: 'leaving', unfit: messageOf(error) })
       void this.#leave('out of descriptors')
     }
@@ -170,7 +170,7 @@ export class WorkerProcess {
   async #leave(cause: string): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
-    this.#log?.debug({ cause }, 'Worker leaves')
+    this.#log?.debug({ cause }, 'The worker is ending')
     try {
       await this.#worker?.finish()
       const status = await this.#lastWord()
