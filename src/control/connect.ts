@@ -19,10 +19,10 @@ export interface ConnectOptions {
 }
 
 /**
- * Connects to a service by its run directory. If nobody listens there but the lock shows that the service runs,
+ * Connects to a service by its run directory. If no process listens there but the lock shows that the service runs,
  * waits for its control socket.
  *
- * @throws HelloserverError `NOT_RUNNING` when nobody holds the lock, `CONTROL_FAILED` when the socket does not
+ * @throws HelloserverError `NOT_RUNNING` when no process holds the lock, `CONTROL_FAILED` when the socket does not
  * come back, `BAD_CONFIG` when the run directory or the socket belongs to another user
  */
 export async function connectTo(

@@ -20,7 +20,7 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
 /** The bits of a mode that let the group or others write. */
 const othersMayWrite = 0o022
-/** In a directory that everybody may write to, such as /tmp, the sticky bit reserves a name for its owner. */
+/** In a directory that every user may write to, such as /tmp, the sticky bit reserves a name for its owner. */
 const everybodyMayWrite = 0o002
 const isSticky = 0o1000
 

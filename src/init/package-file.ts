@@ -14,7 +14,7 @@ export interface PackageChange {
   readonly isModule: boolean
 }
 
-/** The sections that an existing package.json is given what they lack of; the rest of it is nobody's business. */
+/** The sections of an existing package.json to which missing entries are added; all others stay as they are. */
 const sections = ['scripts', 'dependencies', 'devDependencies'] as const
 
 /**

@@ -188,7 +188,7 @@ async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> 
   try {
     // Any user that can read the file can lock it.
     fchmodSync(fd, 0o600)
-    // The file may have been replaced after it was opened; then this lock excludes nobody.
+    // The file may have been replaced after it was opened; then this lock excludes no other process.
     if ((await flock(fd, 'exclusive')) && isAt(fd, lockFile)) return fd
   } catch (error) {
     closeSync(fd)

@@ -42,7 +42,7 @@ const noThread = 'thread_create'
 /** Part of the last line that V8 prints (v8::internal::V8::FatalProcessOutOfMemory). */
 const noHeap = 'JavaScript heap out of memory'
 
-/** A failed send means a dying worker; its end is noticed anyway, with its connection in hand. */
+/** A failed send means a dying worker; its end is noticed anyway, and its connection with it. */
 const ignore = () => {}
 
 /** What a process does unasked, apart from its reports. */

@@ -41,7 +41,7 @@ function search(againMs: number): void {
 }
 
 /**
- * Refuses Node options that make a process wait for a debugger: a process that nobody watches would wait for
+ * Refuses Node options that make a process wait for a debugger: an unattended process would wait for
  * ever.
  *
  * @throws HelloserverError `BAD_CONFIG`

@@ -314,7 +314,7 @@ export class Service
     await this.control.farewell()
   }
 
-  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
+  /** Reports readiness, once the service can be found: no client must be sent to it before. */
   #sayReady(): void {
     const status = this.status()
     if (status.state === 'standby') this.#notifier.standingBy(standbyReason(status))
@@ -413,7 +413,7 @@ export class Service
 
   /** Replaces the workers by those on disk, with the configuration there. */
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
-    // The start has read its configuration already: reloads that are requested meanwhile run after it.
+    // The start has read its configuration already: reloads that are requested during it run afterwards.
     await this.#started.promise
     if (request.force === true) this.fleet.escalate('reloading', cause)
     const result = await this.reloads.request(request, cause)
@@ -429,8 +429,8 @@ export class Service
   }
 
   /**
-   * The parent of a service in the foreground waits for the end of this very process, and nobody would wait for a
-   * successor's.
+   * The parent of a service in the foreground waits for the end of this very process, not of a
+   * successor.
    *
    * @throws HelloserverError `CONTROL_FAILED`
    */
@@ -442,7 +442,7 @@ export class Service
     )
   }
 
-  /** Reloads on a signal; nobody waits for the outcome. */
+  /** Reloads on a signal, whose sender does not wait for the outcome. */
   async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
     await this.#started.promise
     this.reloads.signal(signal)

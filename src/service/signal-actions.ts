@@ -80,7 +80,8 @@ export class SignalActions implements Actions {
   }
 
   /**
-   * Nobody is left to see or end a service in the foreground. Both the shell and the system may report the hang-up.
+   * Without its terminal, a service in the foreground cannot be seen or ended. Both the shell and the system may
+   * report the hang-up.
    */
   #hangUp(signal: NodeJS.Signals): void {
     if (this.#hasHungUp) return

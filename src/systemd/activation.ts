@@ -48,7 +48,7 @@ export function inheritedSocket(
   }
   if (given.kind !== 'socket') return undefined
   if (!isContended) return given.fd
-  // A service manager's socket is open on every host, so nobody could see which host serves.
+  // A service manager's socket is open on every host, so no client could see which host serves.
   throw new HelloserverError(
     'BAD_CONFIG',
     'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',

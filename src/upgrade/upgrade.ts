@@ -78,7 +78,7 @@ export class Upgrade {
       service.mustRun('upgrade')
 
       // 3. It is told to serve. A stop waits for the decision, no longer than the deadline of this step: until then,
-      // nobody can tell which process has to perform it.
+      // it is undecided which process has to perform it.
       const decided = deferred<void>()
       this.#decided = decided.promise
       try {

@@ -21,8 +21,8 @@ export interface StreamSource {
  * A connection as a Duplex, with those members of a `net.Socket` that libraries ask for.
  *
  * - The client's end of its side ends the readable side; `end` ends this side only, so the client may go on sending.
- * - When the connection fails, the stream is destroyed with that error. A worker does not end because nobody listens
- *   for it.
+ * - When the connection fails, the stream is destroyed with that error. Without a listener for it, the worker
+ *   still does not end.
  * - `destroy` stops reading. With an error, or before everything written was sent, it closes the connection at once, so
  *   that no client takes half an answer for a whole one; otherwise the handler may still write to the connection.
  */
