@@ -23,8 +23,8 @@ export interface InitOptions {
 }
 
 /**
- * Makes a project with one app, or adds an app to a project. Files that exist are left as they are; package.json
- * is given what it lacks.
+ * Creates a project with one app, or adds an app to a project. Existing files stay as they are, except that missing
+ * scripts and dependencies are added to package.json.
  *
  * @throws HelloserverError `BAD_CONFIG` for an unusable name or package.json, or a folder that cannot be written
  */
@@ -32,7 +32,7 @@ export async function init({ folder, name: chosen, yes, json }: InitOptions): Pr
   const root = resolve(folder)
   const isAsking = !yes && chosen === undefined && process.stdin.isTTY && process.stdout.isTTY
   const name = chosen ?? (isAsking ? await askForName(nameFor(root)) : nameFor(root))
-  // It judges the name.
+  // Throws for an unusable name.
   runFiles(name, {})
   makeFolder(root)
   const language = stripsTypes() ? 'ts' : 'js'

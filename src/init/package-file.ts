@@ -6,7 +6,7 @@ import { fileError } from '../files/file-error.ts'
 /** A package.json, or settings for one. */
 export type PackageSettings = Readonly<Record<string, unknown>>
 
-/** What became of the package.json. */
+/** The change that was made to a package.json. */
 export interface PackageChange {
   /** For people, such as `written` or `added scripts.start`. */
   readonly summary: string
@@ -20,7 +20,7 @@ const sections = ['scripts', 'dependencies', 'devDependencies'] as const
 /**
  * Writes a package.json, or adds to an existing one the scripts and dependencies that it lacks.
  *
- * @param settingsFor - the settings of a package whose files are ES modules, or are not; a new one's are
+ * @param settingsFor - returns the settings, for a package of ES modules or of CommonJS; a new package has ES modules
  * @throws HelloserverError `BAD_CONFIG` when it cannot be read or written
  */
 export function updatePackageFile(
@@ -68,7 +68,7 @@ function merge(existing: PackageSettings, settings: PackageSettings): Merge {
   return { merged, added, left }
 }
 
-/** A package counts as there whichever kind of dependency it is. */
+/** A package counts as present whichever kind of dependency it is. */
 function isThere(existing: PackageSettings, section: string, key: string): boolean {
   const kinds = section === 'scripts' ? ['scripts'] : ['dependencies', 'devDependencies']
   return kinds.some((kind) => Object.hasOwn(existing[kind] ?? {}, key))

@@ -35,7 +35,7 @@ const firstRetryMs = 25
  * It is an flock(2) on the lock file in the run directory, so it excludes exactly the processes that share the
  * directory, whatever their namespaces; another user cannot open the file. The kernel releases it when the last
  * process with the descriptor is gone. The file itself is never removed: a lock on a removed file would exclude
- * nobody.
+ * no other process.
  */
 export class PidLock {
   readonly #files: RunFiles

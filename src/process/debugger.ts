@@ -2,7 +2,7 @@ import { ambient } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
 
 /**
- * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it anybody on the host can
+ * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it any user of the host can
  * run code as this process. The first line of each program installs the listeners; the code below deals with
  * signals that arrive before.
  *

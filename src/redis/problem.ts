@@ -15,7 +15,7 @@ interface Row {
   readonly isPermanent?: true
   /** Whether the original message says more. */
   readonly isQuoted?: true
-  /** What may be wrong if the connection uses TLS, or does not, and has never worked. */
+  /** The likely fault of a connection that has never worked, with TLS or without. */
   readonly guess?: (tls: boolean) => string
 }
 

@@ -168,7 +168,7 @@ export class Service
     return this.state === 'serving' || this.state === 'standby'
   }
 
-  /** What runs: the configuration, its environment and the code. */
+  /** The release that runs: the configuration, its environment and the code. */
   get release(): Release {
     return this.#release
   }
@@ -186,7 +186,7 @@ export class Service
     return restartOnly(this.files.name, this.#release.environment, this.config)
   }
 
-  /** What makes a process this service in its fleet, and cannot change in an upgrade. */
+  /** The identity of this service in its fleet, which an upgrade cannot change. */
   get identity(): Pick<HandoverState, 'instance' | 'restartOnly'> {
     return { instance: this.#instance, restartOnly: this.restartOnly }
   }

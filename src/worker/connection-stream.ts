@@ -3,9 +3,9 @@ import { Duplex } from 'node:stream'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Chunk, Local, Transport } from './transport.ts'
 
-/** What a stream needs of its connection. */
+/** The connection, as its stream sees it. */
 export interface StreamSource {
-  /** Something that has arrived; null once the client has ended its side. */
+  /** The bytes that have arrived; null once the client has ended its side. */
   read(): Promise<Buffer | null>
   /** Sends chunks in one go; calls back when the system has taken them, or never will. */
   send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void

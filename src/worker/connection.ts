@@ -115,7 +115,7 @@ export class Connection implements AsyncIterable<Buffer> {
     return this.#remote
   }
 
-  /** The address and port that the client has connected to; as for `remote`, on first use. */
+  /** The address and port to which the client has connected; requested on first use, as `remote` is. */
   get local(): Local {
     this.#local ??= this.#transport.local ?? forgotten
     return this.#local
