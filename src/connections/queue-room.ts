@@ -122,7 +122,7 @@ export class QueueRoom {
     if (max < wanted.max && max !== this.#toldMax) {
       this.#log.warn(
         { wanted: wanted.max, max, limit, workers },
-        'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
+        'The limit of open files is too low for queue.max; raise "ulimit -n"',
       )
     }
     this.#toldMax = max

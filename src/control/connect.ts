@@ -40,7 +40,7 @@ export async function connectTo(
       const holder = holderOf(files)
       if (holder === undefined && !(await isLocked(files))) throw error
       const who =
-        holder === undefined ? 'a process that cannot be seen from here' : `process ${holder}`
+        holder === undefined ? 'a process that is not visible here' : `process ${holder}`
       const waitedMs = performance.now() - startedMs
       if (waitedMs > patienceMs || signal?.aborted) {
         throw new HelloserverError(

@@ -93,13 +93,15 @@ function report(
   left: readonly string[],
   { summary }: PackageChange,
 ): string[] {
-  const hasOtherEcosystem = left.some((file) => file.startsWith('ecosystem.'))
+  const otherEcosystem = left.find((file) => file.startsWith('ecosystem.'))
   const inside = relative(process.cwd(), root)
   return [
     `package.json: ${summary}`,
     ...written.map((file) => `${file}: written`),
     ...left.map((file) => `${file}: exists, left as it is`),
-    ...(hasOtherEcosystem ? [`To run "${name}" under pm2, add service('${name}') to it`] : []),
+    ...(otherEcosystem === undefined
+      ? []
+      : [`To run "${name}" under pm2, add service('${name}') to ${otherEcosystem}`]),
     '',
     `Next: ${inside === '' ? '' : `cd ${inside} && `}npm install && npm start && npm test`,
   ]

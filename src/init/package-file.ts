@@ -41,7 +41,7 @@ export function updatePackageFile(
     ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
     ...(left.length > 0 ? [`left ${left.join(', ')} as it is`] : []),
   ]
-  return { summary: words.length > 0 ? words.join('; ') : 'has everything already', isModule }
+  return { summary: words.length > 0 ? words.join('; ') : 'unchanged', isModule }
 }
 
 interface Merge {

@@ -209,10 +209,10 @@ function alreadyRunning(holder: number | undefined, files: RunFiles): Helloserve
     return new HelloserverError('ALREADY_RUNNING', `Already running as process ${holder}`)
   }
   const named = lockFilePid(files)
-  const who = named === undefined ? '' : `, which names itself process ${named},`
+  const who = named === undefined ? '' : ` (there with the PID ${named})`
   return new HelloserverError(
     'ALREADY_RUNNING',
-    `Already running: a process${who} that cannot be seen from here, such as one of another container, holds ${files.lockFile}`,
+    `Already running: a process that is not visible here, such as one in another container${who}, holds ${files.lockFile}`,
   )
 }
 

@@ -25,7 +25,7 @@ export function withNodeArguments(
   if (refused !== undefined) {
     const problem = new HelloserverError(
       'BAD_CONFIG',
-      `The ecosystem file's node_args has "${refused}", which Node.js takes on its own command line only, so it cannot reach the workers; take it out, and let the app call v8.setFlagsFromString for a flag of V8`,
+      `The ecosystem file's node_args has "${refused}", which Node.js accepts only on its own command line, so it cannot reach the workers; remove it, and set flags of V8 in the app with v8.setFlagsFromString`,
     )
     return { environment, problem }
   }

@@ -23,7 +23,7 @@ export class RunningProgram implements ProgramIdentity {
     if (existsSync(this.path)) return
     throw new HelloserverError(
       'RELOAD_FAILED',
-      `${this.path}, which this service was started from, does not exist any more; run "helloserver upgrade" of the new installation`,
+      `The program of this service, ${this.path}, does not exist any more; run "helloserver upgrade" from the new installation`,
     )
   }
 

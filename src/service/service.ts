@@ -149,7 +149,7 @@ export class Service
     this.control = new ControlServer(this, ({ pid, isRestart }) => {
       log.warn(
         { bridgePid: pid },
-        `${isRestart ? 'pm2 was to restart the bridge, and no other one has come' : 'The bridge is gone, and no other one has come'}; the service goes on without pm2 until "pm2 start" attaches one`,
+        `${isRestart ? 'pm2 was restarting the bridge' : 'The bridge is gone'}, but no other bridge has attached; the service continues without pm2 until "pm2 start" attaches one`,
       )
     })
     this.admin = new Admin(this, log)
