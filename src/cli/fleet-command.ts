@@ -56,7 +56,11 @@ function actionOf(
       if ((subject === undefined) !== all) throw misused('"clear" needs a build, or --all')
       return async (operations) => {
         const cleared = await operations.clear(subject ?? null)
-        print(options, { cleared }, `${options.name}: cleared ${cleared} refused ${cleared === 1 ? 'build' : 'builds'}`)
+        print(
+          options,
+          { cleared },
+          `${options.name}: cleared ${cleared} refused ${cleared === 1 ? 'build' : 'builds'}`,
+        )
       }
     default:
       throw misused(`There is no action "${action}"`)

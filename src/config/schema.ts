@@ -242,7 +242,9 @@ export const configSchema = z.strictObject(
         .string({ error: 'a name' })
         .regex(/^[^\s{}]{1,200}$/, { error: 'a name without spaces' })
         .optional()
-        .describe("This host's name in the fleet [the system's host name, and the run directory if one is set]")
+        .describe(
+          "This host's name in the fleet [the system's host name, and the run directory if one is set]",
+        )
         .register(restartOnly),
     }),
     fleet: section({

@@ -39,8 +39,7 @@ export async function connectTo(
       if (codeOf(error) !== 'NOT_RUNNING') throw error
       const holder = holderOf(files)
       if (holder === undefined && !(await isLocked(files))) throw error
-      const who =
-        holder === undefined ? 'a process that is not visible here' : `process ${holder}`
+      const who = holder === undefined ? 'a process that is not visible here' : `process ${holder}`
       const waitedMs = performance.now() - startedMs
       if (waitedMs > patienceMs || signal?.aborted) {
         throw new HelloserverError(

@@ -81,7 +81,11 @@ export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean)
   for (let above = dirname(realPath(path)); ; above = dirname(above)) {
     const { mode } = lstatSync(above)
     if ((mode & everybodyMayWrite) !== 0 && (mode & isSticky) === 0) {
-      throw untrusted(what, path, `can be replaced by any user, since every user may write to "${above}"`)
+      throw untrusted(
+        what,
+        path,
+        `can be replaced by any user, since every user may write to "${above}"`,
+      )
     }
     if (above === dirname(above)) return
   }

@@ -74,7 +74,10 @@ export class SharedFleet implements Fleet {
   escalate(purpose: Purpose, cause: string): boolean {
     const isSkipped = this.#permits.escalate(purpose, cause)
     if (isSkipped)
-      this.#options.log.warn({ cause }, 'Going down without a permit: an operator asked a second time')
+      this.#options.log.warn(
+        { cause },
+        'Going down without a permit: an operator asked a second time',
+      )
     return isSkipped
   }
 

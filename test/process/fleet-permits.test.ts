@@ -102,7 +102,10 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     await two.sandbox.logged(/waiting for a permit: 1st in line; down now: web1 \(dead\)/)
     two.signal('SIGUSR1')
     await two.sandbox.assertNothingLeft()
-    assert.match(two.log(), /"level":"warn".*Going down without a permit: an operator asked a second time/)
+    assert.match(
+      two.log(),
+      /"level":"warn".*Going down without a permit: an operator asked a second time/,
+    )
     await startIn(two.sandbox)
     const waiting = stop(three)
     await waitFor('a wait', async () => (await three.status()).fleet?.waiting)
