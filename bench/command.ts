@@ -34,7 +34,7 @@ export async function runCommand(
     timeout: timeoutMs,
     stdio: ['ignore', 'pipe', 'pipe'],
     // In a process group of its own: otherwise an interrupt typed at the terminal could end a command that is just
-    // starting a daemon half-way, and nobody would know the daemon's PID.
+    // starting a daemon half-way, and the daemon's PID would be unknown.
     detached: true,
     ...(signal && { signal }),
   })

@@ -2,7 +2,7 @@
  * `npm run build`: compiles to dist/ and writes the configuration's JSON Schema, when anything has changed.
  *
  * It compiles to a folder beside dist/ and exchanges the two at the end: a build that fails leaves the last one
- * whole, and a process that starts meanwhile finds it.
+ * whole, and a process that starts during the build finds it.
  */
 import { createHash } from 'node:crypto'
 import {

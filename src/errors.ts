@@ -51,7 +51,7 @@ export function handedOver(pid: number): HelloserverError {
   return new HelloserverError('HANDED_OVER', `Process ${pid} is the service now`)
 }
 
-/** The error of a request that can no longer be performed, through nobody's fault. */
+/** The error of a request that can no longer be performed because the service ends. */
 export function stopping(): HelloserverError {
   return new HelloserverError('STOPPING', 'The service is stopping')
 }

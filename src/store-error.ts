@@ -6,7 +6,7 @@ import { type ErrorCode, HelloserverError } from './errors.ts'
  */
 export class StoreError extends HelloserverError {
   override readonly name = 'StoreError'
-  /** Whether a retry is pointless: somebody has to change something. */
+  /** Whether a retry is pointless: an operator has to change something. */
   readonly isPermanent: boolean
 
   constructor(code: ErrorCode, message: string, isPermanent: boolean, cause: unknown) {

@@ -16,7 +16,7 @@ export interface Round {
 /** The connections with which one target is measured. */
 export interface Stage {
   readonly target: TargetName
-  /** Uses a lock that nobody else wants. */
+  /** Uses a lock without contention. */
   readonly alone: Contender
   /** Both contend for a second lock. */
   readonly pair: readonly [Contender, Contender]

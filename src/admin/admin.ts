@@ -26,7 +26,7 @@ export interface PageMove {
   cancel(): Promise<void>
 }
 
-/** A listening server. It answers nobody until it has its settings: those of another address may be laxer. */
+/** A listening server. It answers no request until it has its settings: those of another address may be laxer. */
 interface OpenPage {
   readonly server: Server
   readonly address: TcpEndpoint

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 import type { AdminSettings } from '../config/admin-settings.ts'
 
 /**
- * The kind of a route: the page's own files, which contain nothing about the service; a probe, open to anybody; a
+ * The kind of a route: the page's own files, which contain nothing about the service; a probe, which needs no token; a
  * route that reads the service's state; one that changes the service.
  */
 export type Access = 'page' | 'probe' | 'read' | 'act'

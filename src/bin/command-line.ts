@@ -41,9 +41,9 @@ appCommand('run', 'serve in the foreground, until Ctrl-C').action(
 )
 program
   .command('dev')
-  .description('serve in the foreground and reload at each change, until Ctrl-C')
+  .description('serve in the foreground and reload on every change, until Ctrl-C')
   .argument('[name]', "the app [the project's only one, or helloserver]")
-  .option('--port <port>', 'where to listen, instead of the configured port', portNumber)
+  .option('--port <port>', 'port to listen on, instead of the configured one', portNumber)
   .exitOverride()
   .action(async (given: string | undefined, { port: wanted }: { port?: number }) => {
     const name = given ?? usualName({})
@@ -77,8 +77,8 @@ appCommand('check', 'check the configuration and load the app; serves nothing').
 )
 program
   .command('init')
-  .description('make a project, or an app in one')
-  .argument('[folder]', 'the project', '.')
+  .description('create a project with an app, or add an app to a project')
+  .argument('[folder]', 'folder of the project', '.')
   .option('--name <name>', "the app's name [the folder's]")
   .option('-y, --yes', 'ask nothing', false)
   .option('--json', 'print JSON', false)
@@ -90,7 +90,7 @@ command('fleet', 'show the hosts that share a Redis, forget one, or clear a refu
   .argument('[action]', 'show, forget or clear', 'show')
   .argument('[subject]', 'the host to forget, or the build to clear')
   .option('--force', 'forget a host even when it is alive', false)
-  .option('--all', 'clear every build', false)
+  .option('--all', 'clear every refused build', false)
   .action(
     (
       action: string,
@@ -145,7 +145,7 @@ function example(): Option {
 function forcible(name: string, description: string): Command {
   return command(name, description).option(
     '--force',
-    'do not wait for the permit of the fleet',
+    'do not wait for a permit from the fleet',
     false,
   )
 }

@@ -26,7 +26,7 @@ export function memoryOf({ rssBytes, workers }: Pick<Status, 'rssBytes' | 'worke
   return workers.reduce((sum, worker) => sum + worker.rssBytes, rssBytes)
 }
 
-/** The number of workers with a connection in hand, and the number of all workers. */
+/** The number of busy workers, and the number of all workers. */
 export function busyOf(workers: Status['workers']): string {
   return `${workers.filter(({ busyMs }) => busyMs !== null).length}/${workers.length}`
 }

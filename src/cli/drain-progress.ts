@@ -25,7 +25,7 @@ const phases: Readonly<Record<DrainPhase, string>> = {
 /** Describes a drain in one readable line. */
 export function drainLine({ phase, queued, inHand, remainingMs }: DrainStatus): string {
   const left = remainingMs > 0 ? `, ${duration(remainingMs)} left` : ''
-  return `${phases[phase]}: ${queued} queued, ${inHand} in hand${left}`
+  return `${phases[phase]}: ${queued} queued, ${inHand} active${left}`
 }
 
 /**

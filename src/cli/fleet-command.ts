@@ -41,7 +41,7 @@ function actionOf(
 ): (operations: FleetOperations) => Promise<void> {
   switch (action) {
     case 'show':
-      if (subject !== undefined) throw misused(`"show" takes nothing, and got "${subject}"`)
+      if (subject !== undefined) throw misused(`"show" takes no argument, but got "${subject}"`)
       return async (operations) => {
         const view = await operations.view()
         print(options, view, fleetView(view))
@@ -56,7 +56,11 @@ function actionOf(
       if ((subject === undefined) !== all) throw misused('"clear" needs a build, or --all')
       return async (operations) => {
         const cleared = await operations.clear(subject ?? null)
-        print(options, { cleared }, `${options.name}: ${cleared} refused builds cleared`)
+        print(
+          options,
+          { cleared },
+          `${options.name}: cleared ${cleared} refused ${cleared === 1 ? 'build' : 'builds'}`,
+        )
       }
     default:
       throw misused(`There is no action "${action}"`)

@@ -46,7 +46,7 @@ export function locateApp({ name, example }: Options & WithExample): void {
   useConfig(path)
 }
 
-/** Any other problem with the file is for those to report who read it. */
+/** Any other problem with the file is reported when it is read. */
 function refuseMissing(path: string): void {
   try {
     accessSync(path)

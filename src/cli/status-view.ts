@@ -34,7 +34,7 @@ export function statusView(status: Status): string[] {
     ],
     [
       'connections',
-      `${c.accepted} accepted: ${c.served} served, ${c.active} in hand, ${c.queued} queued`,
+      `${c.accepted} accepted: ${c.served} served, ${c.active} active, ${c.queued} queued`,
     ],
     ['', `${c.failed} failed, ${c.shed} shed, ${c.expired} expired, ${c.gone} gone`],
     ['rate', `${rates.perSecond} a second${durationsOf(rates)}`],

@@ -30,7 +30,7 @@ export interface AdminSettings {
  * part of the configuration, which workers receive.
  *
  * @param directory - the base of the token's relative path
- * @throws HelloserverError `BAD_CONFIG` for a token that cannot be used, or a page that anybody could read
+ * @throws HelloserverError `BAD_CONFIG` for a token that cannot be used, or a page that every host could read
  */
 export function adminSettings(
   { http, hosts, tokenFile }: ConfigFile['admin'],

@@ -56,7 +56,7 @@ function filesIn(folder: string): string[] {
 function mainFile(path: string, folder: string): string {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found?.isFile() === true) return path
-  const problem = found === undefined ? 'does not exist; is it built?' : 'is no file'
+  const problem = found === undefined ? 'does not exist; is it built?' : 'is not a file'
   throw new HelloserverError(
     'BAD_CONFIG',
     `The app ${path}, which "main" in the configuration in ${folder} names, ${problem}`,

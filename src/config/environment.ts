@@ -101,7 +101,7 @@ export function takeServiceManager(): ServiceManager {
   return taken
 }
 
-/** Variables for one process alone; they would make a child take itself for somebody's worker. */
+/** Variables for one process alone; they would make a child take itself for another process's worker. */
 const leftovers = new Set<string>([
   'NODE_CHANNEL_FD',
   'NODE_CHANNEL_SERIALIZATION_MODE',

@@ -84,7 +84,7 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
   if (mode === undefined || mode === 'off') return
   throw new HelloserverError(
     'BAD_CONFIG',
-    `Bad configuration in ${path}: lease.mode is "${mode}", but there is no Redis to share it in; set ${variables.redisUrl}, or lease.mode to "off"`,
+    `Bad configuration in ${path}: lease.mode is "${mode}", which needs Redis; set ${variables.redisUrl}, or lease.mode to "off"`,
   )
 }
 

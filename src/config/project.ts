@@ -76,7 +76,7 @@ function whyMissing(path: string): string {
   const [name, appsFolder] = [basename(folder), dirname(folder)]
   const others = appNamesIn(appsFolder)
   const has = others.length === 0 ? 'no app' : others.join(', ')
-  return `There is no app "${name}" in ${appsFolder}, which has ${has}; "helloserver init --name ${name}" makes it in the working directory, and "--example echo" runs a bundled one`
+  return `There is no app "${name}" in ${appsFolder}, which has ${has}; "helloserver init --name ${name}" creates it in the working directory, and "--example echo" runs a bundled app`
 }
 
 /** Refuses a second configuration in an app's folder, which a person may take for the one that counts. */

@@ -24,8 +24,8 @@ function integer(min: number, max: number, fallback: number, description: string
  */
 const restartOnly = z.registry<undefined>()
 
-const milliseconds = (fallback: number, description: string, min = 1) =>
-  integer(min, maxTimerMs, fallback, `${description}, in milliseconds`)
+const milliseconds = (fallback: number, description: string, min = 1, note = '') =>
+  integer(min, maxTimerMs, fallback, `${description}, in milliseconds${note}`)
 
 /** The system counts in seconds, up to 32767 of them (tcp(7), TCP_KEEPIDLE). */
 const keepAlive = (() => {
@@ -88,7 +88,7 @@ export const configSchema = z.strictObject(
       .min(1, { error: 'a path' })
       .optional()
       .describe(
-        "The app's module, relative to this file, such as compiled code elsewhere [app.ts, app.js, app.mjs or app.cjs beside this file]",
+        "Path of the app's module, such as compiled code elsewhere, relative to this file [app.ts, app.js, app.mjs or app.cjs beside this file]",
       ),
     host: z
       .string({ error: hostAllowed })
@@ -156,8 +156,9 @@ export const configSchema = z.strictObject(
     drain: section({
       announceMs: milliseconds(
         0,
-        'How long a stop keeps accepting while the state already says "draining" (0: not at all)',
+        'How long a stop keeps accepting while the state already says "draining"',
         0,
+        '; 0 means not at all',
       ),
       timeoutMs: milliseconds(30_000, 'How long a stop may serve queued and active connections', 0),
     }),
@@ -174,7 +175,7 @@ export const configSchema = z.strictObject(
         0,
         'Number of connections after which a worker is replaced, give or take a tenth; 0 means never',
       ),
-      maxAgeMs: milliseconds(0, 'Age at which a worker is replaced (0: never)', 0),
+      maxAgeMs: milliseconds(0, 'Age at which a worker is replaced', 0, '; 0 means never'),
       maxRssMb: integer(
         0,
         1_048_576,
@@ -192,8 +193,9 @@ export const configSchema = z.strictObject(
           ),
           hungAfterMs: milliseconds(
             10_000,
-            'How long a worker may be silent before it is killed (at least two heartbeats)',
+            'How long a worker may be silent before it is killed',
             20,
+            '; at least two heartbeats',
           ),
         },
         { error: sectionError },
@@ -209,7 +211,7 @@ export const configSchema = z.strictObject(
         .enum(leaseModes, { error: `one of ${leaseModes.join(', ')}` })
         .optional()
         .describe(
-          'With Redis, "exclusive" lets one host serve, "slots" as many as lease.slots, "off" all; without Redis, only "off" is allowed ["exclusive" with Redis, "off" without]',
+          'Which hosts serve: with Redis, one ("exclusive"), as many as lease.slots ("slots"), or all ("off"); without Redis, only "off" is allowed ["exclusive" with Redis, "off" without]',
         )
         .register(restartOnly),
       slots: integer(
@@ -220,8 +222,9 @@ export const configSchema = z.strictObject(
       ).register(restartOnly),
       ttlMs: milliseconds(
         3_000,
-        'How long the lease lasts without a renewal (the same on all hosts)',
+        'How long the lease lasts without a renewal',
         500,
+        '; the same on all hosts',
       ).register(restartOnly),
       onLoss: z
         .enum(['finish', 'abort'], { error: 'finish or abort' })
@@ -239,7 +242,9 @@ export const configSchema = z.strictObject(
         .string({ error: 'a name' })
         .regex(/^[^\s{}]{1,200}$/, { error: 'a name without spaces' })
         .optional()
-        .describe("This host's name in the fleet [the system's host name]")
+        .describe(
+          "This host's name in the fleet [the system's host name, and the run directory if one is set]",
+        )
         .register(restartOnly),
     }),
     fleet: section({

@@ -24,7 +24,7 @@ export class AccessLog {
   }
 
   /**
-   * @param worker - the worker that had the connection in hand, if any
+   * @param worker - the worker that handled the connection, if any
    * @param report - that worker's report on its end; undefined when the worker died
    */
   write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {

@@ -172,7 +172,7 @@ export class Listeners {
       if (from === endpoint[key]) continue
       throw new HelloserverError(
         'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${endpoint[key]}: the socket is inherited, and its address is the service manager's to change`,
+        `The ${key} cannot change from ${from} to ${endpoint[key]}: the service manager has bound the socket; change the address there`,
       )
     }
   }

@@ -22,7 +22,7 @@ export interface PendingConnection extends Links<PendingConnection> {
 }
 
 /**
- * The client in readable form, for logs and `status`. The system is asked only when somebody wants to know; it
+ * The client in readable form, for logs and `status`. The system is asked only on demand; it
  * has forgotten a client that has reset its connection.
  */
 export function peerOf({ handle }: Pick<PendingConnection, 'handle'>): string {

@@ -14,17 +14,17 @@ export interface Receiver extends WorkerRef {
   readonly inHand: PendingConnection | undefined
   /** Whether it may be offered a connection. */
   readonly isIdle: boolean
-  /** Sends a copy of the socket, and makes the connection the one in hand. */
+  /** Sends a copy of the socket, and makes it the worker's current connection. */
   offer(connection: PendingConnection): void
   /** Whether it has recorded, or reported, that it reads this connection. */
   hasClaimed(connection: PendingConnection): boolean
-  /** The connection in hand has ended, or returns to the queue. */
+  /** Its current connection has ended, or returns to the queue. */
   release(isServed: boolean): void
   /** The same when the process has ended. */
   lose(isServed: boolean): void
 }
 
-/** The death of a worker, as far as it concerns the connection in hand. */
+/** The death of a worker, as far as it concerns its current connection. */
 export interface Loss {
   /** The id of the last connection that it claimed; 0 for none. */
   readonly claimed: number
@@ -115,7 +115,7 @@ export class PortableHandOff implements HandOff {
     }
   }
 
-  /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
+  /** A worker has ended; its current connection goes back to the queue, or is lost with it. */
   lost(worker: Receiver, { claimed, lastStep }: Loss, cause: string): void {
     this.removeIdle(worker)
     const connection = worker.inHand

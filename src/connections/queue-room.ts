@@ -12,8 +12,8 @@ import type { ConnectionQueue, QueueLimits } from './queue.ts'
 const ownFiles = 64
 const filesPerWorker = 8
 /**
- * Descriptors that a worker takes: its outputs, Node's channel, the progress pipe, its register, the
- * connection in hand.
+ * Descriptors that a worker takes: its outputs, Node's channel, the progress pipe, its register, its
+ * current connection.
  */
 const filesOfWorker = 6
 /** Never taken by connections, so that a worker can be restarted, a command answered, a log opened. */
@@ -29,7 +29,7 @@ export interface WorkerCounts {
 
 /**
  * How many connections may wait: as many as configured, as far as there are descriptors for them. Each takes
- * one, as do many other things, and once none is left the runtime drops connections that nobody has counted.
+ * one, as do many other things, and once none is left the runtime drops connections uncounted.
  *
  * The queue's share follows the number of workers, and the limit of this process, as they change.
  */
@@ -122,7 +122,7 @@ export class QueueRoom {
     if (max < wanted.max && max !== this.#toldMax) {
       this.#log.warn(
         { wanted: wanted.max, max, limit, workers },
-        'Too few open files are allowed for queue.max; raise "ulimit -n" to have all of it',
+        'The limit of open files is too low for queue.max; raise "ulimit -n"',
       )
     }
     this.#toldMax = max

@@ -12,7 +12,7 @@ const afterUseMs = 100
 
 /**
  * The open connections of a server, limited in number. When the limit is reached, the connection that has been idle
- * the longest is closed in favour of a new one, so that idle connections keep nobody out.
+ * the longest is closed in favour of a new one, so that idle connections keep no caller out.
  */
 export class BoundedConnections<C extends BoundedConnection> {
   readonly #max: number

@@ -19,10 +19,10 @@ export interface ConnectOptions {
 }
 
 /**
- * Connects to a service by its run directory. If nobody listens there but the lock shows that the service runs,
+ * Connects to a service by its run directory. If no process listens there but the lock shows that the service runs,
  * waits for its control socket.
  *
- * @throws HelloserverError `NOT_RUNNING` when nobody holds the lock, `CONTROL_FAILED` when the socket does not
+ * @throws HelloserverError `NOT_RUNNING` when no process holds the lock, `CONTROL_FAILED` when the socket does not
  * come back, `BAD_CONFIG` when the run directory or the socket belongs to another user
  */
 export async function connectTo(
@@ -39,8 +39,7 @@ export async function connectTo(
       if (codeOf(error) !== 'NOT_RUNNING') throw error
       const holder = holderOf(files)
       if (holder === undefined && !(await isLocked(files))) throw error
-      const who =
-        holder === undefined ? 'a process that cannot be seen from here' : `process ${holder}`
+      const who = holder === undefined ? 'a process that is not visible here' : `process ${holder}`
       const waitedMs = performance.now() - startedMs
       if (waitedMs > patienceMs || signal?.aborted) {
         throw new HelloserverError(

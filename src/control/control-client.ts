@@ -79,7 +79,7 @@ export class ControlClient {
    *
    * @param path - the service's control socket
    * @param signal - closes the connection, also later
-   * @throws HelloserverError `NOT_RUNNING` when nobody listens there; `BAD_CONFIG` when another user could
+   * @throws HelloserverError `NOT_RUNNING` when no process listens there; `BAD_CONFIG` when another user could
    */
   static async connect(path: string, signal?: AbortSignal): Promise<ControlClient> {
     for (let attempt = 1; ; attempt += 1) {

@@ -64,7 +64,7 @@ export class ControlServer {
    * It is bound under another name and renamed, so that the path is never missing while another process takes
    * over, and so that closing it, which removes the name that it was bound under, does not remove the
    * successor's socket. The price: /proc/net/unix shows the first name, so systemd-tmpfiles believes that
-   * nobody listens on the socket.
+   * no process listens on the socket.
    */
   async bind(path: string): Promise<void> {
     this.#path = path
@@ -83,7 +83,7 @@ export class ControlServer {
     this.#sweep = setInterval(() => this.#callers.dropIdle(maxIdleMs), sweepEveryMs).unref()
   }
 
-  /** Directs new connections to the path here, whoever listened there before. */
+  /** Directs new connections to the path here, away from any process that listened there before. */
   publish(): void {
     const identity = identityOf(this.#unpublished)
     withFile('open the control socket', this.#path, () => putInPlace(this.#unpublished, this.#path))

@@ -3,28 +3,28 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The code of an app: its module and what that imports from the project, over any number of files. */
+/** The code of an app: its module and all that this imports from the project, directly or indirectly. */
 export interface AppCode {
   /** Absolute paths, without links. */
   readonly files: ReadonlySet<string>
-  /** Paths that are imported and not there; they may lack an extension. */
+  /** Imported paths that do not exist; they may lack an extension. */
   readonly missing: ReadonlySet<string>
 }
 
 const code = /\.[cm]?[jt]s$/
 
-/** Whether a path is that of a module that Node.js could load, or that is compiled to one. */
+/** Whether a path names a module that Node.js can load, directly or compiled. */
 export function isCode(path: string): boolean {
   return code.test(path)
 }
 
 /**
- * An import of any form whose specifier is a text. Comments and texts may hold what looks like one: then a file is
- * watched that need not be, if there is such a file.
+ * An import of any form whose specifier is a text. A comment or a text may look like one: then, if its
+ * file exists, one file too many is watched.
  */
 const importPattern = /\b(?:from|import|require)\s*\(?\s*(['"])([^'"\n]+)\1/g
 
-/** The extensions that `require` adds, and the files that it takes for a folder. */
+/** The endings that `require` tries: extensions, and the index files of a folder. */
 const endings = ['', '.js', '.json', '.cjs', '.ts', '/index.js', '/index.cjs']
 
 /**

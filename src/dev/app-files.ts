@@ -5,16 +5,16 @@ import { type AppCode, isCode } from './app-code.ts'
 
 /** The files that an app depends on, by the state of the disk at one moment. */
 export interface AppFiles {
-  /** The folders in which each of them, or its successor, appears. */
+  /** The folders in which these files are, or may appear. */
   readonly folders: ReadonlySet<string>
   /** A digest of each file's content, by its path. */
   readonly contents: ReadonlyMap<string, string>
 }
 
-/** Larger files are compared by size and time: a database is not to be read at each change. */
+/** Larger files are compared by size and time, so that a database is not read at each change. */
 const maxReadBytes = 1_048_576
 
-/** Packages, hidden files, and what editors and programs leave beside the files that people edit. */
+/** Packages, hidden files, and the files that editors and programs leave beside the edited ones. */
 const ignored =
   /^(?:\..*|node_modules|4913|#.*#|.*~|.*\.(?:log|tmp|sw[a-z]|pid|lock|db|sqlite3?)(?:-\w+)?)$/
 
@@ -40,7 +40,7 @@ export function appFiles(config: string, code: AppCode): AppFiles {
   }
 }
 
-/** The files that differ, have come, or are gone. */
+/** The files that were changed, added or removed. */
 export function changedFiles(
   before: AppFiles['contents'],
   now: AppFiles['contents'],
@@ -63,7 +63,7 @@ function entriesIn(folder: string): { folders: string[]; files: string[] } {
   return found
 }
 
-/** A folder that is gone may come back: then its parent changes. */
+/** The nearest existing ancestor: it changes when a missing folder comes back. */
 function nearestFolder(folder: string): string {
   let nearest = folder
   while (!existsSync(nearest)) nearest = dirname(nearest)

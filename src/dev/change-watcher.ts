@@ -2,14 +2,14 @@ import { deferred } from '../async/deferred.ts'
 import { type AppFiles, changedFiles } from './app-files.ts'
 import { FolderWatch } from './folder-watch.ts'
 
-/** A save may take several writes, and a checkout many: they are over when nothing has happened for so long. */
+/** A save may take several writes, a checkout many: they are over after this long without an event, in milliseconds. */
 const quietMs = 100
-/** Changes that never pause are looked at after this long all the same, in milliseconds. */
+/** The longest wait for such a pause, in milliseconds. */
 const mostMs = 2_000
 
 /**
- * Tells which of an app's files have changed. Events only say when to look; what has changed, the contents say. So a
- * file that was saved as it was is no change, and one that changes during a reload is seen after it.
+ * Finds out which of an app's files have changed. An event is only the occasion to compare their contents. So a file
+ * that was saved unchanged does not count, and a change during a reload is seen after it.
  */
 export class ChangeWatcher {
   readonly #look: () => AppFiles
@@ -20,7 +20,7 @@ export class ChangeWatcher {
 
   /**
    * @param look - returns the files as they are on the disk
-   * @throws HelloserverError `BOOT_FAILED` when the system does not allow to watch them
+   * @throws HelloserverError `BOOT_FAILED` when the system does not allow watching them
    */
   constructor(look: () => AppFiles) {
     this.#look = look
@@ -30,7 +30,7 @@ export class ChangeWatcher {
   /**
    * Resolves with the paths that have changed since the last call, or since the beginning.
    *
-   * @throws HelloserverError `BOOT_FAILED` when the system does not allow to watch a new folder
+   * @throws HelloserverError `BOOT_FAILED` when the system does not allow watching a new folder
    */
   async next(): Promise<readonly string[]> {
     for (;;) {
@@ -48,7 +48,7 @@ export class ChangeWatcher {
     this.#folders.close()
   }
 
-  /** Watches first: what changes after that is seen, even if it is not in the contents yet. */
+  /** Watches before it reads, so that a change after the read causes an event. */
   #refresh(): AppFiles['contents'] {
     this.#folders.set(this.#look().folders)
     return this.#look().contents

@@ -13,7 +13,7 @@ const tethered = fileURLToPath(new URL('../bin/tethered.js', import.meta.url))
 
 /** How often a starting service is asked whether it serves, in milliseconds. */
 const lookEveryMs = 30
-/** How much of its standard error is kept, in characters. */
+/** The length to which its standard error is kept, in characters. */
 const maxErrorLength = 4_000
 
 /** How the process of a service has ended. */
@@ -21,7 +21,7 @@ export interface Ended {
   /** Its exit status; null when a signal ended it. */
   readonly status: number | null
   readonly signal: NodeJS.Signals | null
-  /** Why it could not start, as the service says it; undefined when it did. */
+  /** The service's own reason for failing to start; undefined when it started. */
   readonly reason: string | undefined
   /** The kind of that error. */
   readonly code: string | undefined
@@ -138,7 +138,7 @@ function fieldsIn(text: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** What a process that did not come to log anything has said, without its name. */
+/** The last line on the standard error of a process that logged nothing, without the service's name. */
 function lastOf(errors: string): string | undefined {
   return errors
     .trim()

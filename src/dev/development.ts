@@ -24,15 +24,15 @@ export interface DevRequest {
   readonly port: number | undefined
 }
 
-/** How many of the changed files are named. */
+/** How many of the changed files a message names. */
 const maxNamed = 3
 
 /**
- * Serves an app in the foreground while a person works on it, and applies each change by a reload: code that does not
- * load is shown, and the code before it goes on serving.
+ * Serves an app in the foreground while a person works on it, and applies each change by a reload. If the new code does
+ * not load, it shows the error, and the previous code keeps serving.
  *
- * The service is called `<app>-dev`, so that it is neither taken for a service that runs the same app nor in its way,
- * and the other commands find it by that name.
+ * The service is called `<app>-dev`, so that it does not collide with a service that runs the same app. Other commands
+ * find it by that name.
  */
 export class Development {
   readonly #service: string
@@ -40,12 +40,12 @@ export class Development {
   /** The configuration file. */
   readonly #config: string
   readonly #screen = new Screen()
-  /** Resolved when a person has told it to end. */
+  /** Resolved when a signal has told it to end. */
   readonly #stop = deferred<undefined>()
   #isStopping = false
   #watcher: ChangeWatcher | undefined
   #change: Promise<readonly string[]> | undefined
-  /** The app's code when there was an app the last time. */
+  /** The app's code, as last found. */
   #code: AppCode = { files: new Set(), missing: new Set() }
   #running: DevService | undefined
 
@@ -59,7 +59,7 @@ export class Development {
       [variables.config]: this.#config,
       ...(port !== undefined && { [variables.port]: String(port) }),
     }
-    // Any other mistake can be mended while this waits.
+    // Any other mistake can be corrected while `dev` waits.
     if (!existsSync(this.#config)) loadConfig(this.#service, this.#environment)
   }
 
@@ -106,7 +106,7 @@ export class Development {
     }
   }
 
-  /** The next change, however often it is asked for before it comes. */
+  /** The next change; calls before it comes share one promise. */
   #changed(): Promise<readonly string[]> {
     this.#change ??= (this.#watcher as ChangeWatcher).next().finally(() => {
       this.#change = undefined
@@ -120,7 +120,7 @@ export class Development {
       const before = await service.status()
       const { outcome, reason, durationMs } = await service.reload(devCause)
       if (outcome === 'failed') {
-        this.#screen.say(`${what}: not reloaded; the code before goes on serving`)
+        this.#screen.say(`${what}: not reloaded; the previous code keeps serving`)
         await this.#explain(reason ?? '')
         return
       }
@@ -146,7 +146,7 @@ export class Development {
     return this.#isStopping ? this.#ended(end) : undefined
   }
 
-  /** A mistake in the files can be mended; a name or a port that is taken needs another command. */
+  /** A mistake in the files can be corrected; a name or a port in use needs a different command. */
   async #notStarted(end: Ended): Promise<number | undefined> {
     if (this.#isStopping || end.status === exitStatus.done) return this.#ended(end)
     if (end.status === exitStatus.alreadyRunning || end.code === 'ADDRESS_TAKEN') {
@@ -154,7 +154,7 @@ export class Development {
       process.stderr.write(`${this.#service}: ${end.reason ?? 'cannot start'}${hint}\n`)
       return end.status ?? exitStatus.failed
     }
-    this.#screen.say(`${this.#service} has not started, and waits for a change`)
+    this.#screen.say(`${this.#service} did not start; waiting for a change`)
     await this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
     const changed = await Promise.race([this.#changed(), this.#stop.promise])
     if (changed === undefined) return exitStatus.done
@@ -187,7 +187,7 @@ export class Development {
       `  try it  printf 'hello\\r\\n' | nc ${reachable(host)} ${port}`,
       `  look    npx helloserver status --name ${this.#service}`,
       `  stop    Ctrl-C`,
-      `A change of ${shownPath(this.#config)}, of files beside it, or of the app's code (${countOf(this.#code.files)}) reloads it`,
+      `Reloads on a change to ${shownPath(this.#config)}, to files beside it, or to the app's code (${countOf(this.#code.files)})`,
       ...this.#compiledHint(),
     )
   }
@@ -198,7 +198,7 @@ export class Development {
     const module = this.#loaded()?.appModule
     if (module === undefined || module === source || !existsSync(source)) return []
     return [
-      `${shownPath(source)} is compiled to ${shownPath(module)}: run its compiler beside this ("tsc --watch"), or after each change`,
+      `${shownPath(source)} is compiled to ${shownPath(module)}: run its compiler after each change, or keep "tsc --watch" running`,
     ]
   }
 
@@ -214,7 +214,7 @@ export class Development {
     try {
       return this.#loaded()?.appModule ?? appModuleIn(dirname(this.#config), undefined)
     } catch {
-      // It is gone, or not built yet: the code before is still what is waited for.
+      // The module is gone, or not built yet: the files of the previous code are still watched.
       return undefined
     }
   }
@@ -223,7 +223,7 @@ export class Development {
     try {
       return loadConfig(this.#service, this.#environment)
     } catch {
-      // The service says what is wrong with it.
+      // The service itself reports the error.
       return undefined
     }
   }
@@ -233,7 +233,7 @@ export class Development {
     return config && restartOnly(this.#service, this.#environment, config)
   }
 
-  /** The service has a session of its own, so that a Ctrl-C reaches it through this process, and once. */
+  /** The service has a session of its own, so a Ctrl-C reaches it only through this process. */
   #passSignals(): void {
     const end = (signal: NodeJS.Signals) => {
       this.#isStopping = true

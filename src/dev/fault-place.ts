@@ -7,12 +7,12 @@ const badJson = /Cannot read (\/\S+): .* in JSON at position (\d+)/
 const notFound = /Cannot find (?:module|package) '([^']+)' imported from ([^\s()]+)/
 
 /**
- * Finds where the code of a reload that failed is wrong, unless its reason says so: Node.js does not name the place
- * of a syntax error to the program that imports the module, nor the line of an import that is not found.
+ * Finds the place of the fault that made a reload fail, unless the reason already names it: an importing program learns
+ * from Node.js neither the place of a syntax error nor the line of an import that is not found.
  *
  * @param reason - why the reload, or the start, failed
  * @param files - the app's code
- * @returns `/path/app.js:3: SyntaxError: …`; undefined when the reason has the place, or the code has no such error
+ * @returns `/path/app.js:3: SyntaxError: …`; undefined when the reason has the place, or no such error is found
  */
 export async function placeOfFault(
   reason: string,
@@ -39,7 +39,7 @@ function placeOfImport(name: string, importer: string): string {
   return line === undefined ? importer : `${importer}:${line}`
 }
 
-/** The first line of `node --check` names the place, and the first that begins with a name the error. */
+/** `node --check` prints the place in its first line, and the error in a later one. */
 async function syntaxErrorIn(file: string): Promise<string | undefined> {
   const stderr = await new Promise<string>((resolve) => {
     execFile(process.execPath, ['--check', file], (_error, _stdout, text) => resolve(text))

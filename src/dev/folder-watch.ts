@@ -4,15 +4,15 @@ import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 /**
  * Watches folders for any change in them.
  *
- * Folders, not files: an editor that saves by renaming replaces the file, and a watch on a file stays with the old
- * one. And single folders, not `recursive`, for which Node.js watches every file below, those of node_modules too.
- * inotify(7) needs neither polling nor another package for that.
+ * It watches folders rather than files, because an editor that saves by renaming replaces the file, and a watch would
+ * stay with the old one. It does not use `recursive`, because Node.js would then watch every file below, including
+ * node_modules. With inotify(7), this needs neither polling nor another package.
  */
 export class FolderWatch {
   readonly #onEvent: () => void
   readonly #watched = new Map<string, { readonly identity: string; readonly watcher: FSWatcher }>()
 
-  /** @param onEvent - called at each change in any of the folders; what has changed is for the caller to find */
+  /** @param onEvent - called at each change in any of the folders; the caller finds out which file has changed */
   constructor(onEvent: () => void) {
     this.#onEvent = onEvent
   }
@@ -20,11 +20,11 @@ export class FolderWatch {
   /**
    * Watches these folders from now on, and no others.
    *
-   * @throws HelloserverError `BOOT_FAILED` when the system does not allow so many
+   * @throws HelloserverError `BOOT_FAILED` when the system does not allow that many watches
    */
   set(folders: ReadonlySet<string>): void {
     for (const [folder, { identity, watcher }] of this.#watched) {
-      // A folder that was replaced has the same path, and the watch is on the old one.
+      // A replaced folder has the same path, but the watch is on the old one.
       if (folders.has(folder) && identityOf(folder) === identity) continue
       watcher.close()
       this.#watched.delete(folder)
@@ -38,7 +38,7 @@ export class FolderWatch {
 
   #watch(folder: string): void {
     const identity = identityOf(folder)
-    // It is gone again, which its parent's watch tells.
+    // It is gone again, which the watch on its parent reports.
     if (identity === undefined) return
     try {
       const watcher = watch(folder, () => this.#onEvent())
@@ -65,6 +65,6 @@ function cannotWatch(folder: string, error: unknown): HelloserverError {
   const reason =
     limit === undefined
       ? messageOf(error)
-      : `this user's programs watch as much as the system allows; end some, or raise ${limit} with sysctl(8)`
+      : `the system's limit for this user is reached; end another program that watches files, or raise ${limit} with sysctl(8)`
   return new HelloserverError('BOOT_FAILED', `Cannot watch ${folder}: ${reason}`, { cause: error })
 }

@@ -6,16 +6,16 @@ import type { OutputLine } from './dev-service.ts'
 /** The cause of the reloads that `dev` requests, by which their lines in the service's log are known. */
 export const devCause = 'dev'
 
-/** Shows a person what happens: our own words, what the app prints, and what the service warns of. */
+/** Shows a person the messages of `dev`, the app's output, and the service's warnings. */
 export class Screen {
   readonly #pretty = prettyLine(process.stdout.isTTY && process.stdout.hasColors())
 
-  /** Prints lines of our own. */
+  /** Prints messages of `dev`. */
   say(...lines: readonly string[]): void {
     process.stdout.write(lines.map((line) => `${visible(line)}\n`).join(''))
   }
 
-  /** Prints a line of the service's log, unless it tells what we have told or will tell. */
+  /** Prints a line of the service's log, unless a message of `dev` has the same content. */
   show({ text, fields }: OutputLine): void {
     if (fields === undefined) this.say(text)
     else if (fields['stream'] !== undefined) this.#printed(fields)
@@ -30,7 +30,7 @@ export class Screen {
 }
 
 function isOfInterest({ role, level, kind, cause }: Readonly<Record<string, unknown>>): boolean {
-  // The fatal line of a start that fails has the reason that its end is shown with.
+  // `dev` itself shows the reason of a failed start.
   if (level === 'fatal') return role === 'worker'
   if (kind === 'reload-failed' || kind === 'reload-done') return cause !== devCause
   return role === 'worker' || level === 'warn' || level === 'error'

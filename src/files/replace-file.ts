@@ -12,7 +12,7 @@ export interface Replacement {
 }
 
 /**
- * Rewrites a file by a temporary file and a rename: nobody reads half of it, and no link is followed.
+ * Rewrites a file by a temporary file and a rename: no reader sees half of it, and no link is followed.
  *
  * @returns the new file's identity
  * @throws a file error that names the path

@@ -20,7 +20,7 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
 /** The bits of a mode that let the group or others write. */
 const othersMayWrite = 0o022
-/** In a directory that everybody may write to, such as /tmp, the sticky bit reserves a name for its owner. */
+/** In a directory that every user may write to, such as /tmp, the sticky bit reserves a name for its owner. */
 const everybodyMayWrite = 0o002
 const isSticky = 0o1000
 
@@ -81,7 +81,11 @@ export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean)
   for (let above = dirname(realPath(path)); ; above = dirname(above)) {
     const { mode } = lstatSync(above)
     if ((mode & everybodyMayWrite) !== 0 && (mode & isSticky) === 0) {
-      throw untrusted(what, path, `can be replaced by everybody, who may write "${above}"`)
+      throw untrusted(
+        what,
+        path,
+        `can be replaced by any user, since every user may write to "${above}"`,
+      )
     }
     if (above === dirname(above)) return
   }

@@ -93,7 +93,8 @@ export interface Fleet {
    */
   mayStop(cause: string, force: boolean): Promise<void>
   /**
-   * Lets what waits for a permit go ahead without one, because an operator insists. Returns false when nothing waits.
+   * Lets the operation that waits for a permit go ahead without one, because an operator asked a second time. Returns
+   * false when none waits.
    */
   escalate(purpose: Purpose, cause: string): boolean
   /**

@@ -74,7 +74,10 @@ export class SharedFleet implements Fleet {
   escalate(purpose: Purpose, cause: string): boolean {
     const isSkipped = this.#permits.escalate(purpose, cause)
     if (isSkipped)
-      this.#options.log.warn({ cause }, 'Going down without a permit: an operator insists')
+      this.#options.log.warn(
+        { cause },
+        'Going down without a permit: an operator asked a second time',
+      )
     return isSkipped
   }
 
@@ -123,7 +126,7 @@ export class SharedFleet implements Fleet {
   }
 
   #skip(purpose: Purpose, cause: string): void {
-    this.#options.log.warn({ cause }, 'Going down without a permit, by force')
+    this.#options.log.warn({ cause }, 'Going down without a permit, as --force asks')
     this.#permits.skip(purpose, 'force')
   }
 

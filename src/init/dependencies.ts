@@ -19,7 +19,7 @@ interface PackageFile {
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
-/** The versions that this helloserver is tested with, and the place that it was itself installed from. */
+/** The versions with which this helloserver is tested, and the source from which it was installed. */
 export function dependencies(root: string): Dependencies {
   const own = packageFileIn(ownRoot) ?? {}
   const known = { ...own.peerDependencies, ...own.devDependencies, ...own.dependencies }
@@ -31,7 +31,7 @@ export function dependencies(root: string): Dependencies {
   }
 }
 
-/** Where helloserver was installed from, if that is on this machine: an archive or a folder; undefined otherwise. */
+/** The local archive or folder from which helloserver was installed; undefined if it came from a registry. */
 function ownSource(root: string): string | undefined {
   const folder = dirname(ownRoot)
   // A clone is its own source.
@@ -52,7 +52,7 @@ function packageFileIn(folder: string): PackageFile | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile
   } catch (error) {
-    // A package that is installed for all users is in no project.
+    // A global installation belongs to no project.
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }

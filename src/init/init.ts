@@ -23,8 +23,8 @@ export interface InitOptions {
 }
 
 /**
- * Makes a project with one app, or adds an app to a project. Files that exist are left as they are; package.json
- * is given what it lacks.
+ * Creates a project with one app, or adds an app to a project. Existing files stay as they are, except that missing
+ * scripts and dependencies are added to package.json.
  *
  * @throws HelloserverError `BAD_CONFIG` for an unusable name or package.json, or a folder that cannot be written
  */
@@ -32,7 +32,7 @@ export async function init({ folder, name: chosen, yes, json }: InitOptions): Pr
   const root = resolve(folder)
   const isAsking = !yes && chosen === undefined && process.stdin.isTTY && process.stdout.isTTY
   const name = chosen ?? (isAsking ? await askForName(nameFor(root)) : nameFor(root))
-  // It judges the name.
+  // Throws for an unusable name.
   runFiles(name, {})
   makeFolder(root)
   const language = stripsTypes() ? 'ts' : 'js'
@@ -93,13 +93,15 @@ function report(
   left: readonly string[],
   { summary }: PackageChange,
 ): string[] {
-  const hasOtherEcosystem = left.some((file) => file.startsWith('ecosystem.'))
+  const otherEcosystem = left.find((file) => file.startsWith('ecosystem.'))
   const inside = relative(process.cwd(), root)
   return [
     `package.json: ${summary}`,
     ...written.map((file) => `${file}: written`),
     ...left.map((file) => `${file}: exists, left as it is`),
-    ...(hasOtherEcosystem ? [`To run "${name}" under pm2, add service('${name}') to it`] : []),
+    ...(otherEcosystem === undefined
+      ? []
+      : [`To run "${name}" under pm2, add service('${name}') to ${otherEcosystem}`]),
     '',
     `Next: ${inside === '' ? '' : `cd ${inside} && `}npm install && npm start && npm test`,
   ]

@@ -6,7 +6,7 @@ import { fileError } from '../files/file-error.ts'
 /** A package.json, or settings for one. */
 export type PackageSettings = Readonly<Record<string, unknown>>
 
-/** What became of the package.json. */
+/** The change that was made to a package.json. */
 export interface PackageChange {
   /** For people, such as `written` or `added scripts.start`. */
   readonly summary: string
@@ -14,13 +14,13 @@ export interface PackageChange {
   readonly isModule: boolean
 }
 
-/** The sections that an existing package.json is given what they lack of; the rest of it is nobody's business. */
+/** The sections of an existing package.json to which missing entries are added; all others stay as they are. */
 const sections = ['scripts', 'dependencies', 'devDependencies'] as const
 
 /**
  * Writes a package.json, or adds to an existing one the scripts and dependencies that it lacks.
  *
- * @param settingsFor - the settings of a package whose files are ES modules, or are not; a new one's are
+ * @param settingsFor - returns the settings, for a package of ES modules or of CommonJS; a new package has ES modules
  * @throws HelloserverError `BAD_CONFIG` when it cannot be read or written
  */
 export function updatePackageFile(
@@ -41,7 +41,7 @@ export function updatePackageFile(
     ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
     ...(left.length > 0 ? [`left ${left.join(', ')} as it is`] : []),
   ]
-  return { summary: words.length > 0 ? words.join('; ') : 'has everything already', isModule }
+  return { summary: words.length > 0 ? words.join('; ') : 'unchanged', isModule }
 }
 
 interface Merge {
@@ -68,7 +68,7 @@ function merge(existing: PackageSettings, settings: PackageSettings): Merge {
   return { merged, added, left }
 }
 
-/** A package counts as there whichever kind of dependency it is. */
+/** A package counts as present whichever kind of dependency it is. */
 function isThere(existing: PackageSettings, section: string, key: string): boolean {
   const kinds = section === 'scripts' ? ['scripts'] : ['dependencies', 'devDependencies']
   return kinds.some((kind) => Object.hasOwn(existing[kind] ?? {}, key))

@@ -4,7 +4,7 @@ import type { PackageSettings } from './package-file.ts'
 
 export type Language = 'ts' | 'js'
 
-/** What the files of a project depend on. */
+/** The choices that decide the files of a project. */
 export interface Project {
   /** The name of the app and its service. */
   readonly name: string
@@ -45,7 +45,7 @@ export function packageSettings(
 /** The files of a project besides package.json, by their paths in it. */
 export function projectFiles(project: Project): Readonly<Record<string, string>> {
   const { name, language, isModule, appFolder } = project
-  // Such an extension means an ES module whatever the package says.
+  // With an `m` in front, the extension means an ES module whatever package.json says.
   const extension = isModule ? language : `m${language}`
   const app = join(appFolder, `app.${extension}`)
   const test = `test/${name}.test.${extension}`

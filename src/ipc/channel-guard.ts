@@ -198,6 +198,6 @@ function channelOf(child: ChildProcess): ChannelHandle {
   if (isKnown) return handle as ChannelHandle
   throw new HelloserverError(
     'BOOT_FAILED',
-    `Node.js ${process.version} speaks with its workers in a way that is unknown here; use a version that the README names`,
+    `Node.js ${process.version} talks to its workers in a way that helloserver does not know; use a version that docs/versions.md lists`,
   )
 }

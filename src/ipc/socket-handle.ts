@@ -61,7 +61,7 @@ export function listeningHandle(server: Server): ListeningHandle {
   if (typeof handle?.onconnection === 'function') return handle as ListeningHandle
   throw new HelloserverError(
     'BOOT_FAILED',
-    `Node.js ${process.version} accepts connections in a way that is unknown here; use a version that the README names`,
+    `Node.js ${process.version} accepts connections in a way that helloserver does not know; use a version that docs/versions.md lists`,
   )
 }
 

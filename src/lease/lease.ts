@@ -66,7 +66,7 @@ export interface Lease {
   check(): void
   /** Null while the lease is not held. */
   readonly grant: Grant | null
-  /** What another process of this host needs to continue the lease; null while it is not held. */
+  /** The lease as another process of this host needs it to continue; null while it is not held. */
   readonly hold: Hold | null
   /**
    * Continues, in this process, a lease that the service holds.

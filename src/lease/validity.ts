@@ -5,8 +5,8 @@ const toleranceMs = 250
  * Tracks until when a grant holds, by this host's own clocks alone.
  *
  * The monotonic clock cannot be set, but stands still while the machine is suspended, when the wall clock runs on. So
- * if the wall clock has run ahead, the grant is in doubt until the next renewal. If somebody has merely set the
- * clock, connections wait for one answer from Redis.
+ * if the wall clock has run ahead, the grant is in doubt until the next renewal. If the clock has merely been set,
+ * connections wait for one answer from Redis.
  */
 export class Validity {
   readonly #monotonicMs: () => number

@@ -150,7 +150,7 @@ export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[K
   'descriptors-short': {
     level: 'warn',
     text: ({ limit, free, shed }) =>
-      `File descriptors are short (${free} of ${limit} are free), and ${shed} waiting connections were turned away; raise "ulimit -n"`,
+      `File descriptors are running out (${free} of ${limit} are free); turned away ${shed} waiting connections; raise "ulimit -n"`,
     key: () => '',
   },
   scaled: {
@@ -178,13 +178,13 @@ export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[K
   },
   'file-restored': {
     level: 'warn',
-    text: ({ file, path, loss }) => `The ${file} was ${loss}; put it back at ${path}`,
+    text: ({ file, path, loss }) => `The ${file} was ${loss}; restored it at ${path}`,
     key: ({ file }) => file,
   },
   'file-lost': {
     level: 'error',
     text: ({ file, path, loss, reason }) =>
-      `The ${file} at ${path} was ${loss}, and cannot be put back yet: ${reason}`,
+      `The ${file} at ${path} was ${loss} and cannot be restored yet: ${reason}`,
     key: ({ file }) => file,
   },
 }

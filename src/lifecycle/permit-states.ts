@@ -13,7 +13,7 @@ export type PermitState = 'none' | 'waiting' | 'granted' | 'skipped'
 export type PermitEvent =
   | 'ask'
   | 'grant'
-  /** A person insists, or Redis does not answer. */
+  /** An operator asked a second time or gave --force, or Redis does not answer. */
   | 'skip'
   /** The operation that needed the permit is over or given up. */
   | 'end'

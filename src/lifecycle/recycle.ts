@@ -48,7 +48,7 @@ export function ownThreshold(afterConnections: number, jitter: number): number {
   return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * jitter - 1))))
 }
 
-/** When a replacement cannot become ready, the code on disk is to blame, which takes somebody a while to fix. */
+/** When a replacement cannot become ready, the code on disk is to blame, which takes a person a while to fix. */
 const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 1_000, capMs: 60_000 }
 
 /**

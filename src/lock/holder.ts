@@ -105,7 +105,7 @@ function isLockFile({ path, id, runDir }: LockFile, pid: number, fd: string): bo
   const found = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false, bigint: true })
   if (found === undefined || !hasExclusiveLock(pid, fd)) return false
   if (found.dev === id?.dev && found.ino === id.ino) return true
-  // Somebody has removed the file while it was locked; its holder restores it within seconds.
+  // The file was removed while it was locked; its holder restores it within seconds.
   return deleted.test(link) && link.replace(deleted, '') === path && sharesRunDir(pid, { runDir })
 }
 

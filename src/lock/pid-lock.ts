@@ -35,7 +35,7 @@ const firstRetryMs = 25
  * It is an flock(2) on the lock file in the run directory, so it excludes exactly the processes that share the
  * directory, whatever their namespaces; another user cannot open the file. The kernel releases it when the last
  * process with the descriptor is gone. The file itself is never removed: a lock on a removed file would exclude
- * nobody.
+ * no other process.
  */
 export class PidLock {
   readonly #files: RunFiles
@@ -188,7 +188,7 @@ async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> 
   try {
     // Any user that can read the file can lock it.
     fchmodSync(fd, 0o600)
-    // The file may have been replaced after it was opened; then this lock excludes nobody.
+    // The file may have been replaced after it was opened; then this lock excludes no other process.
     if ((await flock(fd, 'exclusive')) && isAt(fd, lockFile)) return fd
   } catch (error) {
     closeSync(fd)
@@ -209,10 +209,10 @@ function alreadyRunning(holder: number | undefined, files: RunFiles): Helloserve
     return new HelloserverError('ALREADY_RUNNING', `Already running as process ${holder}`)
   }
   const named = lockFilePid(files)
-  const who = named === undefined ? '' : `, which names itself process ${named},`
+  const who = named === undefined ? '' : ` (there with the PID ${named})`
   return new HelloserverError(
     'ALREADY_RUNNING',
-    `Already running: a process${who} that cannot be seen from here, such as one of another container, holds ${files.lockFile}`,
+    `Already running: a process that is not visible here, such as one in another container${who}, holds ${files.lockFile}`,
   )
 }
 

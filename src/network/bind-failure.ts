@@ -23,7 +23,7 @@ const absent = /^(EADDRNOTAVAIL|ENETUNREACH|EHOSTUNREACH|ENETDOWN|ENODEV|ENXIO|E
 const linkLocal = /^fe[89ab][\da-f]:/i
 
 /**
- * The reason why nobody can listen at an address: `ADDRESS_ABSENT` when the host may have it later,
+ * The reason why no process can listen at an address: `ADDRESS_ABSENT` when the host may have it later,
  * `BAD_CONFIG` when it never will, `ADDRESS_TAKEN` for everything else.
  *
  * @param address - the address that the host stands for, as far as it is known

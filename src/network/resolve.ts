@@ -20,7 +20,7 @@ const notFound = 2
  *
  * @param host - an IP address, which is its own answer, or a name
  * @param signal - aborts the query
- * @throws Error `ENOTFOUND` for a name that nobody knows at the moment, `EAI_AGAIN` when nobody answers
+ * @throws Error `ENOTFOUND` for a name that is not known at the moment, `EAI_AGAIN` without an answer
  */
 export async function resolveHost(host: string, signal?: AbortSignal): Promise<string> {
   // This query never leaves the host.

@@ -13,7 +13,7 @@ import { finalStatuses, type Timeouts, timeoutSettings, tooSmall } from './requi
 /** Environment variables, by their names. */
 type Variables = Readonly<Record<string, string | number | boolean>>
 
-/** Settings of pm2 that mean for a service what they mean for any app. */
+/** Settings of pm2 that have the same meaning for a service as for any app. */
 const passedOn = [
   'namespace',
   'node_args',
@@ -89,10 +89,10 @@ const insteadOf: Readonly<Record<string, string>> = {
   script: 'the service has its own; "app" names the app',
 }
 
-/** The timeouts of a configuration that allows less or cannot be read, in milliseconds. */
+/** The default timeouts, unless a configuration that can be read needs longer ones, in milliseconds. */
 const usualMs = { kill_timeout: 60_000, listen_timeout: 40_000 } as const
 
-/** The time that pm2 gives besides the least, in milliseconds: for a busy machine, or other hosts of a fleet. */
+/** The time that pm2 allows beyond the minimum, in milliseconds: for a busy machine, or other hosts of a fleet. */
 const spareMs = 10_000
 
 type TimeoutSetting = keyof typeof timeoutSettings
@@ -112,7 +112,7 @@ type TimeoutSetting = keyof typeof timeoutSettings
  * @throws HelloserverError `BAD_CONFIG` for an unusable name or option
  */
 export function service(name: string, options: ServiceOptions = {}): Entry {
-  // It judges the name.
+  // Throws for an unusable name.
   runFiles(name, {})
   refuseBadOptions(name, options)
   const { app, env: given = {}, cwd: folder, ...settings } = options
@@ -147,7 +147,7 @@ function refuseBadOptions(name: string, options: ServiceOptions): void {
       const instead =
         insteadOf[option] ??
         `the options are env, cwd, app, listen_timeout, kill_timeout, ${passedOn.join(', ')}`
-      throw bad(name, `${option} is no option; ${instead}`)
+      throw bad(name, `${option} is not an option; ${instead}`)
     }
   }
 }
@@ -206,11 +206,11 @@ function timeout(
 }
 
 /**
- * A folder by the path that leads there through a link, such as `current`, when the person or `start` went that
- * way: pm2 keeps the path, and a reload is to find what the link leads to by then.
+ * The path to a folder through a link, such as `current`, if the working directory, a path on the command line or
+ * `start` contains that link: pm2 keeps the path, and a later reload follows the link to its new target.
  *
  * @param folder - without links
- * @param start - where to look for it: there, above, and in the packages that are installed there
+ * @param start - the folder where the search begins; it goes on upwards, and in the packages that are installed there
  */
 function byItsLink(folder: string, start?: string): string {
   const starts = start === undefined ? [workingDirectory(), ...foldersOnCommandLine()] : [start]

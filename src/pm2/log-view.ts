@@ -55,8 +55,7 @@ async function followFrom(
     onShown: (offset, fileId) => saved.moveTo({ offset, fileId }),
   })
   const { skippedBytes } = follower
-  if (skippedBytes > 0)
-    log.warn({ skippedBytes, logFile: path }, 'Older log lines are skipped here')
+  if (skippedBytes > 0) log.warn({ skippedBytes, logFile: path }, 'Skipping older log lines')
   try {
     await follower.follow(signal)
   } finally {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { Environment } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
 
-/** The environment of the service, or the reason why it cannot be given what the ecosystem file says. */
+/** The environment of the service, or the reason why the ecosystem file's node_args cannot reach it. */
 export interface GivenEnvironment {
   readonly environment: Environment
   readonly problem: HelloserverError | undefined
@@ -13,7 +13,7 @@ export interface GivenEnvironment {
  * the primary and its workers.
  *
  * @param given - Node's own arguments of this process
- * @param folder - what relative paths in them are relative to
+ * @param folder - the base of relative paths in them
  */
 export function withNodeArguments(
   environment: Environment,
@@ -25,7 +25,7 @@ export function withNodeArguments(
   if (refused !== undefined) {
     const problem = new HelloserverError(
       'BAD_CONFIG',
-      `The ecosystem file's node_args has "${refused}", which Node.js takes on its own command line only, so it cannot reach the workers; take it out, and let the app call v8.setFlagsFromString for a flag of V8`,
+      `The ecosystem file's node_args has "${refused}", which Node.js accepts only on its own command line, so it cannot reach the workers; remove it, and set flags of V8 in the app with v8.setFlagsFromString`,
     )
     return { environment, problem }
   }

@@ -342,7 +342,7 @@ export class Bridge {
     this.#end.resolve(end)
   }
 
-  /** Handles a dismissal by pm2, or by somebody else who sends the signal that pm2 ends processes with. */
+  /** Handles a dismissal by pm2, or by another sender of the signal that pm2 ends processes with. */
   async #handleDismissal({ by, atMs, signal }: Dismissal): Promise<void> {
     const { origin } = this.#pm2
     let record = await this.#record()

@@ -5,7 +5,7 @@ import type { AskedBy } from './dismissal.ts'
 
 const forwarded = signalsWith(({ inBridge }) => inBridge === 'forward')
 
-/** pm2 ends this process, for a reason that only its record shows. A signal may also come from somebody else. */
+/** pm2 ends this process, for a reason that only its record shows. A signal may also have another sender. */
 export interface Dismissal {
   readonly kind: 'dismissal'
   readonly by: AskedBy

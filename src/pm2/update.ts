@@ -5,7 +5,7 @@ import { namedPrimary, primaryModule } from '../launch/launch.ts'
 import { inRelease } from '../launch/named-path.ts'
 import { realPath } from '../files/real-path.ts'
 
-/** What a bridge asks for to bring a primary up to date. */
+/** The request by which a bridge brings a primary up to date. */
 export interface Update {
   readonly how: 'reload' | 'upgrade'
   /** The program that is to run after it. */

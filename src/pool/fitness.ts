@@ -16,9 +16,9 @@ const maxBeats = 3
 export interface Judged {
   readonly state: SlotState
   readonly inHand: PendingConnection | undefined
-  /** Passes on the worker's report on the connection in hand. */
+  /** Passes on the worker's report on its current connection. */
   progress(report: Progress): void
-  /** Takes the worker out of service; `kill` makes it give up the connection in hand. */
+  /** Takes the worker out of service; `kill` makes it give up its current connection. */
   takeOut(reason: string, how: 'retire' | 'kill'): void
 }
 
@@ -113,7 +113,7 @@ export class Fitness {
 
   /**
    * The last connection that it has claimed, according to its register or itself; 0 for none. If the register has no
-   * number in it, the app has overwritten it: the connection in hand may have been read, and must not be served twice.
+   * number in it, the app has overwritten it: the current connection may have been read, and must not be served twice.
    */
   get claimedId(): number {
     const { inHand } = this.#slot
@@ -140,7 +140,7 @@ export class Fitness {
   }
 
   /**
-   * Acts if a connection is still in hand once everything written before now has been read: the pipe is read
+   * Acts if the connection is still the current one once everything written before now has been read: the pipe is read
    * in the next turn.
    */
   #afterReading(connection: PendingConnection, act: () => void): void {

@@ -69,7 +69,7 @@ export class WorkerPool implements WorkerCounts {
   #boot: Boot | undefined
   #isFrozen = false
   #lease: WorkerLease = { grant: null, abortAtMs: null }
-  /** Overrides the log level in the workers' configurations; undefined when nobody has asked for another. */
+  /** Overrides the log level in the workers' configurations; undefined unless another one was requested. */
   #logLevel: LogLevel | undefined
 
   /** @param lastGeneration - generations are numbered from the next one on */
@@ -410,7 +410,7 @@ export class Boot<Slot = WorkerSlot> {
 
   constructor(slots: readonly Slot[]) {
     this.#waiting = new Set(slots)
-    // It may fail when nobody awaits it yet, or any more; callers that do await it still get the failure.
+    // It may fail when it is not awaited yet, or any more; callers that do await it still get the failure.
     this.#ready.promise.catch(() => {})
     if (this.#waiting.size === 0) this.#ready.resolve()
   }

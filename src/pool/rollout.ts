@@ -96,7 +96,7 @@ async function undo({ pool, old, next, had, waiting }: Change, failure: unknown)
     const left = old.slots.filter(({ generation }) => generation !== old.number)
     return new HelloserverError(
       'BOOT_FAILED',
-      `${messageOf(failure)}; and old workers that had been replaced by then cannot start again (${messageOf(error)}): ${left.length} new ones stand in for them until they can`,
+      `${messageOf(failure)}; in addition, old workers that were replaced cannot start again (${messageOf(error)}); until they can, new workers stand in for them: ${left.length}`,
     )
   }
 }

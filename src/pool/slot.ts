@@ -26,7 +26,7 @@ export interface SlotListener {
   onExit(slot: WorkerSlot, exit: WorkerExit): void
 }
 
-/** What the slots of a pool have in common. */
+/** The context that all slots of a pool share. */
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string
@@ -223,7 +223,7 @@ export class WorkerSlot implements Receiver, Judged {
     else if (how === 'kill') this.#killUnlessReading(reason)
   }
 
-  /** Ends the process once it has no connection in hand. */
+  /** Ends the process after its active connection. */
   retire(cause: string): void {
     if (!this.#machine.accepts('retire')) return
     this.#expectExit(cause)
@@ -336,7 +336,7 @@ export class WorkerSlot implements Receiver, Judged {
     if (this.#machine.accepts('retire')) this.#machine.apply('retire', cause)
   }
 
-  /** Whether it has claimed its connection in hand: then only this worker can end that well. */
+  /** Whether it has claimed its connection: then only this worker can end that well. */
   get #isReading(): boolean {
     return this.#inHand !== undefined && this.hasClaimed(this.#inHand)
   }

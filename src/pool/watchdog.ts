@@ -126,7 +126,7 @@ export class Watchdog {
     if (pausedMs > 0) {
       this.#log.warn(
         { pausedMs: Math.round(pausedMs) },
-        'This process was paused; the clocks of its workers start anew',
+        'This process was paused; restarting the clocks of its workers',
       )
       this.resetClocks()
       return

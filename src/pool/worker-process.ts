@@ -42,15 +42,15 @@ const noThread = 'thread_create'
 /** Part of the last line that V8 prints (v8::internal::V8::FatalProcessOutOfMemory). */
 const noHeap = 'JavaScript heap out of memory'
 
-/** A failed send means a dying worker; its end is noticed anyway, with its connection in hand. */
+/** A failed send means a dying worker; its end is noticed anyway, and its connection with it. */
 const ignore = () => {}
 
-/** What a process does unasked, apart from its reports. */
+/** The events of a process that come unasked, apart from its reports. */
 export type ProcessEvent =
   | { readonly kind: 'message'; readonly message: FromWorker }
   /** A socket that was sent to it has not arrived. */
   | { readonly kind: 'bounced' }
-  /** It wrote into Node's channel what no worker writes; its further messages are ignored. */
+  /** It wrote a foreign message into Node's channel; its further messages are ignored. */
   | { readonly kind: 'channel-fault'; readonly reason: string }
   /** It is alive, but has broken its progress pipe, or has closed that or the channel. */
   | { readonly kind: 'fault'; readonly reason: string }

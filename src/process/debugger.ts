@@ -2,7 +2,7 @@ import { ambient } from '../config/environment.ts'
 import { HelloserverError } from '../errors.ts'
 
 /**
- * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it anybody on the host can
+ * Until SIGUSR1 has a listener, Node opens its debugger on that signal, and through it any user of the host can
  * run code as this process. The first line of each program installs the listeners; the code below deals with
  * signals that arrive before.
  *
@@ -41,7 +41,7 @@ function search(againMs: number): void {
 }
 
 /**
- * Refuses Node options that make a process wait for a debugger: a process that nobody watches would wait for
+ * Refuses Node options that make a process wait for a debugger: an unattended process would wait for
  * ever.
  *
  * @throws HelloserverError `BAD_CONFIG`
@@ -51,7 +51,7 @@ export function refuseWaitingDebugger(): void {
   if (waiting === undefined) return
   throw new HelloserverError(
     'BAD_CONFIG',
-    `Node.js is given "${waiting}", with which each process waits for a debugger; take it out of NODE_OPTIONS, or use "--inspect"`,
+    `The Node.js option "${waiting}" makes every process wait for a debugger; remove it from NODE_OPTIONS, or use "--inspect"`,
   )
 }
 
@@ -61,7 +61,7 @@ export function debuggerWarning(): string | undefined {
   // The rest of the URL is what lets a debugger in.
   return url === undefined || !isDebugged()
     ? undefined
-    : `A debugger listens on ${new URL(url).host}, through which anybody on this host can run code as this user; leave --inspect out where that matters`
+    : `A debugger listens on ${new URL(url).host}, through which any user of this host can run code as this user; remove --inspect where that matters`
 }
 
 /** Whether this process is to be debugged: by a flag, or by an editor that attaches to what it starts. */

@@ -4,7 +4,7 @@ import { codeOf, messageOf } from '../errors.ts'
 export interface RedisProblem {
   /** A readable clause, as in "Redis at db:6379 rejects the password". */
   readonly text: string
-  /** A retry does not help: somebody has to change something. */
+  /** A retry does not help: an operator has to change something. */
   readonly isPermanent: boolean
 }
 
@@ -15,7 +15,7 @@ interface Row {
   readonly isPermanent?: true
   /** Whether the original message says more. */
   readonly isQuoted?: true
-  /** What may be wrong if the connection uses TLS, or does not, and has never worked. */
+  /** The likely fault of a connection that has never worked, with TLS or without. */
   readonly guess?: (tls: boolean) => string
 }
 
@@ -117,7 +117,7 @@ export function explainRedis(where: string, error: unknown, tls?: boolean): Redi
 
 /**
  * Explains which value is corrupt, when a script has refused to count with one (`corrupt` in lua/server.lua). A waiting
- * host continues once somebody has repaired it.
+ * host continues once that is repaired.
  */
 function damageIn(message: string): string | undefined {
   const [, found] = /CORRUPT (\[.*\]) CORRUPT/.exec(message) ?? []

@@ -78,7 +78,7 @@ export class RedisLeaseStore implements LeaseStore {
 
   /**
    * Nearly always, no other host has written to the record since this store's last change. Then a renewal only
-   * increments the record's change counter, and the expected result proves that nobody else wrote. Otherwise, once in
+   * increments the record's change counter, and the expected result proves that no other host wrote. Otherwise, once in
    * each lease, and over a new connection, which may lead to another server, the renewal reads and restores the
    * record.
    */

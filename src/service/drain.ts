@@ -61,7 +61,7 @@ export class Drain {
     if (this.#machine.state === 'accepting') this.#config = config
   }
 
-  /** The state of the drain; null until somebody asks for the end. */
+  /** The state of the drain; null until the end is requested. */
   get status(): DrainStatus | null {
     const { state: phase } = this.#machine
     if (phase === 'accepting') return null

@@ -26,7 +26,7 @@ export class Ending {
     this.#drain.apply(config)
   }
 
-  /** The state of the drain; null until somebody asks for the end. */
+  /** The state of the drain; null until the end is requested. */
   get status(): DrainStatus | null {
     return this.#drain.status
   }

@@ -19,7 +19,7 @@ import { listenFailure } from '../connections/listener.ts'
 import type { Connections } from '../connections/connections.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 
-/** How often to look for an address that this host does not have yet; nobody else notices. */
+/** How often to look for an address that this host does not have yet; no other host or client notices. */
 const lookPace: Pace = { baseMs: 100, capMs: 2_000 }
 /** How soon to listen again after any other failure: until then the lease is left to other hosts. */
 const bindPace: Pace = { baseMs: 5_000, capMs: 5_000 }
@@ -206,7 +206,7 @@ export class Leadership {
     } catch (error) {
       if (!isCurrent()) return
       const isAbsent = codeOf(error) === 'ADDRESS_ABSENT'
-      // At the start, whoever requested it can be told of a failure that waiting does not cure.
+      // A start fails at once if waiting does not cure the failure: its caller is there to be told.
       const mayWait = this.#hasBegun || (isAbsent && !this.#succeedsListener)
       if (mayWait) await this.#stepBack(messageOf(error), isAbsent ? lookPace : bindPace)
       else this.#begun.reject(error as Error)
@@ -274,7 +274,7 @@ export class Leadership {
 
   #standBy(reason: string): void {
     this.#waiting = null
-    // Clients that connect to a socket from which nobody accepts would wait in vain.
+    // Clients that connect to a socket which does not accept would wait in vain.
     this.#offered?.handle.close()
     this.#offered = undefined
     this.#events.record('standby', { reason })

@@ -19,7 +19,7 @@ export function clearLeftovers(files: RunFiles, log: Logger): void {
   if (leftovers.length > 0) {
     log.warn(
       { deadPid: pid, cleared: leftovers },
-      `Cleared what process ${pid ?? '?'} left behind when it died`,
+      `Cleared the files that process ${pid ?? '?'} left behind when it died`,
     )
   }
 }

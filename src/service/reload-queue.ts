@@ -28,7 +28,7 @@ interface Failure {
 interface Due<Request> {
   request: Partial<Request>
   readonly result: Promise<ReloadResult>
-  /** Whether somebody waits for the outcome; then the reload does not wait for silence. */
+  /** Whether a caller waits for the outcome; then the reload does not wait for silence. */
   isAwaited: boolean
   readonly hurry: () => void
 }
@@ -37,7 +37,7 @@ interface Due<Request> {
  * Runs reloads one at a time. Requests that arrive while one runs become one more after it, however many there
  * are: what they ask for was not on disk yet when the running one read it.
  *
- * A signal says only that something has changed, and nobody waits for its outcome. So the first signal of a
+ * A signal says only that something has changed, and its sender does not wait for an outcome. So the first signal of a
  * storm is served at once, and all the others together when it is over.
  */
 export class ReloadQueue<Request extends object> {

@@ -6,7 +6,7 @@ import { HelloserverError } from '../errors.ts'
 import { namedPrimary, primaryModule } from '../launch/launch.ts'
 import { realPath } from '../files/real-path.ts'
 
-/** What this process was started from, and cannot change in itself: its program and its environment. */
+/** The program and the environment of this process, which only another process can replace. */
 export class RunningProgram implements ProgramIdentity {
   /** The path that names the program: through a link, if a deploy switches one. */
   readonly path = namedPrimary()
@@ -23,11 +23,11 @@ export class RunningProgram implements ProgramIdentity {
     if (existsSync(this.path)) return
     throw new HelloserverError(
       'RELOAD_FAILED',
-      `${this.path}, which this service was started from, does not exist any more; run "helloserver upgrade" of the new installation`,
+      `The program of this service, ${this.path}, does not exist any more; run "helloserver upgrade" from the new installation`,
     )
   }
 
-  /** The program that has to take over so that a reload applies what is wanted; undefined when new workers suffice. */
+  /** The program that has to take over in a reload with this environment; undefined when new workers suffice. */
   successorFor(environment: Environment): string | undefined {
     const { path, file } = this
     const isElsewhere = existsSync(path) && realPath(path) !== file

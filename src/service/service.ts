@@ -149,7 +149,7 @@ export class Service
     this.control = new ControlServer(this, ({ pid, isRestart }) => {
       log.warn(
         { bridgePid: pid },
-        `${isRestart ? 'pm2 was to restart the bridge, and no other one has come' : 'The bridge is gone, and no other one has come'}; the service goes on without pm2 until "pm2 start" attaches one`,
+        `${isRestart ? 'pm2 was restarting the bridge' : 'The bridge is gone'}, but no other bridge has attached; the service continues without pm2 until "pm2 start" attaches one`,
       )
     })
     this.admin = new Admin(this, log)
@@ -168,7 +168,7 @@ export class Service
     return this.state === 'serving' || this.state === 'standby'
   }
 
-  /** What runs: the configuration, its environment and the code. */
+  /** The release that runs: the configuration, its environment and the code. */
   get release(): Release {
     return this.#release
   }
@@ -186,7 +186,7 @@ export class Service
     return restartOnly(this.files.name, this.#release.environment, this.config)
   }
 
-  /** What makes a process this service in its fleet, and cannot change in an upgrade. */
+  /** The identity of this service in its fleet, which an upgrade cannot change. */
   get identity(): Pick<HandoverState, 'instance' | 'restartOnly'> {
     return { instance: this.#instance, restartOnly: this.restartOnly }
   }
@@ -314,7 +314,7 @@ export class Service
     await this.control.farewell()
   }
 
-  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
+  /** Reports readiness, once the service can be found: no client must be sent to it before. */
   #sayReady(): void {
     const status = this.status()
     if (status.state === 'standby') this.#notifier.standingBy(standbyReason(status))
@@ -413,7 +413,7 @@ export class Service
 
   /** Replaces the workers by those on disk, with the configuration there. */
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
-    // The start has read its configuration already: reloads that are requested meanwhile run after it.
+    // The start has read its configuration already: reloads that are requested during it run afterwards.
     await this.#started.promise
     if (request.force === true) this.fleet.escalate('reloading', cause)
     const result = await this.reloads.request(request, cause)
@@ -429,8 +429,8 @@ export class Service
   }
 
   /**
-   * The parent of a service in the foreground waits for the end of this very process, and nobody would wait for a
-   * successor's.
+   * The parent of a service in the foreground waits for the end of this very process, not of a
+   * successor.
    *
    * @throws HelloserverError `CONTROL_FAILED`
    */
@@ -442,7 +442,7 @@ export class Service
     )
   }
 
-  /** Reloads on a signal; nobody waits for the outcome. */
+  /** Reloads on a signal, whose sender does not wait for the outcome. */
   async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
     await this.#started.promise
     this.reloads.signal(signal)

@@ -3,7 +3,7 @@ import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
 import type { Service } from './service.ts'
 import { hasHungUp } from './terminal.ts'
 
-/** What a service does on each action of the signal table; a fatal signal ends its process, see src/bin. */
+/** The actions of the signal table that a service performs; a fatal signal ends its process, see src/bin. */
 type Actions = Record<Exclude<SignalAction, 'fatal'>, (signal: NodeJS.Signals) => void>
 
 /** Acts on the signals that a service receives: one method for each action of the signal table. */
@@ -34,7 +34,7 @@ export class SignalActions implements Actions {
     this.#service.upgrade(signal).catch((error: unknown) => {
       // Another process has become the service by an upgrade that was under way: that is what was asked for.
       if (codeOf(error) === 'HANDED_OVER') return
-      this.#service.log.error({ error }, 'Not upgraded')
+      this.#service.log.error({ error }, 'The upgrade failed')
     })
   }
 
@@ -80,7 +80,8 @@ export class SignalActions implements Actions {
   }
 
   /**
-   * Nobody is left to see or end a service in the foreground. Both the shell and the system may report the hang-up.
+   * Without its terminal, a service in the foreground cannot be seen or ended. Both the shell and the system may
+   * report the hang-up.
    */
   #hangUp(signal: NodeJS.Signals): void {
     if (this.#hasHungUp) return

@@ -44,11 +44,11 @@ export function inheritedSocket(
 ): number | undefined {
   if (given.kind === 'not-ours') {
     const { listenPid } = given
-    log.warn({ listenPid }, 'Leaving the inherited socket alone: LISTEN_PID is another process')
+    log.warn({ listenPid }, 'Ignoring the inherited socket: LISTEN_PID names another process')
   }
   if (given.kind !== 'socket') return undefined
   if (!isContended) return given.fd
-  // A service manager's socket is open on every host, so nobody could see which host serves.
+  // A service manager's socket is open on every host, so no client could see which host serves.
   throw new HelloserverError(
     'BAD_CONFIG',
     'A socket that the service manager listens on is open on hosts that stand by, too; run the service without a socket unit, or set lease.mode to "off"',

@@ -93,7 +93,7 @@ export class LogFollower {
 
   async #show(part: LogPart): Promise<void> {
     if (part.isCut) {
-      // The part not shown yet was kept beside the file, unless somebody removed it.
+      // The part not shown yet was kept beside the file, unless it was removed there.
       for (const rest of partsSince(this.#options.path, part.id, part.offset)) {
         await this.#showAll(rest, part)
         rest.close()

@@ -17,7 +17,7 @@ const levels = {
 export function logRuntimeOutput(log: Logger): void {
   // Node's own listener prints to standard error.
   process.removeAllListeners('warning')
-  process.on('warning', (warning) => log.warn({ error: warning }, 'Node.js has emitted a warning'))
+  process.on('warning', (warning) => log.warn({ error: warning }, 'Node.js emitted a warning'))
   for (const [method, level] of Object.entries(levels) as [keyof typeof levels, 'info'][]) {
     // oxlint-disable-next-line no-console
     console[method] = (...args: unknown[]) => log[level]({ source: 'console' }, format(...args))

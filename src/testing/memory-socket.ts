@@ -12,15 +12,15 @@ export interface FarEnd {
   take(bytes: Buffer, onTaken: () => void): void
   /** The server has ended its side. */
   end(): void
-  /** The server has closed the socket, or answers what it no longer reads with a reset. */
+  /** The server has closed the socket, or answers further input with a reset. */
   close(how: 'end' | 'reset'): void
 }
 
 /**
  * The worker's end of a connection that needs no network. It behaves as a TCP socket of Node.js on Linux does:
  *
- * - What the client sends waits, as it does in the system's buffers, until the stream reads it; each piece arrives in
- *   a turn of its own.
+ * - Bytes from the client wait, as in the system's buffers, until the stream reads them; each piece arrives in a turn of
+ *   its own.
  * - Closing the socket with unread input, or sending to a closed one, resets the connection (RFC 9293, section 3.6.1).
  * - A reset arrives behind the bytes that were sent before it, fails every write at once, and makes the system forget
  *   the client's address.
@@ -76,7 +76,7 @@ export class MemorySocket extends Duplex implements ClientSocket {
     return this.#isWanted && !this.destroyed && this.#arrivals.length > 0
   }
 
-  /** Puts what the client sends behind what it has sent before. */
+  /** Queues the client's next bytes behind the earlier ones. */
   arrive(arrival: Arrival): void {
     if (arrival === 'reset') this.#isReset = true
     if (this.destroyed) {

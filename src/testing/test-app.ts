@@ -12,7 +12,7 @@ import { TestClock } from './test-clock.ts'
 import { type ConnectOptions, type Outcome, TestClient } from './test-client.ts'
 import { inNextTurn, nextTurn } from './turn.ts'
 
-/** The settings of an app under test; each has the value in brackets unless it is given. */
+/** The settings of an app under test; defaults are in brackets. */
 export interface TestAppOptions<Settings> {
   /** The configuration's `app` object [{}]. */
   readonly settings?: Settings
@@ -20,7 +20,7 @@ export interface TestAppOptions<Settings> {
   readonly connection?: Partial<Config['connection']>
   /** The lease of the first connections; null where hosts share none [null]. */
   readonly lease?: ConnectionLease | null
-  /** Measures the limits; several apps may share one [one that stands still until it is advanced]. */
+  /** The clock that measures the limits, which several apps may share [a clock of its own]. */
   readonly clock?: TestClock
   /** The folder of the configuration file, for `context.directory` [the working directory]. */
   readonly directory?: string
@@ -95,7 +95,7 @@ export class TestApp implements AsyncDisposable {
       this.#app,
       this.#context,
       { kind: 'boot', ...identity, config },
-      // What is claimed matters only to a primary whose worker dies.
+      // Claims matter only to a primary whose worker dies.
       { write: () => {} },
       { write: (progress) => this.#report(progress) },
       () => {},
@@ -197,7 +197,7 @@ export class TestApp implements AsyncDisposable {
     const active = this.#active
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      const message = `The handler of connection ${active?.id} has not settled within ${settleWithinMs} ms after its connection was ended; a handler that waits for anything else must watch connection.signal`
+      const message = `The handler of connection ${active?.id} has not settled within ${settleWithinMs} ms after its connection was ended; a handler that waits for anything but its connection must watch connection.signal`
       timer = startTimer(() => reject(new HelloserverError('APP_FAILED', message)), settleWithinMs)
     })
     try {
@@ -207,7 +207,7 @@ export class TestApp implements AsyncDisposable {
     }
   }
 
-  /** The app, with what its handler throws kept for the outcome. */
+  /** The app; a value that its handler throws is kept for the outcome. */
   #watched(app: App): App {
     return {
       handle: async (connection, context) => {
@@ -255,7 +255,7 @@ export class TestApp implements AsyncDisposable {
     connection?.ended.resolve({ ...ending, error })
   }
 
-  /** Resolves when nothing is on its way between clients and handler. */
+  /** Resolves when no bytes are in transit between the clients and the handler. */
   async #settled(): Promise<void> {
     do await nextTurn()
     while (this.#isOffering || [...this.#clients].some(({ socket }) => socket.isReceiving))

@@ -12,7 +12,7 @@ export interface Outcome {
   readonly outcome: Exclude<Step, 'missing'>
   /** Why it failed; null when it did not. */
   readonly reason: Exclude<Reason, 'none'> | null
-  /** What the handler threw; undefined when it threw nothing. */
+  /** The value that the handler threw; undefined when it threw none. */
   readonly error: unknown
   /** How many bytes the handler's connection received and sent. */
   readonly bytesIn: number
@@ -27,11 +27,11 @@ export interface ConnectOptions {
 }
 
 export interface WriteOptions {
-  /** Sends the bytes in pieces of this length, each of which arrives by itself [65,536, the most that Node.js reads at once]. */
+  /** Sends the bytes in pieces of this length, which arrive one by one [65,536, the most that Node.js reads at once]. */
   readonly pieceBytes?: number
 }
 
-/** The connection as the app serves it. */
+/** The client's connection, as the app under test serves it. */
 interface Served {
   isOpen(): boolean
   /** Called when the test asks for the outcome. */
@@ -41,7 +41,7 @@ interface Served {
 /** The length of the buffer into which libuv reads, in bytes. */
 const mostAtOnceBytes = 65_536
 
-/** A client's end of a connection: what it sends, and what it gets. */
+/** A client's end of a connection: it sends bytes and reads the answers. */
 export class TestClient {
   readonly #socket: MemorySocket
   readonly #connection: Served
@@ -103,7 +103,7 @@ export class TestClient {
     await this.#arrived()
   }
 
-  /** Resets the connection, as a client does that crashes, or is gone when an answer comes. */
+  /** Resets the connection, as the system does for a client that has crashed or has left before its answer. */
   async reset(): Promise<void> {
     if (this.#own === 'reset') return
     this.#own = 'reset'

@@ -73,7 +73,7 @@ export class TestClock implements Clock {
     for (const settle of this.#apps) await settle()
   }
 
-  /** The timer that goes off first, if one does by `endMs`. */
+  /** The first timer that is due by `endMs`, if there is one. */
   #next(endMs: number): TestTimer | undefined {
     let first: TestTimer | undefined
     for (const timer of this.#timers) if (timer.dueMs < (first?.dueMs ?? Infinity)) first = timer

@@ -73,7 +73,7 @@ export class Predecessor {
   async orphaned(): Promise<never> {
     await this.#gone.promise
     if (this.#mayServe) return new Promise<never>(() => {})
-    throw new HelloserverError('BOOT_FAILED', 'The primary that is to be succeeded has died')
+    throw new HelloserverError('BOOT_FAILED', 'The primary to take over from has died')
   }
 
   /** Reports that this process holds everything, and resolves with the lease when it is told to serve. */

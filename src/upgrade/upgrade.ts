@@ -15,7 +15,7 @@ const idGap = 1_000_000
 const retryEveryMs = 100
 
 const successorHangs =
-  'The successor hangs and adopts no connection; dropping the connections that wait here'
+  'The successor hangs and takes over no connections; dropping those that still wait here'
 
 /** The replacement of this process by another one, which becomes the service. */
 export class Upgrade {
@@ -78,7 +78,7 @@ export class Upgrade {
       service.mustRun('upgrade')
 
       // 3. It is told to serve. A stop waits for the decision, no longer than the deadline of this step: until then,
-      // nobody can tell which process has to perform it.
+      // it is undecided which process has to perform it.
       const decided = deferred<void>()
       this.#decided = decided.promise
       try {

@@ -3,9 +3,9 @@ import { Duplex } from 'node:stream'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Chunk, Local, Transport } from './transport.ts'
 
-/** What a stream needs of its connection. */
+/** The connection, as its stream sees it. */
 export interface StreamSource {
-  /** Something that has arrived; null once the client has ended its side. */
+  /** The bytes that have arrived; null once the client has ended its side. */
   read(): Promise<Buffer | null>
   /** Sends chunks in one go; calls back when the system has taken them, or never will. */
   send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void
@@ -21,8 +21,8 @@ export interface StreamSource {
  * A connection as a Duplex, with those members of a `net.Socket` that libraries ask for.
  *
  * - The client's end of its side ends the readable side; `end` ends this side only, so the client may go on sending.
- * - When the connection fails, the stream is destroyed with that error. A worker does not end because nobody listens
- *   for it.
+ * - When the connection fails, the stream is destroyed with that error. Without a listener for it, the worker
+ *   still does not end.
  * - `destroy` stops reading. With an error, or before everything written was sent, it closes the connection at once, so
  *   that no client takes half an answer for a whole one; otherwise the handler may still write to the connection.
  */

@@ -91,7 +91,7 @@ export class Worker {
       return
     }
     if (this.#connection !== undefined) {
-      this.#log.error({ connection: id }, 'Offered a connection while another is in hand')
+      this.#log.error({ connection: id }, 'Received a connection while another is active')
       this.#report(id, 'missing')
       socket.destroy()
       return

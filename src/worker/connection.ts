@@ -48,7 +48,7 @@ export interface Alarms {
 /** The error for a handler that still uses a connection after it has settled; one for all connections. */
 const ended = new HelloserverError('CONNECTION_ENDED', 'The connection ended with its handler')
 
-/** How many bytes are buffered while nobody reads, before the client has to wait. */
+/** How many bytes are buffered while the handler does not read; after that, the client has to wait. */
 const highWaterBytes = 65_536
 
 /** The most that one read may ask for; the memory for it is taken only as the bytes arrive. */
@@ -115,7 +115,7 @@ export class Connection implements AsyncIterable<Buffer> {
     return this.#remote
   }
 
-  /** The address and port that the client has connected to; as for `remote`, on first use. */
+  /** The address and port to which the client has connected; requested on first use, as `remote` is. */
   get local(): Local {
     this.#local ??= this.#transport.local ?? forgotten
     return this.#local
@@ -193,7 +193,7 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /**
    * Sends bytes, or text as UTF-8; several chunks go out in one piece, without being copied together. Resolves when the
-   * system has taken all of it: who awaits each write keeps in memory no more than one of them.
+   * system has taken all of it: a handler that awaits each write keeps at most one of them in memory.
    */
   write(data: Chunk | readonly Chunk[]): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {

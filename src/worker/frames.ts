@@ -45,7 +45,7 @@ export class Frames implements AsyncIterable<Buffer> {
 
   /**
    * Sends a payload, in one piece or several, as one frame. Rejects with a RangeError, and sends nothing, when it is
-   * longer than `maxBytes` or than its length can say.
+   * longer than `maxBytes`, or too long for its length prefix.
    */
   write(payload: Chunk | readonly Chunk[]): Promise<void> {
     return quiet(this.#send(chunksOf(payload)))
@@ -93,7 +93,7 @@ const prefixes: Readonly<Record<'big' | 'little', (bytes: number) => Prefix>> = 
   }),
 }
 
-/** A payload; its prefix is taken with it, and left out of the result. */
+/** A payload: the read consumes its prefix too, and returns only the payload. */
 function frame(prefix: Prefix, { longestBytes, limitBytes }: Bound): Read {
   let end: number | undefined
   return {

@@ -52,13 +52,13 @@ export class InputBuffer {
     }
   }
 
-  /** The first `bytes` in one piece, not taken; there must be so many. */
+  /** The first `bytes` in one piece, without taking them; that many must be there. */
   peek(bytes: number): Buffer {
     this.#join(bytes)
     return this.#view(bytes)
   }
 
-  /** Takes the first `bytes`, in one piece; there must be so many. */
+  /** Takes the first `bytes`, in one piece; that many must be there. */
   take(bytes: number): Buffer {
     if (bytes > this.#headLength) return this.#gather(bytes)
     const taken = this.#view(bytes)
@@ -66,7 +66,7 @@ export class InputBuffer {
     return taken
   }
 
-  /** Takes what can be had without copying: something, unless there is nothing. */
+  /** Takes as many bytes as one piece has, without copying: at least one, unless the buffer is empty. */
   takeSome(): Buffer {
     return this.take(this.#headLength)
   }
@@ -74,7 +74,7 @@ export class InputBuffer {
   #indexInHead(wanted: Buffer, from: number, to: number): number {
     const { block, start } = this.#head
     if (start + to < block.length) return this.#view(to).indexOf(wanted, from)
-    // The usual case, without a view of what is all of the block's rest.
+    // The usual case: the search ends with the block, so it needs no view.
     const at = block.indexOf(wanted, start + from)
     return at < 0 ? at : at - start
   }
@@ -122,7 +122,7 @@ export class InputBuffer {
     return taken
   }
 
-  /** Moves so many bytes out of the later pieces to `at` in `target`, and returns how many. */
+  /** Moves up to `bytes` bytes out of the later pieces to `at` in `target`; returns how many. */
   #move(target: Buffer, at: number, bytes: number): number {
     let moved = 0
     let emptied = 0
@@ -137,7 +137,7 @@ export class InputBuffer {
     return moved
   }
 
-  /** Removes so many bytes of the head. */
+  /** Removes the first `bytes` of the head. */
   #drop(bytes: number): void {
     this.#head.start += bytes
     this.#length -= bytes

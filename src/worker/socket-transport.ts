@@ -83,7 +83,7 @@ export class SocketTransport implements Transport {
 
   /** Corked chunks leave in one writev(2). */
   #writeAll(chunks: readonly Chunk[], last: number, onSent: (error?: Error | null) => void): void {
-    // A socket refuses what it cannot send only when it comes to it, with the chunks before it on their way.
+    // A socket refuses a bad chunk only when it reaches it, after the chunks before it have gone out.
     for (const chunk of chunks) {
       if (typeof chunk !== 'string' && !isUint8Array(chunk))
         throw new TypeError('A chunk is neither text nor a Uint8Array')

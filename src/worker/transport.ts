@@ -10,7 +10,7 @@ export interface Local {
   readonly port: number
 }
 
-/** What a transport tells its connection. */
+/** The events that a transport reports to its connection. */
 export interface Receiver {
   /** Bytes have arrived; the chunk is the receiver's from now on. */
   readonly receive: (chunk: Buffer) => void

@@ -43,7 +43,7 @@ export class WorkerProcess {
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
     process.on('disconnect', () => this.#leaveUnheard('the primary is gone'))
     process.on('uncaughtException', (error) => this.#die('Uncaught exception', error))
-    // The primary may close its end first; then nobody reads what an app prints.
+    // The primary may close its end first; then the app's output is not read any more.
     process.stdout.on('error', () => {})
     process.stderr.on('error', () => {})
     process.on('message', (message, handle) => this.#receive(message, handle))
@@ -134,7 +134,7 @@ export class WorkerProcess {
       })
     } catch (error) {
       // The app has used up every descriptor: no connection can reach this process any more.
-      this.#log?.error({ error }, 'Cannot go on; leaving after the active connection')
+      this.#log?.error({ error }, 'Out of file descriptors; ending after the active connection')
       this.#tell({ kind: 'leaving', unfit: messageOf(error) })
       void this.#leave('out of descriptors')
     }
@@ -161,7 +161,7 @@ export class WorkerProcess {
 
   /** Exits in good order although the primary is gone, or the app has closed the channel to it. */
   #leaveUnheard(cause: string): void {
-    // Nobody watches this process any more: a handler or teardown that never settles must not keep it alive.
+    // No primary watches this process any more: a handler or teardown that never settles must not keep it alive.
     setTimeout(() => this.#exit(1), this.#patienceMs.connection + this.#patienceMs.end).unref()
     void this.#leave(cause)
   }
@@ -170,7 +170,7 @@ export class WorkerProcess {
   async #leave(cause: string): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
-    this.#log?.debug({ cause }, 'Worker leaves')
+    this.#log?.debug({ cause }, 'The worker is ending')
     try {
       await this.#worker?.finish()
       const status = await this.#lastWord()

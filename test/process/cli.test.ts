@@ -80,7 +80,7 @@ async function isShown(service: Service): Promise<void> {
   assert.equal(status, 0)
   assert.match(stdout, new RegExp(`^listen +127\\.0\\.0\\.1:${service.port}$`, 'm'))
   assert.match(stdout, new RegExp(`^process +${service.pid}, without pm2$`, 'm'))
-  assert.match(stdout, /^connections +1 accepted: 0 served, 1 in hand, 0 queued$/m)
+  assert.match(stdout, /^connections +1 accepted: 0 served, 1 active, 0 queued$/m)
   const [worker] = await workerPids(service)
   const table = (await service.cli('workers')).stdout
   assert.match(table, new RegExp(`^ +1 +${worker} +busy .*${holder.address}$`, 'm'))

@@ -25,7 +25,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     assert.equal(await dev.answer(sandbox), 'two')
 
     project.replace('lib/greeting.js', `\n\nexport const greeting = }\n`)
-    await dev.says(/^lib\/greeting\.js changed: not reloaded; the code before goes on serving$/m)
+    await dev.says(/^lib\/greeting\.js changed: not reloaded; the previous code keeps serving$/m)
     await dev.says(/^ {2}at lib\/greeting\.js:3: SyntaxError: Unexpected token '}'$/m)
     assert.equal(await dev.answer(sandbox), 'two')
 
@@ -94,7 +94,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
   test('only what the app depends on reloads it, and only when its content differs', async (t) => {
     const project = new Project(t)
     const dev = await Dev.serving(project)
-    await dev.says(/reloads it$/m)
+    await dev.says(/^Reloads on a change to /m)
     project.write('apps/shout/unused.js', 'throw 1\n')
     project.write('apps/shout/.hidden', 'x')
     project.write('apps/shout/node_modules/x/index.js', 'x')
@@ -125,7 +125,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
   test('a start that fails is tried again when the mistake is mended', async (t) => {
     const project = new Project(t, { workers: 0 })
     const dev = new Dev(project)
-    await dev.says(/^shout-dev has not started, and waits for a change\n {2}.*workers is 0/m)
+    await dev.says(/^shout-dev did not start; waiting for a change\n {2}.*workers is 0/m)
     project.write('lib/greeting.js', 'export const greeting = }\n')
     await dev.says(/^lib\/greeting\.js changed: starting$/m)
     project.configure({})

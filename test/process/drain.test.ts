@@ -53,9 +53,9 @@ async function stoppedBy(command: 'stop' | 'restart', service: Service): Promise
   await waitFor('the end of the command', () => child.exitCode !== null)
   const lines = told.trimEnd().split('\n')
   for (const line of lines) {
-    assert.match(line, /^helloserver: [a-z ]+: \d queued, \d in hand, \d+ s left$/)
+    assert.match(line, /^helloserver: [a-z ]+: \d queued, \d active, \d+ s left$/)
   }
-  assert.match(lines[0] ?? '', /: serving the queue: 1 queued, 1 in hand, /)
+  assert.match(lines[0] ?? '', /: serving the queue: 1 queued, 1 active, /)
   assert.deepEqual(JSON.parse(result.split('\n')[0] ?? ''), { dropped: 0 })
 }
 

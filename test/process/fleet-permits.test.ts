@@ -102,7 +102,10 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     await two.sandbox.logged(/waiting for a permit: 1st in line; down now: web1 \(dead\)/)
     two.signal('SIGUSR1')
     await two.sandbox.assertNothingLeft()
-    assert.match(two.log(), /"level":"warn".*Going down without a permit: an operator insists/)
+    assert.match(
+      two.log(),
+      /"level":"warn".*Going down without a permit: an operator asked a second time/,
+    )
     await startIn(two.sandbox)
     const waiting = stop(three)
     await waitFor('a wait', async () => (await three.status()).fleet?.waiting)
@@ -110,7 +113,7 @@ describe('permits of the fleet', { concurrency: 2 }, () => {
     assert.equal(forced.status, 0)
     assert.match(forced.stderr, /forced: not waiting for a permit/)
     await waiting
-    assert.match(three.log(), /"level":"warn".*without a permit, by force/)
+    assert.match(three.log(), /"level":"warn".*without a permit, as --force asks/)
     const again = two.cli('stop')
     await waitFor('a wait', async () => (await two.status()).fleet?.waiting)
     signalTo((await two.status()).pid, 'SIGTERM')

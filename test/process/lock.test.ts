@@ -53,7 +53,10 @@ test('a start after the primary was killed clears up and names the dead', async 
   )
   assert.equal((await service.cli('status')).status, 3)
   const next = await startIn(sandbox)
-  assert.match(sandbox.log(), new RegExp(`Cleared what process ${service.pid} left behind`))
+  assert.match(
+    sandbox.log(),
+    new RegExp(`Cleared the files that process ${service.pid} left behind`),
+  )
   assert.equal((await ask(next.port, 'a\r\n')).text, 'a\r\n')
 })
 

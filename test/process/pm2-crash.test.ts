@@ -63,7 +63,7 @@ test('SIGKILL', async (t) => {
   const first = await pm2.start()
   let { pid } = first
   const cleared = () =>
-    pm2.logged(new RegExp(`Cleared what process ${pid} left behind when it died`))
+    pm2.logged(new RegExp(`Cleared the files that process ${pid} left behind when it died`))
 
   await t.test('of the bridge costs no connection, and its successor reloads nothing', async () => {
     await untouched(pm2, async (load) => {

@@ -13,7 +13,8 @@ const config = 'apps/helloserver/config.json'
 const bridge = 'dist/src/bin/bridge.cjs'
 
 /** Why a reload fails when there is nothing to start any more. */
-const gone = /primary\.js, .*, does not exist any more; run \\?"helloserver upgrade\\?" of/
+const gone =
+  /The program of this service, .*primary\.js, does not exist any more; run \\?"helloserver upgrade\\?" from/
 
 /** The release that answers. */
 async function served(pm2: Pm2): Promise<string> {

@@ -126,7 +126,10 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     service.sandbox.configure(one('v2', 2))
     const { status, stderr } = await service.cli('reload')
     assert.equal(status, 1)
-    assert.match(stderr, /cannot start again .*spoiled.*: 1 new ones stand in for them/)
+    assert.match(
+      stderr,
+      /cannot start again .*spoiled.*; until they can, new workers stand in for them: 1/,
+    )
     assert.deepEqual(await places(service), [
       [1, 2],
       [2, 1],

@@ -76,7 +76,7 @@ test('a worker that was told to end leaves after its connection, and loses none'
   const waiting = await Client.connect(service.port)
   await counted(service, { queued: 1 })
   signalTo(worker, 'SIGTERM')
-  await service.sandbox.logged(/Worker leaves/)
+  await service.sandbox.logged(/The worker is ending/)
   await holder.send('a\r\n')
   assert.deepEqual(await holder.ending(), { how: 'end', text: 'a\r\n' })
   // The worker now waits for the holder to end its side; whoever is next must not go down with it.

@@ -136,7 +136,7 @@ describe('signals', { concurrency: 2 }, () => {
         await waitFor('the end of every process', () => sandbox.processes().length === 0)
         assert.equal(existsSync(sandbox.pidFile), true)
         service = await startIn(sandbox)
-        assert.match(sandbox.log(), new RegExp(`Cleared what process ${pid} left behind`))
+        assert.match(sandbox.log(), new RegExp(`Cleared the files that process ${pid} left behind`))
         assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
       })
     }

@@ -63,7 +63,8 @@ describe('systemd', { concurrency: 2 }, () => {
         service.sandbox.configure({ port: 4_711 })
         const { status, stderr } = await service.cli('reload')
         assert.equal(status, 1)
-        const told = /The port cannot change from 0 to 4711: the socket is inherited/
+        const told =
+          /The port cannot change from 0 to 4711: the service manager has bound the socket/
         assert.match(stderr, told)
         assert.match((await notify.received('READY=1', 3)).join(), told)
       },

@@ -120,7 +120,7 @@ describe('files of a service that others take away', { concurrency: 2 }, () => {
     assert.equal((await service.cli('start')).status, 4)
     const { events } = await service.status()
     assert.ok(
-      events.some(({ text }) => text.startsWith('The control socket was missing; put it back')),
+      events.some(({ text }) => text.startsWith('The control socket was missing; restored it')),
     )
     await service.stop()
     await sandbox.assertNothingLeft()
@@ -131,7 +131,7 @@ describe('files of a service that others take away', { concurrency: 2 }, () => {
     removeRunDir(service.sandbox)
     service.signal('SIGHUP')
     await service.sandbox.logged(/Reloaded in/)
-    assert.match(service.log(), /The run directory was missing; put it back/)
+    assert.match(service.log(), /The run directory was missing; restored it/)
     await found(service)
   })
 
@@ -141,7 +141,7 @@ describe('files of a service that others take away', { concurrency: 2 }, () => {
     rmSync(sandbox.socketFile)
     mkdirSync(join(sandbox.socketFile, 'precious'), { recursive: true })
     await sandbox.logged(
-      /The control socket at .* was replaced, and cannot be put back yet: .*ENOTEMPTY/,
+      /The control socket at .* was replaced and cannot be restored yet: .*ENOTEMPTY/,
     )
     for (let times = 0; times < 3; times += 1) {
       service.signal('SIGCONT')

@@ -120,7 +120,7 @@ describe('a successor that hangs holds nobody up', { concurrency: 2 }, () => {
     await upgraded.catch(() => {})
     await holder.send('a\r\n')
     assert.equal((await holder.ending()).text, 'a\r\n')
-    await service.sandbox.logged(/The successor hangs and adopts no connection/)
+    await service.sandbox.logged(/The successor hangs and takes over no connections/)
     await waitFor('the end of the predecessor', () => !isAlive(service.pid))
     // It had been given the client, and it has no other owner now.
     signalTo(successor, 'SIGCONT')

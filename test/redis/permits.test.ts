@@ -241,11 +241,11 @@ describe('permits', { concurrency: 4 }, () => {
     const asked = await inLine(two)
     assert.equal(two.fleet.escalate('stopping', 'SIGUSR1'), true)
     await waitFor('the end of the wait', () => asked.isGranted)
-    assert.ok(two.hasLogged('warn', /an operator insists/))
+    assert.ok(two.hasLogged('warn', /an operator asked a second time/))
     await inLine(three)
     await waitFor('two that are down', () => three.fleet.status.waiting?.down.length === 2)
     await three.fleet.mayStop('a test', true)
-    assert.ok(three.hasLogged('warn', /by force/))
+    assert.ok(three.hasLogged('warn', /as --force asks/))
   })
 
   test('an unreachable Redis delays a host for a limited time', async (t) => {

@@ -13,7 +13,7 @@ const tones: { readonly [State in Status['state']]: Tone } = {
   stopped: 'bad',
 }
 
-/** Outcomes that nobody wants. */
+/** The bad outcomes. */
 const isBad: ReadonlySet<string> = new Set(['failed', 'shed', 'expired'])
 
 /** Shows the service's identity and current state. */

@@ -70,7 +70,7 @@ function bodyOf(scene: Scene, columns: number, rows: number): Line[] {
   ]
 }
 
-/** If not all workers fit, those with a connection in hand come first, the longest busy at the top. */
+/** If not all workers fit, the busy ones come first, the longest busy at the top. */
 function workerLines(workers: readonly WorkerStatus[], room: number): Line[] {
   const hidden = workers.length - room
   const shown =

@@ -13,7 +13,7 @@ local theirs, mine = count(KEYS[1], 'token', record[3]), tonumber(token)
 nextOf(KEYS[1], 'seq', count(KEYS[1], 'seq', record[6]))
 local isMine = theirs == mine and record[2] == instance and record[1] ~= 'free'
 if not isMine and theirs >= mine then return {'lost', record[4] or '', record[3], record[5] or ''} end
--- Restores the settings, too. A holder renews even if somebody has changed them.
+-- Restores the settings, too. A holder renews even if they have been changed.
 differingSetting(KEYS[2], slots, ttl, host)
 redis.call('HSET', KEYS[1], 'state', 'held', 'holder', instance, 'host', host, 'place', place, 'token', token,
   'epoch', epoch(), 'ttl', ttl, 'since', since)

@@ -43,7 +43,7 @@ state       serving, generation 4, up 1 min
 listen      0.0.0.0:4343
 process     100, attached to pm2 by 99
 queue       2 of 10, oldest 3 s
-connections 21 accepted: 12 served, 1 in hand, 2 queued
+connections 21 accepted: 12 served, 1 active, 2 queued
             1 failed, 2 shed, 1 expired, 2 gone
 rate        12.5 a second; wait 0.2 ms, 99 % within 3 ms; handling 1.5 ms, 99 % within 40 ms
 last reload failed at 2026-01-01T00:00:00.000Z in 9 ms: no
@@ -59,7 +59,7 @@ ${[1, 2, 3, 4, 5].map((at) => `2026-01-01T00:00:0${at}.000Z  Scaled to ${at}`).j
 test('a drain has a line while it lasts', () => {
   assert.match(
     statusView({ ...status, drain }).join('\n'),
-    /^drain +serving the queue: 2 queued, 1 in hand, 28 s left \(SIGUSR1\)$/m,
+    /^drain +serving the queue: 2 queued, 1 active, 28 s left \(SIGUSR1\)$/m,
   )
 })
 

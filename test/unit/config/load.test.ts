@@ -101,7 +101,7 @@ test('a lease that is asked for, but cannot be shared, is refused', (t) => {
   const file = { lease: { mode: 'exclusive' } }
   assert.throws(() => load(t, file), {
     code: 'BAD_CONFIG',
-    message: /lease\.mode is "exclusive", but there is no Redis .* set HELLOSERVER_REDIS_URL/,
+    message: /lease\.mode is "exclusive", which needs Redis; set HELLOSERVER_REDIS_URL/,
   })
   load(t, file, { HELLOSERVER_REDIS_URL: 'redis://h' })
   load(t, { lease: { mode: 'off' } })

@@ -81,7 +81,7 @@ test('a name without an app is refused with the names that there are, and how to
   })
   assert.equal(
     refusal(root, 'shoot'),
-    `There is no app "shoot" in ${root}/apps, which has shout, whois; "helloserver init --name shoot" makes it in the working directory, and "--example echo" runs a bundled one`,
+    `There is no app "shoot" in ${root}/apps, which has shout, whois; "helloserver init --name shoot" creates it in the working directory, and "--example echo" runs a bundled app`,
   )
   assert.match(
     refusal(projectFolder(t, { 'package.json': {} }), 'shoot'),

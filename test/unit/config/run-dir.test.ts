@@ -96,7 +96,8 @@ test('a directory that everybody may replace is refused', (t) => {
   mkdirSync(join(folder, 'run'), { mode: 0o700 })
   assert.throws(() => makeRunDir(filesIn(join(folder, 'run'))), {
     code: 'BAD_CONFIG',
-    message: /can be replaced by everybody, who may write ".*"; set HELLOSERVER_RUN_DIR/,
+    message:
+      /can be replaced by any user, since every user may write to ".*"; set HELLOSERVER_RUN_DIR/,
   })
   chmodSync(folder, 0o1777)
   makeRunDir(filesIn(join(folder, 'run')))

@@ -58,7 +58,7 @@ test('a queue never takes the descriptors that the primary and its workers need'
 test('the share of the queue follows the number of workers, with a reload in sight', (t) => {
   const { check, queue, slots, lines } = roomy(t, 2, 256)
   assert.equal(queue.max, 256 - 64 - 4 * 8)
-  assert.match(JSON.stringify(lines), /Too few open files/)
+  assert.match(JSON.stringify(lines), /The limit of open files is too low/)
   slots.push(undefined, undefined)
   check()
   assert.equal(queue.max, 256 - 64 - 8 * 8)

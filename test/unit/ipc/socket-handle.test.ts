@@ -46,6 +46,6 @@ test('an error of the system is told with its name', async (t) => {
 test('a runtime that accepts in another way is refused', () => {
   assert.throws(() => acceptHandles(createServer(), ignore, ignore), {
     code: 'BOOT_FAILED',
-    message: /accepts connections in a way that is unknown here/,
+    message: /accepts connections in a way that helloserver does not know/,
   })
 })

@@ -135,9 +135,9 @@ test('a bad name or option is refused, in a sentence', (t) => {
         return true
       },
     )
-  refuses({ evn: {} }, 'evn is no option; the options are env, cwd, app, ')
-  refuses({ instances: 4 }, 'instances is no option; set "workers" in the configuration')
-  refuses({ exec_mode: 'fork' }, 'exec_mode is no option')
+  refuses({ evn: {} }, 'evn is not an option; the options are env, cwd, app, ')
+  refuses({ instances: 4 }, 'instances is not an option; set "workers" in the configuration')
+  refuses({ exec_mode: 'fork' }, 'exec_mode is not an option')
   refuses({ env: 'A=b' }, 'env is "A=b"; it must be an object of variables')
   refuses({ env: { A: {} } }, 'env.A is {}; it must be a text or a number')
   refuses({ env_test: [] }, 'env_test is []; it must be an object of variables')

@@ -12,7 +12,7 @@ test('options with which nobody would get ready are refused, others are not', (t
     process.env['NODE_OPTIONS'] = `--no-warnings ${option}`
     assert.throws(refuseWaitingDebugger, {
       code: 'BAD_CONFIG',
-      message: `Node.js is given "${option}", with which each process waits for a debugger; take it out of NODE_OPTIONS, or use "--inspect"`,
+      message: `The Node.js option "${option}" makes every process wait for a debugger; remove it from NODE_OPTIONS, or use "--inspect"`,
     })
   }
   process.env['NODE_OPTIONS'] = '--inspect --inspect-port=0'

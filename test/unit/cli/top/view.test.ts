@@ -139,7 +139,7 @@ test('a host that stands by says who serves, a service that drains how it gets o
   )
   assert.match(
     shown({ ...full, state: 'draining', drain }),
-    /\ndrain {3}serving the queue: 2 queued, 1 in hand, 28 s left {2}SIGUSR1\n/,
+    /\ndrain {3}serving the queue: 2 queued, 1 active, 28 s left {2}SIGUSR1\n/,
   )
 })
 
