@@ -7,7 +7,7 @@ import type { OutputLine } from './dev-service.ts'
 export const devCause = 'dev'
 
 /** Shows a person what happens: our own words, what the app prints, and what the service warns of. */
-export class Screen {
+export class DevOutput {
   readonly #pretty = prettyLine(process.stdout.isTTY && process.stdout.hasColors())
 
   /** Prints lines of our own. */
