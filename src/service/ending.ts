@@ -90,8 +90,8 @@ export class Ending {
     return this.#endOnce(cause)
   }
 
-  /** Must be called for every connection that has ended. */
-  settled(): void {
+  /** A connection has ended. */
+  onClosed(): void {
     this.#drain.advance()
   }
 

@@ -44,7 +44,7 @@ import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
 import { RunningProgram } from './running-program.ts'
 import type { ReleaseStack } from './release-stack.ts'
-import { ReloadQueue } from './reload-queue.ts'
+import { type ReloadListener, ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
 import type { Mode, Origin, ServiceOptions } from './service-options.ts'
 
@@ -58,7 +58,13 @@ const eventsShown = 20
  * everything by which it is reached. It owns the state of the service, and is the only writer of it.
  */
 export class Service
-  implements ControlTarget, AdminTarget, DispatcherOwner, LeadershipListener, PredecessorListener
+  implements
+    ControlTarget,
+    AdminTarget,
+    DispatcherOwner,
+    LeadershipListener,
+    PredecessorListener,
+    ReloadListener<ReloadRequest>
 {
   readonly files: RunFiles
   readonly mode: Mode
@@ -388,8 +394,8 @@ export class Service
 
   /** A connection has ended, here or in the predecessor. */
   onClosed(): void {
-    this.ending.settled()
-    this.upgrades.settled()
+    this.ending.onClosed()
+    this.upgrades.onClosed()
   }
 
   /**

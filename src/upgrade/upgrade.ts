@@ -145,8 +145,8 @@ export class Upgrade {
     await this.#cancelled
   }
 
-  /** Must be called for every connection that has ended: reports the counts to the successor. */
-  settled(): void {
+  /** A connection has ended: reports the counts to the successor. */
+  onClosed(): void {
     void this.#reportsTo?.report(this.#tally())
   }
 
@@ -162,7 +162,7 @@ export class Upgrade {
     void successor.report(this.#tally())
     await this.#passQueueOn(successor)
     this.#reportsTo = successor
-    this.settled()
+    this.onClosed()
     await closed
     // Connections that a worker had not claimed when it ended are back in the queue.
     await this.#passQueueOn(successor)
