@@ -73,7 +73,7 @@ export class Upgrade {
       // lost the lease while the successor prepared, and opens and closes the socket with it.
       publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
-      if (service.state === 'standby') leadership.rest()
+      if (service.state === 'standby') leadership.yield()
       await successor.equip(lock.abstractHandle, connections.listeners.bound)
       service.mustRun('upgrade')
 
@@ -92,7 +92,7 @@ export class Upgrade {
         // end of the service.
         this.#successor = successor
         service.move('drain', `process ${successor.pid} has taken over`)
-        leadership.rest()
+        leadership.yield()
         service.recycler.stop()
         const finished = this.#finish(successor)
         lock.release()
