@@ -9,16 +9,9 @@ import {
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
+import type { AddressMove } from '../network/address-move.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Listener } from './listener.ts'
-
-/** A change of address that is under way; it ends with one of the two calls. */
-export interface Move {
-  /** Closes the old address once the clients that have connected there by now are accepted. */
-  finish(): Promise<void>
-  /** Closes the new address in the same way. */
-  cancel(): Promise<void>
-}
 
 /** The listening socket; two while a reload moves the service to another address. */
 export class Listeners {
@@ -75,7 +68,7 @@ export class Listeners {
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
-  async move(endpoint: TcpEndpoint): Promise<Move> {
+  async move(endpoint: TcpEndpoint): Promise<AddressMove> {
     if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
     // The service may begin to listen at the old address before it has the new configuration.
