@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { variables } from '../config/environment.ts'
@@ -59,13 +60,7 @@ export class Listener {
 
   async #bind(host: string, port: number): Promise<void> {
     this.#closed.signal.throwIfAborted()
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog, exclusive: true }, () => {
-        this.#server.removeListener('error', reject)
-        resolve()
-      })
-    })
+    await once(this.#server.listen({ host, port, backlog, exclusive: true }), 'listening')
   }
 
   /** Listens on a socket that another process has passed on. */
@@ -81,13 +76,7 @@ export class Listener {
    */
   async adoptFd(fd: number): Promise<void> {
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject)
-        this.#server.listen({ fd, backlog, exclusive: true }, () => {
-          this.#server.removeListener('error', reject)
-          resolve()
-        })
-      })
+      await once(this.#server.listen({ fd, backlog, exclusive: true }), 'listening')
     } catch (error) {
       throw new HelloserverError(
         'BAD_CONFIG',
