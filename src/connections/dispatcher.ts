@@ -177,7 +177,7 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** A withdrawn connection returns to the queue. */
-  keep(connection: PendingConnection): void {
+  putBack(connection: PendingConnection): void {
     this.#queue.putBack(connection)
   }
 

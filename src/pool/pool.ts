@@ -51,7 +51,7 @@ export interface Generation {
  * process needs no flag to say what to do about it; and those that take connections (`#serving`) from those
  * that merely exist.
  *
- * `boot`, `reload`, `scale` and `renew` change the same workers: the caller ensures that they run one at a time.
+ * `boot`, `reload`, `scale` and `replace` change the same workers: the caller ensures that they run one at a time.
  */
 export class WorkerPool implements WorkerCounts, SlotListener {
   readonly #options: PoolOptions
@@ -176,7 +176,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
    *
    * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot become ready: the old one keeps serving.
    */
-  async renew(generation: Generation, slot: WorkerSlot, cause: string): Promise<void> {
+  async replace(generation: Generation, slot: WorkerSlot, cause: string): Promise<void> {
     for (const fresh of await this.add(generation, slot.number, 1)) {
       generation.slots.splice(generation.slots.indexOf(slot), 1, fresh)
       this.activate(fresh)

@@ -59,10 +59,10 @@ export class Start {
     const service = this.#service
     const { publicFiles, reloads, control, admin } = service
     await this.#bootWorkers()
-    const { lock, listener } = await predecessor.takeOver()
+    const { lock, listener } = await predecessor.equipment()
     await publicFiles.adoptLock(lock)
     await publicFiles.openControl()
-    const hold = await predecessor.hold()
+    const hold = await predecessor.go()
     // From the adoption of the listening socket to the end of `run`, everything happens in one turn: no connection
     // is accepted before the predecessor is told, and so none is lost if this process dies on the way.
     reloads.conclude(state.upgradeBeganAtMs)

@@ -185,14 +185,14 @@ export class Upgrade {
           dispatcher.passed(next)
           break
         case 'missing':
-          dispatcher.keep(next)
+          dispatcher.putBack(next)
           await delay(retryEveryMs)
           break
         case 'lost':
         case 'hung':
           if (outcome === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
           // The service died in its new process: as with any primary that dies, its queue is lost with it.
-          dispatcher.keep(next)
+          dispatcher.putBack(next)
           dispatcher.abandon()
           return
       }
