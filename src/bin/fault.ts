@@ -1,15 +1,15 @@
 import { exitStatus } from '../errors.ts'
-import { ReleaseStack } from '../service/release-stack.ts'
+import { CleanupStack } from '../service/cleanup-stack.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 
 /**
- * The release stack of this process. An unexpected error leaves an unknown state: the stack is then released
+ * The cleanup stack of this process. An unexpected error leaves an unknown state: the stack is then released
  * and the process exits, so that a new one can start clean. From here on this process prints only log lines.
  */
-export function tidyOnFault(log: Logger): ReleaseStack {
+export function tidyOnFault(log: Logger): CleanupStack {
   logRuntimeOutput(log)
-  const stack = new ReleaseStack((what, reason) => log.error({ what, reason }, 'Cannot release'))
+  const stack = new CleanupStack((what, reason) => log.error({ what, reason }, 'Cannot release'))
   process.on('uncaughtException', (error) => {
     log.fatal({ error }, 'Uncaught exception')
     stack.releaseAll()

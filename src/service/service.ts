@@ -41,7 +41,7 @@ import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
 import { RunningProgram } from './running-program.ts'
-import type { ReleaseStack } from './release-stack.ts'
+import type { CleanupStack } from './cleanup-stack.ts'
 import { type ReloadListener, ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
 import type { Mode, ServiceOptions } from './service-options.ts'
@@ -69,7 +69,7 @@ export class Service
   readonly mode: Mode
   readonly log: Logger
   readonly logFile: LogFile | undefined
-  readonly stack: ReleaseStack
+  readonly stack: CleanupStack
   readonly programId = ownProgramId()
   readonly program: RunningProgram
   readonly events: Events

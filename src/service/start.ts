@@ -25,7 +25,7 @@ export class Start {
    * service can be found, and serves or stands by because another host serves or this one does not have its address
    * yet.
    *
-   * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN`, `BAD_CONFIG` or `STOPPING`; what is on the release stack
+   * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN`, `BAD_CONFIG` or `STOPPING`; what is on the cleanup stack
    * is left to the caller
    */
   async run(): Promise<void> {
