@@ -79,7 +79,7 @@ export class DevService {
       if (end !== undefined) return end
       const status = await this.status().catch(() => undefined)
       // Another service of this name may have the control socket: then this one is about to end.
-      if (status !== undefined && status.pid === this.#child.pid && isUp(status)) return status
+      if (status !== undefined && status.pid === this.#child.pid && hasStarted(status)) return status
     }
   }
 
@@ -123,7 +123,7 @@ export class DevService {
 const maxCauseLength = 200
 
 /** Whether a service serves, or stands by for a reason: on its way to serving, it does so for a moment without one. */
-function isUp({ state, waiting, lease }: Status): boolean {
+function hasStarted({ state, waiting, lease }: Status): boolean {
   if (state === 'standby') return (waiting ?? lease) !== null
   return state === 'serving' || state === 'degraded'
 }
