@@ -15,7 +15,7 @@ export class DevOutput {
     process.stdout.write(lines.map((line) => `${visible(line)}\n`).join(''))
   }
 
-  /** Prints a line of the service's log, unless it tells what we have told or will tell. */
+  /** Prints a line of the service's log, unless `dev` reports the same in its own words. */
   show({ text, fields }: OutputLine): void {
     if (fields === undefined) this.say(text)
     else if (fields['stream'] !== undefined) this.#printed(fields)
@@ -30,7 +30,7 @@ export class DevOutput {
 }
 
 function isOfInterest({ role, level, kind, cause }: Readonly<Record<string, unknown>>): boolean {
-  // The fatal line of a start that fails has the reason that its end is shown with.
+  // A start that fails is shown with the reason from its fatal line.
   if (level === 'fatal') return role === 'worker'
   if (kind === 'reload-failed' || kind === 'reload-done') return cause !== devCause
   return role === 'worker' || level === 'warn' || level === 'error'

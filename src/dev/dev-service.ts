@@ -138,7 +138,7 @@ function fieldsIn(text: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** What a process that did not come to log anything has said, without its name. */
+/** The last line of a process that ended before it could log, without the name in front of it. */
 function lastOf(errors: string): string | undefined {
   return errors
     .trim()

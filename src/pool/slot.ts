@@ -26,7 +26,7 @@ export interface SlotListener {
   onExit(slot: WorkerSlot, exit: WorkerExit): void
 }
 
-/** What the slots of a pool have in common. */
+/** The parts that all slots of a pool share. */
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string

@@ -2,7 +2,7 @@ import { buildId, ownProgramId, programId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 
-/** What a service runs: its configuration, the environment that this was read in, and its code. */
+/** A service's configuration, the environment in which that was read, and its code. */
 export interface Release {
   readonly environment: Environment
   readonly config: Config
@@ -10,13 +10,13 @@ export interface Release {
   readonly build: string
 }
 
-/** What a process runs that has just loaded this configuration. */
+/** The release of this process, which has just loaded its configuration. */
 export function ownRelease(environment: Environment, config: Config): Release {
   return { environment, config, build: buildId(config.appModule, ownProgramId()) }
 }
 
 /**
- * What new workers would run now.
+ * The release that new workers would run now.
  *
  * @throws HelloserverError `BAD_CONFIG`
  */

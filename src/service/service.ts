@@ -171,7 +171,7 @@ export class Service
     return this.state === 'serving' || this.state === 'standby'
   }
 
-  /** What runs: the configuration, its environment and the code. */
+  /** The release that runs. */
   get release(): Release {
     return this.#release
   }
@@ -189,7 +189,7 @@ export class Service
     return restartOnly(this.files.name, this.#release.environment, this.config)
   }
 
-  /** What makes a process this service in its fleet, and cannot change in an upgrade. */
+  /** The properties by which a process is this service in its fleet; an upgrade cannot change them. */
   get identity(): Pick<HandoverState, 'instance' | 'restartOnly'> {
     return { instance: this.#instance, restartOnly: this.restartOnly }
   }

@@ -3,7 +3,7 @@ import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
 import type { Service } from './service.ts'
 import { hasHungUp } from './terminal.ts'
 
-/** What a service does on each action of the signal table; `actOnSignals` in src/bin sees to a fatal one. */
+/** A method for each action of the signal table; `actOnSignals` in src/bin performs `fatal` itself. */
 type Actions = Record<Exclude<SignalAction, 'fatal'>, (signal: NodeJS.Signals) => void>
 
 /** Acts on the signals that a service receives: one method for each action of the signal table. */
