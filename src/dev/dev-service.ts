@@ -79,7 +79,8 @@ export class DevService {
       if (end !== undefined) return end
       const status = await this.status().catch(() => undefined)
       // Another service of this name may have the control socket: then this one is about to end.
-      if (status !== undefined && status.pid === this.#child.pid && hasStarted(status)) return status
+      if (status !== undefined && status.pid === this.#child.pid && hasStarted(status))
+        return status
     }
   }
 
