@@ -5,6 +5,7 @@ import type { Config } from '../config/load.ts'
 import { addressOf } from '../config/admin-address.ts'
 import { endpointText, isSameEndpoint, type TcpEndpoint } from '../endpoint.ts'
 import { codeOf, messageOf } from '../errors.ts'
+import type { AddressMove } from '../network/address-move.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
@@ -20,13 +21,7 @@ const backoff: Pace = { baseMs: 20, capMs: 1_000 }
 /** How long a predecessor may keep the address, in milliseconds; after that, another program must have it. */
 const letGoWithinMs = 2_000
 
-/** A change of the page's settings, completed by one of the two methods. */
-export interface PageMove {
-  finish(): Promise<void>
-  cancel(): Promise<void>
-}
-
-/** A listening server. It answers no request until it has its settings: those of another address may be laxer. */
+/** A listening server. It answers nobody until it has its settings: those of another address may be laxer. */
 interface OpenPage {
   readonly server: Server
   readonly address: TcpEndpoint
@@ -84,7 +79,7 @@ export class Admin {
    *
    * @throws HelloserverError `ADDRESS_TAKEN`, `ADDRESS_ABSENT` or `BAD_CONFIG`; then nothing has changed
    */
-  async move(config: Config): Promise<PageMove> {
+  async move(config: Config): Promise<AddressMove> {
     // One attempt at a time: two would take the address from each other.
     this.#attempts.stop()
     await this.#attempt
@@ -123,7 +118,7 @@ export class Admin {
     this.#open = undefined
   }
 
-  async #begin(config: Config): Promise<PageMove> {
+  async #begin(config: Config): Promise<AddressMove> {
     const settings = adminSettings(config.admin, config.directory)
     const next = settings === undefined ? undefined : await this.#openAt(settings.address)
     return {

@@ -20,7 +20,8 @@ import { foregroundLog } from '../telemetry/foreground-log.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { versionWarning } from '../versions.ts'
 import { visible } from '../visible-text.ts'
-import { actOnSignals, tidyOnFault } from './fault.ts'
+import { actOnSignals } from './act-on-signals.ts'
+import { tidyOnFault } from './fault.ts'
 
 /**
  * Takes the lock, and runs a service from its start to its end.

@@ -11,7 +11,8 @@ import { Notifier } from '../systemd/notifier.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
 import { Predecessor } from '../upgrade/predecessor.ts'
-import { actOnSignals, tidyOnFault } from './fault.ts'
+import { actOnSignals } from './act-on-signals.ts'
+import { tidyOnFault } from './fault.ts'
 
 /**
  * Takes over a service from the primary that started this process, and runs it to its end.

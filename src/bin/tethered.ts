@@ -1,7 +1,7 @@
 /** The primary of `helloserver dev`: a service in the foreground that ends with the process that started it. */
 import './primary-signals.ts'
 
-// However that process has ended. A signal to it is not also one to this process, which has a session of its own.
+// The channel closes however that process ends. Signals to it do not reach this one, which has a session of its own.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
 
 const { serve } = await import('./serve.ts')

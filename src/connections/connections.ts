@@ -59,7 +59,7 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners((handle) => this.dispatcher.accept(handle), log)
+    this.listeners = new Listeners(this.dispatcher, log)
     this.apply(config)
   }
 

@@ -6,7 +6,7 @@ import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
-import type { Ending, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
+import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { QueueRoom } from './queue-room.ts'
@@ -115,12 +115,12 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** A connection that was handed off has ended. */
-  close(connection: PendingConnection, ending: Ending, by?: WorkerRef, report?: Progress): void {
+  close(connection: PendingConnection, event: EndEvent, by?: WorkerRef, report?: Progress): void {
     // When a stop drops the remaining connections, the drain reports it.
-    if (ending === 'fail' && report !== undefined && report.reason !== 'terminated') {
+    if (event === 'fail' && report !== undefined && report.reason !== 'terminated') {
       this.#noteFailure(report.reason, connection)
     }
-    this.#conclude(connection, ending, by, report)
+    this.#conclude(connection, event, by, report)
   }
 
   /** Gives up a connection that has waited too long in the queue. */
@@ -177,7 +177,7 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** A withdrawn connection returns to the queue. */
-  keep(connection: PendingConnection): void {
+  putBack(connection: PendingConnection): void {
     this.#queue.putBack(connection)
   }
 
@@ -210,7 +210,7 @@ export class Dispatcher implements HandOffListener {
   /** The only end of a connection, whatever its cause. */
   #conclude(
     connection: PendingConnection,
-    event: Ending | 'shed' | 'expire',
+    event: EndEvent | 'shed' | 'expire',
     by?: WorkerRef,
     report?: Progress,
   ): void {

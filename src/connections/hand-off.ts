@@ -1,4 +1,5 @@
 import type { Progress } from '../ipc/progress.ts'
+import type { ConnectionEvent } from '../lifecycle/connection-states.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /**
@@ -17,8 +18,8 @@ export interface HandOff {
   take(connection: PendingConnection): void
 }
 
-/** The end of a connection that was handed off, as an event of its life. */
-export type Ending = 'serve' | 'fail' | 'leave'
+/** The event that ends a connection that was handed off. */
+export type EndEvent = Extract<ConnectionEvent, 'serve' | 'fail' | 'leave'>
 
 /** A worker, as logs name it. */
 export interface WorkerRef {
@@ -37,5 +38,5 @@ export interface HandOffListener {
    *
    * @param report - the worker's report; undefined when it has died, or none could take the connection
    */
-  close(connection: PendingConnection, ending: Ending, by?: WorkerRef, report?: Progress): void
+  close(connection: PendingConnection, event: EndEvent, by?: WorkerRef, report?: Progress): void
 }

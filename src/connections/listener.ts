@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { variables } from '../config/environment.ts'
@@ -8,11 +9,11 @@ import {
   type ListeningHandle,
   listeningHandle,
   listenOn,
-  type SocketHandle,
 } from '../ipc/socket-handle.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Dispatcher } from './dispatcher.ts'
 
 /**
  * Size of the kernel's own queue in front of ours; it empties fast, since Node accepts eagerly. Capped by somaxconn.
@@ -25,13 +26,13 @@ const longestDrainMs = 250
 /** The listening socket. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
   readonly #server: Server = createServer()
-  readonly #onConnection: (handle: SocketHandle) => void
+  readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #closed = new AbortController()
   #accepted = 0
 
-  constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
-    this.#onConnection = onConnection
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+    this.#dispatcher = dispatcher
     this.#log = log
   }
 
@@ -59,13 +60,7 @@ export class Listener {
 
   async #bind(host: string, port: number): Promise<void> {
     this.#closed.signal.throwIfAborted()
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog, exclusive: true }, () => {
-        this.#server.removeListener('error', reject)
-        resolve()
-      })
-    })
+    await once(this.#server.listen({ host, port, backlog, exclusive: true }), 'listening')
   }
 
   /** Listens on a socket that another process has passed on. */
@@ -81,13 +76,7 @@ export class Listener {
    */
   async adoptFd(fd: number): Promise<void> {
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject)
-        this.#server.listen({ fd, backlog, exclusive: true }, () => {
-          this.#server.removeListener('error', reject)
-          resolve()
-        })
-      })
+      await once(this.#server.listen({ fd, backlog, exclusive: true }), 'listening')
     } catch (error) {
       throw new HelloserverError(
         'BAD_CONFIG',
@@ -134,7 +123,7 @@ export class Listener {
       this.#server,
       (handle) => {
         this.#accepted += 1
-        this.#onConnection(handle)
+        this.#dispatcher.accept(handle)
       },
       (error) => this.#log.error({ error }, 'Cannot accept a connection'),
     )

@@ -7,22 +7,16 @@ import {
   type TcpEndpoint,
 } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
+import type { BoundListener, ListeningHandle } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
+import type { AddressMove } from '../network/address-move.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Dispatcher } from './dispatcher.ts'
 import { Listener } from './listener.ts'
-
-/** A change of address that is under way; it ends with one of the two calls. */
-export interface Move {
-  /** Closes the old address once the clients that have connected there by now are accepted. */
-  finish(): Promise<void>
-  /** Closes the new address in the same way. */
-  cancel(): Promise<void>
-}
 
 /** The listening socket; two while a reload moves the service to another address. */
 export class Listeners {
-  readonly #onConnection: (handle: SocketHandle) => void
+  readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #listeners = new Set<Listener>()
   #current: Listener | undefined
@@ -31,8 +25,8 @@ export class Listeners {
   /** The endpoint that the socket was bound for. */
   #endpoint: Endpoint | undefined
 
-  constructor(onConnection: (handle: SocketHandle) => void, log: Logger) {
-    this.#onConnection = onConnection
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+    this.#dispatcher = dispatcher
     this.#log = log
   }
 
@@ -75,7 +69,7 @@ export class Listeners {
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
-  async move(endpoint: TcpEndpoint): Promise<Move> {
+  async move(endpoint: TcpEndpoint): Promise<AddressMove> {
     if (this.#isGiven) this.#mustStay(endpoint)
     const old = this.#current
     // The service may begin to listen at the old address before it has the new configuration.
@@ -132,7 +126,7 @@ export class Listeners {
   }
 
   async #add(bind: (listener: Listener) => Promise<void>): Promise<Listener> {
-    const listener = new Listener(this.#onConnection, this.#log)
+    const listener = new Listener(this.#dispatcher, this.#log)
     this.#listeners.add(listener)
     try {
       await bind(listener)

@@ -9,7 +9,7 @@ import type { Stats } from './stats.ts'
 const maxMissed = 9
 
 /** A worker as the hand-off sees it: it has one connection at a time. */
-export interface Receiver extends WorkerRef {
+export interface HandOffWorker extends WorkerRef {
   /** The connection that it was offered or has claimed; undefined when it has none. */
   readonly inHand: PendingConnection | undefined
   /** Whether it may be offered a connection. */
@@ -44,7 +44,7 @@ export class PortableHandOff implements HandOff {
   readonly #stats: Stats
   readonly #log: Logger
   /** Longest idle first; so few that a plain list is fastest. */
-  readonly #idle: Receiver[] = []
+  readonly #idle: HandOffWorker[] = []
   #dispatcher!: HandOffListener
 
   constructor(accounts: Accounts, stats: Stats, log: Logger) {
@@ -69,19 +69,19 @@ export class PortableHandOff implements HandOff {
   }
 
   /** A worker is idle. */
-  addIdle(worker: Receiver): void {
+  addIdle(worker: HandOffWorker): void {
     this.#idle.push(worker)
     this.#dispatcher.pump()
   }
 
   /** A worker must not be offered anything more. */
-  removeIdle(worker: Receiver): void {
+  removeIdle(worker: HandOffWorker): void {
     const at = this.#idle.indexOf(worker)
     if (at >= 0) this.#idle.splice(at, 1)
   }
 
   /** A worker reports on the connection that it was offered. */
-  progress(worker: Receiver, report: Progress): void {
+  progress(worker: HandOffWorker, report: Progress): void {
     const { step, reason, id } = report
     const connection = worker.inHand
     // A worker may report only on its own connection, so an app that writes to the pipe achieves nothing.
@@ -115,8 +115,8 @@ export class PortableHandOff implements HandOff {
     }
   }
 
-  /** A worker has ended; its current connection goes back to the queue, or is lost with it. */
-  lost(worker: Receiver, { claimed, lastStep }: Loss, cause: string): void {
+  /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
+  lost(worker: HandOffWorker, { claimed, lastStep }: Loss, cause: string): void {
     this.removeIdle(worker)
     const connection = worker.inHand
     if (connection === undefined) return
@@ -132,7 +132,7 @@ export class PortableHandOff implements HandOff {
     this.#dispatcher.close(connection, isServed ? 'serve' : 'fail', worker)
   }
 
-  #tellLoss(connection: PendingConnection, worker: Receiver, cause: string): void {
+  #tellLoss(connection: PendingConnection, worker: HandOffWorker, cause: string): void {
     const { id, acceptedAtMs } = connection
     this.#log.warn(
       {
@@ -151,7 +151,7 @@ export class PortableHandOff implements HandOff {
   }
 
   /** Frees the worker, and offers it the next in line before anything else is done. */
-  #release(worker: Receiver, isServed: boolean): void {
+  #release(worker: HandOffWorker, isServed: boolean): void {
     worker.release(isServed)
     if (worker.isIdle) this.addIdle(worker)
   }

@@ -17,7 +17,7 @@ export type Method = keyof typeof requestParams
 export type Params<M extends Method> = z.input<(typeof requestParams)[M]>
 export type CheckedParams<M extends Method> = z.output<(typeof requestParams)[M]>
 
-/** The program and the settings from which a running primary was started. */
+/** The program and the environment that a running primary was started with. */
 export interface ProgramIdentity {
   /** The path that names its program: through a link, if a deploy switches one. */
   readonly path: string

@@ -79,7 +79,8 @@ export class DevService {
       if (end !== undefined) return end
       const status = await this.status().catch(() => undefined)
       // Another service of this name may have the control socket: then this one is about to end.
-      if (status !== undefined && status.pid === this.#child.pid && isUp(status)) return status
+      if (status !== undefined && status.pid === this.#child.pid && hasStarted(status))
+        return status
     }
   }
 
@@ -123,7 +124,7 @@ export class DevService {
 const maxCauseLength = 200
 
 /** Whether a service serves, or stands by for a reason: on its way to serving, it does so for a moment without one. */
-function isUp({ state, waiting, lease }: Status): boolean {
+function hasStarted({ state, waiting, lease }: Status): boolean {
   if (state === 'standby') return (waiting ?? lease) !== null
   return state === 'serving' || state === 'degraded'
 }
@@ -138,7 +139,7 @@ function fieldsIn(text: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** The last line on the standard error of a process that logged nothing, without the service's name. */
+/** The last line of a process that ended before it could log, without the name in front of it. */
 function lastOf(errors: string): string | undefined {
   return errors
     .trim()

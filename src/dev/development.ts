@@ -14,7 +14,7 @@ import { type AppCode, appCode } from './app-code.ts'
 import { type AppFiles, appFiles } from './app-files.ts'
 import { ChangeWatcher } from './change-watcher.ts'
 import { DevService, type Ended } from './dev-service.ts'
-import { devCause, Screen, shownPath, shownPaths } from './screen.ts'
+import { devCause, DevOutput, shownPath, shownPaths } from './dev-output.ts'
 import { placeOfFault } from './fault-place.ts'
 
 export interface DevRequest {
@@ -39,8 +39,8 @@ export class Development {
   readonly #environment: Environment
   /** The configuration file. */
   readonly #config: string
-  readonly #screen = new Screen()
-  /** Resolved when a signal has told it to end. */
+  readonly #output = new DevOutput()
+  /** Resolved when a person has told it to end. */
   readonly #stop = deferred<undefined>()
   #isStopping = false
   #watcher: ChangeWatcher | undefined
@@ -85,7 +85,7 @@ export class Development {
   async #serve(): Promise<number | undefined> {
     const runs = this.#restartOnly()
     const service = new DevService(this.#service, this.#environment, (line) =>
-      this.#screen.show(line),
+      this.#output.show(line),
     )
     this.#running = service
     try {
@@ -120,14 +120,14 @@ export class Development {
       const before = await service.status()
       const { outcome, reason, durationMs } = await service.reload(devCause)
       if (outcome === 'failed') {
-        this.#screen.say(`${what}: not reloaded; the previous code keeps serving`)
+        this.#output.say(`${what}: not reloaded; the previous code keeps serving`)
         await this.#explain(reason ?? '')
         return
       }
       const { listen } = await service.status()
       const isMoved = endpointText(listen) !== endpointText(before.listen)
       const where = isMoved ? `, and serves on ${endpointText(listen)} now` : ''
-      this.#screen.say(`${what}: reloaded in ${durationMs} ms${where}`)
+      this.#output.say(`${what}: reloaded in ${durationMs} ms${where}`)
     } catch (error) {
       // The service is ending, which is reported when it has.
       if (!(error instanceof HelloserverError)) throw error
@@ -140,7 +140,7 @@ export class Development {
     changed: readonly string[],
     change: string,
   ): Promise<number | undefined> {
-    this.#screen.say(`${namesOf(changed)} changed: restarting, since ${change} in a reload`)
+    this.#output.say(`${namesOf(changed)} changed: restarting, since ${change} in a reload`)
     service.signal('SIGUSR1')
     const end = await service.ended
     return this.#isStopping ? this.#ended(end) : undefined
@@ -154,24 +154,24 @@ export class Development {
       process.stderr.write(`${this.#service}: ${end.reason ?? 'cannot start'}${hint}\n`)
       return end.status ?? exitStatus.failed
     }
-    this.#screen.say(`${this.#service} did not start; waiting for a change`)
+    this.#output.say(`${this.#service} did not start; waiting for a change`)
     await this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
     const changed = await Promise.race([this.#changed(), this.#stop.promise])
     if (changed === undefined) return exitStatus.done
-    this.#screen.say(`${namesOf(changed)} changed: starting`)
+    this.#output.say(`${namesOf(changed)} changed: starting`)
     return undefined
   }
 
   #ended({ status, signal, reason }: Ended): number {
-    if (status === exitStatus.done) this.#screen.say(`${this.#service} stopped`)
+    if (status === exitStatus.done) this.#output.say(`${this.#service} stopped`)
     else process.stderr.write(`${this.#service} ended: ${reason ?? signal ?? `status ${status}`}\n`)
     return status ?? exitStatus.failed
   }
 
   async #explain(reason: string): Promise<void> {
     const place = await placeOfFault(reason, this.#code.files)
-    this.#screen.say(`  ${shownPaths(reason)}`)
-    if (place !== undefined) this.#screen.say(`  at ${shownPaths(place)}`)
+    this.#output.say(`  ${shownPaths(reason)}`)
+    if (place !== undefined) this.#output.say(`  at ${shownPaths(place)}`)
   }
 
   #introduce(status: Status): void {
@@ -182,7 +182,7 @@ export class Development {
       status.state === 'standby'
         ? `stands by: ${standbyReason(status)}`
         : `serves ${shownPath(dirname(this.#config))} on ${address} with ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`
-    this.#screen.say(
+    this.#output.say(
       `${this.#service} ${serves}`,
       `  try it  printf 'hello\\r\\n' | nc ${reachable(host)} ${port}`,
       `  look    npx helloserver status --name ${this.#service}`,

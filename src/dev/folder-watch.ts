@@ -38,7 +38,7 @@ export class FolderWatch {
 
   #watch(folder: string): void {
     const identity = identityOf(folder)
-    // It is gone again, which the watch on its parent reports.
+    // It is gone again; the watch on its parent reports that.
     if (identity === undefined) return
     try {
       const watcher = watch(folder, () => this.#onEvent())

@@ -1,4 +1,5 @@
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
+import { once } from 'node:events'
 import { type Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { BoundEndpoint } from '../endpoint.ts'
@@ -71,13 +72,7 @@ export async function listenOn(
   handle: ListeningHandle,
   backlog?: number,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(handle, backlog, () => {
-      server.removeListener('error', reject)
-      resolve()
-    })
-  })
+  await once(server.listen(handle, backlog), 'listening')
 }
 
 /** Sends a copy of a socket; the sender's own stays open. */

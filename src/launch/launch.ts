@@ -22,7 +22,7 @@ export const primaryModule = fileURLToPath(new URL('../bin/primary.js', import.m
 
 /** The daemon's program as a deploy names it: see `namedPath`. */
 export function namedPrimary(): string {
-  // The command as pm2 or a shell was given it, and the working directory.
+  // The program that pm2 was told to run, the one typed in a shell, and the folder in which it was typed.
   return namedPath(primaryModule, [ambient('pm_exec_path'), process.argv[1], ambient('PWD')])
 }
 

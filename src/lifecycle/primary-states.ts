@@ -1,6 +1,9 @@
 import type { Transitions } from './machine.ts'
 
-/** State of the service; in `standby`, it waits for the lease, or for an address that the host does not have yet. */
+/**
+ * The state of a primary: that of the service, until a successor of this process is the service. In `standby`, it waits
+ * for the lease, or for an address that the host does not have yet.
+ */
 export type PrimaryState = 'starting' | 'standby' | 'binding' | 'serving' | 'draining' | 'stopped'
 
 export type PrimaryEvent =

@@ -1,6 +1,6 @@
 /**
  * The action that a signal requests of the primary. `SignalActions` (src/service/signal-actions.ts) has a method of
- * the same name for each; only `fatal` ends the process by itself (`actOnSignals`, src/bin/fault.ts).
+ * the same name for each; only `fatal` ends the process by itself (`actOnSignals`, src/bin/act-on-signals.ts).
  */
 export type SignalAction =
   /** Replaces the workers by those on disk, with the configuration there. */

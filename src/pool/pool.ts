@@ -11,7 +11,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { WorkerOutput } from '../telemetry/worker-output.ts'
 import { rollOut } from './rollout.ts'
-import { type SlotContext, WorkerSlot } from './slot.ts'
+import { type SlotContext, type SlotListener, WorkerSlot } from './slot.ts'
 import { Watchdog } from './watchdog.ts'
 import { describeExit, exitEvent, restartCause, type WorkerExit } from './worker-exit.ts'
 import { forkWorkersFrom } from './worker-process.ts'
@@ -51,9 +51,9 @@ export interface Generation {
  * process needs no flag to say what to do about it; and those that take connections (`#serving`) from those
  * that merely exist.
  *
- * `boot`, `reload`, `scale` and `renew` change the same workers: the caller ensures that they run one at a time.
+ * `boot`, `reload`, `scale` and `replace` change the same workers: the caller ensures that they run one at a time.
  */
-export class WorkerPool implements WorkerCounts {
+export class WorkerPool implements WorkerCounts, SlotListener {
   readonly #options: PoolOptions
   readonly #slotContext: SlotContext
   readonly #watchdog: Watchdog
@@ -77,12 +77,7 @@ export class WorkerPool implements WorkerCounts {
     const { runDir, workerModule, handOff, room, output, log } = options
     this.#options = options
     this.#lastGeneration = lastGeneration
-    const listener = {
-      onReady: (slot: WorkerSlot) => this.#ready(slot),
-      onUnfit: (slot: WorkerSlot, reason: string) => this.#unfit(slot, reason),
-      onExit: (slot: WorkerSlot, exit: WorkerExit) => this.#exited(slot, exit),
-    }
-    this.#slotContext = { runDir, handOff, output, listener, log }
+    this.#slotContext = { runDir, handOff, output, listener: this, log }
     this.#watchdog = new Watchdog(this.#slots, log)
     room.follow(this)
     forkWorkersFrom(workerModule)
@@ -181,7 +176,7 @@ export class WorkerPool implements WorkerCounts {
    *
    * @throws HelloserverError `BOOT_FAILED` when the fresh one cannot become ready: the old one keeps serving.
    */
-  async renew(generation: Generation, slot: WorkerSlot, cause: string): Promise<void> {
+  async replace(generation: Generation, slot: WorkerSlot, cause: string): Promise<void> {
     for (const fresh of await this.add(generation, slot.number, 1)) {
       generation.slots.splice(generation.slots.indexOf(slot), 1, fresh)
       this.activate(fresh)
@@ -293,6 +288,41 @@ export class WorkerPool implements WorkerCounts {
     clearTimeout(killing)
   }
 
+  onReady(slot: WorkerSlot): void {
+    slot.tell({ kind: 'lease', ...this.#lease })
+    // It may have been started before the level was changed.
+    const level = this.#logLevel ?? this.#wanted.get(slot)?.config.logLevel
+    if (level !== undefined && level !== slot.config?.logLevel) {
+      slot.tell({ kind: 'log-level', level })
+    }
+    if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
+    this.#addIfIdle(slot)
+  }
+
+  /** The worker is on its way out, and is replaced when it has ended. */
+  onUnfit(slot: WorkerSlot, reason: string): void {
+    const { number, generation, pid: workerPid = 0 } = slot
+    this.#options.events.record('worker-unfit', { slot: number, generation, workerPid, reason })
+  }
+
+  /** A worker that is no longer wanted leaves with its slot; any other is started again. */
+  onExit(slot: WorkerSlot, exit: WorkerExit): void {
+    const cause = describeExit(exit)
+    this.#options.handOff.lost(slot, exit, cause)
+    const generation = this.#wanted.get(slot)
+    if (generation === undefined) {
+      this.#remove(slot)
+      return
+    }
+    const hasReason = exit.failure !== undefined || exit.reason !== undefined
+    if (this.#boot?.awaits(slot) && (hasReason || slot.failures >= maxBootTries)) {
+      const notReady = `Worker ${slot.number} could not get ready: ${cause}`
+      this.#boot.fail(exit.failure ?? new HelloserverError('BOOT_FAILED', notReady))
+      return
+    }
+    this.#respawn(slot, generation, exit)
+  }
+
   #newGeneration(config: Config): Generation {
     this.#lastGeneration += 1
     return { number: this.#lastGeneration, config, slots: [] }
@@ -322,44 +352,9 @@ export class WorkerPool implements WorkerCounts {
     })
   }
 
-  #ready(slot: WorkerSlot): void {
-    slot.tell({ kind: 'lease', ...this.#lease })
-    // It may have been started before the level was changed.
-    const level = this.#logLevel ?? this.#wanted.get(slot)?.config.logLevel
-    if (level !== undefined && level !== slot.config?.logLevel) {
-      slot.tell({ kind: 'log-level', level })
-    }
-    if (this.#boot?.awaits(slot)) this.#boot.markReady(slot)
-    this.#addIfIdle(slot)
-  }
-
   /** Makes a worker available to the hand-off if it is idle and takes connections. */
   #addIfIdle(slot: WorkerSlot): void {
     if (slot.isIdle && this.#serving.has(slot)) this.#options.handOff.addIdle(slot)
-  }
-
-  /** The worker is on its way out, and is replaced when it has ended. */
-  #unfit(slot: WorkerSlot, reason: string): void {
-    const { number, generation, pid: workerPid = 0 } = slot
-    this.#options.events.record('worker-unfit', { slot: number, generation, workerPid, reason })
-  }
-
-  /** A worker that is no longer wanted leaves with its slot; any other is started again. */
-  #exited(slot: WorkerSlot, exit: WorkerExit): void {
-    const cause = describeExit(exit)
-    this.#options.handOff.lost(slot, exit, cause)
-    const generation = this.#wanted.get(slot)
-    if (generation === undefined) {
-      this.#remove(slot)
-      return
-    }
-    const hasReason = exit.failure !== undefined || exit.reason !== undefined
-    if (this.#boot?.awaits(slot) && (hasReason || slot.failures >= maxBootTries)) {
-      const notReady = `Worker ${slot.number} could not get ready: ${cause}`
-      this.#boot.fail(exit.failure ?? new HelloserverError('BOOT_FAILED', notReady))
-      return
-    }
-    this.#respawn(slot, generation, exit)
   }
 
   #respawn(slot: WorkerSlot, generation: Generation, exit: WorkerExit): void {

@@ -70,7 +70,7 @@ export class Recycler {
 
   async #recycleOne(): Promise<void> {
     try {
-      const retired = await this.#mutex.run(() => this.#renew())
+      const retired = await this.#mutex.run(() => this.#replaceDue())
       this.#failures = 0
       if (retired !== undefined) await this.#pool.gone([retired])
     } catch (error) {
@@ -83,13 +83,13 @@ export class Recycler {
     }
   }
 
-  async #renew(): Promise<WorkerSlot | undefined> {
+  async #replaceDue(): Promise<WorkerSlot | undefined> {
     // Another change may have replaced it since.
     const due = this.#due()
     if (due === undefined) return undefined
     const { generation, slot, cause } = due
     this.#log.info({ slot: slot.number, workerPid: slot.pid, cause }, 'Recycling a worker')
-    await this.#pool.renew(generation, slot, cause)
+    await this.#pool.replace(generation, slot, cause)
     this.#stats.restarted('recycled')
     return slot
   }

@@ -88,7 +88,7 @@ async function undo({ pool, old, next, had, waiting }: Change, failure: unknown)
     for (const slot of standIns) {
       // One that has died since was replaced by an old one already.
       if (slot.generation === old.number) continue
-      await pool.renew(old, slot, cause)
+      await pool.replace(old, slot, cause)
       await pool.gone([slot])
     }
     return failure

@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
-import type { PortableHandOff, Receiver } from '../connections/portable-hand-off.ts'
+import type { PortableHandOff, HandOffWorker } from '../connections/portable-hand-off.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { FromWorker, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -26,7 +26,7 @@ export interface SlotListener {
   onExit(slot: WorkerSlot, exit: WorkerExit): void
 }
 
-/** The context that all slots of a pool share. */
+/** The parts that all slots of a pool share. */
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string
@@ -40,7 +40,7 @@ export interface SlotContext {
  * The state of one worker: it holds one process at a time, and outlives the processes that it holds. Its fields change
  * only here; others tell it what has happened.
  */
-export class WorkerSlot implements Receiver, Judged {
+export class WorkerSlot implements HandOffWorker, Judged {
   readonly number: number
   readonly #context: SlotContext
   readonly #machine: Machine<SlotState, SlotEvent>

@@ -45,7 +45,7 @@ const noHeap = 'JavaScript heap out of memory'
 /** A failed send means a dying worker; its end is noticed anyway, and its connection with it. */
 const ignore = () => {}
 
-/** The events of a process that come unasked, apart from its reports. */
+/** An event of a process, apart from its reports. */
 export type ProcessEvent =
   | { readonly kind: 'message'; readonly message: FromWorker }
   /** A socket that was sent to it has not arrived. */

@@ -96,7 +96,7 @@ export class Drain {
     return this.#ended.promise
   }
 
-  /** Must be called for every connection that has ended. */
+  /** Moves on if a connection that has ended was the last one that the phase waits for. */
   advance(): void {
     const { accounts } = this.#connections
     if (this.#machine.state === 'serving-queue' && accounts.counts.queued === 0) {

@@ -90,8 +90,8 @@ export class Ending {
     return this.#endOnce(cause)
   }
 
-  /** Must be called for every connection that has ended. */
-  settled(): void {
+  /** A connection has ended. */
+  onClosed(): void {
     this.#drain.advance()
   }
 
@@ -103,7 +103,7 @@ export class Ending {
 
   /** Another process is the service: this one ends when its active connections have `finished`. */
   after(finished: Promise<void>): void {
-    this.#ending ??= this.#release(this.#finishHandover(finished))
+    this.#ending ??= this.#releaseAll(this.#finishHandover(finished))
   }
 
   /** Drops every connection and ends the workers; the process goes on. */
@@ -122,7 +122,7 @@ export class Ending {
   }
 
   #endOnce(cause: string): Promise<StopResult> {
-    this.#ending ??= this.#release(this.#drainOrCut(cause))
+    this.#ending ??= this.#releaseAll(this.#drainOrCut(cause))
     return this.#ending
   }
 
@@ -143,7 +143,7 @@ export class Ending {
     return result
   }
 
-  async #release(drained: Promise<StopResult>): Promise<StopResult> {
+  async #releaseAll(drained: Promise<StopResult>): Promise<StopResult> {
     const { predecessor, fleet, publicFiles, stack } = this.#service
     const result = await drained
     await predecessor?.released()

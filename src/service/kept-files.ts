@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import type { ControlServer } from '../control/server.ts'
 import { HelloserverError } from '../errors.ts'
-import { type Kept, Keeper } from '../files/keeper.ts'
+import { type Kept, Keeper, type KeeperListener, type Loss } from '../files/keeper.ts'
 import type { PidFile } from '../lock/pid-file.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -13,8 +13,11 @@ import type { Logger } from '../telemetry/logger.ts'
  * Keeps the run directory of a service in order: the log for as long as this process writes one, and the files
  * by which the service is found for as long as this process is the service.
  */
-export class KeptFiles {
+export class KeptFiles implements KeeperListener {
   readonly #files: RunFiles
+  readonly #events: Events
+  readonly #log: Logger
+  readonly #logFile: Kept | undefined
   readonly #keeper: Keeper
   /** Files that another process replaces with its own when it becomes the service. */
   #public: readonly Kept[] = []
@@ -22,19 +25,24 @@ export class KeptFiles {
   /** @param logFile - undefined in the foreground */
   constructor(files: RunFiles, logFile: LogFile | undefined, events: Events, log: Logger) {
     this.#files = files
-    const logs = logFile === undefined ? [] : [logOf(files, logFile)]
-    this.#keeper = new Keeper({
-      onPutBack: (kept, loss) => {
-        const { what: file, path } = kept
-        // Log rotation is normal.
-        if (logs.includes(kept))
-          log.info({ path, loss }, `The log was ${loss}; continuing in the file at its path`)
-        else events.record('file-restored', { file, path, loss })
-      },
-      onFailure: ({ what: file, path }, loss, reason) =>
-        events.record('file-lost', { file, path, loss, reason }),
-    })
-    this.#keeper.keep(runDirectory(files), ...logs)
+    this.#events = events
+    this.#log = log
+    this.#logFile = logFile === undefined ? undefined : logOf(files, logFile)
+    this.#keeper = new Keeper(this)
+    this.#keeper.keep(runDirectory(files))
+    if (this.#logFile !== undefined) this.#keeper.keep(this.#logFile)
+  }
+
+  onPutBack(kept: Kept, loss: Loss): void {
+    const { what: file, path } = kept
+    // Log rotation is normal.
+    if (kept === this.#logFile)
+      this.#log.info({ path, loss }, `The log was ${loss}; continuing in the file at its path`)
+    else this.#events.record('file-restored', { file, path, loss })
+  }
+
+  onFailure({ what: file, path }: Kept, loss: Loss, reason: string): void {
+    this.#events.record('file-lost', { file, path, loss, reason })
   }
 
   /** This process is the service, and its files are in place. */

@@ -4,7 +4,7 @@ import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
 import { isBoundAt } from '../endpoint.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
-import type { Grant, Lease, OpenLease } from '../lease/lease.ts'
+import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import { describeHolders } from '../lease/holders.ts'
 import type { PrimaryState } from '../lifecycle/primary-states.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
@@ -59,7 +59,7 @@ export interface LeadershipOptions {
  * listen, so that a load balancer or a client goes on to the next host. The workers stay, and finish their
  * active connections.
  */
-export class Leadership {
+export class Leadership implements LeaseListener {
   readonly lease: Lease
   readonly #listener: LeadershipListener
   readonly #connections: LeadershipOptions['connections']
@@ -78,7 +78,7 @@ export class Leadership {
   #waiting: Waiting | null = null
   readonly #attempts = new Attempts()
   /** Another process of this host seeks the lease, until this one takes it back. */
-  #isResting = false
+  #hasYielded = false
   #hasEnded = false
 
   constructor(options: LeadershipOptions, listener: LeadershipListener) {
@@ -88,13 +88,7 @@ export class Leadership {
     this.#inheritedFd = options.inheritedFd
     this.#events = options.events
     this.#config = options.config
-    this.lease = options.openLease({
-      onHeld: (grant) => this.#serve(grant),
-      onContended: (hosts) => this.#standBy(describeHolders(hosts, 'the lease')),
-      onFailure: (failure) => this.#endure(failure),
-      onExtended: (deadlineMs) => this.#extend(deadlineMs),
-      onLost: (cause) => this.#standDown(cause),
-    })
+    this.lease = options.openLease(this)
     this.#begun.promise.catch(() => {})
   }
 
@@ -134,16 +128,16 @@ export class Leadership {
     if (this.#waiting !== null) this.#attempts.retryNow()
   }
 
-  /** Another process of this host continues the lease, or seeks it. */
-  rest(): void {
-    this.#isResting = true
+  /** Another process of this host may continue the lease, or seek it, from now on. */
+  yield(): void {
+    this.#hasYielded = true
     this.#attempts.stop()
     this.lease.stop()
   }
 
   /** The other process has failed: this one, which stands by, seeks the lease again. */
   takeBack(): void {
-    this.#isResting = false
+    this.#hasYielded = false
     if (this.#waiting === null) this.lease.acquire()
     else this.#tryAgain(lookPace)
   }
@@ -167,13 +161,7 @@ export class Leadership {
     await this.lease.release()
   }
 
-  /** A worker that dies before its claim returns the connection, for another worker of this host. */
-  async #claimed(): Promise<void> {
-    const untilMs = performance.now() + claimWithinMs
-    while (this.#pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
-  }
-
-  #serve(grant: Grant): void {
+  onHeld(grant: Grant): void {
     const { token, slot } = grant
     const isShared = this.lease.status !== null
     const cause = isShared ? `token ${token}` : 'this host has the local lock'
@@ -186,6 +174,43 @@ export class Leadership {
       this.#pool.tellLease({ grant: { token, slot }, abortAtMs: null })
     }
     void this.#bind(grant)
+  }
+
+  onContended(hosts: readonly string[]): void {
+    this.#standBy(describeHolders(hosts, 'the lease'))
+  }
+
+  /** Redis may be back in a moment; settings that differ from the fleet's need a person to change them. */
+  onFailure(failure: HelloserverError): void {
+    const { message: reason } = failure
+    if (this.#listener.state === 'serving') this.#events.record('lease-in-danger', { reason })
+    else if (isRefusal(failure) && !this.#hasBegun) this.#begun.reject(failure)
+    else this.#standBy(reason)
+  }
+
+  /** Connections that were accepted while the lease was in doubt have their turn now. */
+  onExtended(deadlineMs: number): void {
+    const { grant } = this.lease
+    if (grant !== null && this.#abortsOnLoss) {
+      this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
+    }
+    this.#connections.dispatcher.pump()
+  }
+
+  onLost(cause: string): void {
+    const { listeners, dispatcher } = this.#connections
+    // No connection may be handed out, so none may wait here.
+    listeners.close()
+    const shed = dispatcher.abandon('shed')
+    this.#events.record('lease-lost', { reason: cause, shed })
+    if (this.#abortsOnLoss) this.#pool.tellLease({ grant: null, abortAtMs: 0 })
+    if (this.#listener.onStandDown(cause)) this.lease.acquire()
+  }
+
+  /** A worker that dies before its claim returns the connection, for another worker of this host. */
+  async #claimed(): Promise<void> {
+    const untilMs = performance.now() + claimWithinMs
+    while (this.#pool.hasUnclaimed && performance.now() < untilMs) await delay(lookEveryMs)
   }
 
   async #bind(grant: Grant): Promise<void> {
@@ -219,7 +244,7 @@ export class Leadership {
     this.#listener.onStandDown(reason)
     this.#begun.resolve()
     await this.lease.release()
-    if (!this.#hasEnded && !this.#isResting) this.#tryAgain(pace)
+    if (!this.#hasEnded && !this.#hasYielded) this.#tryAgain(pace)
   }
 
   #wait(reason: string): void {
@@ -279,33 +304,6 @@ export class Leadership {
     this.#offered = undefined
     this.#events.record('standby', { reason })
     this.#begun.resolve()
-  }
-
-  /** Redis may be back in a moment; settings that differ from the fleet's need a person to change them. */
-  #endure(failure: HelloserverError): void {
-    const { message: reason } = failure
-    if (this.#listener.state === 'serving') this.#events.record('lease-in-danger', { reason })
-    else if (isRefusal(failure) && !this.#hasBegun) this.#begun.reject(failure)
-    else this.#standBy(reason)
-  }
-
-  /** Connections that were accepted while the lease was in doubt have their turn now. */
-  #extend(deadlineMs: number): void {
-    const { grant } = this.lease
-    if (grant !== null && this.#abortsOnLoss) {
-      this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
-    }
-    this.#connections.dispatcher.pump()
-  }
-
-  #standDown(cause: string): void {
-    const { listeners, dispatcher } = this.#connections
-    // No connection may be handed out, so none may wait here.
-    listeners.close()
-    const shed = dispatcher.abandon('shed')
-    this.#events.record('lease-lost', { reason: cause, shed })
-    if (this.#abortsOnLoss) this.#pool.tellLease({ grant: null, abortAtMs: 0 })
-    if (this.#listener.onStandDown(cause)) this.lease.acquire()
   }
 
   get #abortsOnLoss(): boolean {

@@ -6,12 +6,12 @@ import type { ListeningHandle } from '../ipc/socket-handle.ts'
 import { PidFile } from '../lock/pid-file.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import type { KeptFiles } from './kept-files.ts'
-import type { ReleaseStack } from './release-stack.ts'
+import type { CleanupStack } from './cleanup-stack.ts'
 
 /** The files by which this process is found as the service: its lock, its control socket and its PID file. */
 export class PublicFiles {
   readonly #files: RunFiles
-  readonly #stack: ReleaseStack
+  readonly #stack: CleanupStack
   readonly #control: ControlServer
   readonly #kept: KeptFiles
   readonly #pidFile: PidFile
@@ -20,7 +20,7 @@ export class PublicFiles {
   /** @param lock - undefined in a successor, which gets it later */
   constructor(
     files: RunFiles,
-    stack: ReleaseStack,
+    stack: CleanupStack,
     control: ControlServer,
     kept: KeptFiles,
     lock: PidLock | undefined,

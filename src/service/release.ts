@@ -10,7 +10,7 @@ export interface Release {
   readonly build: string
 }
 
-/** The release of a process that has just loaded this configuration. */
+/** The release of this process, which has just loaded its configuration. */
 export function ownRelease(environment: Environment, config: Config): Release {
   return { environment, config, build: buildId(config.appModule, ownProgramId()) }
 }

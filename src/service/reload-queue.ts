@@ -43,17 +43,17 @@ interface Due<Request> {
 export class ReloadQueue<Request extends object> {
   readonly #listener: ReloadListener<Request>
   readonly #events: Events
-  readonly #figures: Stats
+  readonly #stats: Stats
   readonly #log: Logger
   #running: Promise<ReloadResult> | undefined
   #next: Due<Request> | undefined
   #last: ReloadResult | null = null
   #signalledMs = Number.NEGATIVE_INFINITY
 
-  constructor(listener: ReloadListener<Request>, events: Events, figures: Stats, log: Logger) {
+  constructor(listener: ReloadListener<Request>, events: Events, stats: Stats, log: Logger) {
     this.#listener = listener
     this.#events = events
-    this.#figures = figures
+    this.#stats = stats
     this.#log = log
   }
 
@@ -70,7 +70,7 @@ export class ReloadQueue<Request extends object> {
   /** A reload that another process began has succeeded in this one. */
   conclude(beganAtMs: number): void {
     this.#last = resultOf(Date.now() - beganAtMs, null)
-    this.#figures.reloaded('done')
+    this.#stats.reloaded('done')
   }
 
   /**
@@ -188,7 +188,7 @@ export class ReloadQueue<Request extends object> {
   #record(cause: string, step: StepName, { reason, durationMs }: ReloadResult): void {
     // A successor reports and counts its own success.
     if (reason === null && step === 'successor') return
-    this.#figures.reloaded(reason === null ? 'done' : 'failed')
+    this.#stats.reloaded(reason === null ? 'done' : 'failed')
     if (reason === null) this.#events.record('reload-done', { cause, durationMs })
     else this.#events.record('reload-failed', { cause, step, reason, durationMs })
   }

@@ -2,9 +2,9 @@ import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { listenEndpoint } from '../config/listen.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
-import type { Move } from '../connections/listeners.ts'
 import { deferred } from '../async/deferred.ts'
 import type { Change } from '../fleet/fleet.ts'
+import type { AddressMove } from '../network/address-move.ts'
 import {
   forecast,
   isOwnProgramOnDisk,
@@ -162,8 +162,8 @@ function hasItsTurn(service: Service): ReloadStep {
 }
 
 /** A part that listens binds its address, if the configuration has another one for it. */
-function movesAddress(begin: () => Promise<Move>): ReloadStep {
-  let move: Move
+function movesAddress(begin: () => Promise<AddressMove>): ReloadStep {
+  let move: AddressMove
   return {
     name: 'address',
     run: async () => {

@@ -6,7 +6,7 @@ import { HelloserverError } from '../errors.ts'
 import { namedPrimary, primaryModule } from '../launch/launch.ts'
 import { realPath } from '../files/real-path.ts'
 
-/** The program and the environment of this process, which only another process can replace. */
+/** The program and the environment that this process was started with; only another process can have others. */
 export class RunningProgram implements ProgramIdentity {
   /** The path that names the program: through a link, if a deploy switches one. */
   readonly path = namedPrimary()

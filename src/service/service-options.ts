@@ -8,7 +8,7 @@ import type { LogFile } from '../telemetry/log-file.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
 import type { HandoverState } from '../upgrade/upgrade-messages.ts'
-import type { ReleaseStack } from './release-stack.ts'
+import type { CleanupStack } from './cleanup-stack.ts'
 
 /** A daemon logs to its file and reports to its launcher; in the foreground, a person watches. */
 export type Mode = 'daemon' | 'foreground'
@@ -37,7 +37,7 @@ export interface ServiceOptions {
   /** Undefined in the foreground. */
   readonly logFile: LogFile | undefined
   /** The resources to release when the service ends. */
-  readonly stack: ReleaseStack
+  readonly stack: CleanupStack
   readonly notifier: Notifier
   /** The service's place among the hosts of its fleet. */
   readonly membership: FleetMembership

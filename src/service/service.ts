@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Admin } from '../admin/admin.ts'
 import type { AdminTarget } from '../admin/service-interface.ts'
@@ -12,7 +11,6 @@ import { ControlServer } from '../control/server.ts'
 import { listenEndpoint } from '../config/listen.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
-import { deferred } from '../async/deferred.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
@@ -33,7 +31,7 @@ import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
-import type { Offer, Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
 import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
 import type { StopResult } from './drain.ts'
@@ -43,10 +41,11 @@ import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
 import { RunningProgram } from './running-program.ts'
-import type { ReleaseStack } from './release-stack.ts'
-import { ReloadQueue } from './reload-queue.ts'
+import type { CleanupStack } from './cleanup-stack.ts'
+import { type ReloadListener, ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
-import type { Mode, Origin, ServiceOptions } from './service-options.ts'
+import type { Mode, ServiceOptions } from './service-options.ts'
+import { Start } from './start.ts'
 
 const workerModule = fileURLToPath(new URL('../bin/work.js', import.meta.url))
 
@@ -58,13 +57,19 @@ const eventsShown = 20
  * everything by which it is reached. It owns the state of the service, and is the only writer of it.
  */
 export class Service
-  implements ControlTarget, AdminTarget, DispatcherOwner, LeadershipListener, PredecessorListener
+  implements
+    ControlTarget,
+    AdminTarget,
+    DispatcherOwner,
+    LeadershipListener,
+    PredecessorListener,
+    ReloadListener<ReloadRequest>
 {
   readonly files: RunFiles
   readonly mode: Mode
   readonly log: Logger
   readonly logFile: LogFile | undefined
-  readonly stack: ReleaseStack
+  readonly stack: CleanupStack
   readonly programId = ownProgramId()
   readonly program: RunningProgram
   readonly events: Events
@@ -83,14 +88,12 @@ export class Service
   /** Reloads, scaling and recycling change the same workers. */
   readonly mutex = new Mutex()
   readonly predecessor: Predecessor | undefined
-  readonly #origin: Origin
+  readonly #start: Start
   readonly #instance: string | undefined
   readonly #serviceLog: ServiceLog
   readonly #notifier: Notifier
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
   readonly #startedMs = performance.now()
-  /** Resolves when the start is complete, and reloads may run. */
-  readonly #started = deferred<void>()
   #release: Release
   /** The settings that the environment overrides, as last logged. */
   #overrides: readonly string[]
@@ -106,7 +109,7 @@ export class Service
     this.log = log
     this.logFile = logFile
     this.stack = options.stack
-    this.#origin = origin
+    this.#start = new Start(this, origin)
     this.predecessor = origin.kind === 'upgrade' ? origin.predecessor : undefined
     this.#serviceLog = serviceLog
     this.#notifier = options.notifier
@@ -168,7 +171,7 @@ export class Service
     return this.state === 'serving' || this.state === 'standby'
   }
 
-  /** The release that runs: the configuration, its environment and the code. */
+  /** The release that runs. */
   get release(): Release {
     return this.#release
   }
@@ -186,7 +189,7 @@ export class Service
     return restartOnly(this.files.name, this.#release.environment, this.config)
   }
 
-  /** The identity of this service in its fleet, which an upgrade cannot change. */
+  /** The properties by which a process is this service in its fleet; an upgrade cannot change them. */
   get identity(): Pick<HandoverState, 'instance' | 'restartOnly'> {
     return { instance: this.#instance, restartOnly: this.restartOnly }
   }
@@ -231,24 +234,9 @@ export class Service
     return this.fleet.status === null ? undefined : this.fleet.operations.view()
   }
 
-  /**
-   * Brings the workers up, then binds: no client can connect before a worker can answer. Resolves when the
-   * service can be found, and serves or stands by because another host serves or this one does not have its address
-   * yet.
-   *
-   * @throws HelloserverError `BOOT_FAILED`, `ADDRESS_TAKEN`, `BAD_CONFIG` or `STOPPING`; what is on the release stack
-   * is left to the caller
-   */
-  async start(): Promise<void> {
-    try {
-      if (this.#origin.kind === 'start') await this.#startAfresh()
-      else await this.#takeOver(this.#origin)
-      this.fleet.markReady(() => this.status())
-      this.#sayReady()
-    } catch (error) {
-      await this.#abandonStart()
-      throw error
-    }
+  /** Starts the service. Resolves and throws as `Start.run` does. */
+  start(): Promise<void> {
+    return this.#start.run()
   }
 
   /** Resolves when the service has ended, and has answered all callers. */
@@ -257,65 +245,8 @@ export class Service
     await this.control.farewell()
   }
 
-  async #startAfresh(): Promise<void> {
-    await this.publicFiles.openControl()
-    await this.admin.open(this.config)
-    // From here on, the start can be watched and stopped.
-    this.publicFiles.publishControl()
-    await this.fleet.join(() => this.status())
-    await this.#bootWorkers()
-    await this.#beginToServe()
-    this.publicFiles.writePidFile()
-  }
-
-  async #takeOver({ predecessor, state }: Origin & { readonly kind: 'upgrade' }): Promise<void> {
-    await this.#bootWorkers()
-    const { lock, listener } = await predecessor.takeOver()
-    await this.publicFiles.adoptLock(lock)
-    await this.publicFiles.openControl()
-    const hold = await predecessor.hold()
-    // From the adoption of the listening socket to the end of `start`, everything happens in one turn: no connection
-    // is accepted before the predecessor is told, and so none is lost if this process dies on the way.
-    this.reloads.conclude(state.upgradeBeganAtMs)
-    await this.#beginToServe({ listener, hold })
-    this.publicFiles.writePidFile()
-    if (predecessor.isBridgeExpected) this.control.supervisor.expectNext()
-    this.publicFiles.publishControl()
-    predecessor.announceServing(this)
-    this.admin.takeOver(this.config)
-  }
-
-  async #bootWorkers(): Promise<void> {
-    // Node.js aborts when it cannot create its thread pool at the first use: under a limit of processes,
-    // better now than later.
-    await stat('/')
-    await this.pool.boot(this.config)
-    this.#machine.apply('workers-ready')
-  }
-
-  /** @param offer - what a predecessor passes on */
-  async #beginToServe(offer?: Offer): Promise<void> {
-    this.pool.serve()
-    await this.leadership.begin(offer)
-    this.#started.resolve()
-    this.connections.watch()
-    this.recycler.start()
-  }
-
-  async #abandonStart(): Promise<void> {
-    // In the same turn: clients that connect from now on belong to the predecessor. And a stop during the binding has
-    // closed the listeners too early.
-    this.connections.listeners.close()
-    this.move('abort', 'the start failed')
-    await this.ending.cut('the start failed')
-    await this.fleet.fail()
-    // A stop that was requested during the start must be answered too.
-    if (this.ending.isUnderWay) await this.ending.ended
-    await this.control.farewell()
-  }
-
-  /** Reports readiness, once the service can be found: no client must be sent to it before. */
-  #sayReady(): void {
+  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
+  announceReady(): void {
     const status = this.status()
     if (status.state === 'standby') this.#notifier.standingBy(standbyReason(status))
     else this.#announceServing(this.predecessor === undefined ? 'started' : 'upgraded')
@@ -339,6 +270,11 @@ export class Service
 
   onGranted(cause: string): boolean {
     return this.move('lease-held', cause)
+  }
+
+  /** The first workers are ready. */
+  onWorkersReady(): void {
+    this.#machine.apply('workers-ready')
   }
 
   onBound(): void {
@@ -388,8 +324,8 @@ export class Service
 
   /** A connection has ended, here or in the predecessor. */
   onClosed(): void {
-    this.ending.settled()
-    this.upgrades.settled()
+    this.ending.onClosed()
+    this.upgrades.onClosed()
   }
 
   /**
@@ -413,8 +349,8 @@ export class Service
 
   /** Replaces the workers by those on disk, with the configuration there. */
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
-    // The start has read its configuration already: reloads that are requested during it run afterwards.
-    await this.#started.promise
+    // The start has read its configuration already: reloads that are requested meanwhile run after it.
+    await this.#start.done
     if (request.force === true) this.fleet.escalate('reloading', cause)
     const result = await this.reloads.request(request, cause)
     // If another process became the service before the reload could begin, the reload is that process's task.
@@ -444,7 +380,7 @@ export class Service
 
   /** Reloads on a signal, whose sender does not wait for the outcome. */
   async reloadOnSignal(signal: NodeJS.Signals): Promise<void> {
-    await this.#started.promise
+    await this.#start.done
     this.reloads.signal(signal)
   }
 

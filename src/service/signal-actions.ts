@@ -3,7 +3,7 @@ import { type SignalAction, signalTable } from '../lifecycle/signal-table.ts'
 import type { Service } from './service.ts'
 import { hasHungUp } from './terminal.ts'
 
-/** The actions of the signal table that a service performs; a fatal signal ends its process, see src/bin. */
+/** A method for each action of the signal table; `actOnSignals` in src/bin performs `fatal` itself. */
 type Actions = Record<Exclude<SignalAction, 'fatal'>, (signal: NodeJS.Signals) => void>
 
 /** Acts on the signals that a service receives: one method for each action of the signal table. */

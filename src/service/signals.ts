@@ -22,7 +22,7 @@ export function catchSignals(): void {
   }
 }
 
-/** Sets the receiver of signals from now on, and delivers those that have arrived already. */
+/** Sets the handler of all signals from now on, and delivers those that have arrived already. */
 export function onSignal(act: SignalHandler): void {
   handler = act
   for (const { action, signal } of early.splice(0)) act(action, signal)

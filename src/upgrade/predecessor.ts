@@ -76,8 +76,17 @@ export class Predecessor {
     throw new HelloserverError('BOOT_FAILED', 'The primary to take over from has died')
   }
 
+  /** Reports that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
+  async equipment(): Promise<{
+    lock: ListeningHandle | undefined
+    listener: BoundListener | undefined
+  }> {
+    this.#tell({ kind: 'prepared' })
+    return { lock: await this.#lock.promise, listener: await this.#socket.promise }
+  }
+
   /** Reports that this process holds everything, and resolves with the lease when it is told to serve. */
-  async hold(): Promise<Hold | null> {
+  async go(): Promise<Hold | null> {
     this.#tell({ kind: 'holding' })
     return this.#go.promise
   }
@@ -85,15 +94,6 @@ export class Predecessor {
   /** Whether a supervisor was restarting its bridge when this process was told to serve. */
   get isBridgeExpected(): boolean {
     return this.#isBridgeExpected
-  }
-
-  /** Reports that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
-  async takeOver(): Promise<{
-    lock: ListeningHandle | undefined
-    listener: BoundListener | undefined
-  }> {
-    this.#tell({ kind: 'prepared' })
-    return { lock: await this.#lock.promise, listener: await this.#socket.promise }
   }
 
   /** Reports that this process is the service now. */

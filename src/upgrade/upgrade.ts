@@ -73,7 +73,7 @@ export class Upgrade {
       // lost the lease while the successor prepared, and opens and closes the socket with it.
       publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
-      if (service.state === 'standby') leadership.rest()
+      if (service.state === 'standby') leadership.yield()
       await successor.equip(lock.abstractHandle, connections.listeners.bound)
       service.mustRun('upgrade')
 
@@ -92,7 +92,7 @@ export class Upgrade {
         // end of the service.
         this.#successor = successor
         service.move('drain', `process ${successor.pid} has taken over`)
-        leadership.rest()
+        leadership.yield()
         service.recycler.stop()
         const finished = this.#finish(successor)
         lock.release()
@@ -145,8 +145,8 @@ export class Upgrade {
     await this.#cancelled
   }
 
-  /** Must be called for every connection that has ended: reports the counts to the successor. */
-  settled(): void {
+  /** A connection has ended: reports the counts to the successor. */
+  onClosed(): void {
     void this.#reportsTo?.report(this.#tally())
   }
 
@@ -162,7 +162,7 @@ export class Upgrade {
     void successor.report(this.#tally())
     await this.#passQueueOn(successor)
     this.#reportsTo = successor
-    this.settled()
+    this.onClosed()
     await closed
     // Connections that a worker had not claimed when it ended are back in the queue.
     await this.#passQueueOn(successor)
@@ -185,14 +185,14 @@ export class Upgrade {
           dispatcher.passed(next)
           break
         case 'missing':
-          dispatcher.keep(next)
+          dispatcher.putBack(next)
           await delay(retryEveryMs)
           break
         case 'lost':
         case 'hung':
           if (outcome === 'hung') log.error({ primaryPid: successor.pid }, successorHangs)
           // The service died in its new process: as with any primary that dies, its queue is lost with it.
-          dispatcher.keep(next)
+          dispatcher.putBack(next)
           dispatcher.abandon()
           return
       }

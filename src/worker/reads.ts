@@ -63,7 +63,7 @@ export function line(ending: LineEnding, bound: Bound): Read {
   return new Ended(ends[ending], bound, 'result', 'The line did not end')
 }
 
-/** The end of a read: a delimiter, or the end of a line. */
+/** The bytes that end a read. */
 interface End {
   /** How long it is at most, and hence how much of it the last bytes may be. */
   readonly longestBytes: number

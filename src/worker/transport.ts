@@ -10,7 +10,7 @@ export interface Local {
   readonly port: number
 }
 
-/** The events that a transport reports to its connection. */
+/** The connection, as its transport sees it. */
 export interface Receiver {
   /** Bytes have arrived; the chunk is the receiver's from now on. */
   readonly receive: (chunk: Buffer) => void

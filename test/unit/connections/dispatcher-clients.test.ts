@@ -135,7 +135,7 @@ test('a withdrawn connection is counted until another process has it', (t) => {
   assert.equal(dispatcher.withdraw(), undefined)
   assert.deepEqual([accounts.counts.accepted, accounts.counts.queued], [2, 2])
   dispatcher.passed(first)
-  dispatcher.keep(second)
+  dispatcher.putBack(second)
   assert.deepEqual(
     handles.map(({ isOpen }) => isOpen),
     [false, true],

@@ -9,7 +9,7 @@ import { keptLog } from '../support/kept-log.ts'
 
 function listener(t: TestContext) {
   const handles: SocketHandle[] = []
-  const made = new Listener((handle) => handles.push(handle), keptLog().log)
+  const made = new Listener({ accept: (handle) => handles.push(handle) }, keptLog().log)
   t.after(() => {
     made.close()
     for (const handle of handles) handle.close()

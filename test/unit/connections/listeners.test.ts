@@ -9,7 +9,7 @@ import { keptLog } from '../support/kept-log.ts'
 
 async function listening(t: TestContext) {
   const handles: SocketHandle[] = []
-  const listeners = new Listeners((handle) => handles.push(handle), keptLog().log)
+  const listeners = new Listeners({ accept: (handle) => handles.push(handle) }, keptLog().log)
   t.after(() => {
     listeners.close()
     for (const handle of handles) handle.close()

@@ -4,7 +4,7 @@ import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
-import { PortableHandOff, type Receiver } from '../../../src/connections/portable-hand-off.ts'
+import { PortableHandOff, type HandOffWorker } from '../../../src/connections/portable-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
 import { Stats } from '../../../src/connections/stats.ts'
@@ -13,7 +13,7 @@ import { Events } from '../../../src/telemetry/events.ts'
 import { keptLog } from './kept-log.ts'
 
 /** A worker without a process: it only remembers what it is offered. */
-export class BareWorker implements Receiver {
+export class BareWorker implements HandOffWorker {
   readonly number: number
   readonly offered: PendingConnection[] = []
   inHand: PendingConnection | undefined

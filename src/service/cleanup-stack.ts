@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 
 /** Resources to release, the last one taken first; each is released once. */
-export class ReleaseStack {
+export class CleanupStack {
   readonly #releases: { readonly name: string; readonly release: () => void }[] = []
   readonly #onFailure: (name: string, message: string) => void
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ReleaseStack } from '../../../src/service/release-stack.ts'
+import { CleanupStack } from '../../../src/service/cleanup-stack.ts'
 
 function recorded() {
   const done: string[] = []
   const failures: string[][] = []
-  const stack = new ReleaseStack((...failure) => failures.push(failure))
+  const stack = new CleanupStack((...failure) => failures.push(failure))
   return { stack, done, failures }
 }
 

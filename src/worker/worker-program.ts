@@ -21,7 +21,7 @@ const teardownGraceMs = 1_000
  * The process of a worker: its first message brings its configuration; then it handles one connection at a time, until
  * its primary tells it to end, or is gone.
  */
-export class WorkerProcess {
+export class WorkerProgram {
   readonly #progress = new ProgressWriter(progressFd)
   readonly #exit: (status: number) => void
   #log: Logger | undefined

@@ -6,8 +6,8 @@ import type { OutputLine } from './dev-service.ts'
 /** The cause of the reloads that `dev` requests, by which their lines in the service's log are known. */
 export const devCause = 'dev'
 
-/** Shows a person the messages of `dev`, the app's output, and the service's warnings. */
-export class Screen {
+/** Shows a person what happens: our own words, what the app prints, and what the service warns of. */
+export class DevOutput {
   readonly #pretty = prettyLine(process.stdout.isTTY && process.stdout.hasColors())
 
   /** Prints messages of `dev`. */
@@ -15,7 +15,7 @@ export class Screen {
     process.stdout.write(lines.map((line) => `${visible(line)}\n`).join(''))
   }
 
-  /** Prints a line of the service's log, unless a message of `dev` has the same content. */
+  /** Prints a line of the service's log, unless `dev` reports the same in its own words. */
   show({ text, fields }: OutputLine): void {
     if (fields === undefined) this.say(text)
     else if (fields['stream'] !== undefined) this.#printed(fields)
@@ -30,7 +30,7 @@ export class Screen {
 }
 
 function isOfInterest({ role, level, kind, cause }: Readonly<Record<string, unknown>>): boolean {
-  // `dev` itself shows the reason of a failed start.
+  // A start that fails is shown with the reason from its fatal line.
   if (level === 'fatal') return role === 'worker'
   if (kind === 'reload-failed' || kind === 'reload-done') return cause !== devCause
   return role === 'worker' || level === 'warn' || level === 'error'
