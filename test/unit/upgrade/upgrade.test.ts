@@ -65,7 +65,7 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
     publicFiles: { lock, yield: act('yield the files'), restore: async () => act('restore')() },
     leadership: {
       lease: { hold: null },
-      rest: act('rest the lease'),
+      yield: act('yield the lease'),
       takeBack: act('seek the lease'),
     },
     pool: { lastGeneration: 1, close: async () => act('close the pool')() },
@@ -91,7 +91,7 @@ describe('an upgrade', () => {
     assert.deepEqual(done.slice(0, 2), ['yield the files', 'drain'])
     const inTurn = new Set(done.slice(0, done.indexOf('the next turn')))
     const gone = [
-      'rest the lease',
+      'yield the lease',
       'stop recycling',
       'close the listeners',
       'release the lock',
@@ -120,7 +120,7 @@ describe('an upgrade', () => {
   test('of a service on standby keeps it from seeking the lease until the successor has failed', async (t) => {
     const { run, done } = recordedUpgrade(t, 'standby')
     await assert.rejects(run({ ...good, go: 'failed' }))
-    const expected = ['yield the files', 'rest the lease', 'seek the lease', 'restore']
+    const expected = ['yield the files', 'yield the lease', 'seek the lease', 'restore']
     assert.deepEqual(done, expected)
   })
 
