@@ -202,7 +202,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     assert.equal(status, 1)
     assert.match(
       stderr,
-      /^shout: Cannot watch .*; end some, or raise fs\.inotify\.max_user_instances /,
+      /^shout: Cannot watch .*; end another program that watches files, or raise fs\.inotify\.max_user_instances /,
     )
   })
 
