@@ -81,7 +81,10 @@ test('a service that is short of descriptors', { skip: !canLimit }, async (t) =>
       const before = await service.status()
       limit(pid, 'nofile', 120)
       const event = await waitFor('the event', () => eventOf(service, 'descriptors-short'))
-      assert.match(event.text, /of 120 are free.*turned away \d+ waiting connections; raise "ulimit -n"/)
+      assert.match(
+        event.text,
+        /of 120 are free.*turned away \d+ waiting connections; raise "ulimit -n"/,
+      )
       const after = await service.status()
       assert.equal(after.pid, pid)
       assert.ok(after.queue.length > 0 && after.queue.length < before.queue.length)

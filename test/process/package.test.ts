@@ -165,7 +165,7 @@ export default defineApp<{ greeting: string }>({
     for (const command of ['start', 'run', 'check', 'restart']) {
       assert.match(
         await project.refused(78, command, '--name', 'shoot'),
-        /^shoot: There is no app "shoot" in \S+\/apps, which has shout, whisper; "helloserver init --name shoot" makes it .*"--example echo" runs a bundled one$/,
+        /^shoot: There is no app "shoot" in \S+\/apps, which has shout, whisper; "helloserver init --name shoot" creates it .*"--example echo" runs a bundled app$/,
       )
     }
     assert.match(await project.do('start', '--example', 'echo'), /^echo serves on /)
@@ -256,7 +256,10 @@ export default defineApp<{ greeting: string }>({
     const said = await project.do('init', '--name', 'shout')
     assert.match(said, /^package\.json: added scripts\.start, .*; left scripts\.test as it is$/m)
     assert.match(said, /^\.gitignore: exists, left as it is$/m)
-    assert.match(said, /^To run "shout" under pm2, add service\('shout'\) to it$/m)
+    assert.match(
+      said,
+      /^To run "shout" under pm2, add service\('shout'\) to ecosystem\.config\.js$/m,
+    )
     for (const file of ['.gitignore', 'ecosystem.config.js'])
       assert.equal(project.read(file), 'mine')
     await project.do('check')
