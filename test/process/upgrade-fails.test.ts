@@ -67,7 +67,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
     )
     await t.test('because it throws while it loads', async () => {
       const program = new ProgramCopy(t)
-      program.break('service/service.js', 'broken release')
+      program.break('service/start.js', 'broken release')
       await refused(
         service,
         tryUpgrade(service.sandbox, program.primary),
@@ -164,9 +164,9 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
       ),
     )
     await t.test('the successor dies when it has put itself where people look', async () => {
-      const announce = 'predecessor.announceServing(this);'
+      const announce = 'predecessor.announceServing(service);'
       const dying = `process.kill(process.pid, 'SIGKILL'); ${announce}`
-      await edited('service/service.js', announce, dying, () =>
+      await edited('service/start.js', announce, dying, () =>
         refused(
           service,
           tryUpgrade(sandbox, program.primary),

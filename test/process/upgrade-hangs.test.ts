@@ -21,8 +21,8 @@ const moments = {
   ],
   'when it has the word to serve': ['upgrade/predecessor.js', 'this.#go.resolve', `${pause} $&`],
   'when people find it, before it says that it serves': [
-    'service/service.js',
-    'predecessor.announceServing(this);',
+    'service/start.js',
+    'predecessor.announceServing(service);',
     `${pause} $&`,
   ],
 } as const
