@@ -1,9 +1,10 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
-import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import { isReset, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'
+import type { NumberedEndpoint } from './endpoint-table.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
@@ -74,9 +75,9 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** Takes charge of a socket that was just accepted and is not being read. */
-  accept(handle: SocketHandle): void {
+  accept(handle: SocketHandle, endpoint: NumberedEndpoint): void {
     this.#lastId += 1
-    const connection = this.#register(this.#lastId, handle, performance.now())
+    const connection = this.#register(this.#lastId, handle, endpoint, performance.now())
     if (this.#clients.isExceededBy(connection)) {
       this.#noteFailure('client-limit', connection)
       this.#conclude(connection, 'shed')
@@ -86,8 +87,8 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** Takes charge of a connection that was queued in another process: its number, position and age stay the same. */
-  adopt(id: number, handle: SocketHandle, ageMs: number): void {
-    const connection = this.#register(id, handle, performance.now() - ageMs)
+  adopt(id: number, handle: SocketHandle, endpoint: NumberedEndpoint, ageMs: number): void {
+    const connection = this.#register(id, handle, endpoint, performance.now() - ageMs)
     // It counts for its client, but is not refused: it was let in already.
     this.#clients.isExceededBy(connection)
     this.#queue.putBack(connection)
@@ -105,7 +106,7 @@ export class Dispatcher implements HandOffListener {
 
   /** A connection that was handed off is untouched: it waits again, where it was, unless its client has left. */
   requeue(connection: PendingConnection): void {
-    if (remoteOf(connection.handle) === undefined) {
+    if (isReset(connection.handle)) {
       this.#conclude(connection, 'leave')
       return
     }
@@ -137,7 +138,7 @@ export class Dispatcher implements HandOffListener {
     const now = performance.now()
     for (const connection of this.#queue) {
       if (now - connection.acceptedAtMs < minWaitMs) return
-      if (remoteOf(connection.handle) !== undefined) continue
+      if (!isReset(connection.handle)) continue
       this.#queue.remove(connection)
       this.#conclude(connection, 'leave')
     }
@@ -181,15 +182,21 @@ export class Dispatcher implements HandOffListener {
     this.#queue.putBack(connection)
   }
 
-  #register(id: number, handle: SocketHandle, acceptedAtMs: number): PendingConnection {
+  #register(
+    id: number,
+    handle: SocketHandle,
+    endpoint: NumberedEndpoint,
+    acceptedAtMs: number,
+  ): PendingConnection {
     return {
       id,
       handle,
+      endpoint,
       acceptedAtMs,
       offeredAtMs: 0,
       state: this.#accounts.accept(),
       missed: 0,
-      peer: this.#notesPeers ? peerOf({ handle }) : undefined,
+      peer: this.#notesPeers ? peerOf({ handle, endpoint }) : undefined,
       countedAs: undefined,
       next: undefined,
       previous: undefined,
