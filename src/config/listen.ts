@@ -7,6 +7,7 @@ import {
   isSameEndpoint,
   parseEndpoint,
 } from '../endpoint.ts'
+import { networkAllowed, parseNetwork } from './network.ts'
 
 /** The names of the TLS versions that an endpoint may require at least, as Node.js has them. */
 const tlsVersions = ['TLSv1.2', 'TLSv1.3'] as const
@@ -84,9 +85,12 @@ const proxyProtocol = z.union(
     z.boolean(),
     z.strictObject({
       trusted: z
-        .array(z.string({ error: 'an address or a network, such as "10.0.0.0/8"' }), {
-          error: 'a list of addresses and networks',
-        })
+        .array(
+          z
+            .string({ error: networkAllowed })
+            .refine((text) => parseNetwork(text) !== undefined, { error: networkAllowed }),
+          { error: 'a list of addresses and networks' },
+        )
         .describe('Addresses and networks whose PROXY headers are believed'),
     }),
   ],

@@ -54,6 +54,7 @@ export class Connections {
       queue: this.#queue,
       room,
       accounts,
+      stats: this.stats,
       handOff,
       accessLog: this.#accessLog,
       shedding,

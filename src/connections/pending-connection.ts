@@ -1,5 +1,6 @@
 import { endpointOf, endpointText } from '../endpoint.ts'
 import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import type { ShedReason } from '../status.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { Links } from './linked-list.ts'
@@ -22,6 +23,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   readonly peer: string | undefined
   /** The address that it counts for, if there is a limit for each client. */
   countedAs: string | undefined
+  /** Why it was turned away; undefined for any other end. */
+  shedReason: ShedReason | undefined
 }
 
 /**

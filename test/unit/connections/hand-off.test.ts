@@ -7,6 +7,7 @@ import type { HandOff, HandOffListener } from '../../../src/connections/hand-off
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
@@ -63,6 +64,7 @@ function shared(t: TestContext) {
       queue,
       room: { has: () => true },
       accounts,
+      stats: new Stats(),
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),

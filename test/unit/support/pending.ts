@@ -20,6 +20,7 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     missed: 0,
     peer: undefined,
     countedAs: undefined,
+    shedReason: undefined,
     next: undefined,
     previous: undefined,
   }
