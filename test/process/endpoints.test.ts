@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -87,7 +87,10 @@ describe('several endpoints', { concurrency: 2 }, () => {
       assert.equal(lstatSync(socket).mode & 0o777, 0o666)
       const shell = (to: string) => run('sh', ['-c', `printf 'a\\r\\n' | socat -t 5 - '${to}'`])
       assert.match(shell(`UNIX-CONNECT:${socket}`), /"path":/)
-      assert.match(shell(`ABSTRACT-CONNECT:${sandbox.runDir}`), /"path":"@/)
+      // Node.js 20 pads the name, later releases do not.
+      const isPadded = readFileSync('/proc/net/unix', 'latin1').includes(`@${sandbox.runDir}@`)
+      const abstract = `ABSTRACT-CONNECT:${sandbox.runDir},unix-tightsocklen=${isPadded ? 0 : 1}`
+      assert.match(shell(abstract), /"path":"@/)
       await sandbox.logged(/"kind":"access".*"peer":"unix:@.*"outcome":"served"/)
     })
 
