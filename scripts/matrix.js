@@ -97,7 +97,7 @@ function result({ node, pm2, store, words: chosen }) {
   const cells = [program.version, '', '']
   if (pm2 !== undefined) {
     const { folder, version } = pm2Folder(pm2)
-    env.HELLOSERVER_TEST_PM2 = folder
+    env.MATRIX_PM2 = folder
     cells[1] = version
   }
   if (store !== undefined) {
