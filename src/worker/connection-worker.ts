@@ -1,9 +1,11 @@
 import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
+import type { ListenSettings } from '../config/listen.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type {
   ConnectionLease,
+  Offer,
   WorkerBoot,
   WorkerLease,
   WorkerView,
@@ -41,6 +43,7 @@ export class Worker {
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #countsBytes: boolean
+  #endpoints: readonly ListenSettings[]
   readonly #log: Logger
   readonly #lingerers: Lingerers
   /** The lease for connections that arrive from now on. */
@@ -73,6 +76,7 @@ export class Worker {
     this.#clock = clock
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
+    this.#endpoints = boot.endpoints
     this.#log = context.log
     const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
     this.#alarms = { read: new Alarm(readTimeoutMs, clock), deadline: new Alarm(deadlineMs, clock) }
@@ -80,7 +84,7 @@ export class Worker {
   }
 
   /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive(id: number, socket: ClientSocket | undefined): void {
+  receive([id, endpoint]: Offer, socket: ClientSocket | undefined): void {
     if (this.#isLeaving) {
       // Not claimed, so it returns to the head of the queue when this process has ended.
       socket?.destroy()
@@ -101,11 +105,17 @@ export class Worker {
       socket.destroy()
       return
     }
-    const transport = new SocketTransport(socket, this.#settings)
+    const { path } = this.#endpoints[endpoint]?.endpoint ?? {}
+    const transport = new SocketTransport(socket, this.#settings, path)
     const connection = new Connection(id, transport, this.#settings, this.#alarms)
     this.#connection = connection
     this.#context.lease = this.#lease
     void this.#serve(connection)
+  }
+
+  /** Connections may come from these endpoints from now on. */
+  serveFrom(endpoints: readonly ListenSettings[]): void {
+    this.#endpoints = endpoints
   }
 
   /** The active connection, and the last one that ended. */

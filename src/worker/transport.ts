@@ -1,14 +1,8 @@
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
 export type Chunk = string | Uint8Array
-
-/** The service's end of a connection. */
-export interface Local {
-  readonly address: string
-  readonly port: number
-}
 
 /** The connection, as its transport sees it. */
 export interface Receiver {
