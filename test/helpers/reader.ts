@@ -71,7 +71,7 @@ export class Reader {
     chmodSync(this.#path('run'), 0o755)
     chmodSync(this.#path('tmp'), 0o1777)
     run('npm', ['pack', ownRoot, '--silent', '--pack-destination', this.#path('tmp')])
-    const [archive = ''] = readdirSync(this.#path('tmp')).filter((file) => file.endsWith('.tgz'))
+    const archive = readdirSync(this.#path('tmp')).find((file) => file.endsWith('.tgz')) ?? ''
     run('mv', [this.#path('tmp', archive), this.#path('tmp/helloserver.tgz')])
     writeFileSync(this.#path('tmp/bin/npx'), npx, { mode: 0o755 })
     this.#host = await OwnHost.make(t)

@@ -16,7 +16,8 @@ import { Reader } from '../helpers/reader.ts'
 /** Commands that no test can run as they are, each with its reason; a part of a command stands for all that begin so. */
 const notRun: Readonly<Record<string, string>> = {
   'npm test': 'in a clone, it is this suite',
-  'npm run bench': 'takes minutes; the tests of bench/ run its parts',
+  'npm run bench': 'takes minutes',
+  'npm run bench:lease': 'takes minutes',
   'npm run compare': 'takes minutes',
   'npm run soak': 'takes minutes; the suite plays the same events once',
   'npm run matrix': 'takes minutes; .ci/run runs its short form',
@@ -54,7 +55,7 @@ async function inYourProject(reader: Reader): Promise<void> {
   await reader.types('npm install', { isOnline: true })
   await reader.types('npm start', { shows: /listen +0\.0\.0\.0:30153/ })
   await reader.types('npm test')
-  const [hello] = blockCommands('README.md').filter(({ output }) => output !== undefined)
+  const hello = blockCommands('README.md').find(({ output }) => output !== undefined)
   assert.ok(hello)
   assert.equal(await reader.types(hello.text), hello.output?.replaceAll('\n', '\r\n'))
   await reader.does(`sed -i 's/toUpperCase()/&.repeat(2)/' apps/shout/app.*`)
@@ -109,7 +110,7 @@ async function fromNetServer(reader: Reader): Promise<void> {
   await reader.types('npm install', { isOnline: true })
   reader.write('apps/stock/app.ts', codeIn(page, ['js'], 'defineApp'))
   reader.write('apps/stock/config.json', codeIn(page, ['json'], 'maxLineBytes'))
-  const [ask] = blockCommands(page).filter(({ text }) => text.includes('nc '))
+  const ask = blockCommands(page).find(({ text }) => text.includes('nc '))
   assert.ok(ask)
   const until = 'until nc -z 127.0.0.1 4000; do sleep 0.1; done'
   const plain = `node server.js & { ${until}; ${ask.text}; kill $!; }`
@@ -146,7 +147,7 @@ async function inAClone(reader: Reader): Promise<void> {
   await reader.types('helloserver scale 3', { shows: /3/ })
   await reader.types('pm2 scale helloserver 3')
   await reader.types('helloserver log-level debug')
-  await reader.watches('npx helloserver top', /q quit/)
+  await reader.watches('helloserver top', /q quit/)
   await reader.watches('npx pm2 monit', /Custom Metrics/)
   await reader.watches('npx pm2 logs helloserver', /Serving/)
 
@@ -208,7 +209,7 @@ function assertComplete(typed: readonly string[]): void {
       )
     }
   }
-  const documented = pages().flatMap((page) => [...blockCommands(page), ...inlineCommands(page)])
+  const documented = pages().flatMap((page) => blockCommands(page).concat(inlineCommands(page)))
   for (const part of Object.keys(notRun)) {
     assert.ok(
       documented.some(({ text }) => begins(text, part)),
