@@ -16,7 +16,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     const { sandbox } = project
     const dev = await Dev.serving(project)
     await dev.says(
-      /try it {2}printf 'hello\\r\\n' \| nc 127\.0\.0\.1 \d+\n.*--name shout-dev\n.*Ctrl-C/,
+      /try it {2}printf 'hello\\r\\n' \| nc -w 1 127\.0\.0\.1 \d+\n.*--name shout-dev\n.*Ctrl-C/,
     )
     assert.equal(await dev.answer(sandbox), 'one')
 
