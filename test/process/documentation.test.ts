@@ -148,7 +148,8 @@ async function inAClone(reader: Reader): Promise<void> {
   await reader.types('pm2 scale helloserver 3')
   await reader.types('helloserver log-level debug')
   await reader.watches('helloserver top', /q quit/)
-  await reader.watches('npx pm2 monit', /Custom Metrics/)
+  // pm2 draws with moves of the cursor between words.
+  await reader.watches('npx pm2 monit', /Conn\/s/)
   await reader.watches('npx pm2 logs helloserver', /Serving/)
 
   for (const { text, output = '' } of blockCommands('docs/operations.md')) {
