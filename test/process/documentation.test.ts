@@ -20,7 +20,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run bench:lease': 'takes minutes',
   'npm run compare': 'takes minutes',
   'npm run soak': 'takes minutes; the suite plays the same events once',
-  'npm run matrix': 'takes minutes; .ci/run runs its short form',
+  'npm run matrix': 'takes minutes',
   'docker run': 'needs Docker; containers.test.ts runs the same in namespaces',
   'docker stop': 'needs Docker; containers.test.ts sends the same signal',
   'cp docs/systemd/helloserver.* /etc/systemd/system/':
