@@ -27,6 +27,8 @@ export const reasons = [
   'terminated',
   'lease-lost',
   'ended-early',
+  'tls-failed',
+  'tls-timeout',
 ] as const
 
 export type Reason = (typeof reasons)[number]

@@ -74,8 +74,12 @@ export class Worker {
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
     this.#log = context.log
-    const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
-    this.#alarms = { read: new Alarm(readTimeoutMs, clock), deadline: new Alarm(deadlineMs, clock) }
+    const { readTimeoutMs, deadlineMs, handshakeTimeoutMs, lingerMs } = this.#settings
+    this.#alarms = {
+      read: new Alarm(readTimeoutMs, clock),
+      deadline: new Alarm(deadlineMs, clock),
+      handshake: new Alarm(handshakeTimeoutMs, clock),
+    }
     this.#lingerers = new Lingerers(lingerMs, clock)
   }
 
@@ -198,6 +202,8 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   TERMINATED: 'terminated',
   LEASE_LOST: 'lease-lost',
   ENDED_EARLY: 'ended-early',
+  TLS_FAILED: 'tls-failed',
+  TLS_TIMEOUT: 'tls-timeout',
 }
 
 /** Any error that neither the client nor the clock has caused is the handler's. */
