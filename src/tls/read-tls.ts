@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import { visible } from '../visible-text.ts'
 import type { CertificateFacts, KeyPair, TlsMaterial } from './tls-material.ts'
@@ -86,18 +86,18 @@ function certificateIn(pem: string, key: string): X509Certificate {
   }
 }
 
+/** How both of the usual forms say that a key is encrypted (RFC 1421, RFC 5958). */
+const encrypted = /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m
+
 function privateKeyIn(pem: string, key: string): KeyObject {
+  if (encrypted.test(pem)) {
+    throw bad(key, 'holds a key with a passphrase; store it without one, readable by its owner only')
+  }
   try {
     return createPrivateKey(pem)
-  } catch (error) {
-    const isLocked = codeOf(error) === 'ERR_MISSING_PASSPHRASE'
-    throw bad(
-      key,
-      isLocked
-        ? 'holds a key with a passphrase; store it without one, readable by its owner only'
-        : 'holds no private key in PEM',
-      // The cause may quote what it has read.
-    )
+  } catch {
+    // The error itself could quote what was read.
+    throw bad(key, 'holds no private key in PEM')
   }
 }
 
