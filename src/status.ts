@@ -1,3 +1,5 @@
+import { endpointText } from './endpoint.ts'
+import { reasons } from './ipc/progress.ts'
 import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
@@ -72,6 +74,22 @@ export type RestartCause =
   | 'unfit'
   | 'recycled'
 
+/**
+ * Why a connection has failed: as its worker has reported it, because its worker has died, because a stop or a loss of
+ * the lease has dropped it, or because of its PROXY header.
+ */
+export const failReasons = [
+  ...reasons,
+  'worker-died',
+  'dropped',
+  'proxy-untrusted',
+  'proxy-missing',
+  'proxy-malformed',
+  'proxy-timeout',
+] as const
+
+export type FailReason = (typeof failReasons)[number]
+
 /** Stats since the service's start, which only rise. */
 export interface StatsTotals {
   /** Connections that workers have ended: from acceptance to hand-over, and from there to their end. */
@@ -79,6 +97,8 @@ export interface StatsTotals {
   readonly handling: HistogramTotals
   readonly restarts: Readonly<Record<RestartCause, number>>
   readonly reloads: { readonly done: number; readonly failed: number }
+  /** Absent before 1.0. */
+  readonly failures?: Readonly<Record<FailReason, number>>
 }
 
 /** How the last reload ended. */
@@ -111,6 +131,16 @@ export interface Waiting {
   readonly since: string
 }
 
+/** A certificate in use. */
+export interface CertificateStatus {
+  readonly endpoint: string
+  /** The server name that it is for; null for all that have no other. */
+  readonly serverName: string | null
+  readonly subject: string
+  /** ISO 8601. */
+  readonly expiresAt: string
+}
+
 /** The object of `status --json`, which is part of the contract: scripts read it. */
 export interface Status {
   readonly name: string
@@ -124,7 +154,10 @@ export interface Status {
   readonly rssBytes: number
   readonly uptimeMs: number
   readonly generation: number
+  /** The first TCP endpoint; an empty host and port 0 when there are Unix sockets only. */
   readonly listen: { readonly host: string; readonly port: number }
+  /** The texts of all endpoints, in the order of the configuration. Absent before 1.0. */
+  readonly endpoints?: readonly string[] | undefined
   readonly workers: readonly WorkerStatus[]
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
@@ -138,9 +171,16 @@ export interface Status {
   readonly lease: LeaseStatus | null
   /** The service's standing among the hosts that share a Redis; null for a service on its own. */
   readonly fleet: FleetStatus | null
+  /** The certificates of all endpoints with TLS. Absent before 1.0. */
+  readonly certificates?: readonly CertificateStatus[]
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** Recent events of the service, newest last. */
   readonly events: readonly ServiceEvent[]
+}
+
+/** All endpoints of a service, for people. */
+export function endpointsText({ listen, endpoints }: Pick<Status, 'listen' | 'endpoints'>): string {
+  return endpoints?.join(', ') ?? endpointText(listen)
 }
 
 /** Why a service on standby does not serve. */

@@ -4,6 +4,7 @@ import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { isAdminAddress } from './admin-address.ts'
 import { lineEndings } from './line-endings.ts'
+import { listenSchema } from './listen.ts'
 import { logLevels } from './log-levels.ts'
 import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
 
@@ -98,6 +99,7 @@ export const configSchema = z.strictObject(
       .prefault('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 picks a free one'),
+    listen: listenSchema,
     workers: workerCount('auto').describe(
       'Number of worker processes; "auto" is one for each core that the process may use, within the CPU quota of its control group ["auto"]',
     ),

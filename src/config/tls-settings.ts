@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 
 /** The versions of TLS that an endpoint may require at least, as Node.js names them. */
@@ -64,8 +65,23 @@ export const tlsSchema = z
     error: 'a path, since clientCert asks clients for a certificate',
   })
 
-/** The settings of TLS on an endpoint, with files as configured. */
+/** The settings of TLS on an endpoint. */
 export type TlsSettings = z.output<typeof tlsSchema>
 export type ClientCertMode = TlsSettings['clientCert']
 export type TlsVersion = TlsSettings['minVersion']
 export type TlsStart = TlsSettings['start']
+
+/** The same settings with absolute paths. */
+export function absoluteTls(settings: TlsSettings, directory: string): TlsSettings {
+  const at = (path: string) => resolve(directory, path)
+  const { cert, key, ca, sni, ...others } = settings
+  return {
+    ...others,
+    cert: at(cert),
+    key: at(key),
+    ...(ca !== undefined && { ca: at(ca) }),
+    sni: Object.fromEntries(
+      Object.entries(sni).map(([name, own]) => [name, { cert: at(own.cert), key: at(own.key) }]),
+    ),
+  }
+}

@@ -1,3 +1,4 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
@@ -18,6 +19,16 @@ import { Stats } from './stats.ts'
  * milliseconds.
  */
 const checkEveryMs = 1_000
+
+/** A connection that another process has passed on. */
+export interface Adoption {
+  readonly handle: SocketHandle
+  readonly id: number
+  readonly ageMs: number
+  readonly settings: ListenSettings
+  /** What that process has read of it. */
+  readonly preface: Buffer | undefined
+}
 
 /**
  * The path of a connection in the primary: accepted by the listeners, queued by the dispatcher, handed off to a worker,
@@ -53,6 +64,7 @@ export class Connections {
       queue: this.#queue,
       room,
       accounts,
+      stats: this.stats,
       handOff,
       accessLog: this.#accessLog,
       shedding,
@@ -90,9 +102,10 @@ export class Connections {
   }
 
   /** Takes charge of a connection that was queued in the predecessor. */
-  adopt(handle: SocketHandle, id: number, ageMs: number): void {
+  adopt({ handle, id, ageMs, settings, preface }: Adoption): void {
     this.accounts.takeFromInherited()
-    this.dispatcher.adopt(id, handle, ageMs)
+    const endpoint = this.listeners.endpoints.numbered(settings)
+    this.dispatcher.adopt(id, handle, endpoint, ageMs, preface)
   }
 
   /** The predecessor has ended, and with it all connections that it still had. */

@@ -7,7 +7,7 @@ import {
 import type { PendingConnection } from './pending-connection.ts'
 
 /** Why a connection was refused because of its header. */
-export type HeaderRefusal = `proxy-${HeaderFault | 'timeout'}`
+export type HeaderRefusal = `proxy-${HeaderFault | 'timeout' | 'untrusted'}`
 
 /** The dispatcher, as the headers' reader sees it. Each connection is reported once. */
 export interface HeaderListener {
@@ -16,6 +16,11 @@ export interface HeaderListener {
   onRefused(connection: PendingConnection, reason: HeaderRefusal): void
   /** The client has left without a word. */
   onLeft(connection: PendingConnection): void
+}
+
+/** The settings that concern headers. */
+export interface HeaderSettings {
+  readonly connection: { readonly handshakeTimeoutMs: number }
 }
 
 /** A connection whose header has not arrived. */
@@ -39,7 +44,7 @@ export class ProxyHeaders {
   }
 
   /** Applies `connection.handshakeTimeoutMs`, to connections that are accepted from now on. */
-  apply({ connection }: { readonly connection: { readonly handshakeTimeoutMs: number } }): void {
+  apply({ connection }: HeaderSettings): void {
     this.#timeoutMs = connection.handshakeTimeoutMs
   }
 

@@ -1,4 +1,10 @@
-import type { Rates, RestartCause, StatsTotals } from '../status.ts'
+import {
+  type FailReason,
+  failReasons,
+  type Rates,
+  type RestartCause,
+  type StatsTotals,
+} from '../status.ts'
 import { Histogram } from './histogram.ts'
 
 /** How many samples the rate covers, and how many the percentiles. */
@@ -33,6 +39,10 @@ export class Stats {
     recycled: 0,
   }
   readonly #reloads = { done: 0, failed: 0 }
+  readonly #failures = Object.fromEntries(failReasons.map((reason) => [reason, 0])) as Record<
+    FailReason,
+    number
+  >
   #handled = 0
   #inherited: StatsTotals | undefined
   /** Oldest first; begins with the sample at the start. */
@@ -52,6 +62,11 @@ export class Stats {
   /** Counts a worker that was replaced by another. */
   restarted(cause: RestartCause): void {
     this.#restarts[cause] += 1
+  }
+
+  /** Counts a connection that has failed. */
+  failed(reason: FailReason): void {
+    this.#failures[reason] += 1
   }
 
   reloaded(outcome: 'done' | 'failed'): void {
@@ -91,6 +106,7 @@ export class Stats {
       handling: this.#handling.totals(before?.handling),
       restarts: added(this.#restarts, before?.restarts),
       reloads: added(this.#reloads, before?.reloads),
+      failures: added(this.#failures, before?.failures),
     }
   }
 

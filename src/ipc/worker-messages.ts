@@ -1,12 +1,14 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import type { TlsMaterial } from '../tls/tls-material.ts'
 import { decodeProgress, isCount, type Progress } from './progress.ts'
 
 /**
  * The version of the protocol between a primary and its workers. A worker runs the code that is on disk when it
  * starts, which may be newer than its primary's.
  */
-export const workerProtocol = 3
+export const workerProtocol = 4
 
 /** The first message to a worker, sent once. */
 export interface WorkerBoot {
@@ -15,6 +17,15 @@ export interface WorkerBoot {
   readonly slot: number
   readonly generation: number
   readonly config: Config
+  /** All endpoints that connections may come from; an offer has the index. */
+  readonly endpoints: readonly ServedEndpoint[]
+}
+
+/** An endpoint, as workers serve it. */
+export interface ServedEndpoint {
+  readonly settings: ListenSettings
+  /** Null where the endpoint has no TLS. Private keys are in it. */
+  readonly tls: TlsMaterial | null
 }
 
 /** The part of the lease that concerns a worker. */
@@ -33,12 +44,20 @@ export interface ConnectionLease {
   readonly slot: number
 }
 
-/** Primary to worker. An offer is a bare connection id, with the socket as the message's handle. */
+/**
+ * A connection for a worker, with the socket as the message's handle: its id, the index of its endpoint, and, where that
+ * has PROXY headers, the bytes that the primary has read, in base64: the header, and perhaps some that follow it.
+ */
+export type Offer = readonly [id: number, endpoint: number, preface?: string]
+
+/** Primary to worker, besides offers. */
 export type ToWorker =
   | WorkerBoot
   | ({ readonly kind: 'lease' } & WorkerLease)
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
+  /** There are more endpoints; an index that was given before still means the same one. */
+  | { readonly kind: 'endpoints'; readonly endpoints: readonly ServedEndpoint[] }
   /** Log messages of this level and above. */
   | { readonly kind: 'log-level'; readonly level: LogLevel }
 
@@ -107,6 +126,11 @@ function viewOf(value: object): WorkerView {
   }
 }
 
+/** Whether a message from the primary is an offer. */
+export function isOffer(value: unknown): value is Offer {
+  return Array.isArray(value)
+}
+
 /** Decodes a message from the primary other than an offer. */
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
@@ -119,5 +143,6 @@ const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
   'lease',
   'retire',
   'terminate',
+  'endpoints',
   'log-level',
 ])

@@ -2,7 +2,7 @@ import type { Config } from '../config/load.ts'
 import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
 import type { PortableHandOff, HandOffWorker } from '../connections/portable-hand-off.ts'
 import type { Progress } from '../ipc/progress.ts'
-import type { FromWorker, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
+import type { FromWorker, Offer, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { Wear } from '../lifecycle/recycle.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
@@ -78,6 +78,11 @@ export class WorkerSlot implements HandOffWorker, Judged {
   /** The configuration that its process was given; undefined before the first. */
   get config(): Config | undefined {
     return this.#boot?.config
+  }
+
+  /** How many endpoints its process was told of when it was started. */
+  get endpointsAtBoot(): number {
+    return this.#boot?.endpoints.length ?? 0
   }
 
   /** The generation of its process; a slot may pass from one generation to another. */
@@ -178,7 +183,12 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#inHand = connection
     this.#inHandSinceMs = connection.offeredAtMs
     this.#fitness?.offered(connection.id)
-    this.#process?.sendSocket(connection.id, connection.handle)
+    const { id, endpoint, handle, preface } = connection
+    const offer: Offer =
+      preface === undefined
+        ? [id, endpoint.number]
+        : [id, endpoint.number, preface.toString('base64')]
+    this.#process?.sendSocket(offer, handle)
   }
 
   hasClaimed(connection: PendingConnection): boolean {

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import type { Remote } from '../ipc/socket-handle.ts'
 import { crc32c } from './crc32c.ts'
 
 /**
@@ -6,11 +7,6 @@ import { crc32c } from './crc32c.ts'
  * header in front of a connection's bytes, which says who is behind the proxy. The numbers in the comments are those
  * of the specification's sections.
  */
-
-/** An end of the client's connection to the proxy. */
-export type ProxiedAddress =
-  | { readonly address: string; readonly port: number }
-  | { readonly path: string }
 
 /** TLS between the client and the proxy, as the proxy reports it. */
 export interface ProxiedTls {
@@ -31,9 +27,9 @@ export interface ProxyHeader {
   /** Whether the connection is the proxy's own, such as a health check, with no client behind it. */
   readonly isLocal: boolean
   /** The client's address; undefined for the proxy's own connections, and when the proxy does not say. */
-  readonly source: ProxiedAddress | undefined
+  readonly source: Remote | undefined
   /** The address at the proxy to which the client has connected; undefined as `source` is. */
-  readonly destination: ProxiedAddress | undefined
+  readonly destination: Remote | undefined
   /** The client's TLS to the proxy; undefined when there is none, or the proxy does not say. */
   readonly tls: ProxiedTls | undefined
   /** The protocol that client and proxy have agreed on (RFC 7301). */

@@ -8,9 +8,9 @@ import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
-import { listenEndpoint } from '../config/listen.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
+import { endpointText } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
@@ -24,7 +24,13 @@ import {
 import { Mutex } from '../pool/mutex.ts'
 import { Recycler } from '../pool/recycler.ts'
 import { WorkerPool } from '../pool/pool.ts'
-import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
+import {
+  type CertificateStatus,
+  type ReloadResult,
+  type StatsTotals,
+  type Status,
+  standbyReason,
+} from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
@@ -32,11 +38,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import type { Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
-import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
+import type { HandoverState, PassedConnection, Tally } from '../upgrade/upgrade-messages.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
 import type { StopResult } from './drain.ts'
 import { Ending } from './ending.ts'
 import { KeptFiles } from './kept-files.ts'
+import { type Keyring, readKeys } from '../tls/keyring.ts'
 import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
@@ -128,10 +135,13 @@ export class Service
     this.connections = new Connections(config, this, events, log, state?.lastConnectionId)
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
+    const { endpoints } = this.connections.listeners
+    endpoints.equip(new Map(state?.keyring))
+    endpoints.equip(this.readKeys(config))
     const output = new WorkerOutput(serviceLog, log)
     const { name: service, runDir } = files
     this.pool = new WorkerPool(
-      { service, runDir, workerModule, handOff, room, stats, output, events, log },
+      { service, runDir, workerModule, handOff, room, endpoints, stats, output, events, log },
       state?.generation,
     )
     this.leadership = new Leadership(
@@ -139,7 +149,7 @@ export class Service
         openLease: membership.openLease,
         connections: this.connections,
         pool: this.pool,
-        inheritedFd: origin.kind === 'start' ? origin.inheritedFd : undefined,
+        inherited: origin.kind === 'start' ? origin.inherited : [],
         config,
         events,
       },
@@ -195,7 +205,6 @@ export class Service
   }
 
   status(): Status {
-    const { host, port } = this.connections.listeners.endpoint ?? {}
     const { pid: supervisorPid } = this.control.supervisor
     return {
       name: this.files.name,
@@ -205,10 +214,7 @@ export class Service
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
-      listen: {
-        host: host ?? this.config.host,
-        port: port ?? this.config.port,
-      },
+      ...this.#where,
       generation: this.pool.current?.number ?? 0,
       workers: this.pool.slots.map((slot) => slot.status),
       ...this.connections.status,
@@ -217,9 +223,44 @@ export class Service
       waiting: this.leadership.waiting,
       lease: this.leadership.lease.status,
       fleet: this.fleet.status,
+      certificates: this.#certificates,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
     }
+  }
+
+  /** Where the service listens or, while it does not, where it will. */
+  get #where(): Pick<Status, 'listen'> & { readonly endpoints: readonly string[] } {
+    const { actual } = this.connections.listeners
+    const all = actual.length > 0 ? actual : this.config.listen.map(({ endpoint }) => endpoint)
+    const { host = '', port = 0 } = all.find(({ path }) => path === undefined) ?? {}
+    return {
+      listen: { host, port },
+      endpoints: all.map(endpointText),
+    }
+  }
+
+  /**
+   * Reads the TLS of a configuration's endpoints.
+   *
+   * @throws HelloserverError `BAD_CONFIG` when it cannot be used
+   */
+  readKeys({ listen }: Config): Keyring {
+    const { keyring, warnings } = readKeys(listen, this.connections.listeners.endpoints.keyring)
+    for (const warning of warnings) this.log.warn(warning)
+    return keyring
+  }
+
+  get #certificates(): readonly CertificateStatus[] {
+    const { endpoints } = this.connections.listeners
+    return this.config.listen.flatMap((settings) =>
+      (endpoints.tlsOf(settings)?.certificates ?? []).map(({ serverName, subject, expiresAt }) => ({
+        endpoint: endpointText(settings.endpoint),
+        serverName,
+        subject,
+        expiresAt,
+      })),
+    )
   }
 
   totals(): StatsTotals {
@@ -254,12 +295,12 @@ export class Service
   }
 
   #announceServing(kind: 'started' | 'upgraded'): void {
-    const { listen } = this.status()
+    const { listen, endpoints } = this.#where
     const { workers, appModule: app } = this.config
-    const serving = { ...listen, workers, app }
+    const serving = { ...listen, endpoints: endpoints.join(', '), workers, app }
     if (kind === 'started') this.events.record('started', serving)
     else this.events.record('upgraded', { ...serving, version, primaryPid: process.pid })
-    this.#notifier.serving(listen)
+    this.#notifier.serving(serving.endpoints)
   }
 
   /** The service begins to end: reports that to the supervisors, so that they do not take it for a crash. */
@@ -303,8 +344,13 @@ export class Service
     }
   }
 
-  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
-    this.connections.adopt(handle, id, ageMs)
+  onConnection(
+    handle: SocketHandle,
+    { id, ageMs, settings = this.config.listen[0], preface }: PassedConnection,
+  ): void {
+    if (settings === undefined) return
+    const read = preface === undefined ? undefined : Buffer.from(preface, 'base64')
+    this.connections.adopt({ handle, id, ageMs, settings, preface: read })
   }
 
   onTally({ counts, figures, events }: Tally): void {
@@ -455,7 +501,7 @@ export class Service
       return null
     }
     const change = restartOnlyChange(this.restartOnly, wanted)
-    return change ?? this.connections.listeners.conflictWith(listenEndpoint(config)) ?? null
+    return change ?? this.connections.listeners.conflictWith(config.listen) ?? null
   }
 
   stop(cause: string, force: boolean): Promise<StopResult> {

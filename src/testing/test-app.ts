@@ -94,7 +94,12 @@ export class TestApp implements AsyncDisposable {
     this.#worker = new Worker(
       this.#app,
       this.#context,
-      { kind: 'boot', ...identity, config },
+      {
+        kind: 'boot',
+        ...identity,
+        config,
+        endpoints: config.listen.map((settings) => ({ settings, tls: null })),
+      },
       // Claims matter only to a primary whose worker dies.
       { write: () => {} },
       { write: (progress) => this.#report(progress) },
@@ -231,7 +236,7 @@ export class TestApp implements AsyncDisposable {
       const [next] = this.#open.values()
       if (this.#active !== undefined || next === undefined || this.#isEnding) return
       this.#active = next
-      this.#worker.receive(next.id, next.client.socket)
+      this.#worker.receive([next.id, 0], next.client.socket)
     })
   }
 
@@ -295,5 +300,7 @@ function configOf({ settings = {}, connection = {} }: TestAppOptions<object>, di
   }
   const path = join(directory, 'config.json')
   const app = settings as Record<string, unknown>
-  return { ...parsed.data, app, workers: 1, path, directory, appModule: '' }
+  const { host, port, listen: _, ...config } = parsed.data
+  const listen = [{ endpoint: { host, port } }]
+  return { ...config, listen, app, workers: 1, path, directory, appModule: '' }
 }

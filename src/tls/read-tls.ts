@@ -1,6 +1,5 @@
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
@@ -21,20 +20,20 @@ export interface LoadedTls {
 /**
  * Reads and checks the files of an endpoint's TLS: a mistake in them must not be found by the first client.
  *
- * @param directory - the base of relative paths
+ * @param settings - with absolute paths
  * @param label - how the configuration names the settings, such as `listen.0.tls`
  * @throws HelloserverError `BAD_CONFIG`, naming the key, for a file that cannot be read or used, and for a key that is
  * not the certificate's
  */
-export function readTls(settings: TlsSettings, directory: string, label: string): LoadedTls {
+export function readTls(settings: TlsSettings, label: string): LoadedTls {
   const { clientCert, minVersion, start, ca: caPath, sni: names } = settings
-  const ca = caPath === undefined ? null : readText(`${label}.ca`, resolve(directory, caPath))
+  const ca = caPath === undefined ? null : readText(`${label}.ca`, caPath)
   if (ca !== null) checkAuthorities(ca, `${label}.ca`)
   const certificates: CertificateFacts[] = []
   const pairOf = (files: KeyPair, at: string, serverName: string | null): KeyPair => {
     const pair = {
-      cert: readText(`${at}.cert`, resolve(directory, files.cert)),
-      key: readText(`${at}.key`, resolve(directory, files.key)),
+      cert: readText(`${at}.cert`, files.cert),
+      key: readText(`${at}.key`, files.key),
     }
     const leaf = checkPair(pair, at)
     certificates.push(factsOf(leaf, serverName))
@@ -91,7 +90,10 @@ const encrypted = /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m
 
 function privateKeyIn(pem: string, key: string): KeyObject {
   if (encrypted.test(pem)) {
-    throw bad(key, 'holds a key with a passphrase; store it without one, readable by its owner only')
+    throw bad(
+      key,
+      'holds a key with a passphrase; store it without one, readable by its owner only',
+    )
   }
   try {
     return createPrivateKey(pem)

@@ -1,9 +1,11 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { RestartOnly } from '../config/restart-only.ts'
 import type { BoundEndpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/event-kinds.ts'
 import type { ConnectionCounts, StatsTotals } from '../status.ts'
+import type { LoadedTls } from '../tls/read-tls.ts'
 
 /**
  * The version of the messages between a primary and its successor in a hot upgrade. The two run different
@@ -27,18 +29,30 @@ export interface HandoverState extends Tally {
   readonly lastConnectionId: number
   /** Identity of the service in its fleet; undefined for a single host. */
   readonly instance?: string | undefined
+  /** The TLS of all endpoints: connections may come with it, and the successor's user may not read the files. */
+  readonly keyring?: readonly (readonly [string, LoadedTls])[]
   /** Settings that cannot change while the service runs. */
   readonly restartOnly: RestartOnly
   /** When the upgrade began, in milliseconds since the epoch. */
   readonly upgradeBeganAtMs: number
 }
 
+/** A connection that waits for a worker. */
+export interface PassedConnection {
+  readonly id: number
+  readonly ageMs: number
+  /** Where it was accepted. Releases up to 0.1 do not say that. */
+  readonly settings?: ListenSettings
+  /** What was read of it, in base64: a PROXY header, or the beginning of one. */
+  readonly preface?: string | undefined
+}
+
 /** From the predecessor. */
 export type ToSuccessor =
   /** Bring up the workers. */
   | ({ readonly kind: 'begin' } & HandoverState)
-  /** Carries the listening socket. */
-  | ({ readonly kind: 'listener' } & BoundEndpoint)
+  /** Carries a listening socket; `following` others are sent after it. Releases up to 0.1 send one, without a number. */
+  | ({ readonly kind: 'listener'; readonly following?: number } & BoundEndpoint)
   /** The service stands by, so there is no listening socket. */
   | { readonly kind: 'no-listener' }
   /** Carries the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
@@ -50,7 +64,7 @@ export type ToSuccessor =
    */
   | { readonly kind: 'go'; readonly hold: Hold | null; readonly isBridgeExpected?: boolean }
   /** Carries a client's socket, from the queue. */
-  | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
+  | ({ readonly kind: 'connection' } & PassedConnection)
   /** The outcome of the connections that the predecessor accepted and did not pass on. */
   | ({ readonly kind: 'tally' } & Tally)
 

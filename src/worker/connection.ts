@@ -1,6 +1,7 @@
 import type { LineEnding } from '../config/line-endings.ts'
 import { HelloserverError } from '../errors.ts'
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { Traffic } from '../ipc/progress.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { Alarm } from './alarm.ts'
 import type { ClientSocket } from './client-socket.ts'
@@ -24,7 +25,6 @@ import {
   type Chunk,
   chunksOf,
   type ConnectionTls,
-  type Local,
   type Receiver,
   type Transport,
 } from './transport.ts'
@@ -149,16 +149,16 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /**
    * The client's address and port, requested from the system on first use: `unknown` and 0 if the client had
-   * reset the connection by then.
+   * reset the connection by then. On a Unix socket, where clients have no address, the path of that socket.
    */
   get remote(): Remote {
-    this.#remote ??= this.#transport.remote ?? forgotten
+    this.#remote ??= this.proxy?.source ?? this.#transport.remote ?? forgotten
     return this.#remote
   }
 
-  /** The address and port to which the client has connected; requested on first use, as `remote` is. */
+  /** The address and port, or the path, to which the client has connected; requested on first use, as `remote` is. */
   get local(): Local {
-    this.#local ??= this.#transport.local ?? forgotten
+    this.#local ??= this.proxy?.destination ?? this.#transport.local ?? forgotten
     return this.#local
   }
 
@@ -284,6 +284,12 @@ export class Connection implements AsyncIterable<Buffer> {
     })
     // `flush` sees the failure, too.
     return quiet(begun)
+  }
+
+  /** @internal How many bytes have passed, without those of TLS and PROXY headers. */
+  get traffic(): Traffic {
+    const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#transport
+    return { bytesIn, bytesOut }
   }
 
   /** @internal Whether no byte has passed in either direction. */

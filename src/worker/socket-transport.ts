@@ -1,9 +1,10 @@
 import { TLSSocket } from 'node:tls'
 import { isUint8Array } from 'node:util/types'
-import type { Remote } from '../ipc/socket-handle.ts'
+import { plainAddress } from '../endpoint.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { TlsDoor } from './tls-door.ts'
-import type { Chunk, ConnectionTls, Local, Receiver, Transport } from './transport.ts'
+import type { Chunk, ConnectionTls, Receiver, Transport } from './transport.ts'
 
 /** Options of a client's socket. */
 export interface SocketOptions {
@@ -25,6 +26,7 @@ const none: Passed = { bytesRead: 0, bytesWritten: 0 }
 export class SocketTransport implements Transport {
   readonly #socket: ClientSocket
   readonly #options: SocketOptions
+  readonly #path: string | undefined
   /** What has passed without being counted by this socket. */
   readonly #before: Passed
   readonly tls: ConnectionTls | undefined
@@ -33,26 +35,29 @@ export class SocketTransport implements Transport {
   #hasWritten = false
 
   /**
+   * @param path - of the Unix socket that it was accepted on; undefined for TCP
    * @param before - what has passed already: by an earlier socket, or bytes that this one was given back
    */
-  constructor(socket: ClientSocket, options: SocketOptions, before = none) {
+  constructor(socket: ClientSocket, options: SocketOptions, path?: string, before = none) {
     const { keepAliveMs, noDelay } = options
     this.#socket = socket
     this.#options = options
+    this.#path = path
     this.#before = before
-    this.#noDelay = noDelay
     this.tls = socket instanceof TLSSocket ? agreedOn(socket) : undefined
-    if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs)
+    // A Unix socket sends everything at once, and its system knows when a client is gone.
+    this.#noDelay = noDelay && path === undefined
+    if (keepAliveMs > 0 && path === undefined) socket.setKeepAlive(true, keepAliveMs)
   }
 
   get remote(): Remote | undefined {
-    const { remoteAddress: address, remotePort: port } = this.#socket
-    return address === undefined || port === undefined ? undefined : { address, port }
+    const { remoteAddress, remotePort } = this.#socket
+    return this.#end(remoteAddress, remotePort)
   }
 
   get local(): Local | undefined {
-    const { localAddress: address, localPort: port } = this.#socket
-    return address === undefined || port === undefined ? undefined : { address, port }
+    const { localAddress, localPort } = this.#socket
+    return this.#end(localAddress, localPort)
   }
 
   get bytesRead(): number {
@@ -115,7 +120,7 @@ export class SocketTransport implements Transport {
     }
     // The handshake ends with a write, behind which the first answer would have to wait (Nagle).
     if (this.#noDelay) socket.setNoDelay(true)
-    return new SocketTransport(await door.secure(socket), this.#options, before)
+    return new SocketTransport(await door.secure(socket), this.#options, this.#path, before)
   }
 
   destroy(): void {
@@ -124,6 +129,13 @@ export class SocketTransport implements Transport {
 
   release(): ClientSocket {
     return this.#socket
+  }
+
+  /** One end of the connection; undefined once the system has forgotten it. */
+  #end(address: string | undefined, port: number | undefined): Remote | undefined {
+    if (this.#path !== undefined) return { path: this.#path }
+    if (address === undefined || port === undefined) return undefined
+    return { address: plainAddress(address), port }
   }
 
   /** Corked chunks leave in one writev(2). */

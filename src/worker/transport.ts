@@ -1,16 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { TlsDoor } from './tls-door.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
 export type Chunk = string | Uint8Array
-
-/** The service's end of a connection. */
-export interface Local {
-  readonly address: string
-  readonly port: number
-}
 
 /** TLS on a connection, as client and server have agreed on it. */
 export interface ConnectionTls {

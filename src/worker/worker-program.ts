@@ -6,6 +6,8 @@ import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import {
   decodeToWorker,
   type FromWorker,
+  isOffer,
+  type Offer,
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/worker-messages.ts'
@@ -55,7 +57,7 @@ export class WorkerProgram {
   }
 
   #receive(message: unknown, handle: unknown): void {
-    if (typeof message === 'number') {
+    if (isOffer(message)) {
       this.#receiveClient(message, receivedSocket(handle))
       return
     }
@@ -67,6 +69,9 @@ export class WorkerProgram {
         return
       case 'lease':
         this.#worker?.hold(decoded)
+        return
+      case 'endpoints':
+        this.#worker?.serveFrom(decoded.endpoints)
         return
       case 'retire':
         void this.#leave('retired')
@@ -144,9 +149,10 @@ export class WorkerProgram {
     this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...this.#worker?.view }, onSent)
   }
 
-  #receiveClient(id: number, socket: Socket | undefined): void {
+  #receiveClient(offer: Offer, socket: Socket | undefined): void {
+    const [id] = offer
     if (this.#worker !== undefined) {
-      this.#worker.receive(id, socket)
+      this.#worker.receive(offer, socket)
       return
     }
     // The app has reported this worker ready before it was.

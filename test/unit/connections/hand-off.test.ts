@@ -6,11 +6,13 @@ import { Dispatcher } from '../../../src/connections/dispatcher.ts'
 import type { HandOff, HandOffListener } from '../../../src/connections/hand-off.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { settingsOf } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 /** A hand-off that offers nothing to anybody: free workers take the first connection from a short queue of its own. */
 class SharedQueue implements HandOff {
@@ -62,6 +64,7 @@ function shared(t: TestContext) {
       queue,
       room: { has: () => true },
       accounts,
+      stats: new Stats(),
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),
@@ -75,7 +78,7 @@ function shared(t: TestContext) {
 
 test('a hand-off from which free workers take gets the head of the queue as long as it has room', (t) => {
   const { accounts, handOff, queue, dispatcher } = shared(t)
-  for (let count = 0; count < 6; count += 1) dispatcher.accept(new LooseHandle())
+  for (let count = 0; count < 6; count += 1) dispatcher.accept(new LooseHandle(), anywhere)
   // Two are with the hand-off, three are queued here, and the last one found no room.
   assert.equal(queue.length, 3)
   assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [5, 1])

@@ -1,8 +1,7 @@
 import type { TestContext } from 'node:test'
-import type { Config } from '../../../src/config/load.ts'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
-import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import { Dispatcher, type DispatcherSettings } from '../../../src/connections/dispatcher.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { PortableHandOff, type HandOffWorker } from '../../../src/connections/portable-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
@@ -55,9 +54,10 @@ export class BareWorker implements HandOffWorker {
 }
 
 /** The settings of a dispatcher, without an access log. */
-export function settingsOf(max: number, maxPerClient: number): Pick<Config, 'queue' | 'log'> {
+export function settingsOf(max: number, maxPerClient: number): DispatcherSettings {
   return {
     queue: { max, maxWaitMs: 60_000, maxPerClient },
+    connection: { handshakeTimeoutMs: 60_000 },
     log: { access: false, syslog: 'off' },
   }
 }
@@ -70,12 +70,14 @@ export function stage(max = 100, maxPerClient = 0) {
   let mayHandOut = true
   const queue = new ConnectionQueue((late) => dispatcher.expire(late))
   queue.limit({ max, maxWaitMs: 60_000 })
-  const handOff = new PortableHandOff(accounts, new Stats(), log)
+  const stats = new Stats()
+  const handOff = new PortableHandOff(accounts, stats, log)
   const dispatcher: Dispatcher = new Dispatcher(
     {
       queue,
       room: { has: () => true },
       accounts,
+      stats,
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),
@@ -93,6 +95,7 @@ export function stage(max = 100, maxPerClient = 0) {
     handOff.progress(worker, { step, reason: 'none', ...uncounted, id: worker.current.id })
   return {
     accounts,
+    stats,
     queue,
     handOff,
     dispatcher,

@@ -1,31 +1,28 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { TlsSettings } from '../../../src/config/tls-settings.ts'
 import { readTls, untimely } from '../../../src/tls/read-tls.ts'
 import { Authority } from '../../helpers/certificates.ts'
 
-/** Settings whose paths are relative to the authority's folder. */
+/** Settings with files that exist for one test. */
 function settingsIn(t: TestContext) {
   const authority = new Authority(t)
   const own = authority.sign('own', ['DNS:own.example'])
   const other = authority.sign('other')
-  const files = ({ cert, key }: { cert: string; key: string }) => ({
-    cert: basename(cert),
-    key: basename(key),
-  })
+  const files = ({ cert, key }: { cert: string; key: string }) => ({ cert, key })
   const settings: TlsSettings = {
     ...files(own),
-    ca: basename(authority.ca),
+    ca: authority.ca,
     clientCert: 'require',
     minVersion: 'TLSv1.3',
     start: 'accept',
     sni: { 'Other.example': files(other) },
   }
   const read = (changes: Partial<TlsSettings> = {}) =>
-    readTls({ ...settings, ...changes }, authority.folder, 'listen.0.tls')
+    readTls({ ...settings, ...changes }, 'listen.0.tls')
   return { authority, own, other, files, read }
 }
 
@@ -75,8 +72,11 @@ test('each mistake is one line that names the key, and quotes nothing of a key',
   const middle = Math.floor(own.pem.cert.length / 2)
   writeFileSync(broken, `${own.pem.cert.slice(0, middle)}*${own.pem.cert.slice(middle + 1)}`)
   const mistakes: [Partial<TlsSettings>, RegExp][] = [
-    [{ cert: 'none.crt' }, /^Cannot read listen\.0\.tls\.cert .*none\.crt: it does not exist/],
-    [{ key: '.' }, /^Cannot read listen\.0\.tls\.key .*it is a directory/],
+    [
+      { cert: '/nowhere/none.crt' },
+      /^Cannot read listen\.0\.tls\.cert .*none\.crt: it does not exist/,
+    ],
+    [{ key: '/' }, /^Cannot read listen\.0\.tls\.key .*it is a directory/],
     [{ ca: own.key }, /^listen\.0\.tls\.ca holds no certificate in PEM$/],
     [{ cert: own.key }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],
     [{ cert: broken }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],

@@ -32,7 +32,7 @@ const plain: TlsSettings = {
 }
 
 const doorOf = (changes: Partial<TlsSettings> = {}) =>
-  new TlsDoor(readTls({ ...plain, ...changes }, '/', 'tls').material)
+  new TlsDoor(readTls({ ...plain, ...changes }, 'tls').material)
 
 /** A connection through a door, and the client's end of it. */
 async function withTls(t: TestContext, changes: Partial<TlsSettings> = {}) {
@@ -167,7 +167,7 @@ test('a version of TLS that is too old fails', async (t) => {
 })
 
 test('a session is resumed with another worker that has the same keys', async (t) => {
-  const { material } = readTls(plain, '/', 'tls')
+  const { material } = readTls(plain, 'tls')
   const first = await connected(t, {}, { door: new TlsDoor(material) })
   const [, one] = await Promise.all([first.connection.startTls(), secured(first.client)])
   const [session] = (await within('a ticket', once(one, 'session'))) as [Buffer]
