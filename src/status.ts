@@ -1,5 +1,5 @@
 import { endpointText } from './endpoint.ts'
-import { reasons } from './ipc/progress.ts'
+import type { FailReason } from './lifecycle/fail-reasons.ts'
 import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
@@ -73,22 +73,6 @@ export type RestartCause =
   | 'out-of-memory'
   | 'unfit'
   | 'recycled'
-
-/**
- * Why a connection has failed: as its worker has reported it, because its worker has died, because a stop or a loss of
- * the lease has dropped it, or because of its PROXY header.
- */
-export const failReasons = [
-  ...reasons,
-  'worker-died',
-  'dropped',
-  'proxy-untrusted',
-  'proxy-missing',
-  'proxy-malformed',
-  'proxy-timeout',
-] as const
-
-export type FailReason = (typeof failReasons)[number]
 
 /** Stats since the service's start, which only rise. */
 export interface StatsTotals {

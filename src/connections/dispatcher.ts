@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
 import { isReset, type SocketHandle } from '../ipc/socket-handle.ts'
-import type { FailReason } from '../status.ts'
+import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'

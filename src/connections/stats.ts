@@ -1,10 +1,5 @@
-import {
-  type FailReason,
-  failReasons,
-  type Rates,
-  type RestartCause,
-  type StatsTotals,
-} from '../status.ts'
+import { type FailReason, failReasons } from '../lifecycle/fail-reasons.ts'
+import type { Rates, RestartCause, StatsTotals } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
 /** How many samples the rate covers, and how many the percentiles. */
