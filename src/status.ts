@@ -74,6 +74,12 @@ export type RestartCause =
   | 'unfit'
   | 'recycled'
 
+/**
+ * Why a connection was shed: its client is not let in (`access`), connects too often or has too many connections; the
+ * queue or the descriptors were used up; or the lease was lost, so that another host is to serve it.
+ */
+export type ShedReason = 'denied' | 'rate-limit' | 'client-limit' | 'queue-full' | 'lease-lost'
+
 /** Stats since the service's start, which only rise. */
 export interface StatsTotals {
   /** Connections that workers have ended: from acceptance to hand-over, and from there to their end. */
@@ -83,6 +89,7 @@ export interface StatsTotals {
   readonly reloads: { readonly done: number; readonly failed: number }
   /** Absent before 1.0. */
   readonly failures?: Readonly<Record<FailReason, number>>
+  readonly shed?: Readonly<Record<ShedReason, number>>
 }
 
 /** How the last reload ended. */

@@ -35,7 +35,14 @@ export class AccessLog {
     refusal?: string,
   ): void {
     if (!this.#isOn) return
-    const { id, peer = 'unknown', state: outcome, acceptedAtMs, offeredAtMs } = connection
+    const {
+      id,
+      peer = 'unknown',
+      state: outcome,
+      acceptedAtMs,
+      offeredAtMs,
+      shedReason,
+    } = connection
     const nowMs = performance.now()
     const waitedUntilMs = worker === undefined ? nowMs : offeredAtMs
     this.#log.info(
@@ -44,7 +51,7 @@ export class AccessLog {
         connection: id,
         peer,
         outcome,
-        reason: outcome === 'failed' ? (refusal ?? reasonOf(worker, report)) : null,
+        reason: outcome === 'failed' ? (refusal ?? reasonOf(worker, report)) : (shedReason ?? null),
         worker: worker?.number ?? null,
         bytesIn: countOf(report?.bytesIn),
         bytesOut: countOf(report?.bytesOut),

@@ -3,13 +3,15 @@ import type { Progress } from '../ipc/progress.ts'
 import { isReset, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { ShedReason } from '../status.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
+import { Admission } from './admission.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
-import { type PendingConnection, peerOf } from './pending-connection.ts'
+import { addressOf, type PendingConnection, peerOf } from './pending-connection.ts'
 import {
   type HeaderListener,
   type HeaderRefusal,
@@ -32,14 +34,14 @@ export interface DispatcherOwner {
 }
 
 /** The settings that the dispatcher applies. */
-export type DispatcherSettings = HeaderSettings & Pick<Config, 'queue' | 'log'>
+export type DispatcherSettings = HeaderSettings & Pick<Config, 'access' | 'queue' | 'log'>
 
 export interface DispatcherParts {
   readonly queue: ConnectionQueue
   readonly room: Pick<QueueRoom, 'has'>
   readonly accounts: Accounts
+  readonly stats: Pick<Stats, 'failed' | 'shed'>
   readonly handOff: HandOff
-  readonly stats: Pick<Stats, 'failed'>
   readonly accessLog: AccessLog
   readonly shedding: Shedding
   readonly log: Logger
@@ -53,13 +55,14 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   readonly #queue: ConnectionQueue
   readonly #room: Pick<QueueRoom, 'has'>
   readonly #accounts: Accounts
+  readonly #stats: Pick<Stats, 'failed' | 'shed'>
   readonly #handOff: HandOff
-  readonly #stats: Pick<Stats, 'failed'>
   readonly #accessLog: AccessLog
   readonly #shedding: Shedding
   readonly #owner: DispatcherOwner
   readonly #headers = new ProxyHeaders(this)
   readonly #proxies = new TrustedProxies()
+  readonly #admission = new Admission()
   readonly #clients = new ClientLimit()
   readonly #failures: Failures
   #notesPeers = false
@@ -70,8 +73,8 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.#queue = parts.queue
     this.#room = parts.room
     this.#accounts = parts.accounts
-    this.#handOff = parts.handOff
     this.#stats = parts.stats
+    this.#handOff = parts.handOff
     this.#accessLog = parts.accessLog
     this.#shedding = parts.shedding
     this.#owner = owner
@@ -81,10 +84,11 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   }
 
   /**
-   * Applies `queue.maxPerClient`, `connection.handshakeTimeoutMs` and `log.access`, to connections that are accepted from
+   * Applies `access`, `queue.maxPerClient`, `connection.handshakeTimeoutMs` and `log.access`, to connections that are accepted from
    * now on.
    */
   apply(config: DispatcherSettings): void {
+    this.#admission.apply(config)
     this.#clients.apply(config)
     this.#headers.apply(config)
     // It takes one question to the system for each connection.
@@ -107,9 +111,10 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   /** The client is known: its connection goes to a worker, waits, or is turned away. */
   #admit(connection: PendingConnection): void {
     const { handle } = connection
-    if (this.#clients.isExceededBy(connection)) {
-      this.#noteFailure('client-limit', connection)
-      this.#conclude(connection, 'shed')
+    const refusal = this.#refusalOf(connection)
+    if (refusal !== undefined) {
+      this.#noteFailure(refusal, connection)
+      this.#shed(connection, refusal)
     } else if (!this.#room.has(handle)) this.#turnAway(connection)
     else if (this.#handOff.hasRoom && this.#owner.mayHandOut()) this.#handOff.take(connection)
     else if (!this.#hasRoom || !this.#queue.push(connection)) this.#turnAway(connection)
@@ -241,7 +246,8 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     for (let dropped = 0; ; dropped += 1) {
       const connection = this.withdraw()
       if (connection === undefined) return dropped
-      this.#conclude(connection, as)
+      if (as === 'shed') this.#shed(connection, 'lease-lost')
+      else this.#conclude(connection, as)
     }
   }
 
@@ -251,7 +257,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
       const connection =
         shed < count ? (this.#headers.remove('last') ?? this.#queue.pop()) : undefined
       if (connection === undefined) return shed
-      this.#conclude(connection, 'shed')
+      this.#shed(connection, 'queue-full')
     }
   }
 
@@ -293,6 +299,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
       countedAs: undefined,
       preface: undefined,
       client: undefined,
+      shedReason: undefined,
       next: undefined,
       previous: undefined,
     }
@@ -301,6 +308,22 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   #turnAway(connection: PendingConnection): void {
     this.#noteFailure('shed', connection)
     this.#shedding.shed(this.#queue.length)
+    this.#shed(connection, 'queue-full')
+  }
+
+  /** Why a client may not enter, by its address; undefined when it may. A Unix socket's clients have no address. */
+  #refusalOf(connection: PendingConnection): ShedReason | undefined {
+    if (!this.#admission.isOpen) {
+      const address = addressOf(connection)
+      const refusal = !address ? undefined : this.#admission.refusalOf(address)
+      if (refusal !== undefined) return refusal
+    }
+    return this.#clients.isExceededBy(connection) ? 'client-limit' : undefined
+  }
+
+  #shed(connection: PendingConnection, reason: ShedReason): void {
+    this.#stats.shed(reason)
+    connection.shedReason = reason
     this.#conclude(connection, 'shed')
   }
 

@@ -1,5 +1,6 @@
 import { endpointOf, endpointText } from '../endpoint.ts'
 import { type Remote, remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import type { ShedReason } from '../status.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { Links } from './linked-list.ts'
@@ -26,6 +27,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   client: Remote | undefined
   /** The address that it counts for, if there is a limit for each client. */
   countedAs: string | undefined
+  /** Why it was turned away; undefined for any other end. */
+  shedReason: ShedReason | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type FailReason, failReasons } from '../lifecycle/fail-reasons.ts'
-import type { Rates, RestartCause, StatsTotals } from '../status.ts'
+import type { Rates, RestartCause, ShedReason, StatsTotals } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
 /** How many samples the rate covers, and how many the percentiles. */
@@ -38,6 +38,13 @@ export class Stats {
     FailReason,
     number
   >
+  readonly #shed: Record<ShedReason, number> = {
+    denied: 0,
+    'rate-limit': 0,
+    'client-limit': 0,
+    'queue-full': 0,
+    'lease-lost': 0,
+  }
   #handled = 0
   #inherited: StatsTotals | undefined
   /** Oldest first; begins with the sample at the start. */
@@ -52,6 +59,11 @@ export class Stats {
     this.#handled += 1
     this.#wait.add(waitMs)
     this.#handling.add(handlingMs)
+  }
+
+  /** Counts a connection that was turned away. */
+  shed(reason: ShedReason): void {
+    this.#shed[reason] += 1
   }
 
   /** Counts a worker that was replaced by another. */
@@ -102,6 +114,7 @@ export class Stats {
       restarts: added(this.#restarts, before?.restarts),
       reloads: added(this.#reloads, before?.reloads),
       failures: added(this.#failures, before?.failures),
+      shed: added(this.#shed, before?.shed),
     }
   }
 

@@ -22,6 +22,7 @@ test('an empty file has the defaults of the contract', (t) => {
     workers: availableParallelism(),
     logLevel: 'info',
     log: { access: false, syslog: 'off' },
+    access: { allow: [], deny: [], maxPerSecond: 0 },
     queue: { max: 10_000, maxWaitMs: 30_000, maxPerClient: 0 },
     connection: {
       maxLineBytes: 1_024,

@@ -22,6 +22,7 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     countedAs: undefined,
     preface: undefined,
     client: undefined,
+    shedReason: undefined,
     next: undefined,
     previous: undefined,
   }

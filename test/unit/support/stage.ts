@@ -56,6 +56,7 @@ export class BareWorker implements HandOffWorker {
 /** The settings of a dispatcher, without an access log. */
 export function settingsOf(max: number, maxPerClient: number): DispatcherSettings {
   return {
+    access: { allow: [], deny: [], maxPerSecond: 0 },
     queue: { max, maxWaitMs: 60_000, maxPerClient },
     connection: { handshakeTimeoutMs: 60_000 },
     log: { access: false, syslog: 'off' },
