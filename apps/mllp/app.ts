@@ -28,9 +28,6 @@ const verdicts: Readonly<Record<Stored, Verdict>> = {
   full: { code: 'AR', reason: 'Too many messages wait to be processed' },
 }
 
-/** How far into a message that is too long its header is looked for. */
-const longestHeaderBytes = 4_096
-
 let store: MessageStore
 let maxBytes: number
 
@@ -75,7 +72,7 @@ async function readFrame(connection: Connection): Promise<Buffer | null> {
     return await connection.readUntil(endOfFrame, { maxBytes: maxBytes + 1 + endOfFrame.length })
   } catch (error) {
     if (!(error instanceof LineTooLongError)) throw error
-    const begun = await connection.peek(longestHeaderBytes)
+    const begun = await connection.read()
     const header = headerOf(begun?.subarray(1) ?? Buffer.alloc(0)) ?? unknownHeader
     const reason = `The message has more than ${maxBytes} bytes`
     await answer(connection, acknowledgement(header, 'AE', `${connection.id}-0`, reason))

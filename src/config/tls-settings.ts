@@ -10,12 +10,12 @@ const clientCertModes = ['none', 'request', 'require'] as const
 /** When TLS begins: with the connection, or when the handler calls `startTls`. */
 const tlsStarts = ['accept', 'handler'] as const
 
-const path = (description: string) =>
+const pathOf = (description: string) =>
   z.string({ error: 'a path' }).min(1, { error: 'a path' }).describe(description)
 
 const keyPair = {
-  cert: path('File of the certificate and its chain, in PEM'),
-  key: path("File of the certificate's private key, in PEM, without a passphrase"),
+  cert: pathOf('File of the certificate and its chain, in PEM'),
+  key: pathOf("File of the certificate's private key, in PEM, without a passphrase"),
 }
 
 const serverNameAllowed = 'a server name such as "example.org" or "*.example.org"'
@@ -29,7 +29,7 @@ export const tlsSchema = z
   .strictObject(
     {
       ...keyPair,
-      ca: path("File of the authorities that clients' certificates are checked against, in PEM")
+      ca: pathOf("File of the authorities that clients' certificates are checked against, in PEM")
         .optional()
         .describe(
           "File of the authorities that clients' certificates are checked against, in PEM; required when clients are asked for one",

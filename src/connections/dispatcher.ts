@@ -121,7 +121,9 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   }
 
   #awaitHeader(connection: PendingConnection): void {
-    if (!this.#proxies.has(connection)) this.#refuse(connection, 'proxy-untrusted')
+    // A check by the proxy may be over by now.
+    if (isReset(connection.handle)) this.#conclude(connection, 'leave')
+    else if (!this.#proxies.has(connection)) this.#refuse(connection, 'proxy-untrusted')
     else if (!this.#room.has(connection.handle) || !this.#mayAwait) this.#turnAway(connection)
     else this.#headers.await(connection)
   }

@@ -262,13 +262,13 @@ const facts: Readonly<Record<number, (field: Field, header: Buffer) => Facts | u
 function fieldsOf(header: Buffer, at: number): Facts | undefined {
   const fields = split(header, at)
   if (fields === undefined) return undefined
-  let sum: Facts = {}
+  const sum: Facts = {}
   for (const field of fields) {
     const read = facts[field.type]
     if (read === undefined) continue
     const fact = read(field, header)
     if (fact === undefined) return undefined
-    sum = { ...sum, ...fact }
+    Object.assign(sum, fact)
   }
   return sum
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { Authority } from '../helpers/certificates.ts'
@@ -79,7 +80,6 @@ async function startBehindHaproxy(t: TestContext) {
   const { endpoints: [plain = '', secure = '', strict = ''] = [] } = await service.status()
   const bundle = `${authority.folder}/bundle.pem`
   const { pem } = certificate
-  const { writeFileSync } = await import('node:fs')
   writeFileSync(bundle, `${pem.cert}${pem.key}`)
   const check = `option httpchk GET /readyz\n  http-check expect status 200\n  default-server check port ${admin} addr 127.0.0.1 inter 100ms fall 1 rise 1`
   const haproxy = await Haproxy.start(
@@ -181,11 +181,11 @@ test('behind a real HAProxy', async (t) => {
   })
 
   await t.test('reloads and upgrades under load lose nothing', async () => {
-    let isOver = false
+    const load = new AbortController()
     const lost: string[] = []
     let answered = 0
     const clients = Array.from({ length: 6 }, async (_, client) => {
-      while (!isOver) {
+      while (!load.signal.aborted) {
         const { text } = await ask(client % 2 === 0 ? ports.v1 : ports.v2, `client-${client}`)
         if (text.includes(`"line":"client-${client}"`)) answered += 1
         else lost.push(text)
@@ -195,7 +195,7 @@ test('behind a real HAProxy', async (t) => {
     await upgrade(service)
     await reload(service)
     await waitFor('some more answers', () => answered > 50)
-    isOver = true
+    load.abort()
     await Promise.all(clients)
     assert.deepEqual(lost, [])
     const { accepted, served, failed, shed, expired, gone, queued, active } = (

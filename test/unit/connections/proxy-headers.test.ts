@@ -4,7 +4,7 @@ import type { ProxySettings } from '../../../src/config/listen.ts'
 import type { NumberedEndpoint } from '../../../src/connections/endpoint-table.ts'
 import type { FailReason } from '../../../src/lifecycle/fail-reasons.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
-import { type HandlePair, handlePair } from '../support/handles.ts'
+import { type HandlePair, handlePair, LooseHandle } from '../support/handles.ts'
 import { addresses4, binaryHeader, families } from '../support/proxy-headers.ts'
 import { anywhere } from '../support/pending.ts'
 import { BareWorker, settingsOf, staged } from '../support/stage.ts'
@@ -102,12 +102,15 @@ test('headers that are wrong, missing, cut off or late are refused, each with it
   ])
 })
 
-test('a client that leaves without a byte is gone', async (t) => {
-  const { accept, accounts } = await proxied(t)
+test('a client that leaves without a byte is gone, even if it has left before it was accepted', async (t) => {
+  const { accept, accounts, dispatcher } = await proxied(t)
+  const early = new LooseHandle()
+  early.isReset = true
+  dispatcher.accept(early, behindProxy())
   const [one, other] = [await accept(), await accept()]
   one.client.end()
   other.client.resetAndDestroy()
-  await waitFor('their end', () => accounts.counts.gone === 2)
+  await waitFor('their end', () => accounts.counts.gone === 3)
   assert.equal(accounts.counts.queued, 0)
 })
 
