@@ -81,7 +81,7 @@ async function startBehindHaproxy(t: TestContext) {
   const bundle = `${authority.folder}/bundle.pem`
   const { pem } = certificate
   writeFileSync(bundle, `${pem.cert}${pem.key}`)
-  const check = `option httpchk GET /readyz\n  http-check expect status 200\n  default-server check port ${admin} addr 127.0.0.1 inter 100ms fall 1 rise 1`
+  const check = `option httpchk GET /readyz\n  http-check expect status 200\n  default-server check port ${admin} addr 127.0.0.1 inter 100ms fall 5 rise 1`
   const haproxy = await Haproxy.start(
     t,
     `frontend v1
@@ -188,7 +188,7 @@ test('behind a real HAProxy', async (t) => {
       while (!load.signal.aborted) {
         const { text } = await ask(client % 2 === 0 ? ports.v1 : ports.v2, `client-${client}`)
         if (text.includes(`"line":"client-${client}"`)) answered += 1
-        else lost.push(text)
+        else lost.push(`client ${client} after ${answered} answers: "${text}"`)
       }
     })
     await reload(service)
@@ -197,7 +197,8 @@ test('behind a real HAProxy', async (t) => {
     await waitFor('some more answers', () => answered > 50)
     load.abort()
     await Promise.all(clients)
-    assert.deepEqual(lost, [])
+    const lines = sandbox.log().match(/.*"kind":"access".*"outcome":"failed".*/g) ?? []
+    assert.deepEqual(lost, [], lines.slice(1, 4).join('\n') || (await haproxy.ask('show stat')))
     const { accepted, served, failed, shed, expired, gone, queued, active } = (
       await service.status()
     ).connections
