@@ -11,7 +11,7 @@ import { networkAllowed, parseNetwork } from './network.ts'
 import { absoluteTls, tlsSchema, type TlsSettings } from './tls-settings.ts'
 
 /** The most endpoints that a service may have. */
-const maxEndpoints = 64
+export const maxEndpoints = 64
 
 /**
  * A Unix socket is bound under a temporary name that is 8 bytes longer: the size of sun_path in unix(7), less its

@@ -68,7 +68,7 @@ async function startBehindHaproxy(t: TestContext) {
     port: undefined,
     workers: 2,
     log: { access: true },
-    drain: { announceMs: 1_500 },
+    drain: { announceMs: 6_000 },
     admin: { http: admin },
     listen: [
       { address: '127.0.0.1:0', proxyProtocol: true },
@@ -81,7 +81,7 @@ async function startBehindHaproxy(t: TestContext) {
   const bundle = `${authority.folder}/bundle.pem`
   const { pem } = certificate
   writeFileSync(bundle, `${pem.cert}${pem.key}`)
-  const check = `option httpchk GET /readyz\n  http-check expect status 200\n  default-server check port ${admin} addr 127.0.0.1 inter 100ms fall 5 rise 1`
+  const check = `option httpchk GET /readyz\n  http-check expect status 200\n  default-server check port ${admin} addr 127.0.0.1 inter 300ms fall 10 rise 1`
   const haproxy = await Haproxy.start(
     t,
     `frontend v1
