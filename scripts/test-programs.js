@@ -23,6 +23,7 @@ const programs = {
   logrotate: 'logrotate',
   'systemd-tmpfiles': 'systemd',
   setpriv: 'util-linux',
+  haproxy: 'haproxy',
 }
 
 /** Installs missing programs where this process may; otherwise names them and exits with status 1. */

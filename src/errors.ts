@@ -34,6 +34,8 @@ export type ErrorCode =
   | 'LINE_TOO_LONG'
   | 'ENDED_EARLY'
   | 'TERMINATED'
+  | 'TLS_FAILED'
+  | 'TLS_TIMEOUT'
 
 /** An error of helloserver's own: one sentence for people, a code for programs. */
 export class HelloserverError extends Error {

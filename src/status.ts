@@ -1,4 +1,5 @@
 import { endpointText } from './endpoint.ts'
+import type { FailReason } from './lifecycle/fail-reasons.ts'
 import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
@@ -87,6 +88,7 @@ export interface StatsTotals {
   readonly restarts: Readonly<Record<RestartCause, number>>
   readonly reloads: { readonly done: number; readonly failed: number }
   /** Absent before 1.0. */
+  readonly failures?: Readonly<Record<FailReason, number>>
   readonly shed?: Readonly<Record<ShedReason, number>>
 }
 
@@ -120,6 +122,16 @@ export interface Waiting {
   readonly since: string
 }
 
+/** A certificate in use. */
+export interface CertificateStatus {
+  readonly endpoint: string
+  /** The server name that it is for; null for all that have no other. */
+  readonly serverName: string | null
+  readonly subject: string
+  /** ISO 8601. */
+  readonly expiresAt: string
+}
+
 /** The object of `status --json`, which is part of the contract: scripts read it. */
 export interface Status {
   readonly name: string
@@ -150,6 +162,8 @@ export interface Status {
   readonly lease: LeaseStatus | null
   /** The service's standing among the hosts that share a Redis; null for a service on its own. */
   readonly fleet: FleetStatus | null
+  /** The certificates of all endpoints with TLS. Absent before 1.0. */
+  readonly certificates?: readonly CertificateStatus[]
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** Recent events of the service, newest last. */
   readonly events: readonly ServiceEvent[]

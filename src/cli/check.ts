@@ -4,6 +4,7 @@ import { ownEnvironment } from '../config/environment.ts'
 import { type Config, loadConfig, overridesOf } from '../config/load.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
+import { readKeys } from '../tls/keyring.ts'
 import { locateApp, type WithExample } from './locate-app.ts'
 import type { Options } from './options.ts'
 import { print, printError, printWarning } from './output.ts'
@@ -14,7 +15,9 @@ export async function checkService(options: Options & WithExample): Promise<void
   const environment = ownEnvironment()
   runFiles(options.name, environment)
   const config = loadConfig(options.name, environment)
+  const { warnings } = readKeys(config.listen)
   await load(config, options)
+  for (const warning of warnings) printWarning(warning, options)
   for (const override of overridesOf(config, environment)) printWarning(override, options)
   print(
     options,

@@ -3,7 +3,7 @@ import { ownRoot } from './locate.ts'
 import { configPathOf } from './project.ts'
 
 /** The apps that come with helloserver, by the name with which people ask for them, with their folders. */
-const folders = { echo: 'helloserver', whois: 'whois' } as const
+const folders = { echo: 'helloserver', whois: 'whois', mllp: 'mllp' } as const
 
 export type Example = keyof typeof folders
 

@@ -8,12 +8,7 @@ import {
   parseEndpoint,
 } from '../endpoint.ts'
 import { networkAllowed, parseNetwork } from './network.ts'
-
-/** The names of the TLS versions that an endpoint may require at least, as Node.js has them. */
-const tlsVersions = ['TLSv1.2', 'TLSv1.3'] as const
-
-/** How a client's certificate is treated. */
-const clientCertModes = ['none', 'request', 'require'] as const
+import { absoluteTls, tlsSchema, type TlsSettings } from './tls-settings.ts'
 
 /** The most endpoints that a service may have. */
 export const maxEndpoints = 64
@@ -31,9 +26,6 @@ const defaultMode = '0660'
 const ownerAllowed = '"user", "user:group" or ":group", each a name or a number'
 const listAllowed = `a list of 1 to ${maxEndpoints} endpoints`
 
-const path = (description: string) =>
-  z.string({ error: 'a path' }).min(1, { error: 'a path' }).describe(description)
-
 const address = (allowed: string) =>
   z.string({ error: allowed }).refine((text) => isUsable(text), { error: allowed })
 
@@ -42,41 +34,6 @@ function isUsable(text: string): boolean {
   if (endpoint === undefined) return false
   return !hasFile(endpoint) || Buffer.byteLength(endpoint.path ?? '') <= maxSocketPathBytes
 }
-
-const certificate = {
-  cert: path('File of the certificate and its chain, in PEM'),
-  key: path("File of the certificate's private key, in PEM"),
-}
-
-const tls = z.strictObject(
-  {
-    ...certificate,
-    ca: path("File of the authorities that clients' certificates are checked against, in PEM")
-      .optional()
-      .describe(
-        "File of the authorities that clients' certificates are checked against, in PEM [Node.js's own]",
-      ),
-    clientCert: z
-      .enum(clientCertModes, { error: `one of ${clientCertModes.join(', ')}` })
-      .default('none')
-      .describe('Whether a client\'s certificate is requested, or required ["none"]'),
-    minVersion: z
-      .enum(tlsVersions, { error: `one of ${tlsVersions.join(', ')}` })
-      .default('TLSv1.2')
-      .describe('Least version of TLS that is accepted ["TLSv1.2"]'),
-    sni: z
-      .record(
-        z.string(),
-        z.strictObject(certificate, { error: 'an object with "cert" and "key"' }),
-        {
-          error: 'an object of server names',
-        },
-      )
-      .default({})
-      .describe('Further certificates, by the server name that the client asks for [{}]'),
-  },
-  { error: (issue) => (issue.code === 'invalid_type' ? 'an object' : undefined) },
-)
 
 const proxyProtocolAllowed = 'true, false, or an object with a list "trusted"'
 
@@ -104,12 +61,14 @@ const entry = z.union(
       address: address(addressAllowed).describe(
         'Where to listen: "address:port", "[IPv6 address]:port", "unix:/path" or "unix:@name"',
       ),
-      tls: tls
+      tls: tlsSchema
         .optional()
         .describe('TLS for this endpoint; paths are relative to this file [no TLS]'),
       proxyProtocol: proxyProtocol
         .optional()
-        .describe('Whether connections begin with a PROXY header [false]'),
+        .describe(
+          'Whether connections begin with a PROXY header: "true" for those from this host, or an object with the addresses that are trusted, too [false]',
+        ),
       mode: z
         .string({ error: modeAllowed })
         .regex(/^0?[0-7]{3}$/, { error: modeAllowed })
@@ -143,10 +102,7 @@ export const listenSchema = z
 
 type Entry = z.output<typeof entry>
 
-/** TLS on an endpoint: the files' paths as configured, relative to the configuration. */
-export type TlsSettings = z.output<typeof tls>
-
-/** PROXY headers on an endpoint: from anybody, or believed only from some addresses. */
+/** PROXY headers on an endpoint: from the addresses of this host alone, or from those that are trusted. */
 export type ProxySettings = Exclude<z.output<typeof proxyProtocol>, boolean> | true
 
 /** The permissions of a Unix socket's file. */
@@ -166,8 +122,12 @@ export interface ListenSettings {
   readonly file?: SocketFileSettings
 }
 
-/** An entry of `listen`, which the schema has accepted. */
-export function listenSettings(given: Entry): ListenSettings {
+/**
+ * An entry of `listen`, which the schema has accepted.
+ *
+ * @param directory - the base of relative paths
+ */
+export function listenSettings(given: Entry, directory: string): ListenSettings {
   const {
     address: text,
     tls: ofTls,
@@ -180,7 +140,7 @@ export function listenSettings(given: Entry): ListenSettings {
   if (endpoint === undefined) throw new Error(`The schema has accepted "${text}"`)
   return {
     endpoint: ipv6Only && endpoint.path === undefined ? { ...endpoint, ipv6Only } : endpoint,
-    ...(ofTls !== undefined && { tls: ofTls }),
+    ...(ofTls !== undefined && { tls: absoluteTls(ofTls, directory) }),
     ...(ofProxy !== false && { proxyProtocol: ofProxy }),
     ...(hasFile(endpoint) && {
       file: { mode: Number.parseInt(mode, 8), ...(owner !== undefined && { owner }) },
@@ -193,13 +153,13 @@ export function listenSettings(given: Entry): ListenSettings {
  * of its kind does not have, and endpoints that exclude each other.
  */
 export function listenProblems(given: readonly Entry[]): string[] {
-  const endpoints = given.map((one) => listenSettings(one).endpoint)
+  const endpoints = given.map((one) => listenSettings(one, '/').endpoint)
   return given.flatMap((one, at) => [...misplaced(one, at), ...excluded(endpoints, at)])
 }
 
 function misplaced(given: Entry, at: number): string[] {
   if (typeof given === 'string') return []
-  const { endpoint } = listenSettings(given)
+  const { endpoint } = listenSettings(given, '/')
   const onlyFor = {
     mode: hasFile(endpoint),
     owner: hasFile(endpoint),

@@ -111,12 +111,7 @@ function endpointsOf(
   }
   const problems = listenProblems(listen)
   if (problems.length > 0) throw refuse(problems.join('; '))
-  const endpoints = listen.map(listenSettings)
-  for (const key of ['tls', 'proxyProtocol'] as const) {
-    const at = endpoints.findIndex((one) => one[key] !== undefined)
-    if (at >= 0) throw refuse(`listen.${at}.${key} is not supported yet; leave it out`)
-  }
-  return endpoints
+  return listen.map((one) => listenSettings(one, dirname(path)))
 }
 
 /** Refuses a page without its token, or on the service's port, before anything is changed. */

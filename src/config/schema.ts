@@ -179,6 +179,10 @@ export const configSchema = z.strictObject(
       ),
       readTimeoutMs: milliseconds(30_000, 'How long one read may wait for the client'),
       deadlineMs: milliseconds(60_000, 'How long handling one connection may take in total'),
+      handshakeTimeoutMs: milliseconds(
+        10_000,
+        'How long a TLS handshake may take, and how long a PROXY header may take to arrive',
+      ),
       lingerMs: milliseconds(2_000, 'How long the closing handshake may take', 0),
       lineEnding: z
         .enum(lineEndings, { error: `one of ${lineEndings.join(', ')}` })

@@ -26,8 +26,14 @@ export class AccessLog {
   /**
    * @param worker - the worker that handled the connection, if any
    * @param report - that worker's report on its end; undefined when the worker died
+   * @param refusal - why it failed before a worker had it
    */
-  write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {
+  write(
+    connection: PendingConnection,
+    worker?: WorkerRef,
+    report?: Progress,
+    refusal?: string,
+  ): void {
     if (!this.#isOn) return
     const {
       id,
@@ -45,7 +51,7 @@ export class AccessLog {
         connection: id,
         peer,
         outcome,
-        reason: outcome === 'failed' ? reasonOf(worker, report) : (shedReason ?? null),
+        reason: outcome === 'failed' ? (refusal ?? reasonOf(worker, report)) : (shedReason ?? null),
         worker: worker?.number ?? null,
         bytesIn: countOf(report?.bytesIn),
         bytesOut: countOf(report?.bytesOut),

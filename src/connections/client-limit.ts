@@ -1,6 +1,5 @@
 import type { Config } from '../config/load.ts'
-import { remoteOf } from '../ipc/socket-handle.ts'
-import type { PendingConnection } from './pending-connection.ts'
+import { addressOf, type PendingConnection } from './pending-connection.ts'
 
 /** How many connections each client's address has, and how many it may have. */
 export class ClientLimit {
@@ -17,9 +16,9 @@ export class ClientLimit {
   isExceededBy(connection: PendingConnection): boolean {
     // Without a limit no count is needed, and asking the system for the address has a cost.
     if (this.#max === 0) return false
-    // A Unix socket's clients have no address: no limit holds for them.
-    if (connection.endpoint.settings.endpoint.path !== undefined) return false
-    const address = remoteOf(connection.handle)?.address ?? ''
+    const address = addressOf(connection)
+    // No limit holds for clients without an address.
+    if (address === undefined) return false
     const count = (this.#counts.get(address) ?? 0) + 1
     this.#counts.set(address, count)
     connection.countedAs = address

@@ -20,6 +20,16 @@ import { Stats } from './stats.ts'
  */
 const checkEveryMs = 1_000
 
+/** A connection that another process has passed on. */
+export interface Adoption {
+  readonly handle: SocketHandle
+  readonly id: number
+  readonly ageMs: number
+  readonly settings: ListenSettings
+  /** What that process has read of it. */
+  readonly preface: Buffer | undefined
+}
+
 /**
  * The path of a connection in the primary: accepted by the listeners, queued by the dispatcher, handed off to a worker,
  * ended; and everything that is counted on the way.
@@ -92,9 +102,10 @@ export class Connections {
   }
 
   /** Takes charge of a connection that was queued in the predecessor. */
-  adopt(handle: SocketHandle, id: number, ageMs: number, settings: ListenSettings): void {
+  adopt({ handle, id, ageMs, settings, preface }: Adoption): void {
     this.accounts.takeFromInherited()
-    this.dispatcher.adopt(id, handle, this.listeners.endpoints.numbered(settings), ageMs)
+    const endpoint = this.listeners.endpoints.numbered(settings)
+    this.dispatcher.adopt(id, handle, endpoint, ageMs, preface)
   }
 
   /** The predecessor has ended, and with it all connections that it still had. */

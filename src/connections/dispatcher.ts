@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
-import { isReset, remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import { isReset, type SocketHandle } from '../ipc/socket-handle.ts'
+import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ShedReason } from '../status.ts'
 import type { AccessLog } from './access-log.ts'
@@ -10,11 +11,19 @@ import { Admission } from './admission.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
-import { type PendingConnection, peerOf } from './pending-connection.ts'
+import { addressOf, type PendingConnection, peerOf } from './pending-connection.ts'
+import {
+  type HeaderListener,
+  type HeaderRefusal,
+  type HeaderSettings,
+  ProxyHeaders,
+} from './proxy-headers.ts'
+import { type ProxyHeader, parseProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { QueueRoom } from './queue-room.ts'
 import type { Shedding } from './shedding.ts'
 import type { Stats } from './stats.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
 
 /** The service, as the dispatcher sees it. */
 export interface DispatcherOwner {
@@ -24,11 +33,14 @@ export interface DispatcherOwner {
   onClosed(): void
 }
 
+/** The settings that the dispatcher applies. */
+export type DispatcherSettings = HeaderSettings & Pick<Config, 'access' | 'queue' | 'log'>
+
 export interface DispatcherParts {
   readonly queue: ConnectionQueue
   readonly room: Pick<QueueRoom, 'has'>
   readonly accounts: Accounts
-  readonly stats: Pick<Stats, 'shed'>
+  readonly stats: Pick<Stats, 'failed' | 'shed'>
   readonly handOff: HandOff
   readonly accessLog: AccessLog
   readonly shedding: Shedding
@@ -39,15 +51,17 @@ export interface DispatcherParts {
  * Takes charge of each connection from its acceptance to its end. While no worker is free, it waits in the queue; first
  * come, first served. The dispatcher alone closes connections.
  */
-export class Dispatcher implements HandOffListener {
+export class Dispatcher implements HandOffListener, HeaderListener {
   readonly #queue: ConnectionQueue
   readonly #room: Pick<QueueRoom, 'has'>
   readonly #accounts: Accounts
-  readonly #stats: Pick<Stats, 'shed'>
+  readonly #stats: Pick<Stats, 'failed' | 'shed'>
   readonly #handOff: HandOff
   readonly #accessLog: AccessLog
   readonly #shedding: Shedding
   readonly #owner: DispatcherOwner
+  readonly #headers = new ProxyHeaders(this)
+  readonly #proxies = new TrustedProxies()
   readonly #admission = new Admission()
   readonly #clients = new ClientLimit()
   readonly #failures: Failures
@@ -69,10 +83,14 @@ export class Dispatcher implements HandOffListener {
     this.#handOff.reportTo(this)
   }
 
-  /** Applies `access`, `queue.maxPerClient` and `log.access`, to connections that are accepted from now on. */
-  apply(config: Pick<Config, 'access' | 'queue' | 'log'>): void {
+  /**
+   * Applies `access`, `queue.maxPerClient`, `connection.handshakeTimeoutMs` and `log.access`, to connections that are accepted from
+   * now on.
+   */
+  apply(config: DispatcherSettings): void {
     this.#admission.apply(config)
     this.#clients.apply(config)
+    this.#headers.apply(config)
     // It takes one question to the system for each connection.
     this.#notesPeers = config.log.access
   }
@@ -86,18 +104,87 @@ export class Dispatcher implements HandOffListener {
   accept(handle: SocketHandle, endpoint: NumberedEndpoint): void {
     this.#lastId += 1
     const connection = this.#register(this.#lastId, handle, endpoint, performance.now())
+    if (endpoint.settings.proxyProtocol === undefined) this.#admit(connection)
+    else this.#awaitHeader(connection)
+  }
+
+  /** The client is known: its connection goes to a worker, waits, or is turned away. */
+  #admit(connection: PendingConnection): void {
+    const { handle } = connection
     const refusal = this.#refusalOf(connection)
     if (refusal !== undefined) {
       this.#noteFailure(refusal, connection)
       this.#shed(connection, refusal)
     } else if (!this.#room.has(handle)) this.#turnAway(connection)
     else if (this.#handOff.hasRoom && this.#owner.mayHandOut()) this.#handOff.take(connection)
-    else if (!this.#queue.push(connection)) this.#turnAway(connection)
+    else if (!this.#hasRoom || !this.#queue.push(connection)) this.#turnAway(connection)
   }
 
-  /** Takes charge of a connection that was queued in another process: its number, position and age stay the same. */
-  adopt(id: number, handle: SocketHandle, endpoint: NumberedEndpoint, ageMs: number): void {
+  #awaitHeader(connection: PendingConnection): void {
+    // A check by the proxy may be over by now.
+    if (isReset(connection.handle)) this.#conclude(connection, 'leave')
+    else if (!this.#proxies.has(connection)) this.#refuse(connection, 'proxy-untrusted')
+    else if (!this.#room.has(connection.handle) || !this.#mayAwait) this.#turnAway(connection)
+    else this.#headers.await(connection)
+  }
+
+  /** Connections whose header is awaited are a part of the queue. */
+  get #hasRoom(): boolean {
+    return this.#headers.length + this.#queue.length < this.#queue.max
+  }
+
+  /** A queue of no length still lets idle workers serve one client after the other. */
+  get #mayAwait(): boolean {
+    return this.#hasRoom || this.#headers.length === 0
+  }
+
+  onHeader(connection: PendingConnection, header: ProxyHeader): void {
+    this.#know(connection, header)
+    this.#admit(connection)
+  }
+
+  onRefused(connection: PendingConnection, reason: HeaderRefusal): void {
+    this.#refuse(connection, reason)
+  }
+
+  onLeft(connection: PendingConnection): void {
+    this.#conclude(connection, 'leave')
+  }
+
+  /** Waits for the header of a connection that has come from a proxy and has not sent it; false for any other. */
+  #awaitsHeader(connection: PendingConnection): boolean {
+    if (connection.endpoint.settings.proxyProtocol === undefined) return false
+    const parsed = parseProxyHeader(connection.preface ?? Buffer.alloc(0))
+    if (parsed.kind === 'header') this.#know(connection, parsed.header)
+    else this.#headers.await(connection)
+    return parsed.kind !== 'header'
+  }
+
+  #know(connection: PendingConnection, header: ProxyHeader): void {
+    connection.client = header.source
+    if (this.#notesPeers) connection.peer = peerOf(connection)
+  }
+
+  #refuse(connection: PendingConnection, reason: HeaderRefusal): void {
+    this.#noteFailure(reason, connection)
+    this.#conclude(connection, 'fail', undefined, undefined, reason)
+  }
+
+  /**
+   * Takes charge of a connection that was queued in another process: its number, position and age stay the same.
+   *
+   * @param preface - what that process has read of it
+   */
+  adopt(
+    id: number,
+    handle: SocketHandle,
+    endpoint: NumberedEndpoint,
+    ageMs: number,
+    preface?: Buffer,
+  ): void {
     const connection = this.#register(id, handle, endpoint, performance.now() - ageMs)
+    connection.preface = preface
+    if (this.#awaitsHeader(connection)) return
     // It counts for its client, but is not refused: it was let in already.
     this.#clients.isExceededBy(connection)
     this.#queue.putBack(connection)
@@ -159,7 +246,7 @@ export class Dispatcher implements HandOffListener {
    */
   abandon(as: 'fail' | 'shed' = 'fail'): number {
     for (let dropped = 0; ; dropped += 1) {
-      const connection = this.#queue.shift()
+      const connection = this.withdraw()
       if (connection === undefined) return dropped
       if (as === 'shed') this.#shed(connection, 'lease-lost')
       else this.#conclude(connection, as)
@@ -169,15 +256,19 @@ export class Dispatcher implements HandOffListener {
   /** Turns away up to `count` queued connections, the newest first. Returns how many there were. */
   shedLast(count: number): number {
     for (let shed = 0; ; shed += 1) {
-      const connection = shed < count ? this.#queue.pop() : undefined
+      const connection =
+        shed < count ? (this.#headers.remove('last') ?? this.#queue.pop()) : undefined
       if (connection === undefined) return shed
       this.#shed(connection, 'queue-full')
     }
   }
 
-  /** Removes the first in line, to be passed to another process; undefined when the queue is empty. */
+  /**
+   * Removes the first in line, to be passed to another process; those whose header is awaited come last. Undefined when
+   * nobody waits.
+   */
   withdraw(): PendingConnection | undefined {
-    return this.#queue.shift()
+    return this.#queue.shift() ?? this.#headers.remove('first')
   }
 
   /** A withdrawn connection belongs to another process now. */
@@ -189,7 +280,7 @@ export class Dispatcher implements HandOffListener {
 
   /** A withdrawn connection returns to the queue. */
   putBack(connection: PendingConnection): void {
-    this.#queue.putBack(connection)
+    if (!this.#awaitsHeader(connection)) this.#queue.putBack(connection)
   }
 
   #register(
@@ -206,8 +297,10 @@ export class Dispatcher implements HandOffListener {
       offeredAtMs: 0,
       state: this.#accounts.accept(),
       missed: 0,
-      peer: this.#notesPeers ? peerOf({ handle, endpoint }) : undefined,
+      peer: this.#notesPeers ? peerOf({ handle, endpoint, client: undefined }) : undefined,
       countedAs: undefined,
+      preface: undefined,
+      client: undefined,
       shedReason: undefined,
       next: undefined,
       previous: undefined,
@@ -223,8 +316,8 @@ export class Dispatcher implements HandOffListener {
   /** Why a client may not enter, by its address; undefined when it may. A Unix socket's clients have no address. */
   #refusalOf(connection: PendingConnection): ShedReason | undefined {
     if (!this.#admission.isOpen) {
-      const address = remoteOf(connection.handle)?.address
-      const refusal = address === undefined ? undefined : this.#admission.refusalOf(address)
+      const address = addressOf(connection)
+      const refusal = !address ? undefined : this.#admission.refusalOf(address)
       if (refusal !== undefined) return refusal
     }
     return this.#clients.isExceededBy(connection) ? 'client-limit' : undefined
@@ -247,11 +340,18 @@ export class Dispatcher implements HandOffListener {
     event: EndEvent | 'shed' | 'expire',
     by?: WorkerRef,
     report?: Progress,
+    refusal?: HeaderRefusal,
   ): void {
     this.#accounts.apply(connection, event)
+    if (event === 'fail') this.#stats.failed(refusal ?? report?.reason ?? reasonWithout(by))
     this.#clients.forget(connection)
     connection.handle.close()
-    this.#accessLog.write(connection, by, report)
+    this.#accessLog.write(connection, by, report, refusal)
     this.#owner.onClosed()
   }
+}
+
+/** Why a connection has failed that no worker has reported on. */
+function reasonWithout(worker: WorkerRef | undefined): FailReason {
+  return worker === undefined ? 'dropped' : 'worker-died'
 }

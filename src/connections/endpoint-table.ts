@@ -1,4 +1,7 @@
 import type { ListenSettings } from '../config/listen.ts'
+import type { ServedEndpoint } from '../ipc/worker-messages.ts'
+import { type Keyring, keyringText } from '../tls/keyring.ts'
+import type { LoadedTls } from '../tls/read-tls.ts'
 
 /** An endpoint's settings, and the number by which workers know them. */
 export interface NumberedEndpoint {
@@ -16,10 +19,37 @@ export class EndpointTable {
   readonly #all: NumberedEndpoint[] = []
   readonly #byText = new Map<string, NumberedEndpoint>()
   #onAdded: () => void = () => {}
+  #keyring: Keyring = new Map()
 
-  /** All settings so far; the index is the number. */
-  get all(): readonly ListenSettings[] {
-    return this.#all.map(({ settings }) => settings)
+  /** All settings so far, with what workers need for them; the index is the number. */
+  get all(): readonly ServedEndpoint[] {
+    return this.#all.map(({ settings }) => ({
+      settings,
+      tls: this.tlsOf(settings)?.material ?? null,
+    }))
+  }
+
+  /** The TLS of all settings so far. */
+  get keyring(): Keyring {
+    return this.#keyring
+  }
+
+  tlsOf(settings: ListenSettings): LoadedTls | undefined {
+    const text = keyringText(settings)
+    return text === undefined ? undefined : this.#keyring.get(text)
+  }
+
+  /**
+   * Gives workers that are started from now on, and endpoints that are new, this TLS; for others, that of before stays.
+   *
+   * @returns a function that undoes it
+   */
+  equip(keyring: Keyring): () => void {
+    const before = this.#keyring
+    this.#keyring = new Map([...before, ...keyring])
+    return () => {
+      this.#keyring = before
+    }
   }
 
   /** Has `onAdded` called when there is a new number. */

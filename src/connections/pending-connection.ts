@@ -1,5 +1,5 @@
 import { endpointOf, endpointText } from '../endpoint.ts'
-import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import { type Remote, remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { ShedReason } from '../status.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
@@ -20,7 +20,11 @@ export interface PendingConnection extends Links<PendingConnection> {
   /** Offers that bounced: the socket did not arrive, or the worker could not claim it. */
   missed: number
   /** The client, if each connection gets a line in the log. */
-  readonly peer: string | undefined
+  peer: string | undefined
+  /** The bytes that were read before any worker has it, beginning with a PROXY header; undefined without one. */
+  preface: Buffer | undefined
+  /** The client behind the proxy; undefined when there is none, or none is known. */
+  client: Remote | undefined
   /** The address that it counts for, if there is a limit for each client. */
   countedAs: string | undefined
   /** Why it was turned away; undefined for any other end. */
@@ -34,9 +38,24 @@ export interface PendingConnection extends Links<PendingConnection> {
 export function peerOf({
   handle,
   endpoint,
-}: Pick<PendingConnection, 'handle' | 'endpoint'>): string {
+  client,
+}: Pick<PendingConnection, 'handle' | 'endpoint' | 'client'>): string {
+  if (client !== undefined) return endpointText(endpointOf(client.path ?? client))
   const own = endpoint.settings.endpoint
   if (own.path !== undefined) return endpointText(own)
   const remote = remoteOf(handle)
   return remote === undefined ? 'unknown' : endpointText(endpointOf(remote))
+}
+
+/** The client's IP address: of the one behind the proxy, if there is one. Undefined when it has none. */
+export function addressOf({
+  handle,
+  endpoint,
+  client,
+}: Pick<PendingConnection, 'handle' | 'endpoint' | 'client'>): string | undefined {
+  if (client !== undefined) return client.address
+  // The clients of a Unix socket have no address.
+  return endpoint.settings.endpoint.path === undefined
+    ? (remoteOf(handle)?.address ?? '')
+    : undefined
 }

@@ -55,10 +55,21 @@ export class ConnectionQueue {
     this.#arm()
   }
 
-  /** Appends a connection. Returns false when the queue is full and the connection must be shed. */
+  /**
+   * Adds a connection behind those that were accepted before it, usually as the last. Returns false when the queue is
+   * full and the connection must be shed.
+   */
   push(connection: PendingConnection): boolean {
     if (this.length >= this.#limits.max) return false
-    this.#waiting.append(connection)
+    let next: PendingConnection | undefined
+    let before = this.#waiting.tail
+    // One whose PROXY header came late.
+    while (before !== undefined && before.id > connection.id) {
+      next = before
+      before = before.previous
+    }
+    this.#waiting.insertBefore(next, connection)
+    if (next !== undefined && before === undefined) this.#disarm()
     this.#arm()
     return true
   }

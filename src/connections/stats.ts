@@ -1,3 +1,4 @@
+import { type FailReason, failReasons } from '../lifecycle/fail-reasons.ts'
 import type { Rates, RestartCause, ShedReason, StatsTotals } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
@@ -33,6 +34,10 @@ export class Stats {
     recycled: 0,
   }
   readonly #reloads = { done: 0, failed: 0 }
+  readonly #failures = Object.fromEntries(failReasons.map((reason) => [reason, 0])) as Record<
+    FailReason,
+    number
+  >
   readonly #shed: Record<ShedReason, number> = {
     denied: 0,
     'rate-limit': 0,
@@ -64,6 +69,11 @@ export class Stats {
   /** Counts a worker that was replaced by another. */
   restarted(cause: RestartCause): void {
     this.#restarts[cause] += 1
+  }
+
+  /** Counts a connection that has failed. */
+  failed(reason: FailReason): void {
+    this.#failures[reason] += 1
   }
 
   reloaded(outcome: 'done' | 'failed'): void {
@@ -103,6 +113,7 @@ export class Stats {
       handling: this.#handling.totals(before?.handling),
       restarts: added(this.#restarts, before?.restarts),
       reloads: added(this.#reloads, before?.reloads),
+      failures: added(this.#failures, before?.failures),
       shed: added(this.#shed, before?.shed),
     }
   }

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { reasons } from '../lifecycle/fail-reasons.ts'
 
 /**
  * The progress pipe: a worker's short, fixed-size reports of how a connection ended, on a pipe of their own
@@ -17,18 +18,6 @@ export const steps = ['served', 'failed', 'gone', 'missing'] as const
 export type Step = (typeof steps)[number]
 
 /** Why a connection failed; `none` for the other steps. */
-export const reasons = [
-  'none',
-  'client-reset',
-  'read-timeout',
-  'deadline',
-  'line-too-long',
-  'handler-error',
-  'terminated',
-  'lease-lost',
-  'ended-early',
-] as const
-
 export type Reason = (typeof reasons)[number]
 
 /** How many bytes a client has sent and received; zeros unless the worker was told to count. */

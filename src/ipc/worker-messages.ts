@@ -1,6 +1,7 @@
 import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import type { TlsMaterial } from '../tls/tls-material.ts'
 import { decodeProgress, isCount, type Progress } from './progress.ts'
 
 /**
@@ -16,8 +17,15 @@ export interface WorkerBoot {
   readonly slot: number
   readonly generation: number
   readonly config: Config
-  /** The settings of all endpoints that connections may come from; an offer has the index. */
-  readonly endpoints: readonly ListenSettings[]
+  /** All endpoints that connections may come from; an offer has the index. */
+  readonly endpoints: readonly ServedEndpoint[]
+}
+
+/** An endpoint, as workers serve it. */
+export interface ServedEndpoint {
+  readonly settings: ListenSettings
+  /** Null where the endpoint has no TLS. Private keys are in it. */
+  readonly tls: TlsMaterial | null
 }
 
 /** The part of the lease that concerns a worker. */
@@ -36,8 +44,11 @@ export interface ConnectionLease {
   readonly slot: number
 }
 
-/** A connection for a worker, with the socket as the message's handle: its id, and the index of its endpoint. */
-export type Offer = readonly [id: number, endpoint: number]
+/**
+ * A connection for a worker, with the socket as the message's handle: its id, the index of its endpoint, and, where that
+ * has PROXY headers, the bytes that the primary has read, in base64: the header, and perhaps some that follow it.
+ */
+export type Offer = readonly [id: number, endpoint: number, preface?: string]
 
 /** Primary to worker, besides offers. */
 export type ToWorker =
@@ -46,7 +57,7 @@ export type ToWorker =
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
   /** There are more endpoints; an index that was given before still means the same one. */
-  | { readonly kind: 'endpoints'; readonly endpoints: readonly ListenSettings[] }
+  | { readonly kind: 'endpoints'; readonly endpoints: readonly ServedEndpoint[] }
   /** Log messages of this level and above. */
   | { readonly kind: 'log-level'; readonly level: LogLevel }
 

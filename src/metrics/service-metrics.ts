@@ -62,6 +62,13 @@ export const serviceMetrics: readonly Metric[] = [
   },
   {
     type: 'counter',
+    name: 'connections_failed_total',
+    help: 'Connections that have failed, by reason.',
+    label: 'reason',
+    read: ({ totals: { failures = {} } }) => failures,
+  },
+  {
+    type: 'counter',
     name: 'connections_shed_total',
     help: 'Connections turned away, by reason.',
     label: 'reason',
@@ -166,6 +173,19 @@ export const serviceMetrics: readonly Metric[] = [
       const validForMs = status.lease?.validForMs ?? null
       return single(validForMs && validForMs / 1_000)
     },
+  },
+  {
+    type: 'gauge',
+    name: 'certificate_expiry_timestamp_seconds',
+    help: 'When each certificate expires, since the epoch; by endpoint, and server name if it is for one only.',
+    label: 'certificate',
+    read: ({ status: { certificates = [] } }) =>
+      Object.fromEntries(
+        certificates.map(({ endpoint, serverName, expiresAt }) => [
+          serverName === null ? endpoint : `${endpoint} ${serverName}`,
+          Date.parse(expiresAt) / 1_000,
+        ]),
+      ),
   },
   {
     type: 'gauge',

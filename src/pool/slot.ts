@@ -2,7 +2,7 @@ import type { Config } from '../config/load.ts'
 import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
 import type { PortableHandOff, HandOffWorker } from '../connections/portable-hand-off.ts'
 import type { Progress } from '../ipc/progress.ts'
-import type { FromWorker, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
+import type { FromWorker, Offer, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import type { Wear } from '../lifecycle/recycle.ts'
 import { defaultRespawnPolicy as policy } from '../lifecycle/respawn.ts'
@@ -183,8 +183,12 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#inHand = connection
     this.#inHandSinceMs = connection.offeredAtMs
     this.#fitness?.offered(connection.id)
-    const { id, endpoint, handle } = connection
-    this.#process?.sendSocket([id, endpoint.number], handle)
+    const { id, endpoint, handle, preface } = connection
+    const offer: Offer =
+      preface === undefined
+        ? [id, endpoint.number]
+        : [id, endpoint.number, preface.toString('base64')]
+    this.#process?.sendSocket(offer, handle)
   }
 
   hasClaimed(connection: PendingConnection): boolean {

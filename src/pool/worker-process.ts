@@ -169,10 +169,10 @@ export class WorkerProcess {
   }
 
   /** Sends a copy of a socket. */
-  sendSocket([id, endpoint]: Offer, handle: SocketHandle): void {
+  sendSocket(offer: Offer, handle: SocketHandle): void {
     if (this.#worker === undefined) return
     this.#guard?.expectAcknowledgement()
-    sendHandle(this.#worker.process, [id, endpoint], handle, ignore)
+    sendHandle(this.#worker.process, [...offer], handle, ignore)
   }
 
   /** @param reason - reported unless the process itself has given one */

@@ -2,6 +2,7 @@ import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../async/deferred.ts'
+import type { Keyring } from '../tls/keyring.ts'
 import type { Change } from '../fleet/fleet.ts'
 import type { AddressMove } from '../network/address-move.ts'
 import {
@@ -60,6 +61,8 @@ function stepsToNewWorkers(
   const { files, connections, pool, admin } = service
   const { name } = files
   let next: Release
+  let keyring: Keyring
+  let unequip: () => void
   let rollout: Promise<void>
   return [
     {
@@ -70,6 +73,7 @@ function stepsToNewWorkers(
         next = releaseOnDisk(name, environment)
         service.logOverrides(next)
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, next.config))
+        keyring = service.readKeys(next.config)
       },
     },
     fleetPermits(service, () => ({
@@ -79,6 +83,13 @@ function stepsToNewWorkers(
       force,
     })),
     hasItsTurn(service),
+    {
+      name: 'address',
+      run: () => {
+        unequip = connections.listeners.endpoints.equip(keyring)
+      },
+      undo: () => unequip(),
+    },
     movesAddress(() => connections.listeners.move(next.config.listen)),
     movesAddress(() => admin.move(next.config)),
     {

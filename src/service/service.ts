@@ -8,7 +8,6 @@ import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
-import type { ListenSettings } from '../config/listen.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
 import { endpointText } from '../endpoint.ts'
@@ -25,7 +24,13 @@ import {
 import { Mutex } from '../pool/mutex.ts'
 import { Recycler } from '../pool/recycler.ts'
 import { WorkerPool } from '../pool/pool.ts'
-import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
+import {
+  type CertificateStatus,
+  type ReloadResult,
+  type StatsTotals,
+  type Status,
+  standbyReason,
+} from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
@@ -33,11 +38,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import type { Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
-import type { HandoverState, Tally } from '../upgrade/upgrade-messages.ts'
+import type { HandoverState, PassedConnection, Tally } from '../upgrade/upgrade-messages.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
 import type { StopResult } from './drain.ts'
 import { Ending } from './ending.ts'
 import { KeptFiles } from './kept-files.ts'
+import { type Keyring, readKeys } from '../tls/keyring.ts'
 import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
@@ -130,6 +136,8 @@ export class Service
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
     const { endpoints } = this.connections.listeners
+    endpoints.equip(new Map(state?.keyring))
+    endpoints.equip(this.readKeys(config))
     const output = new WorkerOutput(serviceLog, log)
     const { name: service, runDir } = files
     this.pool = new WorkerPool(
@@ -215,6 +223,7 @@ export class Service
       waiting: this.leadership.waiting,
       lease: this.leadership.lease.status,
       fleet: this.fleet.status,
+      certificates: this.#certificates,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
     }
@@ -229,6 +238,29 @@ export class Service
       listen: { host, port },
       endpoints: all.map(endpointText),
     }
+  }
+
+  /**
+   * Reads the TLS of a configuration's endpoints.
+   *
+   * @throws HelloserverError `BAD_CONFIG` when it cannot be used
+   */
+  readKeys({ listen }: Config): Keyring {
+    const { keyring, warnings } = readKeys(listen, this.connections.listeners.endpoints.keyring)
+    for (const warning of warnings) this.log.warn(warning)
+    return keyring
+  }
+
+  get #certificates(): readonly CertificateStatus[] {
+    const { endpoints } = this.connections.listeners
+    return this.config.listen.flatMap((settings) =>
+      (endpoints.tlsOf(settings)?.certificates ?? []).map(({ serverName, subject, expiresAt }) => ({
+        endpoint: endpointText(settings.endpoint),
+        serverName,
+        subject,
+        expiresAt,
+      })),
+    )
   }
 
   totals(): StatsTotals {
@@ -314,11 +346,11 @@ export class Service
 
   onConnection(
     handle: SocketHandle,
-    id: number,
-    ageMs: number,
-    settings: ListenSettings | undefined = this.config.listen[0],
+    { id, ageMs, settings = this.config.listen[0], preface }: PassedConnection,
   ): void {
-    if (settings !== undefined) this.connections.adopt(handle, id, ageMs, settings)
+    if (settings === undefined) return
+    const read = preface === undefined ? undefined : Buffer.from(preface, 'base64')
+    this.connections.adopt({ handle, id, ageMs, settings, preface: read })
   }
 
   onTally({ counts, figures, events }: Tally): void {

@@ -94,7 +94,12 @@ export class TestApp implements AsyncDisposable {
     this.#worker = new Worker(
       this.#app,
       this.#context,
-      { kind: 'boot', ...identity, config, endpoints: config.listen },
+      {
+        kind: 'boot',
+        ...identity,
+        config,
+        endpoints: config.listen.map((settings) => ({ settings, tls: null })),
+      },
       // Claims matter only to a primary whose worker dies.
       { write: () => {} },
       { write: (progress) => this.#report(progress) },

@@ -1,12 +1,12 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../async/deferred.ts'
-import type { ListenSettings } from '../config/listen.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
 import {
   type FromSuccessor,
   type HandoverState,
+  type PassedConnection,
   type Tally,
   type ToSuccessor,
   upgradeProtocol,
@@ -18,12 +18,7 @@ const overdueMs = 5_000
 /** Receives what the predecessor sends once this process serves. */
 export interface PredecessorListener {
   /** @param settings - those of the endpoint that has accepted it; undefined if it has the only one */
-  onConnection(
-    handle: SocketHandle,
-    id: number,
-    ageMs: number,
-    settings: ListenSettings | undefined,
-  ): void
+  onConnection(handle: SocketHandle, passed: PassedConnection): void
   onTally(tally: Tally): void
   /** The predecessor has ended, and with it all connections that it still had. */
   onGone(): void
@@ -167,15 +162,13 @@ export class Predecessor {
     }
   }
 
-  #receiveClient(
-    { id, ageMs, settings }: Extract<ToSuccessor, { kind: 'connection' }>,
-    handle: SocketHandle | undefined,
-  ): void {
+  #receiveClient(passed: PassedConnection, handle: SocketHandle | undefined): void {
+    const { id } = passed
     if (handle === undefined) {
       this.#tell({ kind: 'missing', id })
       return
     }
-    this.#listener?.onConnection(handle, id, ageMs, settings)
+    this.#listener?.onConnection(handle, passed)
     this.#tell({ kind: 'adopted', id })
   }
 

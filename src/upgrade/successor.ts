@@ -152,7 +152,7 @@ export class Successor {
   }
 
   /** Passes on one client at a time; until it is adopted, this process's own copy of the socket counts. */
-  pass({ id, acceptedAtMs, handle, endpoint }: PendingConnection): Promise<Passed> {
+  pass({ id, acceptedAtMs, handle, endpoint, preface }: PendingConnection): Promise<Passed> {
     const child = this.#child
     if (child?.connected !== true || this.#hangs) return Promise.resolve('lost')
     return new Promise((resolve) => {
@@ -171,7 +171,8 @@ export class Successor {
       }
       const ageMs = performance.now() - acceptedAtMs
       const { settings } = endpoint
-      this.#send({ kind: 'connection', id, ageMs, settings }, handle)
+      const read = preface?.toString('base64')
+      this.#send({ kind: 'connection', id, ageMs, settings, preface: read }, handle)
     })
   }
 

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Hold } from '../lease/lease.ts'
 import type { ServiceEvent } from '../lifecycle/event-kinds.ts'
 import type { ConnectionCounts, StatsTotals } from '../status.ts'
+import type { LoadedTls } from '../tls/read-tls.ts'
 
 /**
  * The version of the messages between a primary and its successor in a hot upgrade. The two run different
@@ -28,10 +29,22 @@ export interface HandoverState extends Tally {
   readonly lastConnectionId: number
   /** Identity of the service in its fleet; undefined for a single host. */
   readonly instance?: string | undefined
+  /** The TLS of all endpoints: connections may come with it, and the successor's user may not read the files. */
+  readonly keyring?: readonly (readonly [string, LoadedTls])[]
   /** Settings that cannot change while the service runs. */
   readonly restartOnly: RestartOnly
   /** When the upgrade began, in milliseconds since the epoch. */
   readonly upgradeBeganAtMs: number
+}
+
+/** A connection that waits for a worker. */
+export interface PassedConnection {
+  readonly id: number
+  readonly ageMs: number
+  /** Where it was accepted. Releases up to 0.1 do not say that. */
+  readonly settings?: ListenSettings
+  /** What was read of it, in base64: a PROXY header, or the beginning of one. */
+  readonly preface?: string | undefined
 }
 
 /** From the predecessor. */
@@ -50,13 +63,8 @@ export type ToSuccessor =
    * From 0.2 on.
    */
   | { readonly kind: 'go'; readonly hold: Hold | null; readonly isBridgeExpected?: boolean }
-  /** Carries a client's socket, from the queue. Releases up to 0.1 do not say where it was accepted. */
-  | {
-      readonly kind: 'connection'
-      readonly id: number
-      readonly ageMs: number
-      readonly settings?: ListenSettings
-    }
+  /** Carries a client's socket, from the queue. */
+  | ({ readonly kind: 'connection' } & PassedConnection)
   /** The outcome of the connections that the predecessor accepted and did not pass on. */
   | ({ readonly kind: 'tally' } & Tally)
 

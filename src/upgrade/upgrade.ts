@@ -65,6 +65,7 @@ export class Upgrade {
         lastConnectionId: connections.dispatcher.lastId + idGap,
         ...this.#tally(),
         upgradeBeganAtMs: Date.now(),
+        keyring: [...connections.listeners.endpoints.keyring],
         ...service.identity,
       })
       service.mustRun('upgrade')

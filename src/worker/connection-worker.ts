@@ -1,11 +1,11 @@
 import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
-import type { ListenSettings } from '../config/listen.ts'
 import { codeOf } from '../errors.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type {
   ConnectionLease,
   Offer,
+  ServedEndpoint,
   WorkerBoot,
   WorkerLease,
   WorkerView,
@@ -15,15 +15,16 @@ import {
   type ProgressWriter,
   type Reason,
   type Step,
-  type Traffic,
   uncounted,
 } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import type { ClientSocket } from './client-socket.ts'
+import { parseProxyHeader, type ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import { type Alarms, Connection } from './connection.ts'
 import { Lingerers } from './linger.ts'
 import { SocketTransport } from './socket-transport.ts'
+import { TlsDoor } from './tls-door.ts'
 
 /** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
@@ -43,7 +44,7 @@ export class Worker {
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #countsBytes: boolean
-  #endpoints: readonly ListenSettings[]
+  readonly #entrances: Entrance[] = []
   readonly #log: Logger
   readonly #lingerers: Lingerers
   /** The lease for connections that arrive from now on. */
@@ -76,15 +77,19 @@ export class Worker {
     this.#clock = clock
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
-    this.#endpoints = boot.endpoints
+    this.serveFrom(boot.endpoints)
     this.#log = context.log
-    const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
-    this.#alarms = { read: new Alarm(readTimeoutMs, clock), deadline: new Alarm(deadlineMs, clock) }
+    const { readTimeoutMs, deadlineMs, handshakeTimeoutMs, lingerMs } = this.#settings
+    this.#alarms = {
+      read: new Alarm(readTimeoutMs, clock),
+      deadline: new Alarm(deadlineMs, clock),
+      handshake: new Alarm(handshakeTimeoutMs, clock),
+    }
     this.#lingerers = new Lingerers(lingerMs, clock)
   }
 
   /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive([id, endpoint]: Offer, socket: ClientSocket | undefined): void {
+  receive([id, endpoint, preface]: Offer, socket: ClientSocket | undefined): void {
     if (this.#isLeaving) {
       // Not claimed, so it returns to the head of the queue when this process has ended.
       socket?.destroy()
@@ -105,17 +110,27 @@ export class Worker {
       socket.destroy()
       return
     }
-    const { path } = this.#endpoints[endpoint]?.endpoint ?? {}
-    const transport = new SocketTransport(socket, this.#settings, path)
-    const connection = new Connection(id, transport, this.#settings, this.#alarms)
+    const entrance = this.#entrances[endpoint]
+    const { header: proxy, rest } = headerIn(preface)
+    if (rest.length > 0) socket.unshift(rest)
+    const before = { bytesRead: rest.length, bytesWritten: 0 }
+    const transport = new SocketTransport(socket, this.#settings, entrance?.path, before)
+    const origin = { door: entrance?.door, proxy }
+    const connection = new Connection(id, transport, this.#settings, this.#alarms, origin)
     this.#connection = connection
     this.#context.lease = this.#lease
-    void this.#serve(connection)
+    void this.#serve(connection, entrance?.beginsWithTls === true)
   }
 
-  /** Connections may come from these endpoints from now on. */
-  serveFrom(endpoints: readonly ListenSettings[]): void {
-    this.#endpoints = endpoints
+  /** Connections may come from these endpoints from now on; those that it knows already stay as they are. */
+  serveFrom(endpoints: readonly ServedEndpoint[]): void {
+    for (const { settings, tls } of endpoints.slice(this.#entrances.length)) {
+      this.#entrances.push({
+        path: settings.endpoint.path,
+        door: tls === null ? undefined : new TlsDoor(tls),
+        beginsWithTls: tls?.start === 'accept',
+      })
+    }
   }
 
   /** The active connection, and the last one that ended. */
@@ -170,9 +185,10 @@ export class Worker {
     if (!this.#progress.write(this.#last)) this.#onUnreported()
   }
 
-  async #serve(connection: Connection): Promise<void> {
+  async #serve(connection: Connection, beginsWithTls: boolean): Promise<void> {
     let reason: Reason = 'none'
     try {
+      if (beginsWithTls) await connection.startTls()
       await this.#app.handle(connection, this.#context)
       await connection.flush()
     } catch (error) {
@@ -182,7 +198,7 @@ export class Worker {
       }
     }
     const socket = connection.release()
-    const traffic = this.#countsBytes ? trafficOf(socket) : uncounted
+    const traffic = this.#countsBytes ? connection.traffic : uncounted
     this.#connection = undefined
     if (reason === 'none') {
       this.#report(connection.id, 'served', 'none', traffic)
@@ -196,8 +212,24 @@ export class Worker {
   }
 }
 
-function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: ClientSocket): Traffic {
-  return { bytesIn, bytesOut }
+/** An endpoint, as this worker serves it. */
+interface Entrance {
+  /** Of a Unix socket. */
+  readonly path: string | undefined
+  readonly door: TlsDoor | undefined
+  readonly beginsWithTls: boolean
+}
+
+const nothing = Buffer.alloc(0)
+
+/** The PROXY header that the primary has read, and the bytes behind it, which are the client's first. */
+function headerIn(preface: string | undefined): { header: ProxyHeader | undefined; rest: Buffer } {
+  if (preface === undefined) return { header: undefined, rest: nothing }
+  const bytes = Buffer.from(preface, 'base64')
+  const parsed = parseProxyHeader(bytes)
+  if (parsed.kind !== 'header')
+    throw new Error(`The primary has accepted a header that is ${parsed.kind}`)
+  return { header: parsed.header, rest: bytes.subarray(parsed.length) }
 }
 
 const reasonByCode: Readonly<Record<string, Reason>> = {
@@ -208,6 +240,8 @@ const reasonByCode: Readonly<Record<string, Reason>> = {
   TERMINATED: 'terminated',
   LEASE_LOST: 'lease-lost',
   ENDED_EARLY: 'ended-early',
+  TLS_FAILED: 'tls-failed',
+  TLS_TIMEOUT: 'tls-timeout',
 }
 
 /** Any error that neither the client nor the clock has caused is the handler's. */

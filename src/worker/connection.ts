@@ -1,6 +1,8 @@
 import type { LineEnding } from '../config/line-endings.ts'
 import { HelloserverError } from '../errors.ts'
+import type { Traffic } from '../ipc/progress.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
+import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { Alarm } from './alarm.ts'
 import type { ClientSocket } from './client-socket.ts'
 import { ConnectionStream } from './connection-stream.ts'
@@ -18,7 +20,14 @@ import {
   something,
   until,
 } from './reads.ts'
-import { type Chunk, chunksOf, type Transport } from './transport.ts'
+import type { TlsDoor } from './tls-door.ts'
+import {
+  type Chunk,
+  chunksOf,
+  type ConnectionTls,
+  type Receiver,
+  type Transport,
+} from './transport.ts'
 
 /** Stands for an end of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
 const forgotten = { address: 'unknown', port: 0 }
@@ -28,7 +37,16 @@ export interface ConnectionLimits {
   readonly maxLineBytes: number
   readonly readTimeoutMs: number
   readonly deadlineMs: number
+  readonly handshakeTimeoutMs: number
   readonly lineEnding: LineEnding
+}
+
+/** How a connection has come to its worker. */
+export interface ConnectionOrigin {
+  /** The way to TLS; undefined when the endpoint has no certificate. */
+  readonly door?: TlsDoor | undefined
+  /** The header that a proxy has sent in front; undefined when the endpoint expects none. */
+  readonly proxy?: ProxyHeader | undefined
 }
 
 /** The bound of one `readUntil`. */
@@ -43,6 +61,8 @@ export interface Alarms {
   readonly read: Alarm
   /** Goes off after `deadlineMs`. */
   readonly deadline: Alarm
+  /** Goes off after `handshakeTimeoutMs`. */
+  readonly handshake: Alarm
 }
 
 /** The error for a handler that still uses a connection after it has settled; one for all connections. */
@@ -53,6 +73,9 @@ const highWaterBytes = 65_536
 
 /** The most that one read may ask for; the memory for it is taken only as the bytes arrive. */
 const mostBytes = 1_073_741_824
+
+/** Why a connection is given up from outside of its handler. */
+type EndCode = 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST' | 'TLS_TIMEOUT'
 
 /** A read that waits for the client. */
 interface PendingRead {
@@ -68,12 +91,20 @@ interface PendingRead {
  * `READ_TIMEOUT` (the client sent nothing for `connection.readTimeoutMs`), `LINE_TOO_LONG` (a line, a delimited piece
  * or a frame exceeds its bound), `ENDED_EARLY` (the client ended its side in the middle of one), `DEADLINE` (the
  * connection took longer than `connection.deadlineMs`), `TERMINATED` (the service stops now), `LEASE_LOST`
- * (another host may serve by now, and `lease.onLoss` is "abort"). A read that fails takes nothing.
+ * (another host may serve by now, and `lease.onLoss` is "abort"), `TLS_FAILED` and `TLS_TIMEOUT` (only `startTls`). A
+ * read that fails takes nothing.
  */
 export class Connection implements AsyncIterable<Buffer> {
   /** Unique within one run of the service; rises by one with each accepted connection. */
   readonly id: number
-  readonly #transport: Transport
+  /**
+   * The header that a proxy has sent in front of this connection, where the endpoint has `proxyProtocol`; undefined
+   * elsewhere. `remote` and `local` are taken from it already.
+   */
+  readonly proxy: ProxyHeader | undefined
+  readonly #door: TlsDoor | undefined
+  readonly #receiver: Receiver
+  #transport: Transport
   readonly #limits: ConnectionLimits
   readonly #input = new InputBuffer()
   readonly #alarms: Alarms
@@ -88,19 +119,29 @@ export class Connection implements AsyncIterable<Buffer> {
   #abort: AbortController | undefined
   #pending: PendingRead | undefined
   #stream: ConnectionStream | undefined
+  #securing: Promise<void> | undefined
   #flushed: (() => void) | undefined
 
   /** @internal Created by the worker; the transport's socket is claimed and not read yet. */
-  constructor(id: number, transport: Transport, limits: ConnectionLimits, alarms: Alarms) {
+  constructor(
+    id: number,
+    transport: Transport,
+    limits: ConnectionLimits,
+    alarms: Alarms,
+    { door, proxy }: ConnectionOrigin = {},
+  ) {
     this.id = id
+    this.proxy = proxy
+    this.#door = door
     this.#alarms = alarms
     this.#transport = transport
     this.#limits = limits
-    transport.open({
+    this.#receiver = {
       receive: (chunk) => this.#receive(chunk),
       endInput: () => this.#endInput(),
       lose: (cause) => this.#lose(cause),
-    })
+    }
+    transport.open(this.#receiver)
     alarms.deadline.set(() =>
       this.end('DEADLINE', `The connection took longer than ${limits.deadlineMs} ms`),
     )
@@ -111,14 +152,19 @@ export class Connection implements AsyncIterable<Buffer> {
    * reset the connection by then. On a Unix socket, where clients have no address, the path of that socket.
    */
   get remote(): Remote {
-    this.#remote ??= this.#transport.remote ?? forgotten
+    this.#remote ??= this.proxy?.source ?? this.#transport.remote ?? forgotten
     return this.#remote
   }
 
   /** The address and port, or the path, to which the client has connected; requested on first use, as `remote` is. */
   get local(): Local {
-    this.#local ??= this.#transport.local ?? forgotten
+    this.#local ??= this.proxy?.destination ?? this.#transport.local ?? forgotten
     return this.#local
+  }
+
+  /** TLS on this connection; undefined as long as there is none. */
+  get tls(): ConnectionTls | undefined {
+    return this.#transport.tls
   }
 
   /**
@@ -221,13 +267,38 @@ export class Connection implements AsyncIterable<Buffer> {
     return this.#stream
   }
 
+  /**
+   * Begins TLS on a connection that has begun in the clear, with the certificate of an endpoint whose `tls.start` is
+   * "handler". Everything that was written is sent before; bytes that have arrived and were not read belong to TLS, so
+   * that nothing that was sent in the clear can pass for a part of it. Resolves when client and server have agreed. If
+   * they do not, the connection has failed.
+   *
+   * @throws HelloserverError `TLS_FAILED`, or `TLS_TIMEOUT` after `connection.handshakeTimeoutMs`
+   * @throws Error without a certificate, on a connection with TLS, while a read waits, and after `stream`
+   */
+  startTls(): Promise<void> {
+    const begun = new Promise<void>((resolve) => {
+      this.#throwFailure()
+      this.#securing = quiet(this.#secure(this.#tlsDoor()))
+      resolve(this.#securing)
+    })
+    // `flush` sees the failure, too.
+    return quiet(begun)
+  }
+
+  /** @internal How many bytes have passed, without those of TLS and PROXY headers. */
+  get traffic(): Traffic {
+    const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#transport
+    return { bytesIn, bytesOut }
+  }
+
   /** @internal Whether no byte has passed in either direction. */
   get isUntouched(): boolean {
     return !this.#hasWritten && this.#transport.bytesRead === 0
   }
 
   /** @internal Gives up the connection: pending calls reject, and the socket is closed at once. */
-  end(code: 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST', message: string): void {
+  end(code: EndCode, message: string): void {
     this.#fail(new HelloserverError(code, message))
     this.#transport.destroy()
   }
@@ -238,13 +309,18 @@ export class Connection implements AsyncIterable<Buffer> {
    * @throws HelloserverError the reason why it never will
    */
   async flush(): Promise<void> {
+    await this.#securing
+    await this.#sent()
+    if (this.#failure !== undefined && this.#failure.code !== 'CLIENT_GONE') throw this.#failure
+  }
+
+  async #sent(): Promise<void> {
     while (this.#unflushed > 0 || (this.#stream?.writableLength ?? 0) > 0) {
       this.#throwFailure()
       await new Promise<void>((resolve) => {
         this.#flushed = resolve
       })
     }
-    if (this.#failure !== undefined && this.#failure.code !== 'CLIENT_GONE') throw this.#failure
   }
 
   /** @internal Returns the socket for its closing handshake; further input is discarded. */
@@ -384,6 +460,36 @@ export class Connection implements AsyncIterable<Buffer> {
       transport: this.#transport,
       addresses: this,
     })
+  }
+
+  /** The way to TLS, if this connection may take it now. */
+  #tlsDoor(): TlsDoor {
+    if (this.tls !== undefined) throw new Error('The connection has TLS already')
+    if (this.#stream !== undefined) throw new Error('The connection is used through its stream')
+    if (this.#pending !== undefined) throw anotherRead()
+    if (this.#door === undefined)
+      throw new Error('The endpoint has no certificate; set its "tls" in the configuration')
+    return this.#door
+  }
+
+  async #secure(door: TlsDoor): Promise<void> {
+    const { handshakeTimeoutMs } = this.#limits
+    this.#alarms.handshake.set(() =>
+      this.end('TLS_TIMEOUT', `The TLS handshake took longer than ${handshakeTimeoutMs} ms`),
+    )
+    try {
+      await this.#sent()
+      if (this.#inputEnded) throw new HelloserverError('CLIENT_GONE', 'The client has left')
+      this.#transport = await this.#transport.secure(door, this.#input.take(this.#input.length))
+    } catch (error) {
+      this.#fail(error as HelloserverError)
+    }
+    this.#alarms.handshake.clear()
+    if (this.#failure !== undefined) {
+      this.#transport.destroy()
+      throw this.#failure
+    }
+    this.#transport.open(this.#receiver)
   }
 
   #bound(maxBytes: number | undefined): Bound {

@@ -1,8 +1,10 @@
+import { TLSSocket } from 'node:tls'
 import { isUint8Array } from 'node:util/types'
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
-import type { Chunk, Receiver, Transport } from './transport.ts'
+import type { TlsDoor } from './tls-door.ts'
+import type { Chunk, ConnectionTls, Receiver, Transport } from './transport.ts'
 
 /** Options of a client's socket. */
 export interface SocketOptions {
@@ -12,17 +14,37 @@ export interface SocketOptions {
   readonly noDelay: boolean
 }
 
+/** How many bytes have passed. */
+interface Passed {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+const none: Passed = { bytesRead: 0, bytesWritten: 0 }
+
 /** A connection's bytes by way of Node's own socket. */
 export class SocketTransport implements Transport {
   readonly #socket: ClientSocket
+  readonly #options: SocketOptions
   readonly #path: string | undefined
+  /** What has passed without being counted by this socket. */
+  readonly #before: Passed
+  readonly tls: ConnectionTls | undefined
+  #receiver: Receiver | undefined
   #noDelay: boolean
   #hasWritten = false
 
-  /** @param path - of the Unix socket that it was accepted on; undefined for TCP */
-  constructor(socket: ClientSocket, { keepAliveMs, noDelay }: SocketOptions, path?: string) {
+  /**
+   * @param path - of the Unix socket that it was accepted on; undefined for TCP
+   * @param before - what has passed already: by an earlier socket, or bytes that this one was given back
+   */
+  constructor(socket: ClientSocket, options: SocketOptions, path?: string, before = none) {
+    const { keepAliveMs, noDelay } = options
     this.#socket = socket
+    this.#options = options
     this.#path = path
+    this.#before = before
+    this.tls = socket instanceof TLSSocket ? agreedOn(socket) : undefined
     // A Unix socket sends everything at once, and its system knows when a client is gone.
     this.#noDelay = noDelay && path === undefined
     if (keepAliveMs > 0 && path === undefined) socket.setKeepAlive(true, keepAliveMs)
@@ -39,10 +61,16 @@ export class SocketTransport implements Transport {
   }
 
   get bytesRead(): number {
-    return this.#socket.bytesRead
+    return this.#before.bytesRead + this.#socket.bytesRead
   }
 
-  open({ receive, endInput, lose }: Receiver): void {
+  get bytesWritten(): number {
+    return this.#before.bytesWritten + this.#socket.bytesWritten
+  }
+
+  open(receiver: Receiver): void {
+    const { receive, endInput, lose } = receiver
+    this.#receiver = receiver
     this.#socket.on('data', receive)
     this.#socket.on('end', endInput)
     this.#socket.on('error', lose)
@@ -78,6 +106,23 @@ export class SocketTransport implements Transport {
     this.#socket.setKeepAlive(isOn, afterMs)
   }
 
+  async secure(door: TlsDoor, unused: Buffer): Promise<Transport> {
+    const socket = this.#socket
+    if (this.#receiver !== undefined) {
+      const { receive, endInput, lose } = this.#receiver
+      socket.off('data', receive).off('end', endInput).off('error', lose)
+    }
+    socket.pause()
+    if (unused.length > 0) socket.unshift(unused)
+    const before = {
+      bytesRead: this.bytesRead - unused.length,
+      bytesWritten: this.bytesWritten,
+    }
+    // The handshake ends with a write, behind which the first answer would have to wait (Nagle).
+    if (this.#noDelay) socket.setNoDelay(true)
+    return new SocketTransport(await door.secure(socket), this.#options, this.#path, before)
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }
@@ -104,5 +149,16 @@ export class SocketTransport implements Transport {
     for (const [at, chunk] of chunks.entries())
       this.#socket.write(chunk, at === last ? onSent : undefined)
     this.#socket.uncork()
+  }
+}
+
+function agreedOn(socket: TLSSocket): ConnectionTls {
+  const { servername } = socket as { readonly servername?: string | false }
+  return {
+    protocol: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().standardName,
+    serverName: typeof servername === 'string' ? servername : undefined,
+    peerCertificate: socket.getPeerX509Certificate(),
+    isVerified: socket.authorized,
   }
 }

@@ -1,8 +1,24 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
+import type { TlsDoor } from './tls-door.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
 export type Chunk = string | Uint8Array
+
+/** TLS on a connection, as client and server have agreed on it. */
+export interface ConnectionTls {
+  /** Such as "TLSv1.3". */
+  readonly protocol: string
+  /** By its standard name (IANA), such as "TLS_AES_256_GCM_SHA384". */
+  readonly cipher: string
+  /** The server name that the client has asked for. */
+  readonly serverName: string | undefined
+  /** The client's certificate; undefined when it was not asked for one, or has none. */
+  readonly peerCertificate: X509Certificate | undefined
+  /** Whether that certificate is valid and signed by one of the endpoint's authorities. */
+  readonly isVerified: boolean
+}
 
 /** The connection, as its transport sees it. */
 export interface Receiver {
@@ -22,8 +38,11 @@ export interface Transport {
   /** Undefined once the system has forgotten it (getpeername(2), ENOTCONN). */
   readonly remote: Remote | undefined
   readonly local: Local | undefined
-  /** How many bytes have been received. */
+  /** How many bytes have been received and sent, without those of TLS itself. */
   readonly bytesRead: number
+  readonly bytesWritten: number
+  /** Undefined without TLS. */
+  readonly tls: ConnectionTls | undefined
   /** Begins to receive, until `pause`. */
   open(receiver: Receiver): void
   pause(): void
@@ -41,6 +60,13 @@ export interface Transport {
   /** As `net.Socket.setNoDelay` and `setKeepAlive`, for libraries that want them. */
   setNoDelay(isOn: boolean): void
   setKeepAlive(isOn: boolean, afterMs: number): void
+  /**
+   * Begins TLS, and resolves with the transport that takes the place of this one. To give up, destroy this one.
+   *
+   * @param unused - bytes that were received and belong to TLS
+   * @throws HelloserverError as `TlsDoor.secure` does
+   */
+  secure(door: TlsDoor, unused: Buffer): Promise<Transport>
   /** Closes at once, whatever is on its way. */
   destroy(): void
   /** Returns the socket for its closing handshake. */

@@ -110,12 +110,12 @@ for (const [listen, problem] of [
     'listen.0.proxyProtocol is "v2"; it must be true, false, or an object with a list "trusted"',
   ],
   [
-    [{ address: 'a:1', tls: { cert: 'c', key: 'k' } }],
-    'listen.0.tls is not supported yet; leave it out',
+    [{ address: 'a:1', tls: { cert: 'c', key: 'k', clientCert: 'require' } }],
+    'listen.0.tls.ca is missing; it must be a path, since clientCert asks clients for a certificate',
   ],
   [
-    [{ address: 'a:1', proxyProtocol: { trusted: ['10.0.0.0/8'] } }],
-    'listen.0.proxyProtocol is not supported yet; leave it out',
+    [{ address: 'a:1', proxyProtocol: { trusted: ['10.0.0.0/33'] } }],
+    'listen.0.proxyProtocol.trusted.0 is "10.0.0.0/33"; it must be an address or a network, such as "192.0.2.7" or "2001:db8::/32"',
   ],
 ] as const) {
   test(`${JSON.stringify(listen)} is refused in a line that names the key`, (t) => {

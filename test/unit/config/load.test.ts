@@ -28,6 +28,7 @@ test('an empty file has the defaults of the contract', (t) => {
       maxLineBytes: 1_024,
       readTimeoutMs: 30_000,
       deadlineMs: 60_000,
+      handshakeTimeoutMs: 10_000,
       lingerMs: 2_000,
       lineEnding: 'crlf',
       keepAliveMs: 0,

@@ -61,7 +61,13 @@ test('the counts of a predecessor are included, and its queued connections go on
   const { accounts, stats } = connections
   const counts = { ...accounts.counts, accepted: 5, served: 2, queued: 2, active: 1 }
   connections.inherit(counts, stats.totals)
-  connections.adopt(new LooseHandle(), 3, 1_000, anywhere.settings)
+  connections.adopt({
+    handle: new LooseHandle(),
+    id: 3,
+    ageMs: 1_000,
+    settings: anywhere.settings,
+    preface: undefined,
+  })
   assert.deepEqual(connections.status.connections, counts)
   connections.writeOff()
   // One of those that were queued there, and the active one.

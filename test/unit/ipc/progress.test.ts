@@ -8,12 +8,12 @@ import {
   type Progress,
   ProgressReader,
   ProgressWriter,
-  reasons,
   statusOfStep,
   stepOfStatus,
   steps,
   uncounted,
 } from '../../../src/ipc/progress.ts'
+import { reasons } from '../../../src/lifecycle/fail-reasons.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const anyProgress = fc.record(

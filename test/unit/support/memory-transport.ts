@@ -8,7 +8,9 @@ import { generous } from './connected.ts'
 export class MemoryTransport implements Transport {
   readonly remote = { address: '192.0.2.1', port: 40_000 }
   readonly local = { address: '192.0.2.2', port: 43 }
+  readonly tls = undefined
   bytesRead = 0
+  bytesWritten = 0
   isPaused = false
   readonly sent: (readonly Chunk[])[] = []
   #receiver: Receiver | undefined
@@ -47,6 +49,10 @@ export class MemoryTransport implements Transport {
 
   setKeepAlive(): void {}
 
+  secure(): Promise<Transport> {
+    throw new Error('There is no TLS in memory')
+  }
+
   destroy(): void {}
 
   release(): Socket {
@@ -54,7 +60,7 @@ export class MemoryTransport implements Transport {
   }
 }
 
-const alarms = { read: new Alarm(1), deadline: new Alarm(1) }
+const alarms = { read: new Alarm(1), deadline: new Alarm(1), handshake: new Alarm(1) }
 // Nothing here waits for the clock.
 for (const alarm of Object.values(alarms)) alarm.set = () => {}
 

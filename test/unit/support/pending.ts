@@ -20,6 +20,8 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     missed: 0,
     peer: undefined,
     countedAs: undefined,
+    preface: undefined,
+    client: undefined,
     shedReason: undefined,
     next: undefined,
     previous: undefined,

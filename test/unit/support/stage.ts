@@ -1,8 +1,7 @@
 import type { TestContext } from 'node:test'
-import type { Config } from '../../../src/config/load.ts'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
-import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import { Dispatcher, type DispatcherSettings } from '../../../src/connections/dispatcher.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { PortableHandOff, type HandOffWorker } from '../../../src/connections/portable-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
@@ -55,13 +54,11 @@ export class BareWorker implements HandOffWorker {
 }
 
 /** The settings of a dispatcher, without an access log. */
-export function settingsOf(
-  max: number,
-  maxPerClient: number,
-): Pick<Config, 'access' | 'queue' | 'log'> {
+export function settingsOf(max: number, maxPerClient: number): DispatcherSettings {
   return {
     access: { allow: [], deny: [], maxPerSecond: 0 },
     queue: { max, maxWaitMs: 60_000, maxPerClient },
+    connection: { handshakeTimeoutMs: 60_000 },
     log: { access: false, syslog: 'off' },
   }
 }
