@@ -150,7 +150,7 @@ async function inAClone(reader: Reader): Promise<void> {
   await reader.watches('helloserver top', /q quit/)
   // pm2 draws with moves of the cursor between words.
   await reader.watches('npx pm2 monit', /Conn\/s/)
-  await reader.watches('npx pm2 logs helloserver', /Serving/)
+  await reader.watches('npx pm2 logs helloserver', /"service":"helloserver"/)
 
   for (const { text, output = '' } of blockCommands('docs/operations.md')) {
     if (!text.startsWith('pm2 trigger')) continue
