@@ -128,6 +128,9 @@ export interface Status {
   readonly workers: readonly WorkerStatus[]
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
+  /** The way from the queue to the workers, and why it is this one. Absent before 1.0. */
+  readonly handOff?: 'native' | 'portable'
+  readonly handOffReason?: string
   readonly rates: Rates
   readonly lastReload: ReloadResult | null
   /** Null while the service is not draining. */

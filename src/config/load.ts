@@ -8,6 +8,7 @@ import { type AdminSettings, adminSettings } from './admin-settings.ts'
 import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
+import { isNativeWanted } from './native-wish.ts'
 import { overridable, overridesIn } from './overrides.ts'
 import {
   appsFolderOf,
@@ -45,6 +46,7 @@ export function configPath(name: string, environment: Environment): string {
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
+  isNativeWanted(environment)
   const path = configPath(name, environment)
   const raw = { ...readFile(path), ...overrides(environment) }
   refuseOtherConfiguration(path)

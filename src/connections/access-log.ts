@@ -30,7 +30,7 @@ export class AccessLog {
   write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {
     if (!this.#isOn) return
     const { id, peer = 'unknown', state: outcome, acceptedAtMs, offeredAtMs } = connection
-    const nowMs = performance.now()
+    const nowMs = connection.endedAtMs > 0 ? connection.endedAtMs : performance.now()
     const waitedUntilMs = worker === undefined ? nowMs : offeredAtMs
     this.#log.info(
       {

@@ -16,7 +16,7 @@ import type { Shedding } from './shedding.ts'
 export interface DispatcherOwner {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean
-  /** A connection has ended. */
+  /** A connection has ended, or has left the queue for a worker. */
   onClosed(): void
 }
 
@@ -77,12 +77,32 @@ export class Dispatcher implements HandOffListener {
   accept(handle: SocketHandle): void {
     this.#lastId += 1
     const connection = this.#register(this.#lastId, handle, performance.now())
-    if (this.#clients.isExceededBy(connection)) {
+    if (this.#isOneTooMany(connection)) {
       this.#noteFailure('client-limit', connection)
       this.#conclude(connection, 'shed')
-    } else if (!this.#room.has(handle)) this.#turnAway(connection)
-    else if (this.#handOff.hasRoom && this.#owner.mayHandOut()) this.#handOff.take(connection)
-    else if (!this.#queue.push(connection)) this.#turnAway(connection)
+    } else if (!this.#room.has(handle) || !this.#mayWait()) this.#turnAway(connection)
+    else if (this.#queue.length === 0 && this.#handOff.hasRoom && this.#owner.mayHandOut()) {
+      this.#handOff.take(connection)
+    } else if (this.#isShort() && this.#queue.push(connection)) this.pump()
+    else this.#turnAway(connection)
+  }
+
+  /** Whether its client has more connections than it may; those that have ended do not count. */
+  #isOneTooMany(connection: PendingConnection): boolean {
+    if (!this.#clients.isExceededBy(connection)) return false
+    this.#handOff.settle()
+    return this.#clients.isExceeded(connection)
+  }
+
+  /** Whether one more connection may wait, or a worker is idle for it. */
+  #mayWait(): boolean {
+    if (this.#isShort()) return true
+    this.#handOff.settle()
+    return this.#isShort() || (this.#queue.length === 0 && this.#handOff.hasIdle)
+  }
+
+  #isShort(): boolean {
+    return this.#queue.length + this.#handOff.waiting < this.#queue.max
   }
 
   /** Takes charge of a connection that was queued in another process: its number, position and age stay the same. */
@@ -114,6 +134,10 @@ export class Dispatcher implements HandOffListener {
     this.pump()
   }
 
+  onTaken(): void {
+    this.#owner.onClosed()
+  }
+
   /** A connection that was handed off has ended. */
   close(connection: PendingConnection, event: EndEvent, by?: WorkerRef, report?: Progress): void {
     // When a stop drops the remaining connections, the drain reports it.
@@ -135,12 +159,15 @@ export class Dispatcher implements HandOffListener {
    */
   probe(minWaitMs: number): void {
     const now = performance.now()
+    const { oldestAcceptedAtMs = now } = this.#handOff
+    if (now - oldestAcceptedAtMs >= minWaitMs) this.#recall()
     for (const connection of this.#queue) {
-      if (now - connection.acceptedAtMs < minWaitMs) return
+      if (now - connection.acceptedAtMs < minWaitMs) break
       if (remoteOf(connection.handle) !== undefined) continue
       this.#queue.remove(connection)
       this.#conclude(connection, 'leave')
     }
+    this.pump()
   }
 
   /**
@@ -148,6 +175,7 @@ export class Dispatcher implements HandOffListener {
    * shed (another host is to serve them). Returns how many there were.
    */
   abandon(as: 'fail' | 'shed' = 'fail'): number {
+    this.#recall()
     for (let dropped = 0; ; dropped += 1) {
       const connection = this.#queue.shift()
       if (connection === undefined) return dropped
@@ -166,6 +194,7 @@ export class Dispatcher implements HandOffListener {
 
   /** Removes the first in line, to be passed to another process; undefined when the queue is empty. */
   withdraw(): PendingConnection | undefined {
+    this.#recall()
     return this.#queue.shift()
   }
 
@@ -176,9 +205,14 @@ export class Dispatcher implements HandOffListener {
     connection.handle.close()
   }
 
-  /** A withdrawn connection returns to the queue. */
+  /** A connection that was withdrawn, or not handed off after all, returns to the queue. */
   putBack(connection: PendingConnection): void {
     this.#queue.putBack(connection)
+  }
+
+  /** Connections that the hand-off has taken and no worker has are queued here again. */
+  #recall(): void {
+    for (const connection of this.#handOff.recall()) this.#queue.putBack(connection)
   }
 
   #register(id: number, handle: SocketHandle, acceptedAtMs: number): PendingConnection {
@@ -187,6 +221,9 @@ export class Dispatcher implements HandOffListener {
       handle,
       acceptedAtMs,
       offeredAtMs: 0,
+      endedAtMs: 0,
+      turn: 0,
+      nonce: 0,
       state: this.#accounts.accept(),
       missed: 0,
       peer: this.#notesPeers ? peerOf({ handle }) : undefined,

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { getSystemErrorName } from 'node:util'
 import { variables } from '../config/environment.ts'
 import { type Endpoint, endpointOf, type TcpEndpoint } from '../endpoint.ts'
 import { HelloserverError, messageOf, stopping } from '../errors.ts'
@@ -9,11 +10,14 @@ import {
   type ListeningHandle,
   listeningHandle,
   listenOn,
+  type SocketHandle,
 } from '../ipc/socket-handle.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { NativeModule } from '../native/native.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { NativeAcceptor } from './native-acceptor.ts'
 
 /**
  * Size of the kernel's own queue in front of ours; it empties fast, since Node accepts eagerly. Capped by somaxconn.
@@ -25,15 +29,19 @@ const longestDrainMs = 250
 
 /** The listening socket. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
-  readonly #server: Server = createServer()
+  #server: Server = createServer()
+  readonly #native: NativeModule | undefined
+  #acceptor: NativeAcceptor | undefined
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #closed = new AbortController()
   #accepted = 0
 
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+  /** @param native - accepts the connections; without it, Node does */
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
     this.#dispatcher = dispatcher
     this.#log = log
+    this.#native = native
   }
 
   /** Where it listens; undefined before and after. */
@@ -61,6 +69,17 @@ export class Listener {
   async #bind(host: string, port: number): Promise<void> {
     this.#closed.signal.throwIfAborted()
     await once(this.#server.listen({ host, port, backlog, exclusive: true }), 'listening')
+    if (this.#native !== undefined) await this.#listenAgain(this.#native)
+  }
+
+  /** Node can stop accepting only on a socket that it has not bound itself. */
+  async #listenAgain(native: NativeModule): Promise<void> {
+    const bound = this.#server
+    const fd = native.duplicate(listeningHandle(bound).fd)
+    const given = createServer()
+    await once(given.listen({ fd, backlog, exclusive: true }), 'listening')
+    bound.close()
+    this.#server = given
   }
 
   /** Listens on a socket that another process has passed on. */
@@ -115,18 +134,24 @@ export class Listener {
   /** Stops accepting; accepted connections are not affected. */
   close(): void {
     this.#closed.abort()
+    this.#acceptor?.close()
+    this.#acceptor = undefined
     this.#server.close()
   }
 
   #accept(): void {
-    acceptHandles(
-      this.#server,
-      (handle) => {
-        this.#accepted += 1
-        this.#dispatcher.accept(handle)
-      },
-      (error) => this.#log.error({ error }, 'Cannot accept a connection'),
-    )
+    const onHandle = (handle: SocketHandle) => {
+      this.#accepted += 1
+      this.#dispatcher.accept(handle)
+    }
+    const onError = (error: unknown) => this.#log.error({ error }, 'Cannot accept a connection')
+    if (this.#native === undefined) acceptHandles(this.#server, onHandle, onError)
+    else {
+      const handle = listeningHandle(this.#server)
+      this.#acceptor = new NativeAcceptor(this.#native, handle, onHandle, (errno) =>
+        onError(new Error(`accept ${getSystemErrorName(errno)}`)),
+      )
+    }
   }
 }
 

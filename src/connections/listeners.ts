@@ -10,6 +10,7 @@ import { codeOf, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
+import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { Listener } from './listener.ts'
@@ -18,6 +19,7 @@ import { Listener } from './listener.ts'
 export class Listeners {
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
+  readonly #native: NativeModule | undefined
   readonly #listeners = new Set<Listener>()
   #current: Listener | undefined
   /** The socket belongs to a service manager, which keeps it open while this process does not run. */
@@ -25,9 +27,11 @@ export class Listeners {
   /** The endpoint that the socket was bound for. */
   #endpoint: Endpoint | undefined
 
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+  /** @param native - accepts the connections; without it, Node does */
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
     this.#dispatcher = dispatcher
     this.#log = log
+    this.#native = native
   }
 
   /** Where the service listens; undefined before and after. */
@@ -126,7 +130,7 @@ export class Listeners {
   }
 
   async #add(bind: (listener: Listener) => Promise<void>): Promise<Listener> {
-    const listener = new Listener(this.#dispatcher, this.#log)
+    const listener = new Listener(this.#dispatcher, this.#log, this.#native)
     this.#listeners.add(listener)
     try {
       await bind(listener)

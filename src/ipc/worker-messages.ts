@@ -6,7 +6,7 @@ import { decodeProgress, isCount, type Progress } from './progress.ts'
  * The version of the protocol between a primary and its workers. A worker runs the code that is on disk when it
  * starts, which may be newer than its primary's.
  */
-export const workerProtocol = 3
+export const workerProtocol = 4
 
 /** The first message to a worker, sent once. */
 export interface WorkerBoot {
@@ -15,6 +15,8 @@ export interface WorkerBoot {
   readonly slot: number
   readonly generation: number
   readonly config: Config
+  /** How connections come to it: offered one by one, or taken from a queue by itself once it is admitted. */
+  readonly handOff: 'native' | 'portable'
 }
 
 /** The part of the lease that concerns a worker. */
@@ -37,6 +39,8 @@ export interface ConnectionLease {
 export type ToWorker =
   | WorkerBoot
   | ({ readonly kind: 'lease' } & WorkerLease)
+  /** Take connections from the queue from now on. */
+  | { readonly kind: 'admit' }
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
   /** Log messages of this level and above. */
@@ -117,6 +121,7 @@ export function decodeToWorker(value: unknown): ToWorker | undefined {
 const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
   'boot',
   'lease',
+  'admit',
   'retire',
   'terminate',
   'log-level',

@@ -26,6 +26,7 @@ import { Recycler } from '../pool/recycler.ts'
 import { WorkerPool } from '../pool/pool.ts'
 import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
+import { chooseHandOff } from '../native/choose-hand-off.ts'
 import { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -125,7 +126,8 @@ export class Service
     )
     this.events = new Events(log, state?.events)
     const { events } = this
-    this.connections = new Connections(config, this, events, log, state?.lastConnectionId)
+    const choice = chooseHandOff(environment)
+    this.connections = new Connections(config, this, events, log, state?.lastConnectionId, choice)
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
     const output = new WorkerOutput(serviceLog, log)
@@ -195,6 +197,7 @@ export class Service
   }
 
   status(): Status {
+    this.connections.handOff.settle()
     const { host, port } = this.connections.listeners.endpoint ?? {}
     const { pid: supervisorPid } = this.control.supervisor
     return {
@@ -223,6 +226,7 @@ export class Service
   }
 
   totals(): StatsTotals {
+    this.connections.handOff.settle()
     return this.connections.stats.totals
   }
 

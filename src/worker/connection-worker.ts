@@ -1,111 +1,76 @@
 import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { codeOf } from '../errors.ts'
-import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type {
   ConnectionLease,
   WorkerBoot,
   WorkerLease,
   WorkerView,
 } from '../ipc/worker-messages.ts'
-import {
-  type Progress,
-  type ProgressWriter,
-  type Reason,
-  type Step,
-  type Traffic,
-  uncounted,
-} from '../ipc/progress.ts'
+import { type Progress, type Reason, type Step, type Traffic, uncounted } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
-import type { ClientSocket } from './client-socket.ts'
 import { type Alarms, Connection } from './connection.ts'
-import { Lingerers } from './linger.ts'
-import { SocketTransport } from './socket-transport.ts'
+import type { Handler, Intake } from './intake.ts'
+import type { Transport } from './transport.ts'
 
 /** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
 
 /**
- * One worker: receives, claims, handles and reports one connection at a time.
+ * One worker: handles one connection at a time, and reports how it ended.
  *
  * A connection that ends badly is that client's loss only. An error that the worker must not survive (an
  * exception outside any handler) ends the process, and the primary starts another.
  */
-export class Worker {
+export class Worker implements Handler {
   readonly #app: App
   readonly #context: WorkerContext
-  readonly #claims: Pick<ClaimWriter, 'write'>
-  readonly #progress: Pick<ProgressWriter, 'write'>
+  readonly #intake: Intake
   readonly #clock: Clock
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #countsBytes: boolean
   readonly #log: Logger
-  readonly #lingerers: Lingerers
   /** The lease for connections that arrive from now on. */
   #lease: ConnectionLease | null = null
   #abortion: Timer | undefined
   #connection: Connection | undefined
   #last: Progress | undefined
-  #isLeaving = false
   #onIdle: (() => void) | undefined
-  readonly #onUnreported: () => void
 
   /**
-   * @param onUnreported - called when the pipe could not tell the primary how a connection ended
+   * @param openIntake - opens the way by which connections come to this worker
    * @param clock - measures the limits on connections
    */
   constructor(
     app: App,
     context: WorkerContext,
     boot: WorkerBoot,
-    claims: Pick<ClaimWriter, 'write'>,
-    progress: Pick<ProgressWriter, 'write'>,
-    onUnreported: () => void,
+    openIntake: (handler: Handler) => Intake,
     clock: Clock = systemClock,
   ) {
     this.#app = app
     this.#context = context
-    this.#claims = claims
-    this.#progress = progress
-    this.#onUnreported = onUnreported
     this.#clock = clock
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
     this.#log = context.log
-    const { readTimeoutMs, deadlineMs, lingerMs } = this.#settings
+    const { readTimeoutMs, deadlineMs } = this.#settings
     this.#alarms = { read: new Alarm(readTimeoutMs, clock), deadline: new Alarm(deadlineMs, clock) }
-    this.#lingerers = new Lingerers(lingerMs, clock)
+    this.#intake = openIntake(this)
   }
 
-  /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive(id: number, socket: ClientSocket | undefined): void {
-    if (this.#isLeaving) {
-      // Not claimed, so it returns to the head of the queue when this process has ended.
-      socket?.destroy()
-      return
-    }
-    if (socket === undefined) {
-      this.#report(id, 'missing')
-      return
-    }
-    if (this.#connection !== undefined) {
-      this.#log.error({ connection: id }, 'Received a connection while another is active')
-      this.#report(id, 'missing')
-      socket.destroy()
-      return
-    }
-    if (!this.#claim(id)) {
-      this.#report(id, 'missing')
-      socket.destroy()
-      return
-    }
-    const transport = new SocketTransport(socket, this.#settings)
+  get isBusy(): boolean {
+    return this.#connection !== undefined
+  }
+
+  /** Handles a connection that is this worker's, while it has no other. */
+  begin(id: number, transport: Transport): void {
     const connection = new Connection(id, transport, this.#settings, this.#alarms)
     this.#connection = connection
     this.#context.lease = this.#lease
-    void this.#serve(connection)
+    void this.#serve(connection, transport)
   }
 
   /** The active connection, and the last one that ended. */
@@ -116,7 +81,7 @@ export class Worker {
 
   /** Takes no more connections; resolves when the active one has ended. */
   async finish(): Promise<void> {
-    this.#isLeaving = true
+    this.#intake.close()
     if (this.#connection === undefined) return
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve
@@ -125,7 +90,7 @@ export class Worker {
 
   /** Resolves when earlier connections are closed in good order, and the app is torn down. */
   async close(): Promise<void> {
-    await this.#lingerers.settled()
+    await this.#intake.settled()
     await this.#app.teardown?.(this.#context)
   }
 
@@ -144,23 +109,12 @@ export class Worker {
     this.#connection?.end('TERMINATED', 'The service was told to stop at once')
   }
 
-  /** Claims before the first byte is read: from here on, the connection is this worker's, whatever happens. */
-  #claim(id: number): boolean {
-    try {
-      this.#claims.write(id)
-      return true
-    } catch (error) {
-      this.#log.error({ connection: id, error }, 'Cannot claim a connection; leaving it to others')
-      return false
-    }
-  }
-
-  #report(id: number, step: Step, reason: Reason = 'none', traffic = uncounted): void {
+  #report(id: number, step: Step, reason: Reason, traffic: Traffic): void {
     this.#last = { step, reason, id, ...traffic }
-    if (!this.#progress.write(this.#last)) this.#onUnreported()
+    this.#intake.record(this.#last)
   }
 
-  async #serve(connection: Connection): Promise<void> {
+  async #serve(connection: Connection, transport: Transport): Promise<void> {
     let reason: Reason = 'none'
     try {
       await this.#app.handle(connection, this.#context)
@@ -171,22 +125,23 @@ export class Worker {
         this.#log.error({ connection: connection.id, error }, 'The handler threw')
       }
     }
-    const socket = connection.release()
-    const traffic = this.#countsBytes ? trafficOf(socket) : uncounted
+    connection.release()
+    const traffic = this.#countsBytes ? trafficOf(transport) : uncounted
     this.#connection = undefined
     if (reason === 'none') {
       this.#report(connection.id, 'served', 'none', traffic)
-      this.#lingerers.add(socket)
+      transport.conclude()
     } else {
-      socket.destroy()
+      transport.destroy()
       const isGone = reason === 'client-reset' && connection.isUntouched
       this.#report(connection.id, isGone ? 'gone' : 'failed', reason, traffic)
     }
     this.#onIdle?.()
+    this.#intake.next()
   }
 }
 
-function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: ClientSocket): Traffic {
+function trafficOf({ bytesRead: bytesIn, bytesWritten: bytesOut }: Transport): Traffic {
   return { bytesIn, bytesOut }
 }
 

@@ -2,7 +2,6 @@ import type { LineEnding } from '../config/line-endings.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
-import type { ClientSocket } from './client-socket.ts'
 import { ConnectionStream } from './connection-stream.ts'
 import { type FrameFormat, Frames } from './frames.ts'
 import { InputBuffer } from './input-buffer.ts'
@@ -247,13 +246,12 @@ export class Connection implements AsyncIterable<Buffer> {
     if (this.#failure !== undefined && this.#failure.code !== 'CLIENT_GONE') throw this.#failure
   }
 
-  /** @internal Returns the socket for its closing handshake; further input is discarded. */
-  release(): ClientSocket {
+  /** @internal The handler has settled: further calls fail, and further input is discarded. */
+  release(): void {
     this.#isReleased = true
     this.#alarms.deadline.clear()
     this.#alarms.read.clear()
     this.#fail(ended)
-    return this.#transport.release()
   }
 
   #receive(chunk: Buffer): void {
@@ -351,7 +349,9 @@ export class Connection implements AsyncIterable<Buffer> {
       return
     }
     this.#hasWritten = true
-    this.#transport.write(chunks, (error) => {
+    // The transport may call back at once.
+    this.#unflushed += 1
+    const onTaken = (error?: Error | null) => {
       // A write may learn of the client's reset before the socket does.
       if (error !== null && error !== undefined) this.#lose(error)
       // Node reports success for a write whose socket was destroyed.
@@ -363,9 +363,14 @@ export class Connection implements AsyncIterable<Buffer> {
       onSent(null)
       this.#flushed?.()
       if (this.#stream !== undefined && this.#pending !== undefined) this.#watch()
-    })
-    // Counted only now: if `write` throws, the callback is never called.
-    this.#unflushed += 1
+    }
+    try {
+      this.#transport.write(chunks, onTaken)
+    } catch (error) {
+      // It was not taken, and the callback is never called.
+      this.#unflushed -= 1
+      throw error
+    }
   }
 
   #openStream(): ConnectionStream {

@@ -1,6 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import type { Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
+import type { Lingerers } from './linger.ts'
 import type { Chunk, Local, Receiver, Transport } from './transport.ts'
 
 /** Options of a client's socket. */
@@ -9,16 +10,25 @@ export interface SocketOptions {
   readonly keepAliveMs: number
   /** Whether a write is sent at once, even while an earlier one is not acknowledged. */
   readonly noDelay: boolean
+  /** How long a closing handshake may take. */
+  readonly lingerMs: number
 }
 
 /** A connection's bytes by way of Node's own socket. */
 export class SocketTransport implements Transport {
   readonly #socket: ClientSocket
+  readonly #lingerers: Pick<Lingerers, 'add'>
   #noDelay: boolean
   #hasWritten = false
 
-  constructor(socket: ClientSocket, { keepAliveMs, noDelay }: SocketOptions) {
+  /** @param lingerers - where the socket goes for its closing handshake */
+  constructor(
+    socket: ClientSocket,
+    { keepAliveMs, noDelay }: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>,
+    lingerers: Pick<Lingerers, 'add'>,
+  ) {
     this.#socket = socket
+    this.#lingerers = lingerers
     this.#noDelay = noDelay
     if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs)
   }
@@ -35,6 +45,10 @@ export class SocketTransport implements Transport {
 
   get bytesRead(): number {
     return this.#socket.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten
   }
 
   open({ receive, endInput, lose }: Receiver): void {
@@ -77,8 +91,8 @@ export class SocketTransport implements Transport {
     this.#socket.destroy()
   }
 
-  release(): ClientSocket {
-    return this.#socket
+  conclude(): void {
+    this.#lingerers.add(this.#socket)
   }
 
   /** Corked chunks leave in one writev(2). */

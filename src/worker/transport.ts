@@ -1,5 +1,4 @@
 import type { Remote } from '../ipc/socket-handle.ts'
-import type { ClientSocket } from './client-socket.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
 export type Chunk = string | Uint8Array
@@ -28,8 +27,9 @@ export interface Transport {
   /** Undefined once the system has forgotten it (getpeername(2), ENOTCONN). */
   readonly remote: Remote | undefined
   readonly local: Local | undefined
-  /** How many bytes have been received. */
+  /** How many bytes have been received, and sent. */
   readonly bytesRead: number
+  readonly bytesWritten: number
   /** Begins to receive, until `pause`. */
   open(receiver: Receiver): void
   pause(): void
@@ -49,8 +49,8 @@ export interface Transport {
   setKeepAlive(isOn: boolean, afterMs: number): void
   /** Closes at once, whatever is on its way. */
   destroy(): void
-  /** Returns the socket for its closing handshake. */
-  release(): ClientSocket
+  /** The handler has ended well: ends this side; the closing handshake goes on in the background. */
+  conclude(): void
 }
 
 export function chunksOf(data: Chunk | readonly Chunk[]): readonly Chunk[] {

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
+import { Lingerers } from '../../../src/worker/linger.ts'
 import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
@@ -15,6 +16,8 @@ export const generous: ConnectionLimits = {
 /** A connection on one end of a real pair of sockets. */
 export interface Connected extends SocketPair {
   readonly connection: Connection
+  /** Ends the connection as a worker does when its handler has settled. */
+  readonly conclude: () => void
 }
 
 /** Makes a connection as a worker does; the client is the test's. */
@@ -26,8 +29,17 @@ export async function connected(
   const pair = await socketPair(t)
   const limits = { ...generous, ...changes }
   const alarms = { read: new Alarm(limits.readTimeoutMs), deadline: new Alarm(limits.deadlineMs) }
-  const transport = new SocketTransport(pair.server, { keepAliveMs: 0, noDelay: true, ...changes })
-  return { ...pair, connection: new Connection(7, transport, limits, alarms) }
+  const transport = new SocketTransport(
+    pair.server,
+    { keepAliveMs: 0, noDelay: true, ...changes },
+    new Lingerers(2_000),
+  )
+  const connection = new Connection(7, transport, limits, alarms)
+  const conclude = () => {
+    connection.release()
+    transport.conclude()
+  }
+  return { ...pair, connection, conclude }
 }
 
 /** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */

@@ -1,4 +1,3 @@
-import { Socket } from 'node:net'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
 import type { Chunk, Receiver, Transport } from '../../../src/worker/transport.ts'
@@ -9,6 +8,7 @@ export class MemoryTransport implements Transport {
   readonly remote = { address: '192.0.2.1', port: 40_000 }
   readonly local = { address: '192.0.2.2', port: 43 }
   bytesRead = 0
+  readonly bytesWritten = 0
   isPaused = false
   readonly sent: (readonly Chunk[])[] = []
   #receiver: Receiver | undefined
@@ -49,9 +49,7 @@ export class MemoryTransport implements Transport {
 
   destroy(): void {}
 
-  release(): Socket {
-    return new Socket()
-  }
+  conclude(): void {}
 }
 
 const alarms = { read: new Alarm(1), deadline: new Alarm(1) }

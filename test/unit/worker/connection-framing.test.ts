@@ -139,15 +139,15 @@ test('frames can be iterated over, empty ones too', async (t) => {
 })
 
 test('a frame is sent with its length in front, its text as UTF-8', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   await connection.frames({ lengthBytes: 4 }).write(['ü', Uint8Array.of(0)])
   await connection.frames({ lengthBytes: 1 }).write('')
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0, 0, 0, 3, 0xc3, 0xbc, 0, 0]))
 })
 
 test('a frame that is longer than its limit, or than its length can say, is not sent', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   const refusal = (bytes: number, most: number) => ({
     name: 'RangeError',
     message: `The frame has ${bytes} bytes; at most ${most} are allowed`,
@@ -159,7 +159,7 @@ test('a frame that is longer than its limit, or than its length can say, is not 
   // A mistake that nobody awaits must not end the worker.
   void short.write('four')
   await new Promise((resolve) => setImmediate(resolve))
-  connection.release().end()
+  conclude()
   assert.equal((await received(client)).length, 0)
 })
 
@@ -200,26 +200,26 @@ test('mistakes of the handler are told by name, and only to it', async (t) => {
 })
 
 test('several chunks go out by one call of the system, in their order', async (t) => {
-  const { connection, client, server } = await connected(t)
+  const { connection, client, server, conclude } = await connected(t)
   const writev = t.mock.method(server as Required<Socket>, '_writev')
   await connection.write(['a', Uint8Array.of(0xff), 'ü', Buffer.from('b')])
   assert.equal(writev.mock.callCount(), 1)
   await connection.write([])
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0x61, 0xff, 0xc3, 0xbc, 0x62]))
 })
 
 test('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   const mixed: readonly unknown[] = ['a', 7, 'b']
   await assert.rejects(connection.write(mixed as string[]), TypeError)
   await connection.flush()
-  connection.release().end()
+  conclude()
   assert.equal((await received(client)).length, 0)
 })
 
 test('a write that is awaited waits for the client, so that one chunk is in memory at most', async (t) => {
-  const { connection, client, server } = await connected(t)
+  const { connection, client, server, conclude } = await connected(t)
   client.pause()
   const chunk = randomBytes(65_536)
   let written = 0
@@ -238,7 +238,7 @@ test('a write that is awaited waits for the client, so that one chunk is in memo
   assert.ok(server.writableLength <= chunk.length, `${server.writableLength} bytes wait`)
   const all = received(client)
   await writing
-  connection.release().end()
+  conclude()
   assert.equal((await all).length, 320 * chunk.length)
 })
 

@@ -6,25 +6,25 @@ import { connected } from '../support/connected.ts'
 import { received } from '../support/socket-pair.ts'
 
 test('a client that has ended its side still gets its answer', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   client.end('question')
   assert.deepEqual(await connection.readLine(), Buffer.from('question'))
   assert.equal(await connection.readLine(), null)
   await connection.write('answer')
-  connection.release().end()
+  conclude()
   assert.equal((await received(client)).toString(), 'answer')
 })
 
 test('text goes out as UTF-8, and bytes as they are', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   await connection.write('ü')
   await connection.write(Uint8Array.of(0xff, 0))
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0xc3, 0xbc, 0xff, 0]))
 })
 
 test('flush waits for every write, awaited or not', async (t) => {
-  const { connection, client } = await connected(t)
+  const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   for (let at = 0; at < sent.length; at += 1_048_576) {
     void connection.write(sent.subarray(at, at + 1_048_576))
@@ -37,7 +37,7 @@ test('flush waits for every write, awaited or not', async (t) => {
   assert.equal(isFlushed, false)
   const all = received(client)
   await flushed
-  connection.release().end()
+  conclude()
   assert.ok((await all).equals(sent))
 })
 

@@ -46,13 +46,13 @@ test('each example in the documentation does what it says', async (t) => {
   const codes = examples()
   assert.equal(codes.length, exchanges.length)
   for (const [at, [sent, isRight]] of exchanges.entries()) {
-    const { connection, client } = await connected(t)
+    const { connection, client, conclude } = await connected(t)
     const handle = await handlerOf(codes[at] ?? '')
     client.end(Buffer.from(sent, 'latin1'))
     const answer = received(client)
     await within('a handler', handle(connection))
     await connection.flush()
-    connection.release().end()
+    conclude()
     isRight(await answer)
   }
 })
