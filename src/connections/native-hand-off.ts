@@ -223,6 +223,15 @@ export class NativeHandOff implements WorkerHandOff {
     if (this.#fed.length > 0) this.#wakeAll()
   }
 
+  /** Closes the queue; whatever is in it is dropped. */
+  close(): void {
+    clearTimeout(this.#pace)
+    const { feeding, taking, watch } = this.#queue
+    this.#native.unwatch(watch)
+    this.#native.close(feeding)
+    this.#native.close(taking)
+  }
+
   #open(): Queue {
     const native = this.#native
     const queue = native.openQueue((roomLimits.least * messageBytes) / 2)
@@ -432,13 +441,12 @@ export class NativeHandOff implements WorkerHandOff {
     }, paceMs).unref()
     if (errno !== errnos.brokenPipe) return
     for (const connection of this.recall()) this.#dispatcher.putBack(connection)
-    const { feeding, taking, watch } = this.#queue
-    this.#native.unwatch(watch)
-    this.#native.close(feeding)
-    this.#native.close(taking)
+    this.close()
+    this.#pace = undefined
+    this.#isPacing = false
     this.#queue = this.#open()
     this.#makeRoom()
-    for (const worker of [...this.#berths.keys()]) worker.distrust('an app has shut down the queue')
+    for (const worker of this.#berths.keys()) worker.distrust('an app has shut down the queue')
   }
 }
 

@@ -94,9 +94,9 @@ export function sendHandle(
 }
 
 /** The handle of a socket, which is sent as it is; Node would close the socket itself. */
-function bare(socket: Socket): unknown {
+function bare(socket: Socket): SocketHandle | undefined {
   // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
-  return (socket as Socket & { _handle?: unknown })._handle
+  return (socket as Socket & { _handle?: SocketHandle })._handle
 }
 
 /**

@@ -10,10 +10,10 @@ export interface HandOffChoice {
   readonly reason: string
 }
 
-/** The native way wherever it works, unless `HELLOSERVER_NATIVE` is `off`. */
+/** The native way if `HELLOSERVER_NATIVE` asks for it, and wherever it works; else the portable one. */
 export function chooseHandOff(environment: Environment): HandOffChoice {
   if (!isNativeWanted(environment)) {
-    return { native: undefined, reason: `${variables.native} is off` }
+    return { native: undefined, reason: `${variables.native} is not "on"` }
   }
   const { module, reason } = loadNative()
   return { native: module, reason }

@@ -239,5 +239,7 @@ function piecesOf(chunks: readonly Chunk[]): readonly Uint8Array[] {
 function bytesOf(chunk: Chunk): Uint8Array {
   if (typeof chunk === 'string') return Buffer.from(chunk)
   if (isUint8Array(chunk)) return chunk
-  throw new TypeError('A chunk is neither text nor a Uint8Array')
+  throw Object.assign(new TypeError('A chunk is neither text nor a Uint8Array'), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
 }

@@ -1,8 +1,12 @@
+import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
 import { Lingerers } from '../../../src/worker/linger.ts'
+import { NativeTransport } from '../../../src/worker/native-transport.ts'
 import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
+import { nativeModule, place, queue, ticket } from './native-place.ts'
+import { isNative } from './over-both.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
 /** Limits that no test meets unless it hangs, which then fails. */
@@ -29,17 +33,38 @@ export async function connected(
   const pair = await socketPair(t)
   const limits = { ...generous, ...changes }
   const alarms = { read: new Alarm(limits.readTimeoutMs), deadline: new Alarm(limits.deadlineMs) }
-  const transport = new SocketTransport(
-    pair.server,
-    { keepAliveMs: 0, noDelay: true, ...changes },
-    new Lingerers(2_000),
-  )
+  const options = { keepAliveMs: 0, noDelay: true, lingerMs: 2_000, ...changes }
+  const transport = isNative(t)
+    ? nativeTransport(t, pair.server, options)
+    : new SocketTransport(pair.server, options, new Lingerers(options.lingerMs))
   const connection = new Connection(7, transport, limits, alarms)
   const conclude = () => {
     connection.release()
     transport.conclude()
   }
   return { ...pair, connection, conclude }
+}
+
+/** Passes the socket through a queue, as a primary does, and takes it as a worker does. */
+function nativeTransport(t: TestContext, server: Socket, options: SocketOptions): NativeTransport {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const { seat } = place(t, taking, (events) => transport.onEvents(events))
+  native.offer(feeding, fdOf(server), ticket(1))
+  server.destroy()
+  const arena = Buffer.alloc(65_536)
+  const first = native.take(seat, arena)
+  const more = { arena, first, onConcluded: () => {} }
+  const transport = new NativeTransport(native, seat, { ...options, ...more })
+  setImmediate(() => transport.settle())
+  const sweeping = setInterval(() => native.sweep(seat), 5)
+  t.after(() => clearInterval(sweeping))
+  return transport
+}
+
+function fdOf(socket: Socket): number {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  return (socket as Socket & { _handle: { fd: number } })._handle.fd
 }
 
 /** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */
