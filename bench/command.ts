@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
 /** How a command ended: its exit status (null when a signal ended it) and what it wrote. */
@@ -18,17 +19,26 @@ export interface CommandOptions {
   signal?: AbortSignal
 }
 
+/** A command that has been started. */
+export interface RunningCommand {
+  /** Undefined when the program could not be started, in which case `ended` is rejected. */
+  readonly pid: number | undefined
+  /** Resolves when it has ended, whatever its exit status; rejected when it did not start, or when `signal` was aborted. */
+  readonly ended: Promise<CommandResult>
+  /** Sends TERM. */
+  readonly stop: () => void
+}
+
 /**
- * Runs a command to its end, whatever its exit status.
+ * Starts a command.
  *
  * @param file program, never through a shell
- * @throws when the program cannot be started, or when `signal` was aborted
  */
-export async function runCommand(
+export function startCommand(
   file: string,
   args: readonly string[],
   { env = process.env, timeoutMs = 60_000, signal }: CommandOptions = {},
-): Promise<CommandResult> {
+): RunningCommand {
   const child = spawn(file, args, {
     env,
     timeout: timeoutMs,
@@ -38,6 +48,12 @@ export async function runCommand(
     detached: true,
     ...(signal && { signal }),
   })
+  return { pid: child.pid, ended: resultOf(child), stop: () => void child.kill('SIGTERM') }
+}
+
+async function resultOf(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+): Promise<CommandResult> {
   const [closed, stdout, stderr] = await Promise.all([
     once(child, 'close'),
     text(child.stdout),
@@ -45,6 +61,11 @@ export async function runCommand(
   ])
   const status: unknown = closed[0]
   return { status: typeof status === 'number' ? status : null, stdout, stderr }
+}
+
+/** Runs a command to its end, whatever its exit status; parameters and errors are those of `startCommand`. */
+export function runCommand(...command: Parameters<typeof startCommand>): Promise<CommandResult> {
+  return startCommand(...command).ended
 }
 
 /**
@@ -57,7 +78,15 @@ export async function runOrThrow(
   what: string,
   ...command: Parameters<typeof runCommand>
 ): Promise<string> {
-  const { status, stdout, stderr } = await runCommand(...command)
+  return outputOf(what, await runCommand(...command))
+}
+
+/**
+ * The standard output of a command that must have exited 0.
+ *
+ * @throws Error with the command's output, when it exited otherwise
+ */
+export function outputOf(what: string, { status, stdout, stderr }: CommandResult): string {
   if (status === 0) return stdout
   const said = (stderr.trim() || stdout.trim()).slice(-2000)
   throw new Error(`${what} ended with status ${status ?? 'none (a signal)'}: ${said}`)

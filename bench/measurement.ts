@@ -1,76 +1,67 @@
-import { type Failures, type LoadReport, type LoadRequest, runLoad } from './load.ts'
-import { cpuUsByPid } from './process-table.ts'
+import type { Bench } from './bench.ts'
+import { type LoadReport, type LoadRequest, runLoad } from './load.ts'
+import { cpuUsOf } from './process-table.ts'
+import type { Figures } from './sample.ts'
 import type { RunningTarget, TargetName } from './targets/target.ts'
-
-/** One measurement of one target. Figures that need a good connection are null when there was none. */
-export interface Measurement {
-  target: TargetName
-  clients: number
-  /** From 1. Measurements of one round follow each other directly and are compared as pairs. */
-  round: number
-  connectionsPerSecond: number
-  p50Ms: number | null
-  p99Ms: number | null
-  maxMs: number | null
-  /** CPU time of all the server's processes, per good connection. */
-  cpuUsPerConnection: number | null
-  ok: number
-  failures: Failures
-  /** CPU time of the load generator. If it is close to the duration of the round, the generator was the bottleneck. */
-  loadCpuSeconds: number
-}
 
 /** A target that has been started. */
 export interface StartedTarget {
-  name: TargetName
-  port: number
-  running: RunningTarget
+  readonly name: TargetName
+  readonly port: number
+  readonly workers: number
+  readonly running: RunningTarget
 }
 
-async function cpuUsed(
+/** A load and its cost to the server. */
+export interface Measured {
+  readonly report: LoadReport
+  /** Processor time of all the server's processes, in microseconds. */
+  readonly cpuUs: number
+}
+
+/** The processor time that the target's processes, and those that they have replaced, use during some work. */
+export async function withCpu<T>(
+  { running }: StartedTarget,
+  work: () => Promise<T>,
+): Promise<{ result: T; cpuUs: number }> {
+  const before = await cpuUsOf(await running.pids())
+  const result = await work()
+  return { result, cpuUs: (await cpuUsOf(await running.pids())) - before }
+}
+
+/**
+ * Puts load on one target and measures.
+ *
+ * @throws Error when the load generator fails, or when the target loses a process: a server that does is not the one
+ * to be measured
+ */
+export async function measure(
+  bench: Bench,
   target: StartedTarget,
-  work: () => Promise<LoadReport>,
-): Promise<{ report: LoadReport; cpuUs: number }> {
-  const before = await cpuUsByPid(await target.running.pids())
-  const report = await work()
-  const after = await cpuUsByPid(await target.running.pids())
-  let cpuUs = 0
-  for (const [pid, used] of after) cpuUs += used - (before.get(pid) ?? 0)
-  for (const pid of before.keys()) {
-    // The CPU time of a lost process is unknown, and a server that loses processes is not the one to be measured.
-    if (!after.has(pid)) throw new Error(`Target ${target.name} lost process ${pid} under load`)
-  }
+  request: Omit<LoadRequest, 'port'>,
+): Promise<Measured> {
+  const { program, signal } = bench
+  const before = await target.running.pids()
+  const load = () => runLoad(program, { ...request, port: target.port }, signal)
+  const { result: report, cpuUs } = await withCpu(target, load)
+  const after = new Set(await target.running.pids())
+  const lost = before.find((pid) => !after.has(pid))
+  if (lost !== undefined) throw new Error(`Target ${target.name} lost process ${lost} under load`)
   return { report, cpuUs }
 }
 
 const toMs = (us: number | undefined): number | null => (us === undefined ? null : us / 1000)
 
-/**
- * Puts load on one target and measures.
- *
- * @param program path of the load generator
- * @throws Error when the load generator fails, or when the target loses a process
- */
-export async function measure(
-  program: string,
-  target: StartedTarget,
-  round: number,
-  request: Omit<LoadRequest, 'port'>,
-  signal: AbortSignal,
-): Promise<Measurement> {
-  const load = () => runLoad(program, { ...request, port: target.port }, signal)
-  const { report, cpuUs } = await cpuUsed(target, load)
+/** The figures of a load. Those that need a good connection are null when there was none. */
+export function figuresOf({ report, cpuUs }: Measured): Figures {
+  const { ok, connectionsPerSecond, latencyUs, cpuSeconds, seconds, processes } = report
   return {
-    target: target.name,
-    clients: request.clients,
-    round,
-    connectionsPerSecond: report.connectionsPerSecond,
-    p50Ms: toMs(report.latencyUs?.p50),
-    p99Ms: toMs(report.latencyUs?.p99),
-    maxMs: toMs(report.latencyUs?.max),
-    cpuUsPerConnection: report.ok > 0 ? cpuUs / report.ok : null,
-    ok: report.ok,
-    failures: report.failures,
-    loadCpuSeconds: report.cpuSeconds,
+    connectionsPerSecond,
+    p50Ms: toMs(latencyUs?.p50),
+    p99Ms: toMs(latencyUs?.p99),
+    maxMs: toMs(latencyUs?.max),
+    cpuUsPerConnection: ok > 0 ? cpuUs / ok : null,
+    // Near 100, the generator set the pace.
+    generatorPercent: seconds > 0 ? (100 * cpuSeconds) / (seconds * processes) : null,
   }
 }

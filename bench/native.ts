@@ -14,7 +14,15 @@ async function compile(name: string, sources: readonly string[]): Promise<string
   // Uses a rename, so that a second run never executes a file that this one is still writing.
   const unfinished = `${program}.${process.pid}`
   const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-o', unfinished]
-  await runOrThrow(`Compiling ${name}`, 'cc', [...flags, ...sources])
+  try {
+    await runOrThrow(`Compiling ${name}`, 'cc', [...flags, ...sources])
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    throw new Error(
+      'The benchmark compiles its load generator and finds no C compiler as cc; Debian has it in the package gcc',
+      { cause: error },
+    )
+  }
   await rename(unfinished, program)
   return program
 }

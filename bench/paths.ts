@@ -27,5 +27,5 @@ export const echoServer = join(import.meta.dirname, 'targets', 'echo-server.js')
 /** The primary of the bare node:cluster target. */
 export const clusterPrimary = join(import.meta.dirname, 'targets', 'cluster-primary.js')
 
-/** The echo app that helloserver serves by default, compiled. */
-export const echoApp = join(projectRoot, 'dist', 'apps', 'helloserver', 'app.js')
+/** The app of the helloserver targets. */
+export const benchApp = join(import.meta.dirname, 'targets', 'bench-app.js')

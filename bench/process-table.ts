@@ -7,7 +7,10 @@ const ticksPerSecond = 100
 interface ProcessEntry {
   pid: number
   parent: number
+  /** The processor time that it has used itself. */
   cpuUs: number
+  /** That of its former children, and of theirs, that it has waited for. */
+  childrenCpuUs: number
 }
 
 /** Reads a process from /proc/PID/stat (proc(5)); null when there is none or it has ended. */
@@ -18,12 +21,17 @@ async function readEntry(pid: number): Promise<ProcessEntry | null> {
   } catch {
     return null // it ended between listing and reading
   }
+  return entryIn(pid, text)
+}
+
+/** Takes apart the text of /proc/PID/stat; null for a zombie, which has ended and has not been reaped yet. */
+export function entryIn(pid: number, text: string): ProcessEntry | null {
   // The name is in parentheses and may itself contain blanks and parentheses: count fields from its end.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  if (fields[0] === 'Z') return null // a zombie: it has ended, and its parent has not reaped it yet
-  const ticks = Number(fields[11]) + Number(fields[12])
-  const cpuUs = (ticks * 1e6) / ticksPerSecond
-  return { pid, parent: Number(fields[1]), cpuUs }
+  if (fields[0] === 'Z') return null
+  const us = (first: number) =>
+    ((Number(fields[first]) + Number(fields[first + 1])) * 1e6) / ticksPerSecond
+  return { pid, parent: Number(fields[1]), cpuUs: us(11), childrenCpuUs: us(13) }
 }
 
 /** A process and all its current descendants; empty when it is gone. */
@@ -40,12 +48,41 @@ export async function processTree(root: number): Promise<number[]> {
 }
 
 /**
- * The CPU time that each process has used so far, user and system, in microseconds with the kernel's resolution of
- * 10,000.
+ * The processor time that the processes have used so far, user and system, in microseconds with the kernel's
+ * resolution of 10,000. That of children that have ended is included, so that the difference between two readings of a
+ * tree is right even when processes were replaced in between.
  */
-export async function cpuUsByPid(pids: readonly number[]): Promise<Map<number, number>> {
+export async function cpuUsOf(pids: readonly number[]): Promise<number> {
   const entries = await Promise.all(pids.map(readEntry))
-  return new Map(entries.filter((entry) => entry !== null).map(({ pid, cpuUs }) => [pid, cpuUs]))
+  return entries.reduce(
+    (sum, entry) => sum + (entry === null ? 0 : entry.cpuUs + entry.childrenCpuUs),
+    0,
+  )
+}
+
+/**
+ * The memory that the processes have written, in bytes: anonymous and shared memory by the proportional set size of
+ * proc(5), in which a page that several of them share counts once. Mapped files are left out: their pages belong to
+ * whatever other process runs the same program, too. Processes that have ended count nothing.
+ */
+export async function memoryBytesOf(pids: readonly number[]): Promise<number> {
+  const sizes = await Promise.all(pids.map(memoryBytes))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** Anonymous and shared memory, from the text of /proc/PID/smaps_rollup. */
+export function writtenBytesIn(text: string): number {
+  const kilobytes = [...text.matchAll(/^Pss_(?:Anon|Shmem):\s+(\d+) kB$/gm)]
+  return kilobytes.reduce((sum, [, count]) => sum + Number(count) * 1024, 0)
+}
+
+async function memoryBytes(pid: number): Promise<number> {
+  try {
+    const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return writtenBytesIn(text)
+  } catch {
+    return 0 // it has ended
+  }
 }
 
 /**

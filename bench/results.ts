@@ -1,46 +1,72 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { LeftOut } from './bench.ts'
+import type { Experiment, ExperimentName } from './experiments/experiment.ts'
 import type { Machine } from './machine.ts'
-import type { Measurement } from './measurement.ts'
 import type { Options } from './options.ts'
-import { type Summary, summarize } from './summary.ts'
+import type { Sample } from './sample.ts'
+import { summarize } from './summary.ts'
 import { tableOf } from './table.ts'
-import { workers } from './targets/target.ts'
+
+/** What one experiment has found. */
+export interface Finding {
+  readonly experiment: ExperimentName
+  readonly title: string
+  readonly table: string
+  readonly samples: readonly Sample[]
+}
 
 /** All results of one run, as written to the JSON file. */
 export interface Results {
-  takenAt: string
-  machine: Machine
-  settings: Omit<Options, 'out'> & { workers: number }
-  medians: Summary[]
-  measurements: Measurement[]
+  readonly takenAt: string
+  readonly machine: Machine
+  readonly loadAfter: number
+  readonly settings: Omit<Options, 'out' | 'plan' | 'experiments'>
+  readonly leftOut: readonly LeftOut[]
+  readonly findings: readonly Finding[]
+}
+
+export function findingOf(
+  experiment: Experiment,
+  options: Options,
+  samples: readonly Sample[],
+): Finding {
+  const { name, title } = experiment
+  const table = tableOf(summarize(samples), experiment.columns(options))
+  return { experiment: name, title, table, samples }
 }
 
 export function resultsOf(
   machine: Machine,
+  loadAfter: number,
   options: Options,
-  measurements: Measurement[],
+  leftOut: readonly LeftOut[],
+  findings: readonly Finding[],
 ): Results {
-  const { targets, baseline, clients, rounds, seconds, lineBytes } = options
+  const { targets, baseline, rounds, seconds, lineBytes, waiting } = options
   return {
     takenAt: new Date().toISOString(),
     machine,
+    loadAfter,
     // Named one by one, to leave out the path of the file, which is private.
-    settings: { targets, baseline, clients, rounds, seconds, lineBytes, workers },
-    medians: summarize(measurements, baseline),
-    measurements,
+    settings: { targets, baseline, rounds, seconds, lineBytes, waiting },
+    leftOut,
+    findings,
   }
 }
 
-/** The figures for people: what was measured, on which machine, and the table. */
-export function markdownOf({ takenAt, machine, settings, medians }: Results): string {
+/** The figures for people: what was measured, on which machine, and the tables. */
+export function markdownOf(results: Results): string {
+  const { takenAt, machine, loadAfter, settings, leftOut, findings } = results
   const where = `${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${machine.node}`
   const withPm2 = machine.pm2 === null ? '' : `, pm2 ${machine.pm2}`
   const how =
     `Medians of ${settings.rounds} rounds of ${settings.seconds} s, ` +
-    `${settings.lineBytes}-byte lines, ${settings.workers} workers; taken ${takenAt.slice(0, 10)} ` +
-    `with a load of ${machine.loadBefore.toFixed(1)} beforehand.`
-  return `${where}${withPm2}.\n${how}\n\n${tableOf(medians, settings.baseline)}\n`
+    `${settings.lineBytes}-byte lines; taken ${takenAt.slice(0, 10)}, with a load of ` +
+    `${machine.loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after.`
+  const missing = leftOut.map(({ target, reason }) => `${target} is left out: ${reason}.`)
+  const parts = findings.map(({ title, table }) => `${title}:\n\n${table}`)
+  return `${[`${where}${withPm2}.\n${how}`, ...missing, ...parts].join('\n\n')}\n`
 }
 
 /** Writes the JSON file, and the Markdown beside it. */

@@ -1,77 +1,81 @@
-import { type Failures, failureKinds } from './load.ts'
-import type { Measurement } from './measurement.ts'
+import { type Failures, failureKinds, noFailures } from './load.ts'
 import { median } from './median.ts'
+import type { Conditions, Figures, Sample } from './sample.ts'
 import type { TargetName } from './targets/target.ts'
 
-/** Medians over the rounds of one target at one number of clients. */
+/** All rounds of one target under the same conditions. */
 export interface Summary {
-  target: TargetName
-  clients: number
-  rounds: number
-  connectionsPerSecond: number | null
-  p50Ms: number | null
-  p99Ms: number | null
-  cpuUsPerConnection: number | null
-  /** Median of the ratios to the baseline in the same round; null without a baseline. */
-  rateToBaseline: number | null
-  cpuToBaseline: number | null
-  /** Sums, not medians: one failure in one round is a failure. */
-  ok: number
-  failures: Failures
+  readonly target: TargetName
+  readonly conditions: Conditions
+  readonly rounds: number
+  /** Medians over the rounds. */
+  readonly medians: Figures
+  /** A sum, not a median: one failure in one round is a failure. */
+  readonly failures: Failures
+  readonly samples: readonly Sample[]
 }
 
-type Figure = 'connectionsPerSecond' | 'cpuUsPerConnection'
+const keyOf = ({ target, conditions }: Pick<Sample, 'target' | 'conditions'>) =>
+  JSON.stringify([target, conditions])
 
-/** Compares pair by pair, since a round's noise is common to its pair and cancels out in their ratio. */
-function ratioToBaseline(
-  own: readonly Measurement[],
-  base: readonly Measurement[],
-  figure: Figure,
-): number | null {
-  const ratios = own.map((measurement) => {
-    const pair = base.find(({ round }) => round === measurement.round)
-    const dividend = measurement[figure]
-    const divisor = pair?.[figure] ?? 0
-    return dividend === null || divisor === 0 ? null : dividend / divisor
-  })
-  return median(ratios)
-}
-
-function sumFailures(measurements: readonly Measurement[]): Failures {
-  const sum: Failures = { refused: 0, reset: 0, short: 0, wrong: 0, timeout: 0, other: 0 }
-  for (const { failures } of measurements) {
+function sumFailures(samples: readonly Sample[]): Failures {
+  const sum = { ...noFailures }
+  for (const { failures } of samples) {
     for (const kind of failureKinds) sum[kind] += failures[kind]
   }
   return sum
 }
 
-function summarizeOne(own: Measurement[], base: Measurement[], first: Measurement): Summary {
+function summarizeOne(
+  samples: readonly Sample[],
+  { target, conditions, figures }: Sample,
+): Summary {
+  const names = Object.keys(figures)
+  const medians = names.map((name) => [
+    name,
+    median(samples.map((one) => one.figures[name] ?? null)),
+  ])
   return {
-    target: first.target,
-    clients: first.clients,
-    rounds: own.length,
-    connectionsPerSecond: median(own.map((one) => one.connectionsPerSecond)),
-    p50Ms: median(own.map((one) => one.p50Ms)),
-    p99Ms: median(own.map((one) => one.p99Ms)),
-    cpuUsPerConnection: median(own.map((one) => one.cpuUsPerConnection)),
-    rateToBaseline: ratioToBaseline(own, base, 'connectionsPerSecond'),
-    cpuToBaseline: ratioToBaseline(own, base, 'cpuUsPerConnection'),
-    ok: own.reduce((sum, one) => sum + one.ok, 0),
-    failures: sumFailures(own),
+    target,
+    conditions,
+    rounds: samples.length,
+    medians: Object.fromEntries(medians),
+    failures: sumFailures(samples),
+    samples,
   }
 }
 
-/** One summary for each target and number of clients, in the order in which they were measured. */
-export function summarize(measurements: readonly Measurement[], baseline: TargetName): Summary[] {
-  const groups = new Map<string, Measurement[]>()
-  for (const one of measurements) {
-    const key = `${one.clients} ${one.target}`
-    groups.set(key, [...(groups.get(key) ?? []), one])
+/** One summary for each target and each set of conditions, in the order in which they were first measured. */
+export function summarize(samples: readonly Sample[]): Summary[] {
+  const groups = new Map<string, Sample[]>()
+  for (const sample of samples) {
+    const key = keyOf(sample)
+    groups.set(key, [...(groups.get(key) ?? []), sample])
   }
-  return [...groups.values()].flatMap((own) => {
-    const [first] = own
-    if (first === undefined) return []
-    const base = groups.get(`${first.clients} ${baseline}`) ?? []
-    return [summarizeOne(own, base, first)]
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    return first === undefined ? [] : [summarizeOne(group, first)]
   })
+}
+
+/** The summary of these conditions and this target; undefined when it was not measured. */
+export function summaryOf(
+  summaries: readonly Summary[],
+  wanted: Pick<Summary, 'target' | 'conditions'>,
+): Summary | undefined {
+  return summaries.find((summary) => keyOf(summary) === keyOf(wanted))
+}
+
+/**
+ * How one summary's figure compares with another's: the median of the ratios within each round, since a round's noise
+ * is common to its pair and cancels out in their ratio. Null where no round has both figures.
+ */
+export function ratioOf(own: Summary, base: Summary | undefined, figure: string): number | null {
+  const ratios = own.samples.map(({ round, figures }) => {
+    const pair = base?.samples.find((sample) => sample.round === round)
+    const dividend = figures[figure] ?? null
+    const divisor = pair?.figures[figure] ?? 0
+    return dividend === null || divisor === 0 ? null : dividend / divisor
+  })
+  return median(ratios)
 }

@@ -10,6 +10,8 @@ export type Endpoint = TcpEndpoint | UnixEndpoint
 export interface TcpEndpoint {
   readonly host: string
   readonly port: number
+  /** For all IPv6 addresses alone: IPv4 clients do not reach it. */
+  readonly ipv6Only?: true
   readonly path?: never
 }
 
@@ -18,6 +20,7 @@ export interface UnixEndpoint {
   readonly path: string
   readonly host?: never
   readonly port?: never
+  readonly ipv6Only?: never
 }
 
 /** The endpoint that a socket was bound for, and what it got. */
@@ -56,18 +59,33 @@ export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
 
 /** Whether a bound socket is already at `wanted`. Port 0 is wherever it was bound for port 0. */
 export function isBoundAt(bound: BoundEndpoint, wanted: Endpoint): boolean {
+  if (bound.ipv6Only !== wanted.ipv6Only) return false
   if (isSameEndpoint(bound, wanted)) return true
   if (bound.path !== undefined || wanted.path !== undefined) return false
   return bound.host === wanted.host && bound.boundPort === wanted.port
 }
 
-/** The wildcard addresses, which stand for all of a host's. */
-const everyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-
-/** Whether the system lets no two sockets listen at these: they have the same port, and one is for every address. */
+/** Whether the system lets no two sockets listen at these: one of them takes all addresses of the other's kind. */
 export function areExclusive(one: Endpoint, other: Endpoint): boolean {
   if (one.path !== undefined || other.path !== undefined) return isSameEndpoint(one, other)
-  return one.port === other.port && [one.host, other.host].some((host) => everyAddress.has(host))
+  // With port 0, each gets a free one.
+  if (one.port !== other.port || one.port === 0) return false
+  return isSameEndpoint(one, other) || covers(one, other) || covers(other, one)
+}
+
+/** Whether `one` is for all addresses of a host, at least for those of the kind that `other` has. */
+function covers(one: TcpEndpoint, other: TcpEndpoint): boolean {
+  const hasIPv6 = other.host.includes(':')
+  if (one.host === '::') return hasIPv6 || one.ipv6Only !== true
+  return one.host === '0.0.0.0' && !hasIPv6
+}
+
+/** The prefix of an IPv4 address as sockets for both kinds show it (RFC 4291, 2.5.5.2). */
+const mappedIPv4 = /^::ffff:(?=\d+\.)/i
+
+/** An address as people write it: an IPv4 client of an endpoint for both kinds has an IPv4 address. */
+export function plainAddress(address: string): string {
+  return address.replace(mappedIPv4, '')
 }
 
 /** The endpoint of a socket's address. */
@@ -75,6 +93,11 @@ export function endpointOf(address: SocketAddress): Endpoint {
   // Node.js has the zero that begins an abstract name, which people write as "@".
   if (typeof address === 'string') return { path: address.replace(/^\0/, '@') }
   return { host: address.address, port: address.port }
+}
+
+/** Whether a Unix socket has a file, not a name in the abstract namespace. */
+export function hasFile(endpoint: Endpoint): boolean {
+  return endpoint.path?.startsWith('/') ?? false
 }
 
 function parseUnix(path: string): UnixEndpoint | undefined {

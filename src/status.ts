@@ -1,3 +1,4 @@
+import { endpointText } from './endpoint.ts'
 import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { DrainPhase } from './lifecycle/drain-phases.ts'
@@ -72,6 +73,12 @@ export type RestartCause =
   | 'unfit'
   | 'recycled'
 
+/**
+ * Why a connection was shed: its client is not let in (`access`), connects too often or has too many connections; the
+ * queue or the descriptors were used up; or the lease was lost, so that another host is to serve it.
+ */
+export type ShedReason = 'denied' | 'rate-limit' | 'client-limit' | 'queue-full' | 'lease-lost'
+
 /** Stats since the service's start, which only rise. */
 export interface StatsTotals {
   /** Connections that workers have ended: from acceptance to hand-over, and from there to their end. */
@@ -79,6 +86,8 @@ export interface StatsTotals {
   readonly handling: HistogramTotals
   readonly restarts: Readonly<Record<RestartCause, number>>
   readonly reloads: { readonly done: number; readonly failed: number }
+  /** Absent before 1.0. */
+  readonly shed?: Readonly<Record<ShedReason, number>>
 }
 
 /** How the last reload ended. */
@@ -124,7 +133,10 @@ export interface Status {
   readonly rssBytes: number
   readonly uptimeMs: number
   readonly generation: number
+  /** The first TCP endpoint; an empty host and port 0 when there are Unix sockets only. */
   readonly listen: { readonly host: string; readonly port: number }
+  /** The texts of all endpoints, in the order of the configuration. Absent before 1.0. */
+  readonly endpoints?: readonly string[] | undefined
   readonly workers: readonly WorkerStatus[]
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
@@ -144,6 +156,11 @@ export interface Status {
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** Recent events of the service, newest last. */
   readonly events: readonly ServiceEvent[]
+}
+
+/** All endpoints of a service, for people. */
+export function endpointsText({ listen, endpoints }: Pick<Status, 'listen' | 'endpoints'>): string {
+  return endpoints?.join(', ') ?? endpointText(listen)
 }
 
 /** Why a service on standby does not serve. */

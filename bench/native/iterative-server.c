@@ -1,7 +1,8 @@
 /*
  * The floor to measure against: an echo server that, like the classic daemon skeletons, does
  * nothing but serve one connection at a time. Accept, read a line that ends with CRLF, send it
- * back, close. It binds 127.0.0.1 only, and TERM ends it.
+ * back, close. A line that begins with "burn N " or "wait N " has it compute or sleep for N
+ * milliseconds first. It binds 127.0.0.1 only, and TERM ends it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE_MOST_BYTES 65536
@@ -101,13 +103,50 @@ static void write_all(int peer, const char *bytes, size_t count)
     }
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* Processor time, not time by the clock: a server that has to wait for a processor works no less. */
+static void burn(unsigned ms)
+{
+    const uint64_t until = cpu_ns() + (uint64_t)ms * 1000000;
+    while (cpu_ns() < until)
+        continue;
+}
+
+static void pause_for(unsigned ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (nanosleep(&left, &left) < 0 && !told_to_end)
+        continue;
+}
+
+/* Does the work that the line asks for; an echo alone asks for none. */
+static void work(const char *line)
+{
+    unsigned ms;
+    if (line[0] != 'b' && line[0] != 'w')
+        return;
+    if (sscanf(line, "burn %5u ", &ms) == 1)
+        burn(ms);
+    else if (sscanf(line, "wait %5u ", &ms) == 1)
+        pause_for(ms);
+}
+
 static void serve(int peer)
 {
-    static char line[LINE_MOST_BYTES];
+    static char line[LINE_MOST_BYTES + 1];
     setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ssize_t count = read_line(peer, line);
-    if (count > 0)
+    if (count > 0) {
+        line[count] = '\0';
+        work(line);
         write_all(peer, line, (size_t)count);
+    }
     close(peer);
 }
 

@@ -10,7 +10,9 @@ import type { Target } from './target.ts'
 export function cIterative(program: string): Target {
   return {
     name: 'c-iterative',
-    async start(port, signal) {
+    hasWorkers: false,
+    canReload: false,
+    async start({ port }, signal) {
       const server = spawnServer(program, ['--port', String(port)], false)
       try {
         await server.untilReady(untilEchoes(port, signal))

@@ -4,13 +4,22 @@
  * Its one argument is the port.
  */
 import { createServer, type Socket } from 'node:net'
+import { perform, workIn } from '../work.ts'
+
+async function workAndAnswer(socket: Socket, line: Buffer): Promise<void> {
+  const work = workIn(line)
+  if (work !== null) await perform(work)
+  socket.end(line)
+}
 
 function serve(socket: Socket): void {
   let received: Buffer = Buffer.alloc(0)
+  let isWhole = false
   socket.on('data', (chunk) => {
-    if (socket.writableEnded) return
+    if (isWhole) return
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-    if (received.includes('\r\n')) socket.end(received)
+    isWhole = received.includes('\r\n')
+    if (isWhole) void workAndAnswer(socket, received)
   })
   // A client that resets ends only its own connection.
   socket.on('error', () => socket.destroy())

@@ -1,28 +1,26 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { runCommand, runOrThrow } from '../command.ts'
-import { echoApp, pm2Cli, projectRoot } from '../paths.ts'
+import { pm2Cli, projectRoot } from '../paths.ts'
 import { untilGone } from '../process-table.ts'
 import { freePort, untilEchoes } from '../readiness.ts'
-import { environment, serviceName } from './helloserver.ts'
 import { daemonTree, scratchFolder } from './scratch.ts'
+import { serviceName, writeService } from './service.ts'
 import type { RunningTarget, Target } from './target.ts'
 import { Watcher } from './watcher.ts'
 
 interface Place {
+  /** PM2_HOME. */
   readonly home: string
-  readonly runDir: string
+  readonly pidFile: string
+  readonly env: NodeJS.ProcessEnv
   readonly remove: () => Promise<void>
 }
 
-function running(
-  { home, runDir, remove }: Place,
-  env: NodeJS.ProcessEnv,
-  watcher: Watcher,
-): RunningTarget {
+function running({ home, pidFile, env, remove }: Place, watcher: Watcher): RunningTarget {
   const all = async () => {
-    const pidFiles = [join(home, 'pm2.pid'), join(runDir, `${serviceName}.pid`)]
+    const pidFiles = [join(home, 'pm2.pid'), pidFile]
     return (await Promise.all(pidFiles.map(daemonTree))).flat()
   }
   return {
@@ -44,26 +42,21 @@ function running(
 /** helloserver under pm2, with all monitoring in use: pm2's metrics, an open page, and Prometheus. */
 export const helloserverWatched: Target = {
   name: 'helloserver-watched',
-  async start(port, signal) {
+  hasWorkers: true,
+  canReload: false,
+  async start(setup, signal) {
     const { path, remove } = await scratchFolder()
-    const place = { home: join(path, 'pm2'), runDir: join(path, 'run'), remove }
     const pagePort = await freePort()
-    const config = join(path, 'config.json')
-    const ecosystem = join(path, 'bench.json')
-    const own = { ...environment(port, place.runDir), HELLOSERVER_CONFIG: config }
-    const env = { ...own, PM2_HOME: place.home }
+    const home = join(path, 'pm2')
+    const settings = { admin: { http: pagePort } }
+    const { pidFile, env } = await writeService(path, setup, settings, { PM2_HOME: home })
     const watcher = new Watcher(pagePort)
-    const target = running(place, env, watcher)
+    const target = running({ home, pidFile, env, remove }, watcher)
     try {
-      await mkdir(place.runDir, { mode: 0o700 })
-      await writeFile(config, JSON.stringify({ admin: { http: pagePort } }))
-      await writeFile(
-        join(path, 'app.js'),
-        `export { default } from '${pathToFileURL(echoApp).href}'\n`,
-      )
+      const ecosystem = join(path, 'bench.json')
       await writeFile(ecosystem, JSON.stringify({ apps: [await shippedEntry()] }))
       await runOrThrow('pm2 start', pm2Cli, ['start', ecosystem], { env })
-      await untilEchoes(port, signal)
+      await untilEchoes(setup.port, signal)
       await watcher.start()
     } catch (error) {
       await target.stop()

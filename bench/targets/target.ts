@@ -2,27 +2,50 @@
 export interface RunningTarget {
   /** Every process involved in serving, including the supervisor. */
   pids(): Promise<number[]>
+  /** Has its workers replaced, and waits until they are; absent where there is no such command. */
+  reload?(): Promise<void>
   /** Ends them all; may be called more than once. */
   stop(): Promise<void>
+}
+
+/** How a target is to run. */
+export interface Setup {
+  /** A free port of 127.0.0.1. */
+  readonly port: number
+  /** The number of serving processes; `c-iterative` has one, whatever this says. */
+  readonly workers: number
 }
 
 /** A server to measure. All of them do the same: echo one line that ends with CRLF, then close. */
 export interface Target {
   readonly name: TargetName
+  /** Whether it has as many workers as one asks for; otherwise it has one process. */
+  readonly hasWorkers: boolean
+  /** Whether it can be told to replace its workers. */
+  readonly canReload: boolean
   /**
-   * Starts the server on a port of 127.0.0.1 and waits until it echoes. If that fails, everything started has been
-   * ended before the promise is rejected.
+   * Starts the server and waits until it echoes. If that fails, everything started has been ended before the promise
+   * is rejected.
    *
    * @param signal its abort ends the wait
+   * @throws UnavailableError when this machine or this build does not have it
    */
-  start(port: number, signal: AbortSignal): Promise<RunningTarget>
+  start(setup: Setup, signal: AbortSignal): Promise<RunningTarget>
+}
+
+/** A target cannot run here, which is no fault: it is left out. The message says why. */
+export class UnavailableError extends Error {
+  override name = 'UnavailableError'
 }
 
 export const targetNames = [
-  'helloserver',
+  'helloserver-native',
+  'helloserver-portable',
   'helloserver-watched',
   'pm2-cluster',
+  'pm2-cluster-no-pmx',
   'node-cluster',
+  'node-cluster-none',
   'c-iterative',
 ] as const
 
@@ -32,6 +55,3 @@ export const usualTargets: readonly TargetName[] = targetNames.filter(
 )
 
 export type TargetName = (typeof targetNames)[number]
-
-/** The number of serving processes in every target that has more than one. */
-export const workers = 2

@@ -1,5 +1,5 @@
 /** The commands and their options. Exit statuses: docs/operations.md. */
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from './commander.ts'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet-command.ts'

@@ -12,7 +12,7 @@ import { clearLeftovers } from '../service/leftovers.ts'
 import { Service } from '../service/service.ts'
 import type { Mode } from '../service/service-options.ts'
 import { standbyReason } from '../status.ts'
-import { activation, inheritedSocket } from '../systemd/activation.ts'
+import { activation, inheritedSockets } from '../systemd/activation.ts'
 import { Notifier } from '../systemd/notifier.ts'
 import { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -57,7 +57,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       if (warning !== undefined) log.warn(warning)
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
-      const inheritedFd = inheritedSocket(given, membership.isContended, log)
+      const inherited = inheritedSockets(given, config.listen, membership.isContended, log)
       const service = new Service({
         files,
         mode,
@@ -68,7 +68,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
-        origin: { kind: 'start', lock, inheritedFd },
+        origin: { kind: 'start', lock, inherited },
       })
       actOnSignals(service)
       await service.start()
@@ -95,7 +95,10 @@ function announce(service: Service): void {
   const { pid } = process
   if (status.state === 'standby')
     reportBoot({ outcome: 'standby', pid, reason: standbyReason(status) })
-  else reportBoot({ outcome: 'serving', pid, ...status.listen })
+  else {
+    const { listen, endpoints = [] } = status
+    reportBoot({ outcome: 'serving', pid, ...listen, endpoints })
+  }
 }
 
 /** The service was told to stop during its start: this process has stopped, and reports that to its launcher. */

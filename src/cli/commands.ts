@@ -2,7 +2,6 @@ import { accessSync, constants } from 'node:fs'
 import { ownEnvironment } from '../config/environment.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { stopService } from '../control/stop.ts'
-import { endpointText } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import type { InitOptions } from '../init/init.ts'
@@ -25,7 +24,7 @@ async function start(options: Options & WithExample): Promise<void> {
   const started = await launch(filesOf(options), ownEnvironment())
   const does =
     started.outcome === 'serving'
-      ? `serves on ${endpointText(started)}`
+      ? `serves on ${started.endpoints.join(', ')}`
       : `stands by (${started.reason})`
   print(options, started, `${options.name} ${does} as process ${started.pid}`)
 }

@@ -1,5 +1,5 @@
-import { endpointText } from '../endpoint.ts'
 import type { FleetView, HostView } from '../fleet/fleet.ts'
+import { endpointsText } from '../status.ts'
 import { duration, table } from './table.ts'
 
 /** The readable output of `fleet`: a line for each host, and the refused builds. */
@@ -25,7 +25,7 @@ export function fleetView({ name, maxDown, hosts, refusedBuilds }: FleetView): s
     `${host.workers.busy}/${host.workers.total}`,
     String(host.queue.length),
     leaseOf(host),
-    endpointText(host.listen),
+    endpointsText(host),
     String(host.pid),
     host.lastReload === null ? '-' : `${host.lastReload.outcome} at ${host.lastReload.at}`,
   ])

@@ -1,6 +1,5 @@
-import { endpointText } from '../endpoint.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
-import type { Percentiles, Status, WorkerStatus } from '../status.ts'
+import { endpointsText, type Percentiles, type Status, type WorkerStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
@@ -10,7 +9,7 @@ const eventsShown = 5
 
 /** The readable output of `status`: a summary, the workers, and the latest events. */
 export function statusView(status: Status): string[] {
-  const { name, version, build, state, listen, pid, uptimeMs, generation } = status
+  const { name, version, build, state, pid, uptimeMs, generation } = status
   const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
   const { supervisor, events } = status
   const rows: [string, string][] = [
@@ -23,7 +22,7 @@ export function statusView(status: Status): string[] {
       : []),
     ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
     ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
-    ['listen', endpointText(listen)],
+    ['listen', endpointsText(status)],
     [
       'process',
       `${pid}, ${supervisor.attached ? `attached to pm2 by ${supervisor.pid}` : 'without pm2'}`,

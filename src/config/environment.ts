@@ -5,6 +5,7 @@ import { isOfPm2 } from './pm2-variables.ts'
 export const variables = {
   host: 'HELLOSERVER_HOST',
   port: 'HELLOSERVER_PORT',
+  listen: 'HELLOSERVER_LISTEN',
   workers: 'HELLOSERVER_WORKERS',
   logLevel: 'HELLOSERVER_LOG_LEVEL',
   runDir: 'HELLOSERVER_RUN_DIR',

@@ -1,7 +1,228 @@
-import type { TcpEndpoint } from '../endpoint.ts'
-import type { Config } from './load.ts'
+import { z } from 'zod'
+import {
+  areExclusive,
+  type Endpoint,
+  endpointText,
+  hasFile,
+  isSameEndpoint,
+  parseEndpoint,
+} from '../endpoint.ts'
+import { networkAllowed, parseNetwork } from './network.ts'
 
-/** Where a configuration has the service listen. */
-export function listenEndpoint({ host, port }: Pick<Config, 'host' | 'port'>): TcpEndpoint {
-  return { host, port }
+/** The names of the TLS versions that an endpoint may require at least, as Node.js has them. */
+const tlsVersions = ['TLSv1.2', 'TLSv1.3'] as const
+
+/** How a client's certificate is treated. */
+const clientCertModes = ['none', 'request', 'require'] as const
+
+/** The most endpoints that a service may have. */
+const maxEndpoints = 64
+
+/**
+ * A Unix socket is bound under a temporary name that is 8 bytes longer: the size of sun_path in unix(7), less its
+ * terminating zero and the length of a PID and a dot.
+ */
+const maxSocketPathBytes = 99
+
+const addressAllowed = `"address:port", "[IPv6 address]:port", "unix:/path" (up to ${maxSocketPathBytes} bytes) or "unix:@name"`
+const entryAllowed = `${addressAllowed}, or an object with such an "address"`
+const modeAllowed = 'a mode in octal digits, such as "0660"'
+const defaultMode = '0660'
+const ownerAllowed = '"user", "user:group" or ":group", each a name or a number'
+const listAllowed = `a list of 1 to ${maxEndpoints} endpoints`
+
+const path = (description: string) =>
+  z.string({ error: 'a path' }).min(1, { error: 'a path' }).describe(description)
+
+const address = (allowed: string) =>
+  z.string({ error: allowed }).refine((text) => isUsable(text), { error: allowed })
+
+function isUsable(text: string): boolean {
+  const endpoint = parseEndpoint(text)
+  if (endpoint === undefined) return false
+  return !hasFile(endpoint) || Buffer.byteLength(endpoint.path ?? '') <= maxSocketPathBytes
+}
+
+const certificate = {
+  cert: path('File of the certificate and its chain, in PEM'),
+  key: path("File of the certificate's private key, in PEM"),
+}
+
+const tls = z.strictObject(
+  {
+    ...certificate,
+    ca: path("File of the authorities that clients' certificates are checked against, in PEM")
+      .optional()
+      .describe(
+        "File of the authorities that clients' certificates are checked against, in PEM [Node.js's own]",
+      ),
+    clientCert: z
+      .enum(clientCertModes, { error: `one of ${clientCertModes.join(', ')}` })
+      .default('none')
+      .describe('Whether a client\'s certificate is requested, or required ["none"]'),
+    minVersion: z
+      .enum(tlsVersions, { error: `one of ${tlsVersions.join(', ')}` })
+      .default('TLSv1.2')
+      .describe('Least version of TLS that is accepted ["TLSv1.2"]'),
+    sni: z
+      .record(
+        z.string(),
+        z.strictObject(certificate, { error: 'an object with "cert" and "key"' }),
+        {
+          error: 'an object of server names',
+        },
+      )
+      .default({})
+      .describe('Further certificates, by the server name that the client asks for [{}]'),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'an object' : undefined) },
+)
+
+const proxyProtocolAllowed = 'true, false, or an object with a list "trusted"'
+
+const proxyProtocol = z.union(
+  [
+    z.boolean(),
+    z.strictObject({
+      trusted: z
+        .array(
+          z
+            .string({ error: networkAllowed })
+            .refine((text) => parseNetwork(text) !== undefined, { error: networkAllowed }),
+          { error: 'a list of addresses and networks' },
+        )
+        .describe('Addresses and networks whose PROXY headers are believed'),
+    }),
+  ],
+  { error: proxyProtocolAllowed },
+)
+
+const entry = z.union(
+  [
+    address(entryAllowed),
+    z.strictObject({
+      address: address(addressAllowed).describe(
+        'Where to listen: "address:port", "[IPv6 address]:port", "unix:/path" or "unix:@name"',
+      ),
+      tls: tls
+        .optional()
+        .describe('TLS for this endpoint; paths are relative to this file [no TLS]'),
+      proxyProtocol: proxyProtocol
+        .optional()
+        .describe('Whether connections begin with a PROXY header [false]'),
+      mode: z
+        .string({ error: modeAllowed })
+        .regex(/^0?[0-7]{3}$/, { error: modeAllowed })
+        .optional()
+        .describe('Permissions of a Unix socket, in octal digits ["0660"]'),
+      owner: z
+        .string({ error: ownerAllowed })
+        .regex(/^(?!:?$)[^:\s]*(:[^:\s]+)?$/, { error: ownerAllowed })
+        .optional()
+        .describe(
+          'Owner of a Unix socket: "user", "user:group" or ":group" [the user of the service]',
+        ),
+      ipv6Only: z
+        .boolean({ error: 'true or false' })
+        .optional()
+        .describe('Whether an IPv6 endpoint for all addresses refuses IPv4 clients [false]'),
+    }),
+  ],
+  { error: entryAllowed },
+)
+
+/** The key `listen` of the configuration file. */
+export const listenSchema = z
+  .array(entry, { error: listAllowed })
+  .min(1, { error: listAllowed })
+  .max(maxEndpoints, { error: listAllowed })
+  .optional()
+  .describe(
+    'Where to listen, each a text or an object with settings; "host" and "port" are the short form of one endpoint',
+  )
+
+type Entry = z.output<typeof entry>
+
+/** TLS on an endpoint: the files' paths as configured, relative to the configuration. */
+export type TlsSettings = z.output<typeof tls>
+
+/** PROXY headers on an endpoint: from anybody, or believed only from some addresses. */
+export type ProxySettings = Exclude<z.output<typeof proxyProtocol>, boolean> | true
+
+/** The permissions of a Unix socket's file. */
+export interface SocketFileSettings {
+  /** As for chmod(2). */
+  readonly mode: number
+  /** `user`, `user:group` or `:group`; undefined: whatever the system assigns. */
+  readonly owner?: string
+}
+
+/** An endpoint of the configuration, and how it is served. */
+export interface ListenSettings {
+  readonly endpoint: Endpoint
+  readonly tls?: TlsSettings
+  readonly proxyProtocol?: ProxySettings
+  /** Of a Unix socket that has a file. */
+  readonly file?: SocketFileSettings
+}
+
+/** An entry of `listen`, which the schema has accepted. */
+export function listenSettings(given: Entry): ListenSettings {
+  const {
+    address: text,
+    tls: ofTls,
+    proxyProtocol: ofProxy = false,
+    mode = defaultMode,
+    owner,
+    ipv6Only = false,
+  } = typeof given === 'string' ? ({ address: given } as const) : given
+  const endpoint = parseEndpoint(text)
+  if (endpoint === undefined) throw new Error(`The schema has accepted "${text}"`)
+  return {
+    endpoint: ipv6Only && endpoint.path === undefined ? { ...endpoint, ipv6Only } : endpoint,
+    ...(ofTls !== undefined && { tls: ofTls }),
+    ...(ofProxy !== false && { proxyProtocol: ofProxy }),
+    ...(hasFile(endpoint) && {
+      file: { mode: Number.parseInt(mode, 8), ...(owner !== undefined && { owner }) },
+    }),
+  }
+}
+
+/**
+ * The problems of a list that the schema cannot see, each in a sentence that names the key: settings that an endpoint
+ * of its kind does not have, and endpoints that exclude each other.
+ */
+export function listenProblems(given: readonly Entry[]): string[] {
+  const endpoints = given.map((one) => listenSettings(one).endpoint)
+  return given.flatMap((one, at) => [...misplaced(one, at), ...excluded(endpoints, at)])
+}
+
+function misplaced(given: Entry, at: number): string[] {
+  if (typeof given === 'string') return []
+  const { endpoint } = listenSettings(given)
+  const onlyFor = {
+    mode: hasFile(endpoint),
+    owner: hasFile(endpoint),
+    ipv6Only: isAllIPv6(endpoint),
+  }
+  return Object.entries(onlyFor)
+    .filter(([name, isAllowed]) => given[name as keyof typeof onlyFor] !== undefined && !isAllowed)
+    .map(([name]) => {
+      const kind = name === 'ipv6Only' ? '"[::]:port"' : '"unix:/path"'
+      return `listen.${at}.${name} is set for "${given.address}"; it must be left out except for ${kind}`
+    })
+}
+
+const isAllIPv6 = ({ host }: Endpoint) => host === '::'
+
+function excluded(endpoints: readonly Endpoint[], at: number): string[] {
+  const own = endpoints[at] as Endpoint
+  return endpoints.slice(0, at).flatMap((other, before) => {
+    if (isSameEndpoint(own, other))
+      return [`listen.${before} and listen.${at} are both "${endpointText(own)}"; name it once`]
+    if (!areExclusive(own, other)) return []
+    return [
+      `listen.${before} is "${endpointText(other)}" and listen.${at} is "${endpointText(own)}", which the system does not allow together; give one of them another port`,
+    ]
+  })
 }

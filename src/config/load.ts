@@ -8,6 +8,7 @@ import { type AdminSettings, adminSettings } from './admin-settings.ts'
 import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
+import { listenProblems, type ListenSettings, listenSettings } from './listen.ts'
 import { isNativeWanted } from './native-wish.ts'
 import { overridable, overridesIn } from './overrides.ts'
 import {
@@ -21,7 +22,10 @@ import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 
 /** All settings, checked and frozen. */
-export interface Config extends Omit<ConfigFile, '$schema' | 'workers'> {
+export interface Config
+  extends Omit<ConfigFile, '$schema' | 'workers' | 'host' | 'port' | 'listen'> {
+  /** Where the service listens, in the order of the configuration; never empty. */
+  readonly listen: readonly ListenSettings[]
   /** How many worker processes; "auto" is already a number here. */
   readonly workers: number
   /** The configuration file, and the directory that the app is resolved against. */
@@ -48,7 +52,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
   isNativeWanted(environment)
   const path = configPath(name, environment)
-  const raw = { ...readFile(path), ...overrides(environment) }
+  const raw = overridden(readFile(path), environment)
   refuseOtherConfiguration(path)
   const parsed = configSchema.safeParse(raw)
   if (!parsed.success) {
@@ -58,11 +62,13 @@ export function loadConfig(name: string, environment: Environment): Config {
     throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${different}`)
   }
   if (!isShared) refuseUnshared(parsed.data, path)
-  const { $schema: _, workers, ...settings } = parsed.data
+  const { $schema: _, workers, host, port, listen: listed, ...settings } = parsed.data
+  const listen = endpointsOf({ host, port, listen: listed }, raw, environment, path)
   const directory = dirname(path)
-  refusePage(settings, directory, path)
+  refusePage(settings.admin, listen, directory, path)
   return deepFreeze({
     ...settings,
+    listen,
     workers: workers === 'auto' ? availableCpus() : workers,
     path,
     directory,
@@ -90,9 +96,35 @@ function refuseUnshared({ lease }: ConfigFile, path: string): void {
   )
 }
 
+/** Where to listen, by the list or its short form. */
+function endpointsOf(
+  { host, port, listen }: Pick<ConfigFile, 'host' | 'port' | 'listen'>,
+  raw: Readonly<Record<string, unknown>>,
+  environment: Environment,
+  path: string,
+): ListenSettings[] {
+  if (listen === undefined) return [{ endpoint: { host, port } }]
+  const refuse = (problem: string) =>
+    new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${problem}`)
+  const short = (['host', 'port'] as const).find((key) => raw[key] !== undefined)
+  if (short !== undefined) {
+    const [one, other] = [short, 'listen'].map((key) => labelOf(key, environment))
+    throw refuse(`${one} and ${other} are both set; ${short} is the short form, so set only one`)
+  }
+  const problems = listenProblems(listen)
+  if (problems.length > 0) throw refuse(problems.join('; '))
+  const endpoints = listen.map(listenSettings)
+  for (const key of ['tls', 'proxyProtocol'] as const) {
+    const at = endpoints.findIndex((one) => one[key] !== undefined)
+    if (at >= 0) throw refuse(`listen.${at}.${key} is not supported yet; leave it out`)
+  }
+  return endpoints
+}
+
 /** Refuses a page without its token, or on the service's port, before anything is changed. */
 function refusePage(
-  { admin, port }: Pick<ConfigFile, 'admin' | 'port'>,
+  admin: ConfigFile['admin'],
+  listen: readonly ListenSettings[],
   directory: string,
   path: string,
 ): void {
@@ -104,8 +136,12 @@ function refusePage(
   } catch (error) {
     throw refuse(messageOf(error), error)
   }
-  if (settings?.address.port !== port) return
-  throw refuse(`admin.http and port are both ${port}; give the page a port of its own`)
+  const { port } = settings?.address ?? {}
+  const isShared = listen.some(({ endpoint }) => port !== undefined && endpoint.port === port)
+  if (isShared)
+    throw refuse(
+      `admin.http and the service both have port ${port}; give the page a port of its own`,
+    )
 }
 
 function readFile(path: string): Record<string, unknown> {
@@ -135,15 +171,27 @@ function readFile(path: string): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
-/** Numbers arrive as text in the environment; any other text stays as it is, for the schema to judge. */
-function overrides(environment: Environment): Record<string, unknown> {
-  const given: Record<string, unknown> = {}
+/** The settings of a file, as the environment overrides them. A list takes the place of its short form, too. */
+function overridden(
+  file: Readonly<Record<string, unknown>>,
+  environment: Environment,
+): Record<string, unknown> {
+  const given: Record<string, unknown> = { ...file }
+  if (environment[variables.listen] !== undefined) {
+    delete given['host']
+    delete given['port']
+  }
   for (const key of overridable) {
     const value = environment[variables[key]]
-    if (value === undefined) continue
-    given[key] = key !== 'host' && /^\d+$/.test(value) ? Number(value) : value
+    if (value !== undefined) given[key] = valueOf(key, value)
   }
   return given
+}
+
+/** Numbers and lists arrive as text; any other text stays as it is, for the schema to judge. */
+function valueOf(key: (typeof overridable)[number], text: string): unknown {
+  if (key === 'listen') return text.split(',').map((one) => one.trim())
+  return key !== 'host' && /^\d+$/.test(text) ? Number(text) : text
 }
 
 function explain(
@@ -154,11 +202,35 @@ function explain(
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `${[...issue.path, key].join('.')} is not a known key`)
   }
-  const key = issue.path.join('.')
-  const variable = isOverridable(key) ? variables[key] : undefined
-  const label = variable !== undefined && environment[variable] !== undefined ? variable : key
+  const fitting = issue.code === 'invalid_union' ? fittingProblems(issue) : undefined
+  if (fitting !== undefined) return fitting.flatMap((inner) => explain(inner, raw, environment))
+  const label = labelOf(issue.path.join('.'), environment)
   const got = JSON.stringify(valueAt(raw, issue.path)) ?? 'missing'
   return [`${label} is ${got}; it must be ${issue.message}`]
+}
+
+/** The problems with the one alternative of a union that has the value's type, such as an object. */
+function fittingProblems({
+  path,
+  errors,
+}: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
+  const isOther = ({ code, path: within }: z.core.$ZodIssue) =>
+    within.length === 0 && (code === 'invalid_type' || code === 'invalid_value')
+  const [problems, another] = errors.filter((alternative) => !alternative.some(isOther))
+  if (problems === undefined || another !== undefined) return undefined
+  return problems.map((inner) => at(path, inner))
+}
+
+/** A problem with a part of the value at `path`. */
+function at(path: readonly PropertyKey[], inner: z.core.$ZodIssue): z.core.$ZodIssue {
+  return { ...inner, path: [...path, ...inner.path] }
+}
+
+/** The name of a setting: that of its variable, if the environment has set it. */
+function labelOf(key: string, environment: Environment): string {
+  const [setting = ''] = key.split('.')
+  const variable = isOverridable(setting) ? variables[setting] : undefined
+  return variable !== undefined && environment[variable] !== undefined ? variable : key
 }
 
 function isOverridable(key: string): key is keyof typeof variables {

@@ -1,7 +1,7 @@
 import { type Environment, variables } from './environment.ts'
 
 /** The settings that a variable can override. */
-export const overridable = ['host', 'port', 'workers', 'logLevel'] as const
+export const overridable = ['host', 'port', 'listen', 'workers', 'logLevel'] as const
 
 /**
  * The settings that come from the environment although the file differs, each in a sentence: variables are
@@ -19,10 +19,18 @@ export function overridesIn(
     const variable = variables[key]
     const value = environment[variable]
     if (value === undefined || String(raw[key]) === value) return []
+    // In place of a list, it takes the place of these, too.
+    if (key === 'listen' && raw['listen'] === undefined && hasShortForm(raw)) {
+      return [`${variable}=${value} overrides host and port of ${path}`]
+    }
     const what =
       raw[key] === undefined
         ? `sets ${key}, which ${path} leaves out`
         : `overrides ${key} ${JSON.stringify(raw[key])} of ${path}`
     return [`${variable}=${value} ${what}`]
   })
+}
+
+function hasShortForm({ host, port }: Readonly<Record<string, unknown>>): boolean {
+  return host !== undefined || port !== undefined
 }

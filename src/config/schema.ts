@@ -4,7 +4,9 @@ import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
 import { isAdminAddress } from './admin-address.ts'
 import { lineEndings } from './line-endings.ts'
+import { listenSchema } from './listen.ts'
 import { logLevels } from './log-levels.ts'
+import { networkAllowed, parseNetwork } from './network.ts'
 import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
 
 /** An integer from `min` to `max`; the error names the range, since zod's own does not name both ends. */
@@ -72,6 +74,15 @@ const httpAddress = (() => {
   )
 })()
 
+const networks = z
+  .array(
+    z
+      .string({ error: networkAllowed })
+      .refine((text) => parseNetwork(text) !== undefined, { error: networkAllowed }),
+    { error: 'a list of addresses and networks' },
+  )
+  .default([])
+
 /** A section whose keys all have defaults: leaving it out is the same as leaving out all its keys. */
 const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   z.strictObject(shape, { error: sectionError }).prefault({} as never)
@@ -98,6 +109,7 @@ export const configSchema = z.strictObject(
       .prefault('0.0.0.0')
       .describe('Address to listen on [0.0.0.0]'),
     port: integer(0, 65_535, 30_153, 'TCP port; 0 picks a free one'),
+    listen: listenSchema,
     workers: workerCount('auto').describe(
       'Number of worker processes; "auto" is one for each core that the process may use, within the CPU quota of its control group ["auto"]',
     ),
@@ -118,6 +130,18 @@ export const configSchema = z.strictObject(
         .describe(
           `Additional destination of log lines, with facility LOCAL0: ${syslogTargets} ["off"]`,
         ),
+    }),
+    access: section({
+      allow: networks.describe(
+        'Networks and addresses whose clients are let in; empty means everybody [[]]',
+      ),
+      deny: networks.describe('Networks and addresses whose clients are turned away [[]]'),
+      maxPerSecond: integer(
+        0,
+        1_000_000,
+        0,
+        'How many connections each client address may open per second; 0 means no limit',
+      ),
     }),
     queue: section({
       max: integer(0, 1_000_000, 10_000, 'How many connections may wait for a worker'),

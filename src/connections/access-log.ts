@@ -29,7 +29,14 @@ export class AccessLog {
    */
   write(connection: PendingConnection, worker?: WorkerRef, report?: Progress): void {
     if (!this.#isOn) return
-    const { id, peer = 'unknown', state: outcome, acceptedAtMs, offeredAtMs } = connection
+    const {
+      id,
+      peer = 'unknown',
+      state: outcome,
+      acceptedAtMs,
+      offeredAtMs,
+      shedReason,
+    } = connection
     const nowMs = connection.endedAtMs > 0 ? connection.endedAtMs : performance.now()
     const waitedUntilMs = worker === undefined ? nowMs : offeredAtMs
     this.#log.info(
@@ -38,7 +45,7 @@ export class AccessLog {
         connection: id,
         peer,
         outcome,
-        reason: outcome === 'failed' ? reasonOf(worker, report) : null,
+        reason: outcome === 'failed' ? reasonOf(worker, report) : (shedReason ?? null),
         worker: worker?.number ?? null,
         bytesIn: countOf(report?.bytesIn),
         bytesOut: countOf(report?.bytesOut),

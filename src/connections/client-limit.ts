@@ -17,6 +17,8 @@ export class ClientLimit {
   isExceededBy(connection: PendingConnection): boolean {
     // Without a limit no count is needed, and asking the system for the address has a cost.
     if (this.#max === 0) return false
+    // A Unix socket's clients have no address: no limit holds for them.
+    if (connection.endpoint.settings.endpoint.path !== undefined) return false
     const address = remoteOf(connection.handle)?.address ?? ''
     const count = (this.#counts.get(address) ?? 0) + 1
     this.#counts.set(address, count)

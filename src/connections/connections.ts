@@ -1,3 +1,4 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
@@ -63,6 +64,7 @@ export class Connections {
       queue: this.#queue,
       room,
       accounts,
+      stats: this.stats,
       handOff,
       accessLog: this.#accessLog,
       shedding,
@@ -100,9 +102,9 @@ export class Connections {
   }
 
   /** Takes charge of a connection that was queued in the predecessor. */
-  adopt(handle: SocketHandle, id: number, ageMs: number): void {
+  adopt(handle: SocketHandle, id: number, ageMs: number, settings: ListenSettings): void {
     this.accounts.takeFromInherited()
-    this.dispatcher.adopt(id, handle, ageMs)
+    this.dispatcher.adopt(id, handle, this.listeners.endpoints.numbered(settings), ageMs)
   }
 
   /** The predecessor has ended, and with it all connections that it still had. */

@@ -1,9 +1,12 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
-import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import { isReset, remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { ShedReason } from '../status.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Accounts } from './accounts.ts'
+import type { NumberedEndpoint } from './endpoint-table.ts'
+import { Admission } from './admission.ts'
 import { ClientLimit } from './client-limit.ts'
 import { Failures } from './failures.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
@@ -11,6 +14,7 @@ import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { QueueRoom } from './queue-room.ts'
 import type { Shedding } from './shedding.ts'
+import type { Stats } from './stats.ts'
 
 /** The service, as the dispatcher sees it. */
 export interface DispatcherOwner {
@@ -24,6 +28,7 @@ export interface DispatcherParts {
   readonly queue: ConnectionQueue
   readonly room: Pick<QueueRoom, 'has'>
   readonly accounts: Accounts
+  readonly stats: Pick<Stats, 'shed'>
   readonly handOff: HandOff
   readonly accessLog: AccessLog
   readonly shedding: Shedding
@@ -38,10 +43,12 @@ export class Dispatcher implements HandOffListener {
   readonly #queue: ConnectionQueue
   readonly #room: Pick<QueueRoom, 'has'>
   readonly #accounts: Accounts
+  readonly #stats: Pick<Stats, 'shed'>
   readonly #handOff: HandOff
   readonly #accessLog: AccessLog
   readonly #shedding: Shedding
   readonly #owner: DispatcherOwner
+  readonly #admission = new Admission()
   readonly #clients = new ClientLimit()
   readonly #failures: Failures
   #notesPeers = false
@@ -52,6 +59,7 @@ export class Dispatcher implements HandOffListener {
     this.#queue = parts.queue
     this.#room = parts.room
     this.#accounts = parts.accounts
+    this.#stats = parts.stats
     this.#handOff = parts.handOff
     this.#accessLog = parts.accessLog
     this.#shedding = parts.shedding
@@ -61,8 +69,9 @@ export class Dispatcher implements HandOffListener {
     this.#handOff.reportTo(this)
   }
 
-  /** Applies `queue.maxPerClient` and `log.access`, to connections that are accepted from now on. */
-  apply(config: Pick<Config, 'queue' | 'log'>): void {
+  /** Applies `access`, `queue.maxPerClient` and `log.access`, to connections that are accepted from now on. */
+  apply(config: Pick<Config, 'access' | 'queue' | 'log'>): void {
+    this.#admission.apply(config)
     this.#clients.apply(config)
     // It takes one question to the system for each connection.
     this.#notesPeers = config.log.access
@@ -74,12 +83,13 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** Takes charge of a socket that was just accepted and is not being read. */
-  accept(handle: SocketHandle): void {
+  accept(handle: SocketHandle, endpoint: NumberedEndpoint): void {
     this.#lastId += 1
-    const connection = this.#register(this.#lastId, handle, performance.now())
-    if (this.#isOneTooMany(connection)) {
-      this.#noteFailure('client-limit', connection)
-      this.#conclude(connection, 'shed')
+    const connection = this.#register(this.#lastId, handle, endpoint, performance.now())
+    const refusal = this.#refusalOf(connection)
+    if (refusal !== undefined) {
+      this.#noteFailure(refusal, connection)
+      this.#shed(connection, refusal)
     } else if (!this.#room.has(handle) || !this.#mayWait()) this.#turnAway(connection)
     else if (this.#queue.length === 0 && this.#handOff.hasRoom && this.#owner.mayHandOut()) {
       this.#handOff.take(connection)
@@ -106,8 +116,8 @@ export class Dispatcher implements HandOffListener {
   }
 
   /** Takes charge of a connection that was queued in another process: its number, position and age stay the same. */
-  adopt(id: number, handle: SocketHandle, ageMs: number): void {
-    const connection = this.#register(id, handle, performance.now() - ageMs)
+  adopt(id: number, handle: SocketHandle, endpoint: NumberedEndpoint, ageMs: number): void {
+    const connection = this.#register(id, handle, endpoint, performance.now() - ageMs)
     // It counts for its client, but is not refused: it was let in already.
     this.#clients.isExceededBy(connection)
     this.#queue.putBack(connection)
@@ -125,7 +135,7 @@ export class Dispatcher implements HandOffListener {
 
   /** A connection that was handed off is untouched: it waits again, where it was, unless its client has left. */
   requeue(connection: PendingConnection): void {
-    if (remoteOf(connection.handle) === undefined) {
+    if (isReset(connection.handle)) {
       this.#conclude(connection, 'leave')
       return
     }
@@ -163,7 +173,7 @@ export class Dispatcher implements HandOffListener {
     if (now - oldestAcceptedAtMs >= minWaitMs) this.#recall()
     for (const connection of this.#queue) {
       if (now - connection.acceptedAtMs < minWaitMs) break
-      if (remoteOf(connection.handle) !== undefined) continue
+      if (!isReset(connection.handle)) continue
       this.#queue.remove(connection)
       this.#conclude(connection, 'leave')
     }
@@ -179,7 +189,8 @@ export class Dispatcher implements HandOffListener {
     for (let dropped = 0; ; dropped += 1) {
       const connection = this.#queue.shift()
       if (connection === undefined) return dropped
-      this.#conclude(connection, as)
+      if (as === 'shed') this.#shed(connection, 'lease-lost')
+      else this.#conclude(connection, as)
     }
   }
 
@@ -188,7 +199,7 @@ export class Dispatcher implements HandOffListener {
     for (let shed = 0; ; shed += 1) {
       const connection = shed < count ? this.#queue.pop() : undefined
       if (connection === undefined) return shed
-      this.#conclude(connection, 'shed')
+      this.#shed(connection, 'queue-full')
     }
   }
 
@@ -215,10 +226,16 @@ export class Dispatcher implements HandOffListener {
     for (const connection of this.#handOff.recall()) this.#queue.putBack(connection)
   }
 
-  #register(id: number, handle: SocketHandle, acceptedAtMs: number): PendingConnection {
+  #register(
+    id: number,
+    handle: SocketHandle,
+    endpoint: NumberedEndpoint,
+    acceptedAtMs: number,
+  ): PendingConnection {
     return {
       id,
       handle,
+      endpoint,
       acceptedAtMs,
       offeredAtMs: 0,
       endedAtMs: 0,
@@ -226,8 +243,9 @@ export class Dispatcher implements HandOffListener {
       nonce: 0,
       state: this.#accounts.accept(),
       missed: 0,
-      peer: this.#notesPeers ? peerOf({ handle }) : undefined,
+      peer: this.#notesPeers ? peerOf({ handle, endpoint }) : undefined,
       countedAs: undefined,
+      shedReason: undefined,
       next: undefined,
       previous: undefined,
     }
@@ -236,6 +254,22 @@ export class Dispatcher implements HandOffListener {
   #turnAway(connection: PendingConnection): void {
     this.#noteFailure('shed', connection)
     this.#shedding.shed(this.#queue.length)
+    this.#shed(connection, 'queue-full')
+  }
+
+  /** Why a client may not enter, by its address; undefined when it may. A Unix socket's clients have no address. */
+  #refusalOf(connection: PendingConnection): ShedReason | undefined {
+    if (!this.#admission.isOpen) {
+      const address = remoteOf(connection.handle)?.address
+      const refusal = address === undefined ? undefined : this.#admission.refusalOf(address)
+      if (refusal !== undefined) return refusal
+    }
+    return this.#isOneTooMany(connection) ? 'client-limit' : undefined
+  }
+
+  #shed(connection: PendingConnection, reason: ShedReason): void {
+    this.#stats.shed(reason)
+    connection.shedReason = reason
     this.#conclude(connection, 'shed')
   }
 

@@ -3,10 +3,20 @@ import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
 import { variables } from '../config/environment.ts'
-import { type Endpoint, endpointOf, type TcpEndpoint } from '../endpoint.ts'
-import { HelloserverError, messageOf, stopping } from '../errors.ts'
+import type { SocketFileSettings } from '../config/listen.ts'
+import {
+  type BoundEndpoint,
+  type Endpoint,
+  endpointOf,
+  endpointText,
+  type TcpEndpoint,
+  type UnixEndpoint,
+} from '../endpoint.ts'
+import { codeOf, HelloserverError, messageOf, stopping } from '../errors.ts'
+import { fileError } from '../files/file-error.ts'
 import {
   acceptHandles,
+  type BoundListener,
   type ListeningHandle,
   listeningHandle,
   listenOn,
@@ -18,6 +28,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { NativeAcceptor } from './native-acceptor.ts'
+import type { NumberedEndpoint } from './endpoint-table.ts'
+import { SocketFile } from './socket-file.ts'
 
 /**
  * Size of the kernel's own queue in front of ours; it empties fast, since Node accepts eagerly. Capped by somaxconn.
@@ -27,7 +39,7 @@ const backlog = 4_096
 /** How long to wait at most for the end of a flood, in milliseconds. */
 const longestDrainMs = 250
 
-/** The listening socket. Every connection arrives unread, since its bytes belong to the worker. */
+/** The listening socket of one endpoint. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
   #server: Server = createServer()
   readonly #native: NativeModule | undefined
@@ -35,19 +47,68 @@ export class Listener {
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #closed = new AbortController()
+  readonly #file: SocketFile | undefined
+  #endpoint: NumberedEndpoint
+  #isGiven = false
   #accepted = 0
 
-  /** @param native - accepts the connections; without it, Node does */
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
+  /**
+   * @param endpoint - where to listen, and how its connections are served
+   * @param native - accepts the connections; without it, Node does
+   */
+  constructor(
+    endpoint: NumberedEndpoint,
+    dispatcher: Pick<Dispatcher, 'accept'>,
+    log: Logger,
+    native?: NativeModule,
+  ) {
+    const { path } = endpoint.settings.endpoint
+    this.#endpoint = endpoint
     this.#dispatcher = dispatcher
     this.#log = log
-    this.#native = native
+    // Few connections come by Unix sockets.
+    this.#native = path === undefined ? native : undefined
+    this.#file = path?.startsWith('/') ? new SocketFile(path, log) : undefined
   }
 
-  /** Where it listens; undefined before and after. */
+  /** Where it listens, with the port that it got; undefined before and after. */
   get endpoint(): Endpoint | undefined {
+    if (!this.#server.listening) return undefined
+    // Node.js knows no Unix socket's path that it has not bound itself, and this one was bound under another name.
     const address = this.#server.address()
-    return address === null ? undefined : endpointOf(address)
+    return address === null || typeof address === 'string'
+      ? this.#endpoint.settings.endpoint
+      : endpointOf(address)
+  }
+
+  /** The endpoint that it was told to listen at, and what it got; undefined before and after. */
+  get bound(): BoundEndpoint | undefined {
+    const actual = this.endpoint
+    if (actual === undefined) return undefined
+    const { endpoint } = this.#endpoint.settings
+    return endpoint.path === undefined
+      ? { ...endpoint, boundPort: actual.port ?? endpoint.port }
+      : endpoint
+  }
+
+  /** The socket belongs to a service manager, which keeps it open while this process does not run. */
+  get isGiven(): boolean {
+    return this.#isGiven
+  }
+
+  /** The settings under which connections are accepted. */
+  get settings(): NumberedEndpoint {
+    return this.#endpoint
+  }
+
+  /** Accepts connections under other settings of the same endpoint from now on. */
+  serveAs(endpoint: NumberedEndpoint): void {
+    this.#endpoint = endpoint
+  }
+
+  /** Gives the file of a Unix socket another owner and mode. */
+  permit(settings: SocketFileSettings | undefined): void {
+    if (settings !== undefined && !this.#isGiven) this.#file?.permit(settings)
   }
 
   /**
@@ -55,21 +116,40 @@ export class Listener {
    *
    * @throws HelloserverError as `listenFailure` states, or `STOPPING` when it is closed before it has bound
    */
-  async listen(endpoint: TcpEndpoint): Promise<void> {
-    let address: string | undefined
-    try {
-      address = await resolveHost(endpoint.host, this.#closed.signal)
-      await this.#bind(address, endpoint.port)
-    } catch (error) {
-      throw this.#closed.signal.aborted ? stopping() : listenFailure(error, endpoint, address)
-    }
-    this.#accept()
+  async listen(): Promise<void> {
+    const bind = await this.located()
+    await bind()
   }
 
-  async #bind(host: string, port: number): Promise<void> {
-    this.#closed.signal.throwIfAborted()
-    await once(this.#server.listen({ host, port, backlog, exclusive: true }), 'listening')
-    if (this.#native !== undefined) await this.#listenAgain(this.#native)
+  /**
+   * Finds out the address to bind. The function that it resolves with binds in the turn in which it is called, so
+   * several listeners can be bound before any of them accepts a connection. Both throw as `listen` does.
+   */
+  async located(): Promise<() => Promise<void>> {
+    const { endpoint, file } = this.#endpoint.settings
+    try {
+      if (endpoint.path === undefined) {
+        const address = await resolveHost(endpoint.host, this.#closed.signal)
+        return () => this.#bindAddress(endpoint, address)
+      }
+      if (file !== undefined) await this.#file?.prepare(file)
+      return () => this.#bindPath(endpoint)
+    } catch (error) {
+      throw this.#failure(error, endpoint)
+    }
+  }
+
+  async #bindAddress(endpoint: TcpEndpoint, address: string): Promise<void> {
+    const { port, ipv6Only = false } = endpoint
+    try {
+      this.#closed.signal.throwIfAborted()
+      const options = { host: address, port, backlog, ipv6Only, exclusive: true }
+      await once(this.#server.listen(options), 'listening')
+      if (this.#native !== undefined) await this.#listenAgain(this.#native)
+    } catch (error) {
+      throw this.#failure(error, endpoint, address)
+    }
+    this.#accept()
   }
 
   /** Node can stop accepting only on a socket that it has not bound itself. */
@@ -82,8 +162,25 @@ export class Listener {
     this.#server = given
   }
 
+  async #bindPath(endpoint: UnixEndpoint): Promise<void> {
+    const { file } = this.#endpoint.settings
+    try {
+      this.#closed.signal.throwIfAborted()
+      const path = this.#file?.temporaryPath ?? endpoint.path.replace('@', '\0')
+      await once(this.#server.listen({ path, backlog, exclusive: true }), 'listening')
+      if (file !== undefined) this.#file?.publish(file)
+    } catch (error) {
+      throw this.#failure(error, endpoint)
+    }
+    this.#accept()
+  }
+
+  #failure(error: unknown, endpoint: Endpoint, address?: string): HelloserverError {
+    return this.#closed.signal.aborted ? stopping() : listenFailure(error, endpoint, address)
+  }
+
   /** Listens on a socket that another process has passed on. */
-  async adopt(handle: ListeningHandle): Promise<void> {
+  async adopt({ handle }: BoundListener): Promise<void> {
     await listenOn(this.#server, handle, backlog)
     this.#accept()
   }
@@ -91,7 +188,7 @@ export class Listener {
   /**
    * Listens on a socket that this process was given, bound and perhaps listening already.
    *
-   * @throws HelloserverError `BAD_CONFIG` when the descriptor is not a TCP socket that can listen
+   * @throws HelloserverError `BAD_CONFIG` when the descriptor is not a socket that can listen
    */
   async adoptFd(fd: number): Promise<void> {
     try {
@@ -99,16 +196,11 @@ export class Listener {
     } catch (error) {
       throw new HelloserverError(
         'BAD_CONFIG',
-        `Cannot listen on the inherited descriptor ${fd}: ${messageOf(error)}; it must be a TCP socket`,
+        `Cannot listen on the inherited descriptor ${fd}: ${messageOf(error)}; it must be a stream socket`,
         { cause: error },
       )
     }
-    if (this.endpoint?.port === undefined) {
-      throw new HelloserverError(
-        'BAD_CONFIG',
-        `Cannot listen on the inherited descriptor ${fd}: it must be a TCP socket`,
-      )
-    }
+    this.#isGiven = true
     this.#accept()
   }
 
@@ -131,18 +223,29 @@ export class Listener {
     }
   }
 
-  /** Stops accepting; accepted connections are not affected. */
+  /** Stops accepting; accepted connections are not affected. Removes the file of a Unix socket if it owns that. */
   close(): void {
     this.#closed.abort()
     this.#acceptor?.close()
     this.#acceptor = undefined
+    this.#file?.remove()
     this.#server.close()
+  }
+
+  /** The file of a socket that another process has bound is this process's now. */
+  ownFile(): void {
+    if (!this.#isGiven) this.#file?.own()
+  }
+
+  /** The socket lives on in another process. */
+  disownFile(): void {
+    this.#file?.disown()
   }
 
   #accept(): void {
     const onHandle = (handle: SocketHandle) => {
       this.#accepted += 1
-      this.#dispatcher.accept(handle)
+      this.#dispatcher.accept(handle, this.#endpoint)
     }
     const onError = (error: unknown) => this.#log.error({ error }, 'Cannot accept a connection')
     if (this.#native === undefined) acceptHandles(this.#server, onHandle, onError)
@@ -155,16 +258,32 @@ export class Listener {
   }
 }
 
-/** Why the service cannot listen at an address: `ADDRESS_ABSENT`, `ADDRESS_TAKEN` or `BAD_CONFIG`. */
+/**
+ * Why the service cannot listen at an endpoint: `ADDRESS_ABSENT`, `ADDRESS_TAKEN` or `BAD_CONFIG`.
+ *
+ * @param address - the address that the endpoint's host stands for, as far as it is known
+ */
 export function listenFailure(
   error: unknown,
-  endpoint: TcpEndpoint,
+  endpoint: Endpoint,
   address?: string,
 ): HelloserverError {
+  if (endpoint.path !== undefined) return socketFailure(error, endpoint)
   const names = {
     what: 'Cannot listen on',
     setting: variables.host,
     portSetting: variables.port,
   }
   return bindFailure(error, endpoint, names, address)
+}
+
+function socketFailure(error: unknown, endpoint: UnixEndpoint): HelloserverError {
+  if (error instanceof HelloserverError) return error
+  const text = endpointText(endpoint)
+  if (codeOf(error) !== 'EADDRINUSE') return fileError('BAD_CONFIG', 'listen on', text, error)
+  return new HelloserverError(
+    'ADDRESS_TAKEN',
+    `Cannot listen on ${text}: another program uses it; stop that program, or use another name`,
+    { cause: error },
+  )
 }

@@ -1,31 +1,40 @@
+import { rmSync } from 'node:fs'
+import type { ListenSettings } from '../config/listen.ts'
 import {
   areExclusive,
-  type BoundEndpoint,
   type Endpoint,
   endpointText,
+  hasFile,
   isBoundAt,
-  type TcpEndpoint,
+  isSameEndpoint,
 } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
-import type { BoundListener, ListeningHandle } from '../ipc/socket-handle.ts'
+import type { BoundListener } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { EndpointTable } from './endpoint-table.ts'
 import { Listener } from './listener.ts'
 
-/** The listening socket; two while a reload moves the service to another address. */
+/** A listening socket that this process has been given, and where the service is to listen with it. */
+export type GivenSocket =
+  /** Another process has bound it. */
+  | { readonly kind: 'passed'; readonly bound: BoundListener }
+  /** A service manager has bound it, and keeps it open while this process does not run. */
+  | { readonly kind: 'inherited'; readonly fd: number; readonly endpoint: Endpoint }
+
+/** The listening sockets of all endpoints; while a reload runs, of the old and the new ones. */
 export class Listeners {
+  /** The settings of every endpoint since the start, by which workers know where a connection has come from. */
+  readonly endpoints = new EndpointTable()
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #native: NativeModule | undefined
-  readonly #listeners = new Set<Listener>()
-  #current: Listener | undefined
-  /** The socket belongs to a service manager, which keeps it open while this process does not run. */
-  #isGiven = false
-  /** The endpoint that the socket was bound for. */
-  #endpoint: Endpoint | undefined
+  readonly #open = new Set<Listener>()
+  /** Those of the configuration that runs, in its order. */
+  #current: readonly Listener[] = []
 
   /** @param native - accepts the connections; without it, Node does */
   constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
@@ -34,155 +43,233 @@ export class Listeners {
     this.#native = native
   }
 
-  /** Where the service listens; undefined before and after. */
-  get endpoint(): Endpoint | undefined {
-    return this.#current?.endpoint
+  /** Where the service listens, in the order of the configuration; empty before and after. */
+  get actual(): readonly Endpoint[] {
+    return this.#current.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpoint]))
   }
 
-  /** Binds the first address. Throws as `Listener.listen` does. */
-  async listen(endpoint: TcpEndpoint): Promise<void> {
-    this.#current = await this.#add((listener) => listener.listen(endpoint))
-    this.#endpoint = endpoint
-  }
-
-  /** Listens on a descriptor that this process was given for `endpoint`. Throws as `Listener.adoptFd` does. */
-  async adoptFd(fd: number, endpoint: Endpoint): Promise<void> {
-    this.#isGiven = true
-    this.#current = await this.#add((listener) => listener.adoptFd(fd))
-    this.#endpoint = endpoint
-  }
-
-  /** Listens on a socket that another process has bound for `endpoint`. */
-  async adopt(handle: ListeningHandle, endpoint: Endpoint): Promise<void> {
-    this.#current = await this.#add((listener) => listener.adopt(handle))
-    this.#endpoint = endpoint
+  /** The listening sockets for another process. */
+  get bound(): readonly BoundListener[] {
+    return this.#current.flatMap(({ bound, handle }) =>
+      bound === undefined ? [] : [{ handle, ...bound }],
+    )
   }
 
   /**
-   * The listening socket for another process, and the endpoint that it was bound for; undefined when there is none.
+   * Listens at every endpoint or, if that fails for one of them, at none: with the sockets that this process was given,
+   * and with new ones for the other endpoints. Given sockets for other endpoints are closed.
+   *
+   * When all of them are given, everything happens in one turn.
+   *
+   * @throws HelloserverError as `Listener.listen` and `Listener.adoptFd` do
    */
-  get bound(): BoundListener | undefined {
-    const endpoint = this.#bound
-    if (this.#current === undefined || endpoint === undefined) return undefined
-    return { handle: this.#current.handle, ...endpoint }
+  async listen(
+    wanted: readonly ListenSettings[],
+    given: readonly GivenSocket[] = [],
+  ): Promise<void> {
+    const unused = new Set(given)
+    const all = wanted.map((settings) => {
+      const socket = given.find((one) => unused.has(one) && isFor(one, settings.endpoint))
+      if (socket !== undefined) unused.delete(socket)
+      return { listener: this.#add(settings), socket }
+    })
+    try {
+      await this.#bind(all.filter(({ socket }) => socket === undefined).map(listenerOf))
+      for (const { listener, socket } of all) {
+        if (socket?.kind === 'passed') await listener.adopt(socket.bound)
+        else if (socket?.kind === 'inherited') await listener.adoptFd(socket.fd)
+      }
+    } catch (error) {
+      for (const { listener } of all) this.#close(listener)
+      throw error
+    }
+    for (const socket of unused) discard(socket)
+    this.#current = all.map(listenerOf)
+  }
+
+  /** The sockets live on in another process, which removes the files of Unix sockets. */
+  disown(): void {
+    for (const listener of this.#open) listener.disownFile()
+  }
+
+  /** This process removes the files of the Unix sockets that another process has bound. */
+  own(): void {
+    for (const listener of this.#open) listener.ownFile()
   }
 
   /**
-   * Binds `endpoint` if that is another address; connections to either are then served. A reload calls this instead
-   * of an `apply`, before it brings up workers: binding can fail, and must then be undone.
+   * Binds the endpoints that are new; connections to the old and the new ones are then served. A reload calls this
+   * instead of an `apply`, before it brings up workers: binding can fail, and must then be undone.
    *
    * @throws HelloserverError as `Listener.listen` does; nothing has changed then
    */
-  async move(endpoint: TcpEndpoint): Promise<AddressMove> {
-    if (this.#isGiven) this.#mustStay(endpoint)
+  async move(wanted: readonly ListenSettings[]): Promise<AddressMove> {
+    // The service may begin to listen at the old endpoints before it has the new configuration.
+    if (this.#current.length === 0) {
+      return {
+        finish: async () => {
+          if (this.#current.length > 0) await (await this.move(wanted)).finish()
+        },
+        cancel: async () => {},
+      }
+    }
     const old = this.#current
-    // The service may begin to listen at the old address before it has the new configuration.
-    if (old === undefined) {
-      return {
-        finish: async () => {
-          if (this.#current !== undefined) await (await this.move(endpoint)).finish()
-        },
-        cancel: async () => {},
-      }
+    const next = wanted.map((settings): Place => {
+      const kept = this.#at(settings.endpoint)
+      const was = kept?.settings.settings
+      return { listener: kept ?? this.#add(settings), was, settings }
+    })
+    const added = next.filter(({ was }) => was === undefined).map(listenerOf)
+    const left = old.filter((listener) => !next.some((place) => place.listener === listener))
+    try {
+      for (const { isGiven, settings } of left) if (isGiven) throw cannotLeave(settings.settings)
+      await this.#bind(added)
+      permitAll(next)
+    } catch (error) {
+      for (const listener of added) this.#close(listener)
+      throw this.#explain(error, wanted)
     }
-    if (this.#isHere(endpoint)) {
-      return {
-        finish: async () => {
-          this.#endpoint = endpoint
-        },
-        cancel: async () => {},
-      }
-    }
-    const next = await this.#add((listener) => listener.listen(endpoint)).catch(
-      (error: unknown) => {
-        throw this.#explain(error, endpoint)
-      },
-    )
+    // Workers are brought up before the move is finished, and must know the numbers by then.
+    const numbered = next.map(({ settings }) => this.endpoints.numbered(settings))
     return {
       finish: async () => {
-        this.#current = next
-        this.#endpoint = endpoint
-        await this.#finish(old)
+        for (const [at, { listener }] of next.entries()) {
+          const settings = numbered[at]
+          if (settings !== undefined) listener.serveAs(settings)
+        }
+        this.#current = next.map(listenerOf)
+        await this.#finish(left)
       },
-      cancel: () => this.#finish(next),
+      cancel: async () => {
+        for (const place of next) permit(place, place.was)
+        await this.#finish(added)
+      },
     }
   }
 
   /**
-   * Why no process can listen at `endpoint` while this one listens, in a sentence; undefined when one can, or
-   * when it is the same address.
+   * Why no process can listen at one of these endpoints while this one listens, in a sentence; undefined when one can,
+   * or when it is where this one listens.
    */
-  conflictWith(endpoint: Endpoint): string | undefined {
-    const own = this.endpoint
-    if (own === undefined || this.#isHere(endpoint) || !areExclusive(own, endpoint))
-      return undefined
-    return `no process can listen on ${endpointText(endpoint)} while this service listens on ${endpointText(own)}`
+  conflictWith(wanted: readonly ListenSettings[]): string | undefined {
+    const conflict = this.#conflictWith(wanted)
+    return conflict === undefined ? undefined : `no process can ${conflict}`
   }
 
   /** Accepts the clients that have connected by now, then stops. */
   async finish(): Promise<void> {
-    await Promise.all([...this.#listeners].map((listener) => this.#finish(listener)))
+    await this.#finish([...this.#open])
   }
 
-  /** Stops accepting at every address; accepted connections are not affected. */
+  /** Stops accepting at every endpoint; accepted connections are not affected. */
   close(): void {
-    for (const listener of this.#listeners) this.#close(listener)
+    for (const listener of this.#open) this.#close(listener)
   }
 
-  async #add(bind: (listener: Listener) => Promise<void>): Promise<Listener> {
-    const listener = new Listener(this.#dispatcher, this.#log, this.#native)
-    this.#listeners.add(listener)
+  #add(settings: ListenSettings): Listener {
+    const numbered = this.endpoints.numbered(settings)
+    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#native)
+    this.#open.add(listener)
+    return listener
+  }
+
+  /** Binds all or none of these, and none of them accepts before all are bound. */
+  async #bind(listeners: readonly Listener[]): Promise<void> {
     try {
-      await bind(listener)
-      return listener
+      const binds = await Promise.all(listeners.map((listener) => listener.located()))
+      const outcomes = await Promise.allSettled(binds.map((bind) => bind()))
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
     } catch (error) {
-      this.#listeners.delete(listener)
+      for (const listener of listeners) this.#close(listener)
       throw namingPortHolder(error)
     }
   }
 
-  async #finish(listener: Listener): Promise<void> {
-    await listener.drained()
-    this.#close(listener)
+  async #finish(listeners: readonly Listener[]): Promise<void> {
+    await Promise.all(listeners.map((listener) => listener.drained()))
+    for (const listener of listeners) this.#close(listener)
   }
 
   #close(listener: Listener): void {
-    if (this.#current === listener) this.#current = undefined
-    if (this.#listeners.delete(listener)) listener.close()
+    this.#current = this.#current.filter((one) => one !== listener)
+    if (this.#open.delete(listener)) listener.close()
   }
 
-  get #bound(): BoundEndpoint | undefined {
-    const endpoint = this.#endpoint
-    if (endpoint === undefined || endpoint.path !== undefined) return endpoint
-    const boundPort = this.endpoint?.port
-    return boundPort === undefined ? undefined : { ...endpoint, boundPort }
+  /** The listener that is already at an endpoint. With port 0, that is wherever it was bound for port 0. */
+  #at(endpoint: Endpoint): Listener | undefined {
+    return this.#current.find(({ bound }) => bound !== undefined && isBoundAt(bound, endpoint))
   }
 
-  /** With port 0, the service keeps the free port that it got; naming that port is no change either. */
-  #isHere(endpoint: Endpoint): boolean {
-    const bound = this.#bound
-    return bound !== undefined && isBoundAt(bound, endpoint)
-  }
-
-  #mustStay(endpoint: TcpEndpoint): void {
-    for (const key of ['host', 'port'] as const) {
-      const from = this.#endpoint?.[key]
-      if (from === endpoint[key]) continue
-      throw new HelloserverError(
-        'RELOAD_FAILED',
-        `The ${key} cannot change from ${from} to ${endpoint[key]}: the service manager has bound the socket; change the address there`,
-      )
+  #conflictWith(wanted: readonly ListenSettings[]): string | undefined {
+    for (const { endpoint } of wanted) {
+      const rival = this.actual.find((own) => areExclusive(own, endpoint))
+      if (rival === undefined || this.#at(endpoint) !== undefined) continue
+      return `listen on ${endpointText(endpoint)} while this service listens on ${endpointText(rival)}`
     }
+    return undefined
   }
 
   /** The system lets no process, not even the same one, listen on a port both for one address and for all of them. */
-  #explain(error: unknown, endpoint: TcpEndpoint): unknown {
-    const own = this.endpoint
-    if (codeOf(error) !== 'ADDRESS_TAKEN' || own?.port !== endpoint.port) return error
+  #explain(error: unknown, wanted: readonly ListenSettings[]): unknown {
+    const conflict = this.#conflictWith(wanted)
+    if (codeOf(error) !== 'ADDRESS_TAKEN' || conflict === undefined) return error
     return new HelloserverError(
       'ADDRESS_TAKEN',
-      `Cannot listen on ${endpointText(endpoint)} while this service listens on ${endpointText(own)}; change the port too, or use "helloserver restart"`,
+      `Cannot ${conflict}; change the port too, or use "helloserver restart"`,
       { cause: error },
     )
   }
+}
+
+/** An endpoint that a reload wants, its listener, and the settings that this had so far; undefined for a new one. */
+interface Place {
+  readonly listener: Listener
+  readonly was: ListenSettings | undefined
+  readonly settings: ListenSettings
+}
+
+function listenerOf({ listener }: { readonly listener: Listener }): Listener {
+  return listener
+}
+
+/** Gives the Unix sockets that stay the permissions of their new settings: all of them, or none. */
+function permitAll(places: readonly Place[]): void {
+  const done: Place[] = []
+  try {
+    for (const place of places) {
+      permit(place, place.settings)
+      done.push(place)
+    }
+  } catch (error) {
+    for (const place of done) permit(place, place.was)
+    throw error
+  }
+}
+
+function permit({ listener, was, settings }: Place, to: ListenSettings | undefined): void {
+  if (was === undefined || to?.file === undefined) return
+  if (JSON.stringify(was.file) !== JSON.stringify(settings.file)) listener.permit(to.file)
+}
+
+/** Whether a given socket is for an endpoint of the configuration. */
+function isFor(socket: GivenSocket, wanted: Endpoint): boolean {
+  return socket.kind === 'passed'
+    ? isBoundAt(socket.bound, wanted)
+    : isSameEndpoint(socket.endpoint, wanted)
+}
+
+/** Closes a socket that this process does not listen on; it was the last one to have it. */
+export function discard(socket: GivenSocket): void {
+  if (socket.kind !== 'passed') return
+  const { bound } = socket
+  bound.handle.close()
+  if (bound.path !== undefined && hasFile(bound)) rmSync(bound.path, { force: true })
+}
+
+function cannotLeave({ endpoint }: ListenSettings): HelloserverError {
+  return new HelloserverError(
+    'RELOAD_FAILED',
+    `The endpoint ${endpointText(endpoint)} cannot be changed or left out: the service manager has bound the socket; change the address there`,
+  )
 }

@@ -269,6 +269,7 @@ export class NativeHandOff implements WorkerHandOff {
     this.#fields.setFloat64(0, connection.turn, true)
     this.#fields.setFloat64(8, connection.id, true)
     this.#fields.setUint32(16, connection.nonce, true)
+    this.#fields.setUint32(20, connection.endpoint.number, true)
     return this.#ticket
   }
 

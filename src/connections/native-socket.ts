@@ -1,15 +1,17 @@
 import { Socket } from 'node:net'
-import { remoteOf, type Remote, type SocketHandle } from '../ipc/socket-handle.ts'
+import { remoteOf, type TcpAddress, type SocketHandle } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule } from '../native/native.ts'
+
+const nowhere = { address: 'unknown', port: 0 }
 
 /** A client's socket by its descriptor alone. It knows the client even when it is closed. */
 export class NativeSocket implements SocketHandle {
   readonly #native: NativeModule
   /** As `accept` has written it, in Latin-1: that takes the least memory, and few are ever asked for. */
-  readonly #address: string | Remote
+  readonly #address: string | TcpAddress
   #fd: number
 
-  constructor(native: NativeModule, fd: number, address: string | Remote) {
+  constructor(native: NativeModule, fd: number, address: string | TcpAddress) {
     this.#native = native
     this.#fd = fd
     this.#address = address
@@ -17,7 +19,8 @@ export class NativeSocket implements SocketHandle {
 
   /** Takes a socket over from one of Node's handles, which is closed. */
   static from(native: NativeModule, handle: SocketHandle): NativeSocket {
-    const remote = remoteOf(handle) ?? { address: 'unknown', port: 0 }
+    // A Unix socket's clients have no address.
+    const remote = remoteOf(handle) ?? nowhere
     const socket = new NativeSocket(native, native.duplicate(handle.fd ?? -1), remote)
     handle.close()
     return socket
@@ -38,8 +41,11 @@ export class NativeSocket implements SocketHandle {
     this.#fd = -1
   }
 
-  getpeername(into: Partial<Remote>): number {
-    const remote = this.#fd >= 0 ? this.#native.peerOf(this.#fd) : this.#remembered()
+  getpeername(into: Partial<TcpAddress>): number {
+    const remote =
+      this.#fd >= 0 && this.#address !== nowhere
+        ? this.#native.peerOf(this.#fd)
+        : this.#remembered()
     if (typeof remote === 'number') return remote
     Object.assign(into, remote)
     return 0
@@ -56,7 +62,7 @@ export class NativeSocket implements SocketHandle {
     } as ConstructorParameters<typeof Socket>[0])
   }
 
-  #remembered(): Remote | number {
+  #remembered(): TcpAddress | number {
     const address = this.#address
     if (typeof address !== 'string') return address
     if (address.length !== addressBytes) return errnos.notConnected

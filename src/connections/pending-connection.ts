@@ -1,6 +1,8 @@
 import { endpointOf, endpointText } from '../endpoint.ts'
 import { remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
+import type { ShedReason } from '../status.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
+import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { Links } from './linked-list.ts'
 
 /** A connection that the primary still accounts for: its own copy of the socket, and its state. */
@@ -8,6 +10,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
   /** The primary's own copy of the socket, if it has one; in any case, it knows the client. */
   handle: SocketHandle
+  /** Where it was accepted, and the settings that apply to it. */
+  readonly endpoint: NumberedEndpoint
   /** When it was accepted, monotonic, in milliseconds. */
   readonly acceptedAtMs: number
   /** When it was last offered to a worker, or taken by one; monotonic, in milliseconds; 0 before that. */
@@ -25,13 +29,20 @@ export interface PendingConnection extends Links<PendingConnection> {
   readonly peer: string | undefined
   /** The address that it counts for, if there is a limit for each client. */
   countedAs: string | undefined
+  /** Why it was turned away; undefined for any other end. */
+  shedReason: ShedReason | undefined
 }
 
 /**
  * The client in readable form, for logs and `status`. The system is asked only on demand; it
- * has forgotten a client that has reset its connection.
+ * has forgotten a client that has reset its connection. The client of a Unix socket is known by that socket.
  */
-export function peerOf({ handle }: Pick<PendingConnection, 'handle'>): string {
+export function peerOf({
+  handle,
+  endpoint,
+}: Pick<PendingConnection, 'handle' | 'endpoint'>): string {
+  const own = endpoint.settings.endpoint
+  if (own.path !== undefined) return endpointText(own)
   const remote = remoteOf(handle)
   return remote === undefined ? 'unknown' : endpointText(endpointOf(remote))
 }

@@ -1,4 +1,4 @@
-import type { Rates, RestartCause, StatsTotals } from '../status.ts'
+import type { Rates, RestartCause, ShedReason, StatsTotals } from '../status.ts'
 import { Histogram } from './histogram.ts'
 
 /** How many samples the rate covers, and how many the percentiles. */
@@ -33,6 +33,13 @@ export class Stats {
     recycled: 0,
   }
   readonly #reloads = { done: 0, failed: 0 }
+  readonly #shed: Record<ShedReason, number> = {
+    denied: 0,
+    'rate-limit': 0,
+    'client-limit': 0,
+    'queue-full': 0,
+    'lease-lost': 0,
+  }
   #handled = 0
   #inherited: StatsTotals | undefined
   /** Oldest first; begins with the sample at the start. */
@@ -47,6 +54,11 @@ export class Stats {
     this.#handled += 1
     this.#wait.add(waitMs)
     this.#handling.add(handlingMs)
+  }
+
+  /** Counts a connection that was turned away. */
+  shed(reason: ShedReason): void {
+    this.#shed[reason] += 1
   }
 
   /** Counts a worker that was replaced by another. */
@@ -91,6 +103,7 @@ export class Stats {
       handling: this.#handling.totals(before?.handling),
       restarts: added(this.#restarts, before?.restarts),
       reloads: added(this.#reloads, before?.reloads),
+      shed: added(this.#shed, before?.shed),
     }
   }
 

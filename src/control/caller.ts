@@ -5,7 +5,7 @@ import {
   JSONRPCErrorCode,
   JSONRPCServer,
   JSONRPCServerAndClient,
-} from 'json-rpc-2.0'
+} from './json-rpc.ts'
 import type { BoundedConnection } from './bounded-connections.ts'
 import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'

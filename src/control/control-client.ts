@@ -5,7 +5,7 @@ import {
   JSONRPCErrorException,
   JSONRPCServer,
   JSONRPCServerAndClient,
-} from 'json-rpc-2.0'
+} from './json-rpc.ts'
 import { version } from '../build-id.ts'
 import { deferred } from '../async/deferred.ts'
 import { withDeadline } from '../async/with-deadline.ts'

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from 'json-rpc-2.0'
+import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from './json-rpc.ts'
 import { withDeadline } from '../async/with-deadline.ts'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'

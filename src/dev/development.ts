@@ -7,9 +7,9 @@ import { type Config, configPath, loadConfig } from '../config/load.ts'
 import { appModuleIn } from '../config/app-module.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import { deferred } from '../async/deferred.ts'
-import { endpointText } from '../endpoint.ts'
+import { parseEndpoint } from '../endpoint.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
-import { type Status, standbyReason } from '../status.ts'
+import { endpointsText, type Status, standbyReason } from '../status.ts'
 import { type AppCode, appCode } from './app-code.ts'
 import { type AppFiles, appFiles } from './app-files.ts'
 import { ChangeWatcher } from './change-watcher.ts'
@@ -124,9 +124,8 @@ export class Development {
         await this.#explain(reason ?? '')
         return
       }
-      const { listen } = await service.status()
-      const isMoved = endpointText(listen) !== endpointText(before.listen)
-      const where = isMoved ? `, and serves on ${endpointText(listen)} now` : ''
+      const now = endpointsText(await service.status())
+      const where = now === endpointsText(before) ? '' : `, and serves on ${now} now`
       this.#output.say(`${what}: reloaded in ${durationMs} ms${where}`)
     } catch (error) {
       // The service is ending, which is reported when it has.
@@ -175,16 +174,15 @@ export class Development {
   }
 
   #introduce(status: Status): void {
-    const { listen, workers } = status
-    const { host, port } = listen
-    const address = endpointText(listen)
+    const { workers } = status
+    const address = endpointsText(status)
     const serves =
       status.state === 'standby'
         ? `stands by: ${standbyReason(status)}`
         : `serves ${shownPath(dirname(this.#config))} on ${address} with ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`
     this.#output.say(
       `${this.#service} ${serves}`,
-      `  try it  printf 'hello\\r\\n' | nc ${reachable(host)} ${port}`,
+      `  try it  printf 'hello\\r\\n' | nc ${clientArguments(status)}`,
       `  look    npx helloserver status --name ${this.#service}`,
       `  stop    Ctrl-C`,
       `Reloads on a change to ${shownPath(this.#config)}, to files beside it, or to the app's code (${countOf(this.#code.files)})`,
@@ -256,6 +254,12 @@ function namesOf(paths: readonly string[]): string {
 
 function countOf({ size }: ReadonlySet<string>): string {
   return size === 1 ? '1 file' : `${size} files`
+}
+
+/** The arguments with which nc(1) on this host connects to the service. */
+function clientArguments({ listen, endpoints = [] }: Status): string {
+  if (listen.host !== '') return `${reachable(listen.host)} ${listen.port}`
+  return `-U ${parseEndpoint(endpoints[0] ?? '')?.path}`
 }
 
 /** An address that a client on this host can connect to. */

@@ -11,6 +11,7 @@ import {
   openSync,
   readFileSync,
   type Stats,
+  statSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf, HelloserverError } from '../errors.ts'
@@ -79,8 +80,7 @@ export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean)
   // members of the group could replace the control socket or the log.
   if ((found.mode & othersMayWrite) !== 0) throw untrusted(what, path, 'can be written by others')
   for (let above = dirname(realPath(path)); ; above = dirname(above)) {
-    const { mode } = lstatSync(above)
-    if ((mode & everybodyMayWrite) !== 0 && (mode & isSticky) === 0) {
+    if (everybodyMayReplaceIn(above)) {
       throw untrusted(
         what,
         path,
@@ -89,6 +89,12 @@ export function mustBeOwnDirectory(what: string, path: string, isNamed: boolean)
     }
     if (above === dirname(above)) return
   }
+}
+
+/** Whether every user may replace what is in a folder. Throws errors of stat(2). */
+export function everybodyMayReplaceIn(folder: string): boolean {
+  const { mode } = statSync(folder)
+  return (mode & everybodyMayWrite) !== 0 && (mode & isSticky) === 0
 }
 
 /**

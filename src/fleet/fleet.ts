@@ -10,6 +10,7 @@ export interface HostReport {
   readonly queue: { readonly length: number; readonly max: number }
   readonly lease: { readonly token: number | null; readonly slot: number | null } | null
   readonly listen: Status['listen']
+  readonly endpoints?: readonly string[] | undefined
   readonly pid: number
   readonly lastReload: ReloadResult | null
 }

@@ -3,7 +3,8 @@ import type { HostReport } from './fleet.ts'
 
 /** The part of a status that is reported to the other hosts. */
 export function reportOf(status: Status): HostReport {
-  const { state, build, version, workers, queue, lease, listen, pid, lastReload } = status
+  const { state, build, version, workers, queue, lease, listen, endpoints, pid, lastReload } =
+    status
   const busy = workers.filter((worker) => worker.state === 'busy').length
   return {
     state,
@@ -13,6 +14,7 @@ export function reportOf(status: Status): HostReport {
     queue: { length: queue.length, max: queue.max },
     lease: lease === null ? null : { token: lease.token, slot: lease.slot },
     listen,
+    endpoints,
     pid,
     lastReload,
   }

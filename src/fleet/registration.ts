@@ -1,6 +1,5 @@
-import { endpointText } from '../endpoint.ts'
 import { messageOf } from '../errors.ts'
-import type { Status } from '../status.ts'
+import { endpointsText, type Status } from '../status.ts'
 import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
@@ -120,13 +119,14 @@ export class Registration {
     if (rival !== undefined) this.#reportRival(rival)
   }
 
-  #reportRival({ pid, listen }: HostReport): void {
+  #reportRival(report: HostReport): void {
+    const { pid, listen } = report
     if (this.#hasSeenRival) return
     this.#hasSeenRival = true
     const { host } = this.#member
     this.#log.error(
       { host, pid, listen },
-      `Two hosts are named "${host}": the other one is process ${pid}, on ${endpointText(listen)}. The fleet treats them as one; set lease.host to a different name on each`,
+      `Two hosts are named "${host}": the other one is process ${pid}, on ${endpointsText(report)}. The fleet treats them as one; set lease.host to a different name on each`,
     )
   }
 

@@ -2,7 +2,7 @@ import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
 import { once } from 'node:events'
 import { type Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import type { BoundEndpoint } from '../endpoint.ts'
+import { type BoundEndpoint, plainAddress } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 
 /**
@@ -15,17 +15,34 @@ export interface SocketHandle {
   /** The number of its descriptor; undefined where the system has none. */
   readonly fd?: number
   close(): void
-  /** Fills in the peer's address; returns 0 or a negative error number, ENOTCONN once the connection was reset. */
-  getpeername(into: Partial<Remote>): number
+  /**
+   * Fills in the peer's address; returns 0 or a negative error number, ENOTCONN once the connection was reset.
+   * Undefined for Unix sockets, whose clients have no address.
+   */
+  getpeername?(into: Partial<TcpAddress>): number
   /** For a socket that is not one of Node's: a copy that is, and that is destroyed once it is sent. */
   lend?(): Socket
 }
 
-/** The client's end of a connection. */
-export interface Remote {
+/** The address of one end of a TCP connection. */
+export interface TcpAddress {
   readonly address: string
   readonly port: number
+  readonly path?: never
 }
+
+/** A Unix socket, for both ends of a connection: that of the service, since clients have none of their own. */
+export interface UnixAddress {
+  readonly path: string
+  readonly address?: never
+  readonly port?: never
+}
+
+/** The client's end of a connection. */
+export type Remote = TcpAddress | UnixAddress
+
+/** The service's end of a connection. */
+export type Local = TcpAddress | UnixAddress
 
 /** A listening socket, in the form that one process sends to another. */
 export interface ListeningHandle {
@@ -127,10 +144,17 @@ export function receivedSocket(handle: unknown): Socket | undefined {
   return new Socket(options)
 }
 
-/** The client's address; undefined when the client has reset the connection (getpeername(2)). */
-export function remoteOf(handle: SocketHandle): Remote | undefined {
+/** The client's address; undefined when the client has reset the connection (getpeername(2)), or has none. */
+export function remoteOf(handle: SocketHandle): TcpAddress | undefined {
   const remote: { address?: string; port?: number } = {}
-  handle.getpeername(remote)
+  handle.getpeername?.(remote)
   const { address, port } = remote
-  return address === undefined || port === undefined ? undefined : { address, port }
+  return address === undefined || port === undefined
+    ? undefined
+    : { address: plainAddress(address), port }
+}
+
+/** Whether the client has reset the connection. For a Unix socket, only reading from it would tell. */
+export function isReset(handle: SocketHandle): boolean {
+  return handle.getpeername !== undefined && remoteOf(handle) === undefined
 }

@@ -1,3 +1,4 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import { decodeProgress, isCount, type Progress } from './progress.ts'
@@ -17,6 +18,8 @@ export interface WorkerBoot {
   readonly config: Config
   /** How connections come to it: offered one by one, or taken from a queue by itself once it is admitted. */
   readonly handOff: 'native' | 'portable'
+  /** The settings of all endpoints that connections may come from; an offer has the index. */
+  readonly endpoints: readonly ListenSettings[]
 }
 
 /** The part of the lease that concerns a worker. */
@@ -35,7 +38,10 @@ export interface ConnectionLease {
   readonly slot: number
 }
 
-/** Primary to worker. An offer is a bare connection id, with the socket as the message's handle. */
+/** A connection for a worker, with the socket as the message's handle: its id, and the index of its endpoint. */
+export type Offer = readonly [id: number, endpoint: number]
+
+/** Primary to worker, besides offers. */
 export type ToWorker =
   | WorkerBoot
   | ({ readonly kind: 'lease' } & WorkerLease)
@@ -43,6 +49,8 @@ export type ToWorker =
   | { readonly kind: 'admit' }
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
+  /** There are more endpoints; an index that was given before still means the same one. */
+  | { readonly kind: 'endpoints'; readonly endpoints: readonly ListenSettings[] }
   /** Log messages of this level and above. */
   | { readonly kind: 'log-level'; readonly level: LogLevel }
 
@@ -111,6 +119,11 @@ function viewOf(value: object): WorkerView {
   }
 }
 
+/** Whether a message from the primary is an offer. */
+export function isOffer(value: unknown): value is Offer {
+  return Array.isArray(value)
+}
+
 /** Decodes a message from the primary other than an offer. */
 export function decodeToWorker(value: unknown): ToWorker | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
@@ -124,5 +137,6 @@ const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
   'admit',
   'retire',
   'terminate',
+  'endpoints',
   'log-level',
 ])

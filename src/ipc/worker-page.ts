@@ -39,10 +39,12 @@ export interface Ticket {
   readonly id: number
   /** A number that no other worker can guess. */
   readonly nonce: number
+  /** The number of the endpoint that it has come from. */
+  readonly endpoint: number
 }
 
 /** How a connection ended, with the times at which its worker took and ended it. */
-export interface EndRecord extends Progress, Ticket {
+export interface EndRecord extends Progress, Omit<Ticket, 'endpoint'> {
   readonly takenAtMs: number
   readonly endedAtMs: number
 }
@@ -136,7 +138,11 @@ export class PageReader {
 }
 
 function readTicket(view: DataView): Ticket {
-  return { id: view.getFloat64(ticketAt + 8, true), nonce: view.getUint32(ticketAt + 16, true) }
+  return {
+    id: view.getFloat64(ticketAt + 8, true),
+    nonce: view.getUint32(ticketAt + 16, true),
+    endpoint: view.getUint32(ticketAt + 20, true),
+  }
 }
 
 function decode(view: DataView, at: number): EndRecord | undefined {

@@ -1,5 +1,4 @@
 import { closeSync, writeSync } from 'node:fs'
-import type { Endpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
 
 /** The descriptor on which a launched primary reports how its start went, after stdio. */
@@ -7,7 +6,14 @@ export const bootReportFd = 3
 
 /** The result of a start. */
 export type BootReport =
-  | ({ readonly outcome: 'serving'; readonly pid: number } & Endpoint)
+  | {
+      readonly outcome: 'serving'
+      readonly pid: number
+      /** Of the first TCP endpoint; empty and 0 when there are Unix sockets only. */
+      readonly host: string
+      readonly port: number
+      readonly endpoints: readonly string[]
+    }
   /** It has started, but another host serves, Redis cannot be asked, or the address does not exist yet. */
   | { readonly outcome: 'standby'; readonly pid: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly code: ErrorCode | undefined; readonly message: string }

@@ -1,7 +1,10 @@
-import { type Endpoint, endpointText } from '../endpoint.ts'
-
 /** Where the service listens, and what it runs. */
-type Serving = Endpoint & {
+interface Serving {
+  /** The texts of all endpoints, with commas between them. */
+  readonly endpoints: string
+  /** Of the first TCP endpoint; empty and 0 when there are Unix sockets only. */
+  readonly host: string
+  readonly port: number
   readonly workers: number
   /** The app's module. */
   readonly app: string
@@ -104,12 +107,12 @@ interface EventRow<Details> {
 export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[Kind]> } = {
   started: {
     level: 'info',
-    text: (serving) => `Serving on ${endpointText(serving)} with ${workersOf(serving.workers)}`,
+    text: (serving) => `Serving on ${serving.endpoints} with ${workersOf(serving.workers)}`,
   },
   upgraded: {
     level: 'info',
     text: (serving) =>
-      `Upgraded to version ${serving.version}: process ${serving.primaryPid} serves on ${endpointText(serving)}`,
+      `Upgraded to version ${serving.version}: process ${serving.primaryPid} serves on ${serving.endpoints}`,
   },
   'reload-begun': { level: 'info', text: ({ cause }) => `Reloading (${cause})` },
   'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },

@@ -48,6 +48,16 @@ export function ownThreshold(afterConnections: number, jitter: number): number {
   return Math.max(1, Math.round(afterConnections * (1 + spread * (2 * jitter - 1))))
 }
 
+/**
+ * The worker to replace first, of those that are due: the one that has been ready for the longest. In the order of
+ * slots, the last would never have its turn where a replacement takes longer than the first needs to be due again.
+ */
+export function firstToReplace<Due extends { readonly wear: Pick<Wear, 'readyForMs'> }>(
+  due: readonly Due[],
+): Due | undefined {
+  return due.toSorted((a, b) => b.wear.readyForMs - a.wear.readyForMs)[0]
+}
+
 /** When a replacement cannot become ready, the code on disk is to blame, which takes a person a while to fix. */
 const retryPolicy: Pick<RespawnPolicy, 'baseMs' | 'capMs'> = { baseMs: 1_000, capMs: 60_000 }
 

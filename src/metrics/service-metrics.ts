@@ -61,6 +61,13 @@ export const serviceMetrics: readonly Metric[] = [
     },
   },
   {
+    type: 'counter',
+    name: 'connections_shed_total',
+    help: 'Connections turned away, by reason.',
+    label: 'reason',
+    read: ({ totals }) => totals.shed ?? {},
+  },
+  {
     type: 'gauge',
     name: 'connections_queued',
     help: 'Connections that wait for a worker.',

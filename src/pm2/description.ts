@@ -1,18 +1,17 @@
 import { megabytes, memoryOf } from '../cli/amounts.ts'
-import { endpointText } from '../endpoint.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
-import type { ReloadResult, Status } from '../status.ts'
+import { endpointsText, type ReloadResult, type Status } from '../status.ts'
 
 /** Rows of `pm2 describe`: a short label and its text. */
 export type Description = readonly (readonly [label: string, text: string])[]
 
 /** The rows of `pm2 describe` about the service: its address, its processes, and the result of the last deploy. */
 export function description(status: Status, pidFile: string): Description {
-  const { name, version, build, state, listen, pid, workers, lastReload, lease } = status
+  const { name, version, build, state, pid, workers, lastReload, lease } = status
   const processes = 1 + workers.filter((worker) => worker.pid !== null).length
   return [
     ['Service', `${name} ${version}, build ${build}`],
-    ['Listens on', `${endpointText(listen)}${state === 'standby' ? ' once it serves' : ''}`],
+    ['Listens on', `${endpointsText(status)}${state === 'standby' ? ' once it serves' : ''}`],
     ['Primary', `process ${pid}, ${pidFile}`],
     ['Memory', `${megabytes(memoryOf(status))} in ${processes} processes`],
     ['Last reload', reloadText(lastReload)],

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { deferred } from '../async/deferred.ts'
 import { withDeadline } from '../async/with-deadline.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
@@ -16,9 +15,9 @@ import { logRuntimeOutput } from '../telemetry/runtime-output.ts'
 import { versionWarning } from '../versions.ts'
 import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
-import { intentOf } from './dismissal.ts'
+import { DismissalReader } from './dismissal-reader.ts'
 import { showLog } from './log-view.ts'
-import { type AppRecord, pm2Version } from './pm2-daemon.ts'
+import { pm2Version } from './pm2-daemon.ts'
 import type { Dismissal, Pm2Event } from './pm2-events.ts'
 import type { Pm2Process } from './pm2-process.ts'
 import { withNodeArguments } from './node-arguments.ts'
@@ -32,8 +31,6 @@ import { environmentFor, updateOf } from './update.ts'
 const progressEveryMs = 5_000
 /** How often a superseded bridge asks pm2 whether it is being replaced, in milliseconds. */
 const askAgainMs = 5_000
-/** Ctrl-C reaches a bridge and its pm2 at once; pm2 begins to end the bridge within this many milliseconds. */
-const sameKeyMs = 300
 
 /** Starts showing the log, once; resolves when all of it has been shown. */
 type ShowLog = () => Promise<void>
@@ -60,6 +57,7 @@ interface Outcome {
 export class Bridge {
   readonly #pm2: Pm2Process
   readonly #log: Logger
+  readonly #dismissals: DismissalReader
   readonly #given = withNodeArguments(ownEnvironment())
   #environment: Environment = this.#given.environment
   readonly #end = deferred<End>()
@@ -78,6 +76,7 @@ export class Bridge {
   constructor(pm2: Pm2Process) {
     this.#pm2 = pm2
     this.#log = createLogger({ service: pm2.name, role: 'bridge' }, 'info', pm2)
+    this.#dismissals = new DismissalReader(pm2, this.#log)
     logRuntimeOutput(this.#log)
   }
 
@@ -306,9 +305,7 @@ export class Bridge {
    * would supersede each other for ever.
    */
   async #giveWay(by: number | undefined): Promise<Outcome> {
-    for (;;) {
-      const record = await this.#record()
-      if (record?.pid === process.pid) break
+    while (!(await this.#dismissals.isListed())) {
       const dismissed = this.#dismissed.promise.then(() => true)
       const isDismissed = await withDeadline(dismissed, askAgainMs, () => false)
       if (isDismissed) return this.#outcome(exitStatus.done)
@@ -342,55 +339,21 @@ export class Bridge {
     this.#end.resolve(end)
   }
 
-  /** Handles a dismissal by pm2, or by another sender of the signal that pm2 ends processes with. */
-  async #handleDismissal({ by, atMs, signal }: Dismissal): Promise<void> {
-    const { origin } = this.#pm2
-    let record = await this.#record()
-    let intent = intentOf(by, origin, record, atMs)
-    if (intent === 'nothing' && signal !== undefined && signal !== 'SIGINT') {
-      this.#forward(signal)
+  async #handleDismissal(dismissal: Dismissal): Promise<void> {
+    const meaning = await this.#dismissals.read(dismissal)
+    if (meaning.how === 'forward') {
+      this.#forward(meaning.signal)
       return
     }
-    if (intent === 'nothing') {
-      await delay(sameKeyMs)
-      record = await this.#record()
-      intent = intentOf(by, origin, record, atMs)
-    }
-    switch (intent) {
-      case 'nothing':
-      case 'leave':
-        this.#finish({ how: 'leave' })
-        break
-      case 'stop':
-        this.#finish({ how: 'stop' })
-        break
-      case 'restart': {
-        const environment = record ? this.#pm2.environmentOfNext(record) : undefined
-        this.#finish({ how: 'restart', environment })
-      }
-    }
+    this.#finish(meaning)
     this.#dismissed.resolve()
   }
 
   /** Handles a dismissal that came, and was lost, while pm2 was loading this program: pm2 would wait long. */
   async #catchUp(): Promise<void> {
-    const record = await this.#record()
-    if (record?.pid !== process.pid || record.status !== 'stopping') return
+    if (!(await this.#dismissals.isEnding())) return
     this.#act({ kind: 'dismissal', by: 'message', atMs: Date.now() })
     await this.#handling
-  }
-
-  /** pm2's record of this process; `null` when pm2 does not answer. */
-  async #record(): Promise<AppRecord | undefined | null> {
-    try {
-      return await this.#pm2.record()
-    } catch (error) {
-      this.#log.warn(
-        { reason: messageOf(error) },
-        'Cannot ask pm2 for its record; treating a restart as a stop',
-      )
-      return null
-    }
   }
 
   #forward(signal: NodeJS.Signals): void {

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import type { EndpointTable } from '../connections/endpoint-table.ts'
 import type { WorkerHandOff } from '../connections/hand-off.ts'
 import type { QueueRoom, WorkerCounts } from '../connections/queue-room.ts'
 import type { Stats } from '../connections/stats.ts'
@@ -26,6 +27,7 @@ export interface PoolOptions {
   readonly workerModule: string
   readonly handOff: WorkerHandOff
   readonly room: QueueRoom
+  readonly endpoints: EndpointTable
   readonly stats: Stats
   readonly output: Pick<WorkerOutput, 'open'>
   readonly events: Events
@@ -74,12 +76,13 @@ export class WorkerPool implements WorkerCounts, SlotListener {
 
   /** @param lastGeneration - generations are numbered from the next one on */
   constructor(options: PoolOptions, lastGeneration = 0) {
-    const { runDir, workerModule, handOff, room, output, log } = options
+    const { runDir, workerModule, handOff, room, endpoints, output, log } = options
     this.#options = options
     this.#lastGeneration = lastGeneration
     this.#slotContext = { runDir, handOff, output, listener: this, log }
     this.#watchdog = new Watchdog(this.#slots, handOff, log)
     room.follow(this)
+    endpoints.follow(() => this.#tellAll({ kind: 'endpoints', endpoints: endpoints.all }))
     forkWorkersFrom(workerModule)
   }
 
@@ -290,6 +293,9 @@ export class WorkerPool implements WorkerCounts, SlotListener {
 
   onReady(slot: WorkerSlot): void {
     slot.tell({ kind: 'lease', ...this.#lease })
+    // It may have been started before there were others.
+    const { all } = this.#options.endpoints
+    if (all.length > slot.endpointsAtBoot) slot.tell({ kind: 'endpoints', endpoints: all })
     // It may have been started before the level was changed.
     const level = this.#logLevel ?? this.#wanted.get(slot)?.config.logLevel
     if (level !== undefined && level !== slot.config?.logLevel) {
@@ -341,7 +347,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   }
 
   #spawn(slot: WorkerSlot, { number: generation, config }: Generation): void {
-    const { service } = this.#options
+    const { service, endpoints } = this.#options
     const logLevel = this.#logLevel ?? config.logLevel
     slot.spawn({
       kind: 'boot',
@@ -350,6 +356,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
       generation,
       config: { ...config, logLevel },
       handOff: this.#options.handOff.kind,
+      endpoints: endpoints.all,
     })
   }
 

@@ -1,7 +1,13 @@
 import type { Config } from '../config/load.ts'
 import type { Stats } from '../connections/stats.ts'
 import { messageOf } from '../errors.ts'
-import { type RecycleLimits, recycleCause, recycleDelayMs } from '../lifecycle/recycle.ts'
+import {
+  firstToReplace,
+  type RecycleLimits,
+  recycleCause,
+  recycleDelayMs,
+  type Wear,
+} from '../lifecycle/recycle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Mutex } from './mutex.ts'
 import type { Generation, WorkerPool } from './pool.ts'
@@ -18,6 +24,7 @@ interface Due {
   readonly generation: Generation
   readonly slot: WorkerSlot
   readonly cause: string
+  readonly wear: Wear
 }
 
 /**
@@ -97,14 +104,18 @@ export class Recycler {
   #due(): Due | undefined {
     const { current: generation } = this.#pool
     if (generation === undefined) return undefined
-    for (const slot of generation.slots) {
-      if (slot.state !== 'idle' && slot.state !== 'busy') continue
-      const cause =
-        slot.generation === generation.number
-          ? recycleCause(slot.wear, this.#limits)
-          : `stands in for generation ${generation.number}`
-      if (cause !== undefined) return { generation, slot, cause }
+    const due = generation.slots.flatMap((slot) => {
+      const cause = this.#causeFor(slot, generation)
+      return cause === undefined ? [] : [{ generation, slot, cause, wear: slot.wear }]
+    })
+    return firstToReplace(due)
+  }
+
+  #causeFor(slot: WorkerSlot, generation: Generation): string | undefined {
+    if (slot.state !== 'idle' && slot.state !== 'busy') return undefined
+    if (slot.generation !== generation.number) {
+      return `stands in for generation ${generation.number}`
     }
-    return undefined
+    return recycleCause(slot.wear, this.#limits)
   }
 }

@@ -80,6 +80,11 @@ export class WorkerSlot implements HandOffWorker, Judged {
     return this.#boot?.config
   }
 
+  /** How many endpoints its process was told of when it was started. */
+  get endpointsAtBoot(): number {
+    return this.#boot?.endpoints.length ?? 0
+  }
+
   /** The generation of its process; a slot may pass from one generation to another. */
   get generation(): number {
     return this.#generation
@@ -179,7 +184,8 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#inHand = connection
     this.#inHandSinceMs = connection.offeredAtMs
     this.#fitness?.offered(connection.id)
-    this.#process?.sendSocket(connection.id, connection.handle)
+    const { id, endpoint, handle } = connection
+    this.#process?.sendSocket([id, endpoint.number], handle)
   }
 
   admit(): void {

@@ -13,6 +13,7 @@ import { sendHandle, type SocketHandle } from '../ipc/socket-handle.ts'
 import {
   decodeFromWorker,
   type FromWorker,
+  type Offer,
   type ToWorker,
   type WorkerBoot,
   workerProtocol,
@@ -177,10 +178,10 @@ export class WorkerProcess {
   }
 
   /** Sends a copy of a socket. */
-  sendSocket(id: number, handle: SocketHandle): void {
+  sendSocket([id, endpoint]: Offer, handle: SocketHandle): void {
     if (this.#worker === undefined) return
     this.#guard?.expectAcknowledgement()
-    sendHandle(this.#worker.process, id, handle, ignore)
+    sendHandle(this.#worker.process, [id, endpoint], handle, ignore)
   }
 
   /** @param reason - reported unless the process itself has given one */

@@ -1,4 +1,5 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { RedisOptions } from 'ioredis'
+import { Cluster, Redis } from './ioredis.ts'
 import type { RedisTarget } from './redis-target.ts'
 
 /** The time limit of a command, in milliseconds. A holder must learn soon that a renewal did not succeed. */

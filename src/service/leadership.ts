@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { listenEndpoint } from '../config/listen.ts'
+import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
-import { isBoundAt } from '../endpoint.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import { describeHolders } from '../lease/holders.ts'
@@ -13,10 +12,10 @@ import { resolveHost } from '../network/resolve.ts'
 import type { Waiting } from '../status.ts'
 import { StoreError } from '../store-error.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { BoundListener } from '../ipc/socket-handle.ts'
 import type { Offer } from '../upgrade/predecessor.ts'
 import { listenFailure } from '../connections/listener.ts'
 import type { Connections } from '../connections/connections.ts'
+import { discard, type GivenSocket } from '../connections/listeners.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 
 /** How often to look for an address that this host does not have yet; no other host or client notices. */
@@ -48,8 +47,8 @@ export interface LeadershipOptions {
   readonly openLease: OpenLease
   readonly connections: Pick<Connections, 'listeners' | 'dispatcher' | 'handOff'>
   readonly pool: WorkerPool
-  /** A listening socket that this process was given, in place of the configured host and port. */
-  readonly inheritedFd: number | undefined
+  /** Listening sockets that this process was given for endpoints of the configuration. */
+  readonly inherited: readonly GivenSocket[]
   readonly config: Config
   readonly events: Events
 }
@@ -64,14 +63,14 @@ export class Leadership implements LeaseListener {
   readonly #listener: LeadershipListener
   readonly #connections: LeadershipOptions['connections']
   readonly #pool: WorkerPool
-  readonly #inheritedFd: number | undefined
+  readonly #inherited: readonly GivenSocket[]
   readonly #events: Events
   #config: Config
   /** Settles when the start is decided: the host serves, or stands by. */
   readonly #begun = deferred<void>()
   #hasBegun = false
-  /** A socket that a predecessor has passed on, until it is used. */
-  #offered: BoundListener | undefined
+  /** Sockets that a predecessor has passed on, until they are used. */
+  #offered: readonly GivenSocket[] = []
   /** A predecessor listens: a process that cannot listen in its place must not take over. */
   #succeedsListener = false
   /** The reason why this host does not listen although it may. */
@@ -85,7 +84,7 @@ export class Leadership implements LeaseListener {
     this.#listener = listener
     this.#connections = options.connections
     this.#pool = options.pool
-    this.#inheritedFd = options.inheritedFd
+    this.#inherited = options.inherited
     this.#events = options.events
     this.#config = options.config
     this.lease = options.openLease(this)
@@ -105,8 +104,8 @@ export class Leadership implements LeaseListener {
    * `ADDRESS_ABSENT` only when a predecessor could
    */
   async begin(offer: Offer | undefined): Promise<void> {
-    this.#offered = offer?.listener
-    this.#succeedsListener = this.#offered !== undefined
+    this.#offered = (offer?.listeners ?? []).map((bound) => ({ kind: 'passed', bound }))
+    this.#succeedsListener = this.#offered.length > 0
     if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.acquire()
     await this.#begun.promise
@@ -267,21 +266,15 @@ export class Leadership implements LeaseListener {
     )
   }
 
-  /** Without the lease no client may connect, so this only looks for the address. */
+  /** Without the lease no client may connect, so this only looks for the addresses. */
   async #isPresent(signal: AbortSignal): Promise<boolean> {
-    const endpoint = listenEndpoint(this.#config)
-    let address: string | undefined
-    try {
-      address = await resolveHost(endpoint.host, signal)
-      await assertPresent(address)
-      return true
-    } catch (error) {
-      const failure = listenFailure(error, endpoint, address)
-      // Any other obstacle shows when the host listens.
-      if (failure.code !== 'ADDRESS_ABSENT') return true
-      if (!signal.aborted) this.#wait(failure.message)
+    for (const settings of this.#config.listen) {
+      const absence = await absenceOf(settings, signal)
+      if (absence === undefined) continue
+      if (!signal.aborted) this.#wait(absence)
       return false
     }
+    return true
   }
 
   #holds(grant: Grant): boolean {
@@ -289,30 +282,39 @@ export class Leadership implements LeaseListener {
   }
 
   async #listen(): Promise<void> {
-    const { listeners } = this.#connections
-    const endpoint = listenEndpoint(this.#config)
-    const offered = this.#offered
-    this.#offered = undefined
-    if (this.#inheritedFd !== undefined) await listeners.adoptFd(this.#inheritedFd, endpoint)
-    else if (offered !== undefined && isBoundAt(offered, endpoint)) {
-      await listeners.adopt(offered.handle, endpoint)
-    } else {
-      // The configuration of a successor may name another address.
-      await listeners.listen(endpoint)
-      offered?.handle.close()
-    }
+    const given = [...this.#inherited, ...this.#offered]
+    this.#offered = []
+    await this.#connections.listeners.listen(this.#config.listen, given)
   }
 
   #standBy(reason: string): void {
     this.#waiting = null
     // Clients that connect to a socket which does not accept would wait in vain.
-    this.#offered?.handle.close()
-    this.#offered = undefined
+    for (const socket of this.#offered) discard(socket)
+    this.#offered = []
     this.#events.record('standby', { reason })
     this.#begun.resolve()
   }
 
   get #abortsOnLoss(): boolean {
     return this.#config.lease.onLoss === 'abort'
+  }
+}
+
+/** Why this host does not have the address of an endpoint yet; undefined when it has, or anything else is wrong. */
+async function absenceOf(
+  { endpoint }: ListenSettings,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (endpoint.path !== undefined) return undefined
+  let address: string | undefined
+  try {
+    address = await resolveHost(endpoint.host, signal)
+    await assertPresent(address)
+    return undefined
+  } catch (error) {
+    const { code, message } = listenFailure(error, endpoint, address)
+    // Any other obstacle shows when the host listens.
+    return code === 'ADDRESS_ABSENT' ? message : undefined
   }
 }

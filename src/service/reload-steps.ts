@@ -1,6 +1,5 @@
 import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
-import { listenEndpoint } from '../config/listen.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../async/deferred.ts'
 import type { Change } from '../fleet/fleet.ts'
@@ -80,7 +79,7 @@ function stepsToNewWorkers(
       force,
     })),
     hasItsTurn(service),
-    movesAddress(() => connections.listeners.move(listenEndpoint(next.config))),
+    movesAddress(() => connections.listeners.move(next.config.listen)),
     movesAddress(() => admin.move(next.config)),
     {
       name: 'canary',

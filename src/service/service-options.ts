@@ -1,6 +1,7 @@
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
+import type { GivenSocket } from '../connections/listeners.ts'
 import type { FleetMembership } from '../membership/membership.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { Notifier } from '../systemd/notifier.ts'
@@ -18,8 +19,8 @@ export type Origin =
   | {
       readonly kind: 'start'
       readonly lock: PidLock
-      /** A listening socket that this process was given, in place of the configured host and port. */
-      readonly inheritedFd: number | undefined
+      /** Listening sockets that this process was given for endpoints of the configuration. */
+      readonly inherited: readonly GivenSocket[]
     }
   | {
       readonly kind: 'upgrade'

@@ -8,9 +8,10 @@ import type { LogLevel } from '../config/log-levels.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
-import { listenEndpoint } from '../config/listen.ts'
+import type { ListenSettings } from '../config/listen.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
+import { endpointText } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
@@ -130,10 +131,11 @@ export class Service
     this.connections = new Connections(config, this, events, log, state?.lastConnectionId, choice)
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
+    const { endpoints } = this.connections.listeners
     const output = new WorkerOutput(serviceLog, log)
     const { name: service, runDir } = files
     this.pool = new WorkerPool(
-      { service, runDir, workerModule, handOff, room, stats, output, events, log },
+      { service, runDir, workerModule, handOff, room, endpoints, stats, output, events, log },
       state?.generation,
     )
     this.leadership = new Leadership(
@@ -141,7 +143,7 @@ export class Service
         openLease: membership.openLease,
         connections: this.connections,
         pool: this.pool,
-        inheritedFd: origin.kind === 'start' ? origin.inheritedFd : undefined,
+        inherited: origin.kind === 'start' ? origin.inherited : [],
         config,
         events,
       },
@@ -198,7 +200,6 @@ export class Service
 
   status(): Status {
     this.connections.handOff.settle()
-    const { host, port } = this.connections.listeners.endpoint ?? {}
     const { pid: supervisorPid } = this.control.supervisor
     return {
       name: this.files.name,
@@ -208,10 +209,7 @@ export class Service
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
-      listen: {
-        host: host ?? this.config.host,
-        port: port ?? this.config.port,
-      },
+      ...this.#where,
       generation: this.pool.current?.number ?? 0,
       workers: this.pool.slots.map((slot) => slot.status),
       ...this.connections.status,
@@ -222,6 +220,17 @@ export class Service
       fleet: this.fleet.status,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
+    }
+  }
+
+  /** Where the service listens or, while it does not, where it will. */
+  get #where(): Pick<Status, 'listen'> & { readonly endpoints: readonly string[] } {
+    const { actual } = this.connections.listeners
+    const all = actual.length > 0 ? actual : this.config.listen.map(({ endpoint }) => endpoint)
+    const { host = '', port = 0 } = all.find(({ path }) => path === undefined) ?? {}
+    return {
+      listen: { host, port },
+      endpoints: all.map(endpointText),
     }
   }
 
@@ -258,12 +267,12 @@ export class Service
   }
 
   #announceServing(kind: 'started' | 'upgraded'): void {
-    const { listen } = this.status()
+    const { listen, endpoints } = this.#where
     const { workers, appModule: app } = this.config
-    const serving = { ...listen, workers, app }
+    const serving = { ...listen, endpoints: endpoints.join(', '), workers, app }
     if (kind === 'started') this.events.record('started', serving)
     else this.events.record('upgraded', { ...serving, version, primaryPid: process.pid })
-    this.#notifier.serving(listen)
+    this.#notifier.serving(serving.endpoints)
   }
 
   /** The service begins to end: reports that to the supervisors, so that they do not take it for a crash. */
@@ -307,8 +316,13 @@ export class Service
     }
   }
 
-  onConnection(handle: SocketHandle, id: number, ageMs: number): void {
-    this.connections.adopt(handle, id, ageMs)
+  onConnection(
+    handle: SocketHandle,
+    id: number,
+    ageMs: number,
+    settings: ListenSettings | undefined = this.config.listen[0],
+  ): void {
+    if (settings !== undefined) this.connections.adopt(handle, id, ageMs, settings)
   }
 
   onTally({ counts, figures, events }: Tally): void {
@@ -459,7 +473,7 @@ export class Service
       return null
     }
     const change = restartOnlyChange(this.restartOnly, wanted)
-    return change ?? this.connections.listeners.conflictWith(listenEndpoint(config)) ?? null
+    return change ?? this.connections.listeners.conflictWith(config.listen) ?? null
   }
 
   stop(cause: string, force: boolean): Promise<StopResult> {

@@ -57,20 +57,21 @@ export class Start {
   /** The successor's side of an upgrade; the other one is `Upgrade.run`. */
   async #takeOver({ predecessor, state }: Origin & { readonly kind: 'upgrade' }): Promise<void> {
     const service = this.#service
-    const { publicFiles, reloads, control, admin } = service
+    const { publicFiles, reloads, control, admin, connections } = service
     await this.#bootWorkers()
-    const { lock, listener } = await predecessor.equipment()
+    const { lock, listeners } = await predecessor.equipment()
     await publicFiles.adoptLock(lock)
     await publicFiles.openControl()
     const hold = await predecessor.go()
     // From the adoption of the listening socket to the end of `run`, everything happens in one turn: no connection
     // is accepted before the predecessor is told, and so none is lost if this process dies on the way.
     reloads.conclude(state.upgradeBeganAtMs)
-    await this.#beginToServe({ listener, hold })
+    await this.#beginToServe({ listeners, hold })
     publicFiles.writePidFile()
     if (predecessor.isBridgeExpected) control.supervisor.expectNext()
     publicFiles.publishControl()
     predecessor.announceServing(service)
+    connections.listeners.own()
     admin.takeOver(service.config)
   }
 

@@ -1,4 +1,6 @@
 import type { ServiceManager } from '../config/environment.ts'
+import type { ListenSettings } from '../config/listen.ts'
+import type { GivenSocket } from '../connections/listeners.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -32,22 +34,24 @@ export function activation(given: ServiceManager, ownPid: number): Activation {
 }
 
 /**
- * The descriptor of the listening socket that this process was given, if any.
+ * The listening socket that this process was given, if any, for the first endpoint of the configuration.
  *
  * @param isContended - whether other hosts can keep this one from serving
  * @throws HelloserverError `BAD_CONFIG` when a given socket would hide which host serves
  */
-export function inheritedSocket(
+export function inheritedSockets(
   given: Activation,
+  listen: readonly ListenSettings[],
   isContended: boolean,
   log: Logger,
-): number | undefined {
+): readonly GivenSocket[] {
   if (given.kind === 'not-ours') {
     const { listenPid } = given
     log.warn({ listenPid }, 'Ignoring the inherited socket: LISTEN_PID names another process')
   }
-  if (given.kind !== 'socket') return undefined
-  if (!isContended) return given.fd
+  const [first] = listen
+  if (given.kind !== 'socket' || first === undefined) return []
+  if (!isContended) return [{ kind: 'inherited', fd: given.fd, endpoint: first.endpoint }]
   // A service manager's socket is open on every host, so no client could see which host serves.
   throw new HelloserverError(
     'BAD_CONFIG',

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { ownEnvironment } from '../config/environment.ts'
-import { type Endpoint, endpointText } from '../endpoint.ts'
 import type { ReloadResult } from '../status.ts'
 import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import { startProcess } from '../process/start-process.ts'
@@ -39,9 +38,9 @@ export class Notifier {
     this.#log = log
   }
 
-  /** The service serves. */
-  serving(at: Endpoint): void {
-    this.#send('READY=1', `STATUS=Serving on ${endpointText(at)}`)
+  /** The service serves at these endpoints. */
+  serving(endpoints: string): void {
+    this.#send('READY=1', `STATUS=Serving on ${endpoints}`)
   }
 
   /** The service is ready, but may not serve yet. */

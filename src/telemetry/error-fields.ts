@@ -1,4 +1,4 @@
-import { stdSerializers } from 'pino'
+import { stdSerializers } from './pino.ts'
 import { cutText, messageOf } from '../errors.ts'
 
 /** The length at which a field of an error is cut, in characters: one error must not fill the log. */

@@ -1,4 +1,5 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
+import { pino } from './pino.ts'
 import { errorFields } from './error-fields.ts'
 
 export type { DestinationStream as LogDestination, Logger }

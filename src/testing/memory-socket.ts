@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { TcpAddress } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from '../worker/client-socket.ts'
 import { inNextTurn } from './turn.ts'
 
@@ -29,15 +29,15 @@ export class MemorySocket extends Duplex implements ClientSocket {
   bytesRead = 0
   bytesWritten = 0
   readonly #farEnd: FarEnd
-  readonly #remote: Remote
+  readonly #remote: TcpAddress
   readonly #arrivals: Arrival[] = []
-  #peer: Remote | undefined
+  #peer: TcpAddress | undefined
   #onWritten: ((error?: Error | null) => void) | undefined
   #isReset = false
   #isWanted = false
   #isScheduled = false
 
-  constructor(remote: Remote, farEnd: FarEnd) {
+  constructor(remote: TcpAddress, farEnd: FarEnd) {
     super({ allowHalfOpen: true })
     this.#remote = remote
     this.#farEnd = farEnd
@@ -146,7 +146,7 @@ export class MemorySocket extends Duplex implements ClientSocket {
     }
   }
 
-  #getPeer(): Remote | undefined {
+  #getPeer(): TcpAddress | undefined {
     if (!this.#isReset && !this.destroyed) this.#peer = this.#remote
     return this.#peer
   }

@@ -102,9 +102,16 @@ export class TestApp implements AsyncDisposable {
     this.#worker = new Worker(
       this.#app,
       this.#context,
-      { kind: 'boot', ...identity, config, handOff: 'portable' },
+      { kind: 'boot', ...identity, config, handOff: 'portable', endpoints: config.listen },
       (handler) => {
-        this.#offers = new Offers(handler, config.connection, channels, this.#context.log, clock)
+        this.#offers = new Offers(
+          handler,
+          config.connection,
+          config.listen,
+          channels,
+          this.#context.log,
+          clock,
+        )
         return this.#offers
       },
       clock,
@@ -239,7 +246,7 @@ export class TestApp implements AsyncDisposable {
       const [next] = this.#open.values()
       if (this.#active !== undefined || next === undefined || this.#isEnding) return
       this.#active = next
-      this.#offers.receive(next.id, next.client.socket)
+      this.#offers.receive([next.id, 0], next.client.socket)
     })
   }
 
@@ -303,5 +310,7 @@ function configOf({ settings = {}, connection = {} }: TestAppOptions<object>, di
   }
   const path = join(directory, 'config.json')
   const app = settings as Record<string, unknown>
-  return { ...parsed.data, app, workers: 1, path, directory, appModule: '' }
+  const { host, port, listen: _, ...config } = parsed.data
+  const listen = [{ endpoint: { host, port } }]
+  return { ...config, listen, app, workers: 1, path, directory, appModule: '' }
 }

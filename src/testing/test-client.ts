@@ -1,4 +1,4 @@
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { TcpAddress } from '../ipc/socket-handle.ts'
 import type { Reason, Step } from '../ipc/progress.ts'
 import { InputBuffer } from '../worker/input-buffer.ts'
 import { type Arrival, connectionReset, type FarEnd, MemorySocket } from './memory-socket.ts'
@@ -21,7 +21,7 @@ export interface Outcome {
 
 export interface ConnectOptions {
   /** The client's address, as `connection.remote` shows it ["127.0.0.1" and a port of its own]. */
-  readonly remote?: Partial<Remote>
+  readonly remote?: Partial<TcpAddress>
   /** How many bytes the client takes before the test reads them; the handler's writes then wait [no limit]. */
   readonly maxUnreadBytes?: number
 }
@@ -56,7 +56,7 @@ export class TestClient {
 
   /** @internal */
   constructor(
-    remote: Remote,
+    remote: TcpAddress,
     { maxUnreadBytes = Number.POSITIVE_INFINITY }: ConnectOptions,
     connection: Served,
   ) {

@@ -1,5 +1,6 @@
 import { version } from '../build-id.ts'
 import { deferred } from '../async/deferred.ts'
+import type { ListenSettings } from '../config/listen.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
@@ -16,15 +17,21 @@ const overdueMs = 5_000
 
 /** Receives what the predecessor sends once this process serves. */
 export interface PredecessorListener {
-  onConnection(handle: SocketHandle, id: number, ageMs: number): void
+  /** @param settings - those of the endpoint that has accepted it; undefined if it has the only one */
+  onConnection(
+    handle: SocketHandle,
+    id: number,
+    ageMs: number,
+    settings: ListenSettings | undefined,
+  ): void
   onTally(tally: Tally): void
   /** The predecessor has ended, and with it all connections that it still had. */
   onGone(): void
 }
 
-/** The listening socket that this process takes over unless the service stands by, and the lease if it has one. */
+/** The listening sockets that this process takes over unless the service stands by, and the lease if it has one. */
 export interface Offer {
-  readonly listener: BoundListener | undefined
+  readonly listeners: readonly BoundListener[]
   readonly hold: Hold | null
 }
 
@@ -32,7 +39,8 @@ export interface Offer {
 export class Predecessor {
   readonly #state = deferred<HandoverState>()
   readonly #lock = deferred<ListeningHandle | undefined>()
-  readonly #socket = deferred<BoundListener | undefined>()
+  readonly #listeners: BoundListener[] = []
+  readonly #hasListeners = deferred<void>()
   readonly #go = deferred<Hold | null>()
   readonly #gone = deferred<void>()
   readonly #pid = process.ppid
@@ -76,13 +84,15 @@ export class Predecessor {
     throw new HelloserverError('BOOT_FAILED', 'The primary to take over from has died')
   }
 
-  /** Reports that the workers are ready, and resolves with the lock and the listening socket, if there is one. */
+  /** Reports that the workers are ready, and resolves with the lock and the listening sockets, if there are any. */
   async equipment(): Promise<{
     lock: ListeningHandle | undefined
-    listener: BoundListener | undefined
+    listeners: readonly BoundListener[]
   }> {
     this.#tell({ kind: 'prepared' })
-    return { lock: await this.#lock.promise, listener: await this.#socket.promise }
+    const lock = await this.#lock.promise
+    await this.#hasListeners.promise
+    return { lock, listeners: this.#listeners }
   }
 
   /** Reports that this process holds everything, and resolves with the lease when it is told to serve. */
@@ -135,12 +145,13 @@ export class Predecessor {
         this.#lock.resolve(handle as ListeningHandle | undefined)
         return
       case 'listener': {
-        const { kind: _, ...endpoint } = message
-        this.#socket.resolve({ handle: handle as ListeningHandle, ...endpoint })
+        const { kind: _, following = 0, ...endpoint } = message
+        this.#listeners.push({ handle: handle as ListeningHandle, ...endpoint })
+        if (following === 0) this.#hasListeners.resolve()
         return
       }
       case 'no-listener':
-        this.#socket.resolve(undefined)
+        this.#hasListeners.resolve()
         return
       case 'go':
         this.#mayServe = true
@@ -148,7 +159,7 @@ export class Predecessor {
         this.#go.resolve(message.hold)
         return
       case 'connection':
-        this.#receiveClient(message.id, message.ageMs, handle as SocketHandle | undefined)
+        this.#receiveClient(message, handle as SocketHandle | undefined)
         return
       case 'tally':
         this.#listener?.onTally(message)
@@ -156,12 +167,15 @@ export class Predecessor {
     }
   }
 
-  #receiveClient(id: number, ageMs: number, handle: SocketHandle | undefined): void {
+  #receiveClient(
+    { id, ageMs, settings }: Extract<ToSuccessor, { kind: 'connection' }>,
+    handle: SocketHandle | undefined,
+  ): void {
     if (handle === undefined) {
       this.#tell({ kind: 'missing', id })
       return
     }
-    this.#listener?.onConnection(handle, id, ageMs)
+    this.#listener?.onConnection(handle, id, ageMs, settings)
     this.#tell({ kind: 'adopted', id })
   }
 

@@ -8,6 +8,7 @@ import { deferred } from '../async/deferred.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import { isRunning } from '../process/is-running.ts'
 import { startProcess } from '../process/start-process.ts'
+import type { PendingConnection } from '../connections/pending-connection.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import {
   type BoundListener,
@@ -120,19 +121,18 @@ export class Successor {
    * waits for `go`.
    *
    * @param lock - the lock of releases up to 0.1; undefined when a stranger has its name
-   * @param listener - the listening socket; undefined when the service stands by
+   * @param listeners - the listening sockets; none when the service stands by
    * @throws HelloserverError `BOOT_FAILED`, or the code of what prevented it
    */
   async equip(
     lock: ListeningHandle | undefined,
-    listener: BoundListener | undefined,
+    listeners: readonly BoundListener[],
   ): Promise<void> {
     if (lock === undefined) void this.#tell({ kind: 'lock' })
     else this.#send({ kind: 'lock' }, lock)
-    if (listener === undefined) void this.#tell({ kind: 'no-listener' })
-    else {
-      const { handle, ...endpoint } = listener
-      this.#send({ kind: 'listener', ...endpoint }, handle)
+    if (listeners.length === 0) void this.#tell({ kind: 'no-listener' })
+    for (const [at, { handle, ...endpoint }] of listeners.entries()) {
+      this.#send({ kind: 'listener', ...endpoint, following: listeners.length - at - 1 }, handle)
     }
     await this.#until('holding')
   }
@@ -152,7 +152,7 @@ export class Successor {
   }
 
   /** Passes on one client at a time; until it is adopted, this process's own copy of the socket counts. */
-  pass(id: number, ageMs: number, handle: SocketHandle): Promise<Passed> {
+  pass({ id, acceptedAtMs, handle, endpoint }: PendingConnection): Promise<Passed> {
     const child = this.#child
     if (child?.connected !== true || this.#hangs) return Promise.resolve('lost')
     return new Promise((resolve) => {
@@ -169,7 +169,9 @@ export class Successor {
         clearTimeout(timer)
         resolve(outcome)
       }
-      sendHandle(child, { kind: 'connection', id, ageMs }, handle, ignore)
+      const ageMs = performance.now() - acceptedAtMs
+      const { settings } = endpoint
+      this.#send({ kind: 'connection', id, ageMs, settings }, handle)
     })
   }
 
@@ -268,7 +270,7 @@ export class Successor {
     })
   }
 
-  #send(message: ToSuccessor, handle: ListeningHandle): void {
+  #send(message: ToSuccessor, handle: ListeningHandle | SocketHandle): void {
     if (this.#child !== undefined) sendHandle(this.#child, message, handle, ignore)
   }
 }

@@ -1,3 +1,4 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { RestartOnly } from '../config/restart-only.ts'
 import type { BoundEndpoint } from '../endpoint.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -37,8 +38,8 @@ export interface HandoverState extends Tally {
 export type ToSuccessor =
   /** Bring up the workers. */
   | ({ readonly kind: 'begin' } & HandoverState)
-  /** Carries the listening socket. */
-  | ({ readonly kind: 'listener' } & BoundEndpoint)
+  /** Carries a listening socket; `following` others are sent after it. Releases up to 0.1 send one, without a number. */
+  | ({ readonly kind: 'listener'; readonly following?: number } & BoundEndpoint)
   /** The service stands by, so there is no listening socket. */
   | { readonly kind: 'no-listener' }
   /** Carries the socket that is the PID lock of releases up to 0.1; the lock file is the successor's stdin. */
@@ -49,8 +50,13 @@ export type ToSuccessor =
    * From 0.2 on.
    */
   | { readonly kind: 'go'; readonly hold: Hold | null; readonly isBridgeExpected?: boolean }
-  /** Carries a client's socket, from the queue. */
-  | { readonly kind: 'connection'; readonly id: number; readonly ageMs: number }
+  /** Carries a client's socket, from the queue. Releases up to 0.1 do not say where it was accepted. */
+  | {
+      readonly kind: 'connection'
+      readonly id: number
+      readonly ageMs: number
+      readonly settings?: ListenSettings
+    }
   /** The outcome of the connections that the predecessor accepted and did not pass on. */
   | ({ readonly kind: 'tally' } & Tally)
 

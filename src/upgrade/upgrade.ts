@@ -69,7 +69,7 @@ export class Upgrade {
       })
       service.mustRun('upgrade')
 
-      // 2. It gets copies of the lock and the listening socket. They are read only now, since this host may have won or
+      // 2. It gets copies of the lock and the listening sockets. They are read only now, since this host may have won or
       // lost the lease while the successor prepared, and opens and closes the socket with it.
       publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
@@ -156,6 +156,7 @@ export class Upgrade {
    */
   async #finish(successor: Successor): Promise<void> {
     const { connections, pool, predecessor } = this.#service
+    connections.listeners.disown()
     // The successor may listen elsewhere, so the clients that have connected here by now are accepted.
     await connections.listeners.finish()
     const closed = pool.close()
@@ -178,8 +179,7 @@ export class Upgrade {
     for (;;) {
       const next = dispatcher.withdraw()
       if (next === undefined) return
-      const ageMs = performance.now() - next.acceptedAtMs
-      const outcome = await successor.pass(next.id, ageMs, next.handle)
+      const outcome = await successor.pass(next)
       switch (outcome) {
         case 'adopted':
           dispatcher.passed(next)

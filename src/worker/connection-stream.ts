@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { Remote } from '../ipc/socket-handle.ts'
-import type { Chunk, Local, Transport } from './transport.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
+import type { Chunk, Transport } from './transport.ts'
 
 /** The connection, as its stream sees it. */
 export interface StreamSource {
@@ -39,23 +39,26 @@ export class ConnectionStream extends Duplex {
     this.on('error', () => {})
   }
 
-  get remoteAddress(): string {
+  /** As for any `net.Socket`, the addresses are undefined on a Unix socket. */
+  get remoteAddress(): string | undefined {
     return this.#source.addresses.remote.address
   }
 
-  get remotePort(): number {
+  get remotePort(): number | undefined {
     return this.#source.addresses.remote.port
   }
 
-  get remoteFamily(): 'IPv4' | 'IPv6' {
-    return isIPv6(this.remoteAddress) ? 'IPv6' : 'IPv4'
+  get remoteFamily(): 'IPv4' | 'IPv6' | undefined {
+    const { remoteAddress } = this
+    if (remoteAddress === undefined) return undefined
+    return isIPv6(remoteAddress) ? 'IPv6' : 'IPv4'
   }
 
-  get localAddress(): string {
+  get localAddress(): string | undefined {
     return this.#source.addresses.local.address
   }
 
-  get localPort(): number {
+  get localPort(): number | undefined {
     return this.#source.addresses.local.port
   }
 

@@ -1,6 +1,6 @@
 import type { LineEnding } from '../config/line-endings.ts'
 import { HelloserverError } from '../errors.ts'
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { Alarm } from './alarm.ts'
 import { ConnectionStream } from './connection-stream.ts'
 import { type FrameFormat, Frames } from './frames.ts'
@@ -17,7 +17,7 @@ import {
   something,
   until,
 } from './reads.ts'
-import { type Chunk, chunksOf, type Local, type Transport } from './transport.ts'
+import { type Chunk, chunksOf, type Transport } from './transport.ts'
 
 /** Stands for an end of a connection that was reset, which the system forgets (getpeername(2), ENOTCONN). */
 const forgotten = { address: 'unknown', port: 0 }
@@ -107,14 +107,14 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /**
    * The client's address and port, requested from the system on first use: `unknown` and 0 if the client had
-   * reset the connection by then.
+   * reset the connection by then. On a Unix socket, where clients have no address, the path of that socket.
    */
   get remote(): Remote {
     this.#remote ??= this.#transport.remote ?? forgotten
     return this.#remote
   }
 
-  /** The address and port to which the client has connected; requested on first use, as `remote` is. */
+  /** The address and port, or the path, to which the client has connected; requested on first use, as `remote` is. */
   get local(): Local {
     this.#local ??= this.#transport.local ?? forgotten
     return this.#local

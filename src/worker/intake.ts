@@ -1,3 +1,4 @@
+import type { ListenSettings } from '../config/listen.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { Transport } from './transport.ts'
 
@@ -5,6 +6,8 @@ import type { Transport } from './transport.ts'
 export interface Intake {
   /** Reports how a connection has ended, before its client can know. */
   record(report: Progress): void
+  /** Connections may come from these endpoints from now on. */
+  serveFrom(endpoints: readonly ListenSettings[]): void
   /** The worker is free for another connection. */
   next(): void
   /** Takes no more connections. */

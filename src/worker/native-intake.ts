@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
+import type { ListenSettings } from '../config/listen.ts'
 import { type Progress, uncounted } from '../ipc/progress.ts'
 import { pageBytes, PageWriter, type Ticket } from '../ipc/worker-page.ts'
 import { type NativeModule, type Seat, seatEvents, takeCodes } from '../native/native.ts'
@@ -25,13 +26,16 @@ export class NativeIntake implements Intake {
   readonly #seat: Seat
   readonly #page: PageWriter
   readonly #options: SocketOptions
+  #endpoints: readonly ListenSettings[]
+  /** A connection from an endpoint of which this process has yet to be told: the result of its first read. */
+  #early: number | undefined
   #handler!: Handler
   readonly #onUnfit: (reason: string) => void
   readonly #arena = Buffer.allocUnsafeSlow(arenaBytes)
   #isAdmitted = false
   #isWaiting = false
   #transport: NativeTransport | undefined
-  #ticket: Ticket = { id: 0, nonce: 0 }
+  #ticket: Ticket = { id: 0, nonce: 0, endpoint: 0 }
   #takenAtMs = 0
   #leftInBurst = burst
   #isTickDue = false
@@ -41,9 +45,15 @@ export class NativeIntake implements Intake {
    * @param onUnfit - called when this process can take connections no more, with the reason
    * @throws Error when it has not inherited what it needs
    */
-  constructor(native: NativeModule, options: SocketOptions, onUnfit: (reason: string) => void) {
+  constructor(
+    native: NativeModule,
+    options: SocketOptions,
+    endpoints: readonly ListenSettings[],
+    onUnfit: (reason: string) => void,
+  ) {
     this.#native = native
     this.#options = options
+    this.#endpoints = endpoints
     this.#onUnfit = onUnfit
     const { queue, page, bell } = inherited
     const place = native.sit(queue, page, bell, pageBytes, (events) => this.#onEvents(events))
@@ -72,6 +82,13 @@ export class NativeIntake implements Intake {
     this.#stopWaiting()
   }
 
+  serveFrom(endpoints: readonly ListenSettings[]): void {
+    this.#endpoints = endpoints
+    const early = this.#early
+    this.#early = undefined
+    if (early !== undefined) this.#begin(early)
+  }
+
   /** Records how the connection in hand has ended. */
   record(report: Progress): void {
     const endedAtMs = this.#native.now()
@@ -81,7 +98,7 @@ export class NativeIntake implements Intake {
 
   /** Takes the next connection, or waits for one. */
   next(): void {
-    if (!this.#isAdmitted || this.#transport !== undefined) return
+    if (!this.#isAdmitted || this.#transport !== undefined || this.#early !== undefined) return
     if (this.#leftInBurst === 0) {
       setImmediate(() => this.#again())
       return
@@ -123,7 +140,12 @@ export class NativeIntake implements Intake {
   #begin(first: number): void {
     this.#ticket = this.#page.ticket
     this.#takenAtMs = this.#page.takenAtMs
-    const { id } = this.#ticket
+    const { id, endpoint } = this.#ticket
+    const settings = this.#endpoints[endpoint]
+    if (settings === undefined) {
+      this.#early = first
+      return
+    }
     if (first === takeCodes.lost) {
       this.record({ step: 'failed', reason: 'client-reset', id, ...uncounted })
       this.next()
@@ -131,6 +153,7 @@ export class NativeIntake implements Intake {
     }
     const transport = new NativeTransport(this.#native, this.#seat, {
       ...this.#options,
+      path: settings.endpoint.path,
       arena: this.#arena,
       first,
       onConcluded: (lingering) => this.#onConcluded(lingering),

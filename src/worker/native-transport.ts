@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { isUint8Array } from 'node:util/types'
-import type { Remote } from '../ipc/socket-handle.ts'
+import { plainAddress } from '../endpoint.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import {
   type AddressOrErrno,
   errnos,
@@ -9,7 +10,7 @@ import {
   seatEvents,
 } from '../native/native.ts'
 import type { SocketOptions } from './socket-transport.ts'
-import type { Chunk, Local, Receiver, Transport } from './transport.ts'
+import type { Chunk, Receiver, Transport } from './transport.ts'
 
 /** Chunks that are written together are copied together up to this length, in bytes. */
 const mostJoinedBytes = 65_536
@@ -22,6 +23,8 @@ interface Unsent {
 }
 
 export interface NativeTransportOptions extends SocketOptions {
+  /** Of the Unix socket that the connection was accepted on; undefined for TCP. */
+  readonly path?: string | undefined
   /** Into this, bytes are read; it is used again for each read. */
   readonly arena: Buffer
   /** The result of the read within the step that has taken the connection. */
@@ -54,8 +57,10 @@ export class NativeTransport implements Transport {
     this.#native = native
     this.#seat = seat
     this.#options = options
-    this.#noDelay = options.noDelay
-    if (options.keepAliveMs > 0) this.setKeepAlive(true, options.keepAliveMs)
+    const { path, noDelay, keepAliveMs } = options
+    // A Unix socket sends everything at once, and its system knows when a client is gone.
+    this.#noDelay = noDelay && path === undefined
+    if (keepAliveMs > 0 && path === undefined) this.setKeepAlive(true, options.keepAliveMs)
   }
 
   get remote(): Remote | undefined {
@@ -214,9 +219,12 @@ export class NativeTransport implements Transport {
   }
 
   #addressBy(ask: (fd: number) => AddressOrErrno): Remote | undefined {
+    const { path } = this.#options
+    if (path !== undefined) return { path }
     const fd = this.#isOpen ? this.#native.descriptor(this.#seat) : -1
     const address = fd < 0 ? fd : ask(fd)
-    return typeof address === 'number' ? undefined : address
+    if (typeof address === 'number') return undefined
+    return { address: plainAddress(address.address), port: address.port }
   }
 }
 

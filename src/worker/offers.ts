@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts'
+import type { ListenSettings } from '../config/listen.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import { type Progress, type ProgressWriter, uncounted } from '../ipc/progress.ts'
+import type { Offer } from '../ipc/worker-messages.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Handler, Intake } from './intake.ts'
@@ -20,6 +22,7 @@ export class Offers implements Intake {
   readonly #handler: Handler
   readonly #settings: SocketOptions
   readonly #channels: OfferChannels
+  #endpoints: readonly ListenSettings[]
   readonly #log: Logger
   readonly #lingerers: Lingerers
   #isClosed = false
@@ -27,19 +30,21 @@ export class Offers implements Intake {
   constructor(
     handler: Handler,
     settings: SocketOptions,
+    endpoints: readonly ListenSettings[],
     channels: OfferChannels,
     log: Logger,
     clock: Clock,
   ) {
     this.#handler = handler
     this.#settings = settings
+    this.#endpoints = endpoints
     this.#channels = channels
     this.#log = log
     this.#lingerers = new Lingerers(settings.lingerMs, clock)
   }
 
   /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive(id: number, socket: ClientSocket | undefined): void {
+  receive([id, endpoint]: Offer, socket: ClientSocket | undefined): void {
     if (this.#isClosed) {
       // Not claimed, so it returns to the head of the queue when this process has ended.
       socket?.destroy()
@@ -60,7 +65,13 @@ export class Offers implements Intake {
       socket.destroy()
       return
     }
-    this.#handler.begin(id, new SocketTransport(socket, this.#settings, this.#lingerers))
+    const { path } = this.#endpoints[endpoint]?.endpoint ?? {}
+    const transport = new SocketTransport(socket, this.#settings, this.#lingerers, path)
+    this.#handler.begin(id, transport)
+  }
+
+  serveFrom(endpoints: readonly ListenSettings[]): void {
+    this.#endpoints = endpoints
   }
 
   record(report: Progress): void {

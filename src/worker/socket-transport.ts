@@ -1,8 +1,9 @@
 import { isUint8Array } from 'node:util/types'
-import type { Remote } from '../ipc/socket-handle.ts'
+import { plainAddress } from '../endpoint.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Lingerers } from './linger.ts'
-import type { Chunk, Local, Receiver, Transport } from './transport.ts'
+import type { Chunk, Receiver, Transport } from './transport.ts'
 
 /** Options of a client's socket. */
 export interface SocketOptions {
@@ -18,29 +19,36 @@ export interface SocketOptions {
 export class SocketTransport implements Transport {
   readonly #socket: ClientSocket
   readonly #lingerers: Pick<Lingerers, 'add'>
+  readonly #path: string | undefined
   #noDelay: boolean
   #hasWritten = false
 
-  /** @param lingerers - where the socket goes for its closing handshake */
+  /**
+   * @param lingerers - where the socket goes for its closing handshake
+   * @param path - of the Unix socket that it was accepted on; undefined for TCP
+   */
   constructor(
     socket: ClientSocket,
     { keepAliveMs, noDelay }: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>,
     lingerers: Pick<Lingerers, 'add'>,
+    path?: string,
   ) {
     this.#socket = socket
     this.#lingerers = lingerers
-    this.#noDelay = noDelay
-    if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs)
+    this.#path = path
+    // A Unix socket sends everything at once, and its system knows when a client is gone.
+    this.#noDelay = noDelay && path === undefined
+    if (keepAliveMs > 0 && path === undefined) socket.setKeepAlive(true, keepAliveMs)
   }
 
   get remote(): Remote | undefined {
-    const { remoteAddress: address, remotePort: port } = this.#socket
-    return address === undefined || port === undefined ? undefined : { address, port }
+    const { remoteAddress, remotePort } = this.#socket
+    return this.#end(remoteAddress, remotePort)
   }
 
   get local(): Local | undefined {
-    const { localAddress: address, localPort: port } = this.#socket
-    return address === undefined || port === undefined ? undefined : { address, port }
+    const { localAddress, localPort } = this.#socket
+    return this.#end(localAddress, localPort)
   }
 
   get bytesRead(): number {
@@ -93,6 +101,13 @@ export class SocketTransport implements Transport {
 
   conclude(): void {
     this.#lingerers.add(this.#socket)
+  }
+
+  /** One end of the connection; undefined once the system has forgotten it. */
+  #end(address: string | undefined, port: number | undefined): Remote | undefined {
+    if (this.#path !== undefined) return { path: this.#path }
+    if (address === undefined || port === undefined) return undefined
+    return { address: plainAddress(address), port }
   }
 
   /** Corked chunks leave in one writev(2). */

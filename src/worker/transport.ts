@@ -1,13 +1,7 @@
-import type { Remote } from '../ipc/socket-handle.ts'
+import type { Local, Remote } from '../ipc/socket-handle.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
 export type Chunk = string | Uint8Array
-
-/** The service's end of a connection. */
-export interface Local {
-  readonly address: string
-  readonly port: number
-}
 
 /** The connection, as its transport sees it. */
 export interface Receiver {

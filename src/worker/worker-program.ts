@@ -7,6 +7,8 @@ import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import {
   decodeToWorker,
   type FromWorker,
+  isOffer,
+  type Offer,
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/worker-messages.ts'
@@ -62,7 +64,7 @@ export class WorkerProgram {
   }
 
   #receive(message: unknown, handle: unknown): void {
-    if (typeof message === 'number') {
+    if (isOffer(message)) {
       this.#receiveClient(message, receivedSocket(handle))
       return
     }
@@ -77,6 +79,10 @@ export class WorkerProgram {
         return
       case 'admit':
         this.#queue?.admit()
+        return
+      case 'endpoints':
+        this.#offers?.serveFrom(decoded.endpoints)
+        this.#queue?.serveFrom(decoded.endpoints)
         return
       case 'retire':
         void this.#leave('retired')
@@ -135,11 +141,11 @@ export class WorkerProgram {
   }
 
   #prepareIntake(
-    { handOff, config: { connection } }: WorkerBoot,
+    { handOff, endpoints, config: { connection } }: WorkerBoot,
     log: Logger,
   ): (handler: Handler) => Intake {
     if (handOff === 'native') {
-      const queue = new NativeIntake(nativeModule(), connection, (reason) =>
+      const queue = new NativeIntake(nativeModule(), connection, endpoints, (reason) =>
         this.#leaveUnfit(reason),
       )
       this.#queue = queue
@@ -151,7 +157,7 @@ export class WorkerProgram {
       onUnreported: () => this.#heartbeat(),
     }
     return (handler) => {
-      this.#offers = new Offers(handler, connection, channels, log, systemClock)
+      this.#offers = new Offers(handler, connection, endpoints, channels, log, systemClock)
       return this.#offers
     }
   }
@@ -181,9 +187,10 @@ export class WorkerProgram {
     this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...view }, onSent)
   }
 
-  #receiveClient(id: number, socket: Socket | undefined): void {
+  #receiveClient(offer: Offer, socket: Socket | undefined): void {
+    const [id] = offer
     if (this.#offers !== undefined) {
-      this.#offers.receive(id, socket)
+      this.#offers.receive(offer, socket)
       return
     }
     // The app has reported this worker ready before it was.

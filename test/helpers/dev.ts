@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { tempFolder } from '../unit/support/temp-folder.ts'
 import { ask } from './client.ts'
 import { type CommandResult, resultOf, Sandbox, type Settings } from './sandbox.ts'
+import { statusAt } from './service-in.ts'
 import { waitFor, within } from './wait-for.ts'
 
 /** A person's project with one app, `shout`, that answers with a text from a file of its own. */
@@ -115,9 +115,7 @@ export class Dev {
 
   /** The service's answer to a line. */
   async answer(sandbox: Sandbox, line = 'hello'): Promise<string> {
-    const { stdout, status } = await sandbox.cli('status', '--name', 'shout-dev', '--json')
-    assert.equal(status, 0)
-    const { listen } = JSON.parse(stdout) as { listen: { port: number } }
+    const { listen } = await statusAt(join(sandbox.runDir, 'shout-dev.sock'))
     return (await ask(listen.port, `${line}\r\n`)).text
   }
 }

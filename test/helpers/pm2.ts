@@ -8,7 +8,7 @@ import type { Status } from '../../src/status.ts'
 import type { Cleanup } from './cleanup.ts'
 import { Load } from './load.ts'
 import { listOf, sendSignal, trigger } from './pm2-daemon.ts'
-import { isAlive, processesWith, signalTo } from './processes.ts'
+import { endOfAll, isAlive, processesWith, signalTo } from './processes.ts'
 import { type CommandResult, resultOf, Sandbox, type SandboxOptions } from './sandbox.ts'
 import { type Service, serviceAt, statusIn } from './service-in.ts'
 import { waitFor, within } from './wait-for.ts'
@@ -224,7 +224,7 @@ export class Pm2 {
   /** Kills the daemon as a crash would, and waits until its processes have gone, too. */
   async killDaemon(): Promise<void> {
     signalTo(this.daemonPid ?? 0, 'SIGKILL')
-    await waitFor('the end of pm2', () => this.#running().length === 0)
+    await endOfAll('pm2', this.#mark)
   }
 
   #spawn(program: string, args: readonly string[]): ChildProcess {
@@ -236,8 +236,9 @@ export class Pm2 {
     })
   }
 
-  #running(): number[] {
-    return processesWith(`PM2_HOME=${this.home}`)
+  /** The part of their environment by which the daemon and its processes are known. */
+  get #mark(): string {
+    return `PM2_HOME=${this.home}`
   }
 
   async #end(): Promise<void> {
@@ -246,11 +247,11 @@ export class Pm2 {
     try {
       // The same as "pm2 kill", without another start of pm2.
       if (this.daemonPid !== undefined) signalTo(this.daemonPid, 'SIGTERM')
-      await waitFor('the end of pm2', () => this.#running().length === 0)
+      await endOfAll('pm2', this.#mark)
       this.sandbox.assertQuiet(this.log())
     } catch (error) {
       this.#problems.push(error)
-      for (const pid of this.#running()) signalTo(pid, 'SIGKILL')
+      for (const pid of processesWith(this.#mark)) signalTo(pid, 'SIGKILL')
     }
     rmSync(this.home, { recursive: true, force: true })
   }

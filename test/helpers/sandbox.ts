@@ -19,7 +19,7 @@ import type { Started } from '../../src/launch/boot-report.ts'
 import { launch } from '../../src/launch/launch.ts'
 import type { Cleanup } from './cleanup.ts'
 import { asUser } from './limits.ts'
-import { processesWith, signalTo } from './processes.ts'
+import { endOfAll, hasVariable, processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
 /** The program of the command line. */
@@ -164,7 +164,17 @@ export class Sandbox {
 
   /** The PIDs of all running processes that were started here. */
   processes(): number[] {
-    return processesWith(`HELLOSERVER_RUN_DIR=${this.runDir}`)
+    return processesWith(this.#mark)
+  }
+
+  /** Waits until none of them is running. */
+  allEnded(): Promise<void> {
+    return endOfAll('every process', this.#mark)
+  }
+
+  /** The part of their environment by which they are known. */
+  get #mark(): string {
+    return `HELLOSERVER_RUN_DIR=${this.runDir}`
   }
 
   /** The daemon's log. */
@@ -179,7 +189,7 @@ export class Sandbox {
 
   /** Fails if a process, the PID file or the control socket is left. */
   async assertNothingLeft(): Promise<void> {
-    await waitFor('the end of every process', () => this.processes().length === 0)
+    await this.allEnded()
     assert.equal(existsSync(this.pidFile), false, 'the PID file is left behind')
     assert.equal(existsSync(this.socketFile), false, 'the control socket is left behind')
   }
@@ -200,8 +210,10 @@ export class Sandbox {
       await this.#end()
       await this.assertNothingLeft()
       this.assertQuiet(this.log())
-    } finally {
+    } catch (error) {
       for (const pid of this.processes()) signalTo(pid, 'SIGKILL')
+      throw error
+    } finally {
       rmSync(this.#folder, { recursive: true, force: true })
     }
   }
@@ -210,7 +222,7 @@ export class Sandbox {
   async #end(): Promise<void> {
     if (!existsSync(this.pidFile)) return
     const pid = Number.parseInt(readFileSync(this.pidFile, 'utf8'), 10)
-    if (this.processes().includes(pid)) signalTo(pid, 'SIGTERM')
+    if (hasVariable(pid, this.#mark)) signalTo(pid, 'SIGTERM')
   }
 }
 

@@ -10,8 +10,13 @@ export type { Service }
 
 /** The status of the service in a sandbox; rejects when none is running. */
 export function statusIn(sandbox: Sandbox): Promise<Status> {
+  return statusAt(sandbox.socketFile)
+}
+
+/** The status of the service that has a control socket at this path. */
+export function statusAt(socketFile: string): Promise<Status> {
   return callService(
-    () => ControlClient.connect(sandbox.socketFile),
+    () => ControlClient.connect(socketFile),
     (client) => client.request('status', {}),
   )
 }

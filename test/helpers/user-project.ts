@@ -18,10 +18,10 @@ import { ControlClient } from '../../src/control/control-client.ts'
 import type { Status } from '../../src/status.ts'
 import type { Cleanup } from './cleanup.ts'
 import { Client } from './client.ts'
-import { processesWith, signalTo } from './processes.ts'
+import { endOfAll, processesWith, signalTo } from './processes.ts'
 import { run } from './run.ts'
 import { type CommandResult, resultOf } from './sandbox.ts'
-import { waitFor, within } from './wait-for.ts'
+import { within } from './wait-for.ts'
 
 /** npm and pm2 start many processes. */
 const commandMs = 300_000
@@ -166,18 +166,18 @@ export class UserProject {
   }
 
   async #close(): Promise<void> {
+    const mark = `HELLOSERVER_RUN_DIR=${this.#runDir}`
     try {
       if (existsSync(this.#pm2Home)) {
         const pm2 = join(this.folder, 'node_modules/pm2/bin/pm2')
         spawnSync(this.#node, [pm2, 'kill'], { env: this.#environment })
       }
-      const left = () => processesWith(`HELLOSERVER_RUN_DIR=${this.#runDir}`)
-      for (const pid of left()) signalTo(pid, 'SIGTERM')
-      await waitFor('the end of every process', () => left().length === 0)
+      for (const pid of processesWith(mark)) signalTo(pid, 'SIGTERM')
+      await endOfAll('every process', mark)
+    } catch (error) {
+      for (const pid of processesWith(mark)) signalTo(pid, 'SIGKILL')
+      throw error
     } finally {
-      for (const pid of processesWith(`HELLOSERVER_RUN_DIR=${this.#runDir}`)) {
-        signalTo(pid, 'SIGKILL')
-      }
       rmSync(this.folder, { recursive: true, force: true })
     }
   }

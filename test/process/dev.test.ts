@@ -8,7 +8,7 @@ import { signalTo } from '../helpers/processes.ts'
 import { cliModule, resultOf } from '../helpers/sandbox.ts'
 import { startIn } from '../helpers/service.ts'
 import { sizes, Terminal } from '../helpers/terminal.ts'
-import { waitFor, within } from '../helpers/wait-for.ts'
+import { within } from '../helpers/wait-for.ts'
 
 describe('helloserver dev', { concurrency: 2 }, () => {
   test('applies what is edited, and shows what is wrong while the old code answers', async (t) => {
@@ -155,7 +155,7 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     const dev = await Dev.serving(project)
     assert.ok(project.sandbox.processes().length >= 3)
     signalTo(dev.child.pid as number, 'SIGKILL')
-    await waitFor('the end of the service', () => project.sandbox.processes().length === 0)
+    await project.sandbox.allEnded()
   })
 
   test('is not in the way of the service itself, and says so when that has the port', async (t) => {

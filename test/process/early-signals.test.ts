@@ -200,7 +200,7 @@ describe('signals from the first moment on', { concurrency: 2 }, () => {
     test(`${signal} after ${afterMs} ms ends a daemon that starts, and the command says so`, async (t) => {
       const sandbox = new Sandbox(t, { allow: [/./] })
       const { status, stderr } = await startAndSignal(sandbox, [signal], afterMs)
-      await waitFor('its end', () => sandbox.processes().length === 0)
+      await sandbox.allEnded()
       // It served before the signal came.
       if (status === 0) return
       assert.equal(status, 1)
@@ -228,7 +228,7 @@ describe('signals from the first moment on', { concurrency: 2 }, () => {
       }
       await waitFor('the end, or a successor that serves', isDecided)
       if (sandbox.processes().length > 0) await stop(sandbox)
-      await waitFor('the end of all', () => sandbox.processes().length === 0)
+      await sandbox.allEnded()
     }
     // What the last one may have left is cleared by the next start.
     await startIn(sandbox)

@@ -49,7 +49,7 @@ async function tells(host: Service, token: number, act: string): Promise<void> {
 /** Kills a host's current primary, and waits until its workers are gone, too. */
 async function crash(host: Service): Promise<void> {
   signalTo((await host.status()).pid, 'SIGKILL')
-  await waitFor('the end of its workers', () => host.sandbox.processes().length === 0)
+  await host.sandbox.allEnded()
 }
 
 describe('lease', { concurrency: 2 }, () => {

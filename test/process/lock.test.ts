@@ -5,7 +5,6 @@ import { ask } from '../helpers/client.ts'
 import { isAlive } from '../helpers/processes.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
 import { startIn, startService } from '../helpers/service.ts'
-import { waitFor } from '../helpers/wait-for.ts'
 
 /** No process has this number: Linux stops below it (proc_sys_kernel(5), pid_max). */
 const noSuchPid = 4_194_999
@@ -46,7 +45,7 @@ test('a start after the primary was killed clears up and names the dead', async 
   const service = await startService(t)
   const { sandbox } = service
   service.signal('SIGKILL')
-  await waitFor('the end of the workers', () => sandbox.processes().length === 0)
+  await sandbox.allEnded()
   assert.ok(
     existsSync(sandbox.pidFile) && existsSync(sandbox.socketFile),
     'nothing was left to clear',

@@ -133,7 +133,7 @@ describe('signals', { concurrency: 2 }, () => {
       await t.test(signal, async () => {
         const { pid } = service
         service.signal(signal)
-        await waitFor('the end of every process', () => sandbox.processes().length === 0)
+        await sandbox.allEnded()
         assert.equal(existsSync(sandbox.pidFile), true)
         service = await startIn(sandbox)
         assert.match(sandbox.log(), new RegExp(`Cleared the files that process ${pid} left behind`))

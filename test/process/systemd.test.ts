@@ -64,7 +64,7 @@ describe('systemd', { concurrency: 2 }, () => {
         const { status, stderr } = await service.cli('reload')
         assert.equal(status, 1)
         const told =
-          /The port cannot change from 0 to 4711: the service manager has bound the socket/
+          /The endpoint 127.0.0.1:0 cannot be changed or left out: the service manager has bound the socket/
         assert.match(stderr, told)
         assert.match((await notify.received('READY=1', 3)).join(), told)
       },

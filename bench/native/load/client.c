@@ -75,7 +75,8 @@ void client_begin(struct run *run, struct client *client)
     client->socket = fd;
     client->state = CLIENT_CONNECTING;
     client->sent = client->received = 0;
-    line_fill(client->line, run->options->line_bytes, run->begun, run->seed);
+    line_fill(client->line + run->prefix_bytes, run->options->line_bytes - run->prefix_bytes,
+              run->begun, run->seed);
     run->begun++;
     run->active++;
     if (fd < 0) {

@@ -33,6 +33,16 @@ void histogram_record(struct histogram *histogram, uint64_t value)
     histogram->buckets[bucket_of(value)]++;
 }
 
+void histogram_add(struct histogram *histogram, const struct histogram *from)
+{
+    histogram->count += from->count;
+    histogram->sum += from->sum;
+    if (from->max > histogram->max)
+        histogram->max = from->max;
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        histogram->buckets[bucket] += from->buckets[bucket];
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
 {
     if (histogram->count == 0)

@@ -19,6 +19,9 @@ struct histogram {
 
 void histogram_record(struct histogram *histogram, uint64_t value);
 
+/* Adds what `from` has recorded. */
+void histogram_add(struct histogram *histogram, const struct histogram *from);
+
 /* The middle of the bucket that holds the given quantile (0 to 1); 0 when nothing was recorded. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 

@@ -1,5 +1,5 @@
 /*
- * A load generator for line servers: closed loop, one thread, loopback only. Each client connects,
+ * A load generator for line servers: closed loop, loopback only. Each client connects,
  * sends a line that no other connection sends, reads to end of file, checks every byte, and begins
  * again. Exit status: 0 the run was completed, whatever it counted; 1 it could not be completed; 2
  * usage.
@@ -9,6 +9,7 @@
 
 #include "idle.h"
 #include "options.h"
+#include "processes.h"
 #include "report.h"
 #include "run.h"
 
@@ -42,7 +43,7 @@ int main(int argc, char **argv)
         perror("Allocating the idle clients");
         return LOAD_EXIT_FAILED;
     }
-    if (run_all(&run, &options) < 0)
+    if ((options.processes > 1 ? processes_run(&run, &options) : run_all(&run, &options)) < 0)
         return LOAD_EXIT_FAILED;
     idle_close(&idle);
     return report_print(&run, &idle) < 0 ? LOAD_EXIT_FAILED : 0;

@@ -20,10 +20,12 @@ static const char usage[] =
     "  --seconds S       stop after S seconds, fractions allowed\n"
     "  --timeout-ms MS   limit of one connection, connect to end of file [10000]\n"
     "  --line-bytes N    length of the line sent, CRLF included [32]\n"
+    "  --prefix TEXT     first bytes of each line, such as \"burn 2 \" []\n"
     "  --hold-ms MS      wait between connecting and sending [0]\n"
     "  --idle N          further clients that connect and send nothing [0]\n"
     "  --backoff-ms MS   wait after a failed connection [10]\n"
     "  --sources N       local addresses to use in turn [64]\n"
+    "  --processes N     processes that share the clients, at most one per client [1]\n"
     "Give --connections, --seconds, or both. Prints one JSON object.\n";
 
 static _Noreturn void refuse(const char *name, const char *got, const char *expected)
@@ -70,6 +72,13 @@ static struct in_addr loopback(const char *name, const char *text)
     return address;
 }
 
+static const char *prefix(const char *name, const char *text)
+{
+    if (strpbrk(text, "\r\n") != NULL)
+        refuse(name, text, "text on one line");
+    return text;
+}
+
 static void apply(struct options *options, const char *name, const char *text)
 {
     if (strcmp(name, "host") == 0)
@@ -92,6 +101,10 @@ static void apply(struct options *options, const char *name, const char *text)
         options->backoff_ns = milliseconds(name, text, 0);
     else if (strcmp(name, "line-bytes") == 0)
         options->line_bytes = whole_number(name, text, LINE_LEAST_BYTES, 1048576);
+    else if (strcmp(name, "prefix") == 0)
+        options->prefix = prefix(name, text);
+    else if (strcmp(name, "processes") == 0)
+        options->processes = (unsigned)whole_number(name, text, 1, 64);
     else
         options->sources = (unsigned)whole_number(name, text, 1, 254);
 }
@@ -112,6 +125,8 @@ static void check(const struct options *options)
         refuse_all("Give --clients or --idle: without either there is nothing to do");
     if (options->clients == 0 && options->seconds_ns == 0)
         refuse_all("Give --seconds: idle clients alone never reach --connections");
+    if (strlen(options->prefix) + LINE_LEAST_BYTES > options->line_bytes)
+        refuse_all("Option --line-bytes leaves no room for the prefix, 12 digits and CRLF");
 }
 
 void options_parse(struct options *options, int argc, char **argv)
@@ -122,7 +137,8 @@ void options_parse(struct options *options, int argc, char **argv)
         {"connections", required_argument, NULL, 1}, {"seconds", required_argument, NULL, 1},
         {"timeout-ms", required_argument, NULL, 1}, {"hold-ms", required_argument, NULL, 1},
         {"backoff-ms", required_argument, NULL, 1}, {"line-bytes", required_argument, NULL, 1},
-        {"sources", required_argument, NULL, 1},    {"help", no_argument, NULL, 2},
+        {"sources", required_argument, NULL, 1},    {"prefix", required_argument, NULL, 1},
+        {"processes", required_argument, NULL, 1},  {"help", no_argument, NULL, 2},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){
@@ -131,7 +147,9 @@ void options_parse(struct options *options, int argc, char **argv)
         .timeout_ns = 10 * NS_PER_SECOND,
         .backoff_ns = 10 * NS_PER_MS,
         .line_bytes = 32,
+        .prefix = "",
         .sources = 64,
+        .processes = 1,
     };
     int which = 0;
     int outcome;
@@ -147,4 +165,9 @@ void options_parse(struct options *options, int argc, char **argv)
     if (optind < argc)
         refuse_all("Got an argument that is not an option");
     check(options);
+    /* A process without clients would have nothing to do. */
+    if (options->clients > 0 && options->clients < options->processes)
+        options->processes = (unsigned)options->clients;
+    if (options->clients == 0)
+        options->processes = 1;
 }

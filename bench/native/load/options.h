@@ -17,7 +17,9 @@ struct options {
     uint64_t timeout_ns;  /* of one connection, connect() to end of file */
     uint64_t hold_ns;     /* between connected and first byte sent */
     uint64_t backoff_ns;  /* before a client's next connection after a failed one */
-    size_t line_bytes;    /* of the line sent, CRLF included */
+    size_t line_bytes;    /* of the line sent, prefix and CRLF included */
+    const char *prefix;   /* the line's first bytes, which ask some servers for work */
+    unsigned processes;   /* that share the clients */
     unsigned sources;     /* local addresses used in turn, from 127.0.0.1 upwards */
 };
 

@@ -19,12 +19,17 @@ static double seconds_of(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* Of this process, and of those that shared the clients. */
 static double cpu_seconds(void)
 {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) < 0)
-        return 0;
-    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    double sum = 0;
+    for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
+        struct rusage usage;
+        if (getrusage(whose[i], &usage) == 0)
+            sum += seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    }
+    return sum;
 }
 
 static double us(uint64_t ns)
@@ -69,7 +74,7 @@ int report_print(const struct run *run, const struct idle *idle)
     print_latency(&run->latency);
     printf(",\"idle\":");
     print_idle(idle);
-    printf(",\"cpuSeconds\":%.6f}\n", cpu_seconds());
+    printf(",\"processes\":%u,\"cpuSeconds\":%.6f}\n", options->processes, cpu_seconds());
     if (run->first_other_error != 0)
         fprintf(stderr, "First of the other failures: %s\n", strerror(run->first_other_error));
     return fflush(stdout) == 0 ? 0 : -1;

@@ -53,6 +53,7 @@ static int set_up(struct run *run, const struct options *options)
 {
     memset(run, 0, sizeof *run);
     run->options = options;
+    run->prefix_bytes = strlen(options->prefix);
     run->seed = clock_ns() ^ ((uint64_t)getpid() << 40);
     timer_queue_init(&run->deadlines, options->timeout_ns);
     timer_queue_init(&run->holds, options->hold_ns);
@@ -67,6 +68,7 @@ static int set_up(struct run *run, const struct options *options)
     for (size_t i = 0; i < options->clients; i++) {
         run->clients[i].socket = -1;
         run->clients[i].line = run->lines + i * options->line_bytes;
+        memcpy(run->clients[i].line, options->prefix, run->prefix_bytes);
     }
     return 0;
 }

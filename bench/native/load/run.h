@@ -26,7 +26,8 @@ struct client;
 struct run {
     const struct options *options;
     struct client *clients;
-    char *lines; /* one for each client, end to end */
+    char *lines; /* one for each client, end to end, each with the prefix in place */
+    size_t prefix_bytes;
     int epoll;
     uint64_t seed;
 

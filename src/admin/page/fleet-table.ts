@@ -1,5 +1,5 @@
 import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
-import { endpointText } from '../../endpoint.ts'
+import { endpointsText } from '../../status.ts'
 import type { LiveMessages } from '../live-messages.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, span, timeOf } from './format.ts'
@@ -44,11 +44,11 @@ function createRow({ host }: HostView): HTMLElement {
 }
 
 function updateRow(row: HTMLElement, host: HostView): void {
-  const { state, permit, listen, workers, queue, lease, build, lastReload, silentMs } = host
+  const { state, permit, workers, queue, lease, build, lastReload, silentMs } = host
   const isHere = state !== 'dead' && state !== 'stopped'
   const texts = [
     permit === null ? state : `${state}, ${permit === 'waiting' ? 'waits for a permit' : permit}`,
-    endpointText(listen),
+    endpointsText(host),
     isHere ? `${workers.busy} of ${workers.total}` : '–',
     isHere ? count(queue.length) : '–',
     lease?.token ? `slot ${lease.slot}, token ${lease.token}` : '–',

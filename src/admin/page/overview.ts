@@ -1,5 +1,4 @@
-import type { Status } from '../../status.ts'
-import { endpointText } from '../../endpoint.ts'
+import { endpointsText, type Status } from '../../status.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, milliseconds, span, timeOf } from './format.ts'
 
@@ -18,11 +17,11 @@ const isBad: ReadonlySet<string> = new Set(['failed', 'shed', 'expired'])
 
 /** Shows the service's identity and current state. */
 export function showOverview(status: Status): void {
-  const { name, state, listen, pid, uptimeMs } = status
+  const { name, state, pid, uptimeMs } = status
   document.title = state === 'serving' ? name : `${name}: ${state}`
   show('name', name)
   show('state', state, tones[state])
-  show('address', endpointText(listen))
+  show('address', endpointsText(status))
   show('uptime', span(uptimeMs))
   show('pid', String(pid))
   show('generation', String(status.generation))

@@ -1,7 +1,6 @@
-import { endpointText } from '../../endpoint.ts'
 import { permitLine } from '../../fleet/permit-line.ts'
 import type { LeaseStatus } from '../../lease/lease.ts'
-import type { Percentiles, ReloadResult, Status } from '../../status.ts'
+import { endpointsText, type Percentiles, type ReloadResult, type Status } from '../../status.ts'
 import { ago, busyOf, megabytes, memoryOf, perSecond, shortTime } from '../amounts.ts'
 import { drainLine } from '../drain-progress.ts'
 import { duration } from '../table.ts'
@@ -22,7 +21,7 @@ const stateStyles: Readonly<Record<Status['state'], Style>> = {
 
 /** The essential facts, shown in a window of any size: the service's state, its rate, and its queue. */
 export function vitalFacts(status: Status, now: Date): Pieces[] {
-  const { name, version, state, generation, uptimeMs, listen, pid, supervisor } = status
+  const { name, version, state, generation, uptimeMs, pid, supervisor } = status
   const { lease, fleet, drain, rates, queue, workers } = status
   return [
     [
@@ -30,7 +29,7 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
       [span(state, stateStyles[state])],
       text(`g${generation}`),
       text(`up ${duration(uptimeMs)}`),
-      text(endpointText(listen)),
+      text(endpointsText(status)),
       text(now.toTimeString().slice(0, 8)),
       text(`process ${pid}`),
       text(supervisor.attached ? 'under pm2' : 'without pm2'),

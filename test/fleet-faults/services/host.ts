@@ -6,7 +6,6 @@ import type { RedisServer } from '../../helpers/redis/server.ts'
 import { Sandbox } from '../../helpers/sandbox.ts'
 import { type Service, startIn } from '../../helpers/service.ts'
 import { serviceAt } from '../../helpers/service-in.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
 
 /** Notes the token that each connection is served by, and when its handler began. */
 const app = `import { appendFileSync } from 'node:fs'
@@ -80,7 +79,7 @@ export class ServiceHost {
   /** Ends the primary without a warning; resolves when its workers are gone, too. */
   async kill(): Promise<void> {
     signalTo(this.service.pid, 'SIGKILL')
-    await waitFor('the end of a host', () => this.#sandbox.processes().length === 0)
+    await this.#sandbox.allEnded()
     this.#service = undefined
   }
 

@@ -59,7 +59,7 @@ for (const http of [
 test("the page cannot have the service's own port", (t) => {
   assert.throws(() => load(t, { port: 30_154, admin: { http: true } }), {
     code: 'BAD_CONFIG',
-    message: /admin\.http and port are both 30154; give the page a port of its own$/,
+    message: /admin\.http and the service both have port 30154; give the page a port of its own$/,
   })
 })
 

@@ -18,11 +18,11 @@ test('an empty file has the defaults of the contract', (t) => {
     HELLOSERVER_CONFIG: path,
   })
   assert.deepEqual(settings, {
-    host: '0.0.0.0',
-    port: 30_153,
+    listen: [{ endpoint: { host: '0.0.0.0', port: 30_153 } }],
     workers: availableParallelism(),
     logLevel: 'info',
     log: { access: false, syslog: 'off' },
+    access: { allow: [], deny: [], maxPerSecond: 0 },
     queue: { max: 10_000, maxWaitMs: 30_000, maxPerClient: 0 },
     connection: {
       maxLineBytes: 1_024,
@@ -56,27 +56,31 @@ test('the settings of the file are kept, and the rest of their section has the d
 
 test('the environment overrides the file, key by key', (t) => {
   const file = { host: '127.0.0.1', port: 1, workers: 1, logLevel: 'warn' }
-  const { host, port, workers, logLevel } = load(t, file, {
+  const { listen, workers, logLevel } = load(t, file, {
     HELLOSERVER_HOST: '::1',
     HELLOSERVER_PORT: '2',
     HELLOSERVER_WORKERS: '3',
     HELLOSERVER_LOG_LEVEL: 'debug',
   })
-  assert.deepEqual([host, port, workers, logLevel], ['::1', 2, 3, 'debug'])
+  assert.deepEqual(listen, [{ endpoint: { host: '::1', port: 2 } }])
+  assert.deepEqual([workers, logLevel], [3, 'debug'])
   assert.equal(load(t, file, { HELLOSERVER_WORKERS: 'auto' }).workers, availableParallelism())
 })
 
 test('a good value in the environment makes up for a bad one in the file', (t) => {
-  assert.equal(load(t, { port: 'http' }, { HELLOSERVER_PORT: '80' }).port, 80)
+  assert.equal(load(t, { port: 'http' }, { HELLOSERVER_PORT: '80' }).listen[0]?.endpoint.port, 80)
 })
 
 test('an IPv6 address may have brackets', (t) => {
-  assert.equal(load(t, { host: '[::1]' }).host, '::1')
-  assert.equal(load(t, {}, { HELLOSERVER_HOST: '[::]' }).host, '::')
+  assert.equal(load(t, { host: '[::1]' }).listen[0]?.endpoint.host, '::1')
+  assert.equal(load(t, {}, { HELLOSERVER_HOST: '[::]' }).listen[0]?.endpoint.host, '::')
 })
 
 test('a host that looks like a number stays a text', (t) => {
-  assert.equal(load(t, {}, { HELLOSERVER_HOST: '2130706433' }).host, '2130706433')
+  assert.equal(
+    load(t, {}, { HELLOSERVER_HOST: '2130706433' }).listen[0]?.endpoint.host,
+    '2130706433',
+  )
 })
 
 test('nothing of a configuration can be changed, however deep', (t) => {
@@ -167,7 +171,7 @@ test('a folder without an app is refused', (t) => {
 
 test('the shipped apps are configured well, on different ports', () => {
   const [echo, whois] = ['helloserver', 'whois'].map((name) => loadConfig(name, {}))
-  assert.equal(echo?.port, 30_153)
-  assert.equal(whois?.port, 4_343)
+  assert.equal(echo?.listen[0]?.endpoint.port, 30_153)
+  assert.equal(whois?.listen[0]?.endpoint.port, 4_343)
   assert.match(whois?.appModule ?? '', /\/dist\/apps\/whois\/app\.js$/)
 })

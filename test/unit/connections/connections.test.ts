@@ -6,6 +6,7 @@ import { load } from '../support/config-file.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { BareWorker } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 const portable = { native: undefined, reason: 'a test' }
 
@@ -28,7 +29,7 @@ function composed(t: TestContext, settings: object = {}) {
 test('connections are numbered from the next number on, and wait while no worker is idle', (t) => {
   const { connections } = composed(t)
   const worker = new BareWorker(1)
-  connections.dispatcher.accept(new LooseHandle())
+  connections.dispatcher.accept(new LooseHandle(), anywhere)
   assert.equal(connections.status.queue.length, 1)
   connections.handOff.addIdle(worker)
   assert.equal(worker.current.id, 8)
@@ -38,7 +39,7 @@ test('connections are numbered from the next number on, and wait while no worker
 
 test('settings are applied at the start, and later in the same way', (t) => {
   const { connections, lines, closed } = composed(t, { queue: { max: 1 } })
-  const accept = () => connections.dispatcher.accept(new LooseHandle())
+  const accept = () => connections.dispatcher.accept(new LooseHandle(), anywhere)
   accept()
   accept()
   const queued = () => [connections.status.queue.length, connections.status.queue.max]
@@ -62,7 +63,7 @@ test('the counts of a predecessor are included, and its queued connections go on
   const { accounts, stats } = connections
   const counts = { ...accounts.counts, accepted: 5, served: 2, queued: 2, active: 1 }
   connections.inherit(counts, stats.totals)
-  connections.adopt(new LooseHandle(), 3, 1_000)
+  connections.adopt(new LooseHandle(), 3, 1_000, anywhere.settings)
   assert.deepEqual(connections.status.connections, counts)
   connections.writeOff()
   // One of those that were queued there, and the active one.

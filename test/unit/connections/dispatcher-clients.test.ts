@@ -3,13 +3,14 @@ import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair, LooseHandle } from '../support/handles.ts'
 import { BareWorker, settingsOf, staged } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
   const { dispatcher, handOff, accounts, report } = staged(t)
   const slot = new BareWorker(1)
   handOff.addIdle(slot)
-  dispatcher.accept(new LooseHandle())
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
+  dispatcher.accept(new LooseHandle(), anywhere)
   report(slot, 'gone')
   assert.equal(accounts.counts.gone, 1)
   assert.equal(slot.current.id, 2)
@@ -19,7 +20,7 @@ test('an offer that comes without its socket is made again, and given up after n
   const { dispatcher, handOff, accounts, report, lines } = staged(t)
   const slot = new BareWorker(1)
   handOff.addIdle(slot)
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   for (let count = 0; count < 8; count += 1) report(slot, 'missing')
   assert.deepEqual(
     slot.offered.map(({ id }) => id),
@@ -35,10 +36,10 @@ test('a connection that a worker could not take goes to another idle worker, bef
   const { dispatcher, handOff, report, allow } = staged(t)
   const [broken, sound] = [new BareWorker(1), new BareWorker(2)]
   handOff.addIdle(broken)
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   allow(false)
   handOff.addIdle(sound)
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   allow(true)
   report(broken, 'missing')
   assert.equal(sound.current.id, 1)
@@ -49,7 +50,7 @@ test('a connection whose worker could say only by its exit status that it was se
   const { dispatcher, handOff, accounts } = staged(t)
   const slot = new BareWorker(1)
   handOff.addIdle(slot)
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   handOff.lost(slot, { claimed: 1, lastStep: 'served' }, 'unfit')
   assert.deepEqual([accounts.counts.served, accounts.counts.failed, slot.served], [1, 0, 1])
 })
@@ -57,7 +58,7 @@ test('a connection whose worker could say only by its exit status that it was se
 test('a connection that finds the queue full is shed and closed', (t) => {
   const { dispatcher, accounts, closed } = staged(t, 1)
   const handles = [new LooseHandle(), new LooseHandle()]
-  for (const handle of handles) dispatcher.accept(handle)
+  for (const handle of handles) dispatcher.accept(handle, anywhere)
   assert.deepEqual(
     handles.map(({ isOpen }) => isOpen),
     [true, false],
@@ -69,7 +70,7 @@ test('a connection that finds the queue full is shed and closed', (t) => {
 test('connections that are given up while the service stops are closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
-  for (const handle of handles) dispatcher.accept(handle)
+  for (const handle of handles) dispatcher.accept(handle, anywhere)
   dispatcher.abandon()
   assert.ok(handles.every(({ isOpen }) => !isOpen))
   assert.equal(accounts.counts.failed, 2)
@@ -79,7 +80,8 @@ test('connections that are given up while the service stops are closed and count
 test('an address has as many connections as it may until one of them ends', async (t) => {
   const { dispatcher, accounts } = staged(t, 100, 2)
   const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t), handlePair(t)])
-  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
+  const accept = (at: number) =>
+    dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle, anywhere)
   for (const at of [0, 1, 2]) accept(at)
   assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [2, 1])
   dispatcher.abandon()
@@ -90,7 +92,7 @@ test('an address has as many connections as it may until one of them ends', asyn
 test('a client that resets while it waits is found by the probe, and is gone', async (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const { handle, client } = await handlePair(t)
-  dispatcher.accept(handle)
+  dispatcher.accept(handle, anywhere)
   dispatcher.probe(0)
   assert.equal(accounts.counts.queued, 1)
   client.resetAndDestroy()
@@ -106,7 +108,7 @@ test('a client that resets after it was offered is gone when its worker dies', (
   const slot = new BareWorker(1)
   handOff.addIdle(slot)
   const handle = new LooseHandle()
-  dispatcher.accept(handle)
+  dispatcher.accept(handle, anywhere)
   handle.isReset = true
   handOff.lost(slot, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.equal(accounts.counts.gone, 1)
@@ -115,9 +117,9 @@ test('a client that resets after it was offered is gone when its worker dies', (
 
 test('a connection that was queued in another process keeps its number, position and age', (t) => {
   const { dispatcher, queue, accounts } = staged(t)
-  dispatcher.accept(new LooseHandle())
-  dispatcher.adopt(-2, new LooseHandle(), 5_000)
-  dispatcher.adopt(-1, new LooseHandle(), 4_000)
+  dispatcher.accept(new LooseHandle(), anywhere)
+  dispatcher.adopt(-2, new LooseHandle(), anywhere, 5_000)
+  dispatcher.adopt(-1, new LooseHandle(), anywhere, 4_000)
   assert.deepEqual(
     [...queue].map(({ id }) => id),
     [-2, -1, 1],
@@ -129,7 +131,7 @@ test('a connection that was queued in another process keeps its number, position
 test('a withdrawn connection is counted until another process has it', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]
-  for (const handle of handles) dispatcher.accept(handle)
+  for (const handle of handles) dispatcher.accept(handle, anywhere)
   const [first, second] = [dispatcher.withdraw(), dispatcher.withdraw()]
   assert.ok(first !== undefined && second !== undefined)
   assert.equal(dispatcher.withdraw(), undefined)
@@ -146,7 +148,8 @@ test('a withdrawn connection is counted until another process has it', (t) => {
 test('a new limit for each client applies to the connections that come after it', async (t) => {
   const { dispatcher, accounts } = staged(t, 100, 1)
   const pairs = await Promise.all([handlePair(t), handlePair(t), handlePair(t)])
-  const accept = (at: number) => dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle)
+  const accept = (at: number) =>
+    dispatcher.accept((pairs[at] as (typeof pairs)[number]).handle, anywhere)
   accept(0)
   accept(1)
   assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [1, 1])
@@ -157,9 +160,9 @@ test('a new limit for each client applies to the connections that come after it'
 
 test('with the access log, a connection notes its client from its acceptance on', (t) => {
   const { dispatcher, queue } = staged(t)
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   dispatcher.apply({ ...settingsOf(100, 0), log: { access: true, syslog: 'off' } })
-  dispatcher.accept(new LooseHandle())
+  dispatcher.accept(new LooseHandle(), anywhere)
   assert.deepEqual(
     [...queue].map(({ peer }) => peer),
     [undefined, '192.0.2.7:4711'],

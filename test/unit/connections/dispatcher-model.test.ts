@@ -5,6 +5,7 @@ import { steps, uncounted } from '../../../src/ipc/progress.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { BareWorker, stage } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 const slotCount = 3
 const anySlot = fc.nat({ max: slotCount - 1 })
@@ -24,7 +25,7 @@ test('whatever clients and workers do, nothing is lost, sent twice or left waiti
       for (const slot of slots) handOff.addIdle(slot)
       try {
         for (const event of events) {
-          if (event[0] === 'accept') dispatcher.accept(new LooseHandle())
+          if (event[0] === 'accept') dispatcher.accept(new LooseHandle(), anywhere)
           else {
             const slot = slots[event[1]] as BareWorker
             const connection = slot.inHand

@@ -7,10 +7,12 @@ import type { HandOff, HandOffListener } from '../../../src/connections/hand-off
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { settingsOf } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 /** A hand-off that offers nothing to anybody: free workers take the first connection from a short queue of its own. */
 class SharedQueue implements HandOff {
@@ -81,6 +83,7 @@ function shared(t: TestContext) {
       queue,
       room: { has: () => true },
       accounts,
+      stats: new Stats(),
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),
@@ -94,7 +97,7 @@ function shared(t: TestContext) {
 
 test('a hand-off from which free workers take gets the head of the queue as long as it has room', (t) => {
   const { accounts, handOff, queue, dispatcher } = shared(t)
-  for (let count = 0; count < 6; count += 1) dispatcher.accept(new LooseHandle())
+  for (let count = 0; count < 6; count += 1) dispatcher.accept(new LooseHandle(), anywhere)
   // Two are with the hand-off and one is queued here: no more than three may wait.
   assert.equal(queue.length, 1)
   assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [3, 3])

@@ -3,13 +3,18 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { receivedSocket, remoteOf, type SocketHandle } from '../../../src/ipc/socket-handle.ts'
+import type { Endpoint } from '../../../src/endpoint.ts'
 import { Listener } from '../../../src/connections/listener.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
 
-function listener(t: TestContext) {
+function listener(t: TestContext, endpoint: Endpoint = { host: '127.0.0.1', port: 0 }) {
   const handles: SocketHandle[] = []
-  const made = new Listener({ accept: (handle) => handles.push(handle) }, keptLog().log)
+  const made = new Listener(
+    { number: 0, settings: { endpoint } },
+    { accept: (handle) => handles.push(handle) },
+    keptLog().log,
+  )
   t.after(() => {
     made.close()
     for (const handle of handles) handle.close()
@@ -20,7 +25,7 @@ function listener(t: TestContext) {
 test('a connection arrives unread: its bytes stay in the system', async (t) => {
   const { listener: made, handles } = listener(t)
   assert.equal(made.endpoint, undefined)
-  await made.listen({ host: '127.0.0.1', port: 0 })
+  await made.listen()
   const { port = 0 } = made.endpoint ?? {}
   const client = connect(port, '127.0.0.1')
   t.after(() => client.destroy())
@@ -37,9 +42,9 @@ test('a connection arrives unread: its bytes stay in the system', async (t) => {
 
 test('a port that another program uses is refused, with the remedy', async (t) => {
   const { listener: first } = listener(t)
-  await first.listen({ host: '127.0.0.1', port: 0 })
+  await first.listen()
   const { port = 0 } = first.endpoint ?? {}
-  await assert.rejects(listener(t).listener.listen({ host: '127.0.0.1', port }), {
+  await assert.rejects(listener(t, { host: '127.0.0.1', port }).listener.listen(), {
     code: 'ADDRESS_TAKEN',
     message: `Cannot listen on 127.0.0.1:${port}: another program uses it; stop that program, or set HELLOSERVER_PORT`,
   })
@@ -53,12 +58,12 @@ for (const [host, message] of [
 ] as const) {
   test(`${host} is an address that may yet come`, async (t) => {
     const failure = { code: 'ADDRESS_ABSENT', message }
-    await assert.rejects(listener(t).listener.listen({ host, port: 0 }), failure)
+    await assert.rejects(listener(t, { host, port: 0 }).listener.listen(), failure)
   })
 }
 
 test('an address of one link, without the link, never comes', async (t) => {
-  await assert.rejects(listener(t).listener.listen({ host: 'fe80::1', port: 0 }), {
+  await assert.rejects(listener(t, { host: 'fe80::1', port: 0 }).listener.listen(), {
     code: 'BAD_CONFIG',
     message: /set HELLOSERVER_HOST to "fe80::1%INTERFACE"$/,
   })
@@ -66,7 +71,7 @@ test('an address of one link, without the link, never comes', async (t) => {
 
 test('a listener that is closed before it has bound never listens', async (t) => {
   const { listener: made } = listener(t)
-  const listening = made.listen({ host: '127.0.0.1', port: 0 })
+  const listening = made.listen()
   made.close()
   await assert.rejects(listening, { code: 'STOPPING' })
   assert.equal(made.endpoint, undefined)
@@ -74,7 +79,7 @@ test('a listener that is closed before it has bound never listens', async (t) =>
 
 test('a closed listener refuses new clients, and leaves connected ones alone', async (t) => {
   const { listener: made, handles } = listener(t)
-  await made.listen({ host: '127.0.0.1', port: 0 })
+  await made.listen()
   const { port = 0 } = made.endpoint ?? {}
   const client = connect(port, '127.0.0.1')
   t.after(() => client.destroy())
@@ -87,7 +92,7 @@ test('a closed listener refuses new clients, and leaves connected ones alone', a
 
 test('a client that connected before the drain is accepted, not reset', async (t) => {
   const { listener: made, handles } = listener(t)
-  await made.listen({ host: '127.0.0.1', port: 0 })
+  await made.listen()
   const { port = 0 } = made.endpoint ?? {}
   const clients = Array.from({ length: 30 }, () => connect(port, '127.0.0.1'))
   t.after(() => clients.map((client) => client.destroy()))

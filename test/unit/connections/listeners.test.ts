@@ -2,10 +2,17 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import type { ListenSettings } from '../../../src/config/listen.ts'
+import type { Endpoint } from '../../../src/endpoint.ts'
 import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { Listeners } from '../../../src/connections/listeners.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
+
+/** The configuration with these endpoints. */
+function at(...endpoints: Endpoint[]): ListenSettings[] {
+  return endpoints.map((endpoint) => ({ endpoint }))
+}
 
 async function listening(t: TestContext) {
   const handles: SocketHandle[] = []
@@ -14,8 +21,8 @@ async function listening(t: TestContext) {
     listeners.close()
     for (const handle of handles) handle.close()
   })
-  await listeners.listen({ host: '127.0.0.1', port: 0 })
-  const port = listeners.endpoint?.port ?? 0
+  await listeners.listen(at({ host: '127.0.0.1', port: 0 }))
+  const port = listeners.actual[0]?.port ?? 0
   /** Whether somebody who connects is accepted there. */
   const accepts = async (host: string) => {
     const before = handles.length
@@ -33,20 +40,20 @@ async function listening(t: TestContext) {
 
 test('while it moves, both addresses are served; when it has, only the new one', async (t) => {
   const { listeners, port, accepts } = await listening(t)
-  const move = await listeners.move({ host: '127.0.0.2', port })
+  const move = await listeners.move(at({ host: '127.0.0.2', port }))
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, true])
-  assert.equal(listeners.endpoint?.host, '127.0.0.1')
+  assert.equal(listeners.actual[0]?.host, '127.0.0.1')
   await move.finish()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, true])
-  assert.equal(listeners.endpoint?.host, '127.0.0.2')
+  assert.equal(listeners.actual[0]?.host, '127.0.0.2')
 })
 
 test('a move that is cancelled leaves the old address, and the new one can be taken later', async (t) => {
   const { listeners, port, accepts } = await listening(t)
-  const move = await listeners.move({ host: '127.0.0.2', port })
+  const move = await listeners.move(at({ host: '127.0.0.2', port }))
   await move.cancel()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [true, false])
-  const again = await listeners.move({ host: '127.0.0.2', port })
+  const again = await listeners.move(at({ host: '127.0.0.2', port }))
   await again.finish()
   assert.equal(await accepts('127.0.0.2'), true)
 })
@@ -54,7 +61,7 @@ test('a move that is cancelled leaves the old address, and the new one can be ta
 test('only all addresses and one of them, on one port, exclude each other', async (t) => {
   const { listeners, port } = await listening(t)
   assert.equal(
-    listeners.conflictWith({ host: '0.0.0.0', port }),
+    listeners.conflictWith(at({ host: '0.0.0.0', port })),
     `no process can listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}`,
   )
   for (const place of [
@@ -62,7 +69,7 @@ test('only all addresses and one of them, on one port, exclude each other', asyn
     { host: '127.0.0.1', port },
     { host: '0.0.0.0', port: 0 },
   ]) {
-    assert.equal(listeners.conflictWith(place), undefined)
+    assert.equal(listeners.conflictWith(at(place)), undefined)
   }
 })
 
@@ -72,17 +79,17 @@ test('a move to the same address changes nothing', async (t) => {
     { host: '127.0.0.1', port: 0 },
     { host: '127.0.0.1', port },
   ]) {
-    const move = await listeners.move(place)
+    const move = await listeners.move(at(place))
     await move.cancel()
     await move.finish()
     assert.equal(await accepts('127.0.0.1'), true)
   }
-  assert.equal(listeners.endpoint?.port, port)
+  assert.equal(listeners.actual[0]?.port, port)
 })
 
 test('an address that the service itself blocks is refused with that reason', async (t) => {
   const { listeners, port, accepts } = await listening(t)
-  await assert.rejects(listeners.move({ host: '0.0.0.0', port }), {
+  await assert.rejects(listeners.move(at({ host: '0.0.0.0', port })), {
     code: 'ADDRESS_TAKEN',
     message: `Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}; change the port too, or use "helloserver restart"`,
   })
@@ -91,7 +98,7 @@ test('an address that the service itself blocks is refused with that reason', as
 
 test('an end in the midst of a move closes both', async (t) => {
   const { listeners, port, accepts } = await listening(t)
-  const move = await listeners.move({ host: '127.0.0.2', port })
+  const move = await listeners.move(at({ host: '127.0.0.2', port }))
   listeners.close()
   assert.deepEqual([await accepts('127.0.0.1'), await accepts('127.0.0.2')], [false, false])
   await move.cancel()
@@ -99,7 +106,7 @@ test('an end in the midst of a move closes both', async (t) => {
 
 test('an end before a move is bound ends the move', async (t) => {
   const { listeners, port, accepts } = await listening(t)
-  const moving = listeners.move({ host: '127.0.0.2', port })
+  const moving = listeners.move(at({ host: '127.0.0.2', port }))
   listeners.close()
   await assert.rejects(moving, /The service is stopping/)
   assert.equal(await accepts('127.0.0.2'), false)

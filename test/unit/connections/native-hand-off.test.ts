@@ -15,6 +15,7 @@ import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { nativeModule } from '../support/native-place.ts'
+import { anywhere } from '../support/pending.ts'
 import { BareWorker, settingsOf } from '../support/stage.ts'
 
 /** A worker in the test's own process, at a real seat. */
@@ -77,7 +78,8 @@ async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerCli
   const queue = new ConnectionQueue((late) => dispatcher.expire(late))
   queue.limit({ max, maxWaitMs })
   const native = { ...nativeModule() }
-  const handOff = new NativeHandOff(native, accounts, new Stats(), queue, log)
+  const stats = new Stats()
+  const handOff = new NativeHandOff(native, accounts, stats, queue, log)
   let notes = 0
   const dispatcher: Dispatcher = new Dispatcher(
     {
@@ -87,6 +89,7 @@ async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerCli
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),
+      stats,
       log,
     },
     {
@@ -108,7 +111,7 @@ async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerCli
     for (let at = 0; at < count; at += 1) {
       const { handle, client } = await handlePair(t)
       clients.push(client)
-      dispatcher.accept(handle)
+      dispatcher.accept(handle, anywhere)
     }
   }
   const counts = () => {

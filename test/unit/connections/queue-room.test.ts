@@ -7,6 +7,7 @@ import { load } from '../support/config-file.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { staged } from '../support/stage.ts'
+import { anywhere } from '../support/pending.ts'
 
 /** The room in a process that may have `limit` descriptors; the workers and queued connections use some. */
 function roomy(t: TestContext, workers: number, limit: number) {
@@ -33,7 +34,7 @@ function roomy(t: TestContext, workers: number, limit: number) {
   room.apply(config)
   const check = () => room.check(dispatcher)
   const connect = (count: number) => {
-    for (let at = 0; at < count; at += 1) dispatcher.accept(new LooseHandle())
+    for (let at = 0; at < count; at += 1) dispatcher.accept(new LooseHandle(), anywhere)
   }
   return { room, check, queue, files, slots, lines, connect, accounts, config, events }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  firstToReplace,
   ownThreshold,
   type RecycleLimits,
   recycleCause,
@@ -74,4 +75,20 @@ test('a replacement that fails is tried again after a second, then ever later, u
   const longest = [1, 2, 3, 6, 7, 50].map((failures) => recycleDelayMs(failures, 0.999_999_999))
   assert.deepEqual(longest, [1_000, 2_000, 4_000, 32_000, 60_000, 60_000])
   assert.equal(recycleDelayMs(1, 0), 500)
+})
+
+test('every worker has its turn, even when all are due again before the next replacement', () => {
+  const slots = [0, 1, 2, 3].map((number) => ({ number, wear: { readyForMs: 1_000 } }))
+  const replaced = slots.map(() => {
+    const slot = firstToReplace(slots)
+    assert.ok(slot)
+    for (const other of slots) other.wear.readyForMs += 5_000
+    slot.wear.readyForMs = 0
+    return slot.number
+  })
+  assert.deepEqual(new Set(replaced), new Set([0, 1, 2, 3]))
+})
+
+test('without a worker that is due, none is replaced', () => {
+  assert.equal(firstToReplace([]), undefined)
 })

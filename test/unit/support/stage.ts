@@ -71,8 +71,12 @@ export class BareWorker implements HandOffWorker {
 }
 
 /** The settings of a dispatcher, without an access log. */
-export function settingsOf(max: number, maxPerClient: number): Pick<Config, 'queue' | 'log'> {
+export function settingsOf(
+  max: number,
+  maxPerClient: number,
+): Pick<Config, 'access' | 'queue' | 'log'> {
   return {
+    access: { allow: [], deny: [], maxPerSecond: 0 },
     queue: { max, maxWaitMs: 60_000, maxPerClient },
     log: { access: false, syslog: 'off' },
   }
@@ -86,12 +90,14 @@ export function stage(max = 100, maxPerClient = 0) {
   let mayHandOut = true
   const queue = new ConnectionQueue((late) => dispatcher.expire(late))
   queue.limit({ max, maxWaitMs: 60_000 })
-  const handOff = new PortableHandOff(accounts, new Stats(), log)
+  const stats = new Stats()
+  const handOff = new PortableHandOff(accounts, stats, log)
   const dispatcher: Dispatcher = new Dispatcher(
     {
       queue,
       room: { has: () => true },
       accounts,
+      stats,
       handOff,
       accessLog: new AccessLog(log),
       shedding: new Shedding(new Events(log)),
@@ -109,6 +115,7 @@ export function stage(max = 100, maxPerClient = 0) {
     handOff.progress(worker, { step, reason: 'none', ...uncounted, id: worker.current.id })
   return {
     accounts,
+    stats,
     queue,
     handOff,
     dispatcher,

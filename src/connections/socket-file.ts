@@ -1,0 +1,154 @@
+import { once } from 'node:events'
+import { chmodSync, chownSync, lstatSync, renameSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import type { SocketFileSettings } from '../config/listen.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
+import { identityOf } from '../files/file-identity.ts'
+import { everybodyMayReplaceIn, ownUid } from '../files/trust.ts'
+import { findGroup, findUser } from '../process/system-users.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/**
+ * The file of a Unix socket on which the service listens.
+ *
+ * The socket is bound under a temporary name and renamed. So its permissions are right from the first moment, the path
+ * is never missing while another socket takes it over, and closing the socket, which makes libuv remove the name that
+ * it was bound under, does not remove a successor's.
+ */
+export class SocketFile {
+  readonly #path: string
+  readonly #log: Logger
+  /** Identifies the file that this process has to remove; undefined while there is none. */
+  #own: string | undefined
+
+  constructor(path: string, log: Logger) {
+    this.#path = path
+    this.#log = log
+  }
+
+  /** The name under which to bind the socket. */
+  get temporaryPath(): string {
+    return `${this.#path}.${process.pid}`
+  }
+
+  /**
+   * Makes sure that the socket may take the path: nothing is there, or a socket that nobody listens on any more and
+   * that this service, or an earlier run of it, has left.
+   *
+   * @throws HelloserverError `ADDRESS_TAKEN` when another program listens there, `BAD_CONFIG` for anything else
+   */
+  async prepare({ owner }: SocketFileSettings): Promise<void> {
+    const folder = dirname(this.#path)
+    if (everybodyMayReplaceIn(folder)) {
+      throw this.#refusal(`every user may write to "${folder}"; use another folder`)
+    }
+    const found = lstatSync(this.#path, { throwIfNoEntry: false })
+    if (found !== undefined) {
+      if (!found.isSocket()) throw this.#refusal('there is a file that is not a socket')
+      const owners = [ownUid(), owner === undefined ? undefined : ownerIds(owner).uid]
+      if (!owners.includes(found.uid)) {
+        throw this.#refusal(
+          `the socket there belongs to user ${found.uid}; remove it, or use another path`,
+        )
+      }
+      if (await isListenedOn(this.#path)) {
+        throw new HelloserverError(
+          'ADDRESS_TAKEN',
+          `Cannot listen on unix:${this.#path}: another program listens there; stop that program, or use another path`,
+        )
+      }
+      this.#log.warn({ path: this.#path }, 'Replacing a socket that nobody listens on any more')
+    }
+    rmSync(this.temporaryPath, { force: true })
+  }
+
+  /** Gives the bound socket its permissions, and then its path. */
+  publish(settings: SocketFileSettings): void {
+    setPermissions(this.temporaryPath, settings)
+    const identity = identityOf(this.temporaryPath)
+    renameSync(this.temporaryPath, this.#path)
+    this.#own = identity
+  }
+
+  /** Gives the socket at the path other permissions. */
+  permit(settings: SocketFileSettings): void {
+    setPermissions(this.#path, settings)
+  }
+
+  /** This process has to remove the file at the path, which another process has bound. */
+  own(): void {
+    this.#own ??= identityOf(this.#path)
+  }
+
+  /** Another process has to remove the file from now on. */
+  disown(): void {
+    this.#own = undefined
+  }
+
+  /** Removes the file, if this process has to, and no other file has its path by now. */
+  remove(): void {
+    if (this.#own === undefined) return
+    if (identityOf(this.#path) === this.#own) rmSync(this.#path, { force: true })
+    this.#own = undefined
+  }
+
+  #refusal(problem: string): HelloserverError {
+    return new HelloserverError('BAD_CONFIG', `Cannot listen on unix:${this.#path}: ${problem}`)
+  }
+}
+
+/** Whether a program listens on a socket; one whose queue is full does, too. */
+async function isListenedOn(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch (error) {
+    // ENOENT: it was removed in the meantime.
+    return codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT'
+  } finally {
+    socket.destroy()
+  }
+}
+
+/**
+ * @throws HelloserverError `BAD_CONFIG` when there is no such user or group, or this process may not give the file to it
+ */
+function setPermissions(path: string, { mode, owner }: SocketFileSettings): void {
+  if (owner !== undefined) {
+    const current = statSync(path)
+    const { uid = current.uid, gid = current.gid } = ownerIds(owner)
+    if (uid !== current.uid || gid !== current.gid) {
+      try {
+        chownSync(path, uid, gid)
+      } catch (error) {
+        if (codeOf(error) !== 'EPERM') throw error
+        throw new HelloserverError(
+          'BAD_CONFIG',
+          `Cannot give a Unix socket to "${owner}": this user may give it only to a group of its own; start the service as root, or change "owner"`,
+          { cause: error },
+        )
+      }
+    }
+  }
+  // After the change of owner, which may clear bits of the mode (chown(2)).
+  chmodSync(path, mode)
+}
+
+/** The numbers of an `owner`; undefined for a part that is left out. */
+function ownerIds(owner: string): { uid: number | undefined; gid: number | undefined } {
+  const [user = '', group = ''] = owner.split(':')
+  return {
+    uid: user === '' ? undefined : known(findUser(user)?.uid, 'user', user),
+    gid: group === '' ? undefined : known(findGroup(group), 'group', group),
+  }
+}
+
+function known(id: number | undefined, kind: string, name: string): number {
+  if (id !== undefined) return id
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `The owner of a Unix socket is "${name}", which is no ${kind} of this host`,
+  )
+}
