@@ -333,8 +333,8 @@ export class NativeHandOff implements WorkerHandOff {
     const connection = this.#taken.get(id)
     if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
       return
-    // Its connection before this one has ended, and is recorded; the next time shows that.
-    if (worker.inHand !== undefined && page.unread > 0) return
+    // The worker has gone on since its records were counted: the next time, they are read before this.
+    if (page.unread > 0) return
     if (worker.inHand !== undefined) this.#disown(worker)
     connection.offeredAtMs = within(
       takenAtMs + performance.now() - monotonicMs(),
