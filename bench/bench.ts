@@ -75,7 +75,7 @@ export class Bench {
     const port = await freePort()
     try {
       const running = await target.start({ port, workers }, this.signal)
-      return { name, port, workers, running }
+      return { name, port, workers, running, pids: new Set(await running.pids()) }
     } catch (error) {
       if (!(error instanceof UnavailableError)) {
         throw new Error(`Target ${name} did not start: ${messageOf(error)}`, { cause: error })

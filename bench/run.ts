@@ -19,6 +19,7 @@ import {
 } from './results.ts'
 import { targetsNamed } from './targets/index.ts'
 
+/** Runs the experiments, and saves the results after each: one that fails must not cost those before it. */
 async function run(options: Options, signal: AbortSignal): Promise<Results> {
   const machine = await describeMachine()
   progress('Compiling the C programs')
@@ -26,16 +27,16 @@ async function run(options: Options, signal: AbortSignal): Promise<Results> {
   const targets = targetsNamed(options.targets, programs)
   const bench = new Bench(options, programs.load, targets, progress, signal)
   const findings: Finding[] = []
+  const soFar = () => resultsOf(machine, loadavg()[0] ?? 0, options, bench.leftOut, findings)
   for (const experiment of experimentsNamed(options.experiments)) {
     findings.push(findingOf(experiment, options, await experiment.run(bench)))
+    await writeResults(options.out, soFar())
   }
-  return resultsOf(machine, loadavg()[0] ?? 0, options, bench.leftOut, findings)
+  return soFar()
 }
 
 async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  const results = await run(options, abortOnSignals())
-  await writeResults(options.out, results)
+  const results = await run(parseOptions(process.argv.slice(2)), abortOnSignals())
   process.stdout.write(`${markdownOf(results)}\n`)
 }
 

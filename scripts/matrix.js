@@ -1,120 +1,131 @@
 /**
- * `npm run matrix`: runs process tests under the supported releases of Node.js and pm2, and prints a table.
+ * `npm run matrix`: runs tests under the supported releases of Node.js, pm2, Redis and Valkey, and prints a table.
  *
- * `npm run matrix -- --node 26 --pm2 5,7 pm2-reload` runs one file under two combinations; without arguments, all
- * releases run the files below. Each release of Node.js runs with the newest pm2, and each pm2 with this Node.js.
+ * Each row of `rows` changes one program and takes the newest of the others, with the tests of the parts that depend
+ * on the changed one. `--short` runs the newest of all with a few tests. `--node 22,26 --pm2 5 pm2-reload` runs the
+ * given tests (words, as for `npm test`) under every combination of the given releases. `--write` writes the table to
+ * docs/versions.md.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from './build.js'
-import { root, run, say } from './run.js'
+import { nodeProgram, pm2Folder } from './matrix/npm-releases.js'
+import { storeFolder } from './matrix/store-releases.js'
+import { root, say } from './run.js'
 
-/** Every part that depends on a release: starts, reloads, restarts, actions, the environment, upgrades, sockets. */
-const usual = [
-  'wire',
-  'upgrade',
-  'signals',
-  'pm2-reload',
-  'pm2-restart',
-  'pm2-trigger',
-  'pm2-environment',
-]
-
-const cache = join(root, 'node_modules/.cache/matrix')
+/** The tests to run, as words of their paths. */
+const tests = {
+  /** Sockets between processes, streams, signals during a start, modules and TypeScript, the package in a project. */
+  node: words(
+    'unit/ wire. handoff. early-signals. /signals. /reload. /upgrade. kit- package. pm2-r',
+  ),
+  /** Everything that pm2 starts, stops, shows and triggers. */
+  pm2: words('process/pm2-'),
+  /** The scripts in Redis, and services on a server, with sentinels, in a cluster, over TLS. */
+  store: words('test/redis/ process/lease. redis-kinds. fleet-permits.'),
+  short: words('wire. handoff. early-signals. /upgrade. pm2-reload. lease-scripts. servers.'),
+}
 
 const { values, positionals } = parseArgs({
-  options: { node: { type: 'string' }, pm2: { type: 'string' } },
+  options: {
+    node: { type: 'string' },
+    pm2: { type: 'string' },
+    store: { type: 'string' },
+    short: { type: 'boolean' },
+    write: { type: 'boolean' },
+  },
   allowPositionals: true,
 })
 
 await build()
 const { supported } = await import('../dist/src/versions.js')
-const files = filesOf(positionals.length === 0 ? usual : positionals)
-const results = combinations().map(({ node, pm2 }) => tested(node, pm2))
-say('\n| Node.js | pm2 | tests | result |\n| --- | --- | --- | --- |')
-for (const { node, pm2, tests, failed } of results) {
-  say(`| ${node} | ${pm2} | ${tests} | ${failed === 0 ? 'passed' : `${failed} failed`} |`)
+const stores = ['redis', 'valkey'].flatMap((name) => supported[name].map((one) => `${name}-${one}`))
+const newest = {
+  node: supported.node.at(-1),
+  pm2: supported.pm2.at(-1),
+  store: stores.at(-1),
 }
-process.exitCode = results.some(({ tests, failed }) => failed > 0 || tests === 0) ? 1 : 0
 
-function combinations() {
-  const { node, pm2 } = supported
-  const [nodes, pm2s] = [numbers(values.node), numbers(values.pm2)]
-  if (nodes !== undefined || pm2s !== undefined) {
-    return (nodes ?? [node.at(-1)]).flatMap((one) =>
-      (pm2s ?? [pm2.at(-1)]).map((other) => ({ node: one, pm2: other })),
-    )
+const results = rows().map((row) => result(row))
+const table = [
+  '| Node.js | pm2 | Redis or Valkey | tests | result |',
+  '| ------- | --- | --------------- | ----- | ------ |',
+  ...results.map((row) => `| ${row.join(' | ')} |`),
+].join('\n')
+say(`\n${table}`)
+if (values.write) writeTable()
+if (results.some((row) => row.at(-1) !== 'passed')) process.exitCode = 1
+
+function rows() {
+  if (values.short) return [{ ...newest, words: tests.short }]
+  const { node, pm2, store } = values
+  if (node === undefined && pm2 === undefined && store === undefined && positionals.length === 0) {
+    return [
+      ...supported.node.map((one) => ({ node: one, pm2: newest.pm2, words: tests.node })),
+      ...supported.pm2.map((one) => ({ node: newest.node, pm2: one, words: tests.pm2 })),
+      ...stores.map((one) => ({ node: newest.node, store: one, words: tests.store })),
+    ]
   }
-  const own = Number.parseInt(process.versions.node, 10)
-  return [
-    ...node.map((one) => ({ node: one, pm2: pm2.at(-1) })),
-    ...pm2.slice(0, -1).map((other) => ({ node: own, pm2: other })),
-  ]
+  const chosen = positionals.length === 0 ? tests.short : positionals
+  return list(node, newest.node).flatMap((oneNode) =>
+    list(pm2, newest.pm2).flatMap((onePm2) =>
+      list(store, newest.store).map((oneStore) => ({
+        node: oneNode,
+        pm2: onePm2,
+        store: oneStore,
+        words: chosen,
+      })),
+    ),
+  )
 }
 
-function numbers(text) {
-  return text?.split(',').map(Number)
+function words(text) {
+  return text.split(' ')
 }
 
-function filesOf(words) {
-  const folder = join(root, 'dist/test/process')
-  const found = readdirSync(folder)
-    .filter((file) => words.some((word) => file === `${word}.test.js`))
-    .map((file) => join(folder, file))
-  if (found.length !== words.length) {
-    process.stderr.write(
-      `The test files are named as in test/process; not all of these are: ${words.join(', ')}\n`,
-    )
-    process.exit(1)
+function list(text, otherwise) {
+  return text?.split(',') ?? [otherwise]
+}
+
+/** Runs the tests of a row by `npm test`, and returns the cells of its line. */
+function result({ node, pm2, store, words: chosen }) {
+  const program = nodeProgram(node)
+  const env = { ...process.env }
+  const folders = [dirname(program.path)]
+  const cells = [program.version, '', '']
+  if (pm2 !== undefined) {
+    const { folder, version } = pm2Folder(pm2)
+    env.MATRIX_PM2 = folder
+    cells[1] = version
   }
-  return found
-}
-
-/** Runs the files one after the other; pm2 and Node.js start many processes each. */
-function tested(node, pm2) {
-  const program = join(installed('node', node), 'bin/node')
-  const folder = installed('pm2', pm2)
-  say(`\nNode.js ${versionOf(program)} with pm2 ${packageVersion(folder)} …`)
-  const args = ['--test', '--test-concurrency=1', '--test-reporter=tap', ...files]
-  const { stdout } = spawnSync(program, args, {
+  if (store !== undefined) {
+    const { folder, version } = storeFolder(store)
+    folders.unshift(folder)
+    cells[2] = version
+  }
+  env.PATH = [...folders, env.PATH].join(delimiter)
+  say(`\nNode.js ${cells.join(', pm2 ').trim()}: ${chosen.join(' ')}`)
+  const { stdout, status } = spawnSync(program.path, ['scripts/test.js', ...chosen], {
     cwd: root,
-    env: { ...process.env, HELLOSERVER_TEST_PM2: folder },
+    env,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(stdout)?.[1] ?? 0)
+  const count = (what) => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(stdout)?.[1] ?? 0)
   const failed = count('fail') + count('cancelled')
-  if (failed > 0)
-    say(
-      stdout
-        .split('\n')
-        .filter((line) => /^ *not ok/.test(line))
-        .join('\n'),
-    )
-  return { node, pm2, tests: count('tests'), failed }
+  const isGood = status === 0 && failed === 0 && count('tests') > 0
+  if (!isGood) say(stdout.slice(Math.max(0, stdout.indexOf('failing tests'))))
+  return [...cells, count('tests'), isGood ? 'passed' : `${failed} failed`]
 }
 
-/** The folder of a release from the npm registry, which is installed when first needed. */
-function installed(program, major) {
-  const folder = join(cache, `${program}-${major}`)
-  const name = program === 'node' ? `node-${process.platform}-${process.arch}` : program
-  const path = join(folder, 'node_modules', name)
-  if (existsSync(path)) return path
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{"private":true}\n')
-  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${major}`], {
-    cwd: folder,
-  })
-  return path
-}
-
-function versionOf(program) {
-  return spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout.trim().slice(1)
-}
-
-function packageVersion(folder) {
-  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
+/** Replaces the table between the two marks in the documentation. */
+function writeTable() {
+  const file = join(root, 'docs/versions.md')
+  const text = readFileSync(file, 'utf8')
+  const marked = /(<!-- matrix -->\n)[^]*?(\n<!-- end of matrix -->)/
+  if (!marked.test(text)) throw new Error(`${file} has no place for the table`)
+  writeFileSync(file, text.replace(marked, `$1\n${table}\n$2`))
 }

@@ -22,7 +22,7 @@ if (status === undefined) fail()
 say(`
 ${name} serves on ${endpointText(status.listen)}${before?.pm2_env.status === 'online' ? ' already' : ''}: process ${status.pid}, ${status.workers.length} workers.
 
-  try it     printf 'hello\\r\\n' | nc 127.0.0.1 ${status.listen.port}
+  try it     printf 'hello\\r\\n' | nc -w 1 127.0.0.1 ${status.listen.port}
   look       npx helloserver status    npx pm2 monit    npx pm2 logs ${name}
   deploy     npm run build && npx pm2 reload ${name}
   stop       npx pm2 stop ${name}`)

@@ -5,6 +5,8 @@ import { run, say } from './run.js'
 /** Each program, with its package. */
 const programs = {
   tmux: 'tmux',
+  nc: 'netcat-openbsd',
+  curl: 'curl',
   whois: 'whois',
   'systemd-socket-activate': 'systemd',
   'chromium-headless-shell': 'chromium-headless-shell',

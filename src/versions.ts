@@ -1,17 +1,37 @@
 /** The releases that the tests run under: docs/versions.md. */
-export const supported = { node: [20, 22, 24, 26], pm2: [5, 6, 7] } as const
+export const supported = {
+  node: [20, 22, 24, 26],
+  pm2: [5, 6, 7],
+  redis: [6, 7, 8],
+  valkey: [8, 9],
+} as const
+
+export type SupportedProgram = keyof typeof supported
+
+/** Each program's name for people and, where not all of its first supported release will do, the first that does. */
+const programs: Readonly<Record<SupportedProgram, { name: string; first?: string }>> = {
+  node: { name: 'Node.js', first: '20.19' },
+  pm2: { name: 'pm2' },
+  redis: { name: 'Redis' },
+  valkey: { name: 'Valkey' },
+}
 
 /**
  * A warning about a release that the tests do not run under; undefined for one that they do.
  *
  * @param version - as the program itself says it, such as "22.18.0"
  */
-export function versionWarning(
-  program: keyof typeof supported,
-  version: string,
-): string | undefined {
+export function versionWarning(program: SupportedProgram, version: string): string | undefined {
   const majors: readonly number[] = supported[program]
-  if (majors.includes(Number.parseInt(version, 10))) return undefined
-  const name = program === 'node' ? 'Node.js' : 'pm2'
-  return `${name} ${version} is not supported, though it may work; the supported releases are ${majors.join(', ')}`
+  const { name, first = `${majors[0]}` } = programs[program]
+  if (majors.includes(Number.parseInt(version, 10)) && isSince(first, version)) return undefined
+  const releases = [first, ...majors.slice(1)].join(', ')
+  return `${name} ${version} is not supported, though it may work; the supported releases are ${releases}`
+}
+
+/** Whether a version is not older than the first one, by its major and minor numbers. */
+function isSince(first: string, version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [firstMajor = 0, firstMinor = 0] = first.split('.').map(Number)
+  return major > firstMajor || (major === firstMajor && minor >= firstMinor)
 }

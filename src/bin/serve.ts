@@ -8,6 +8,7 @@ import { reportBoot } from '../launch/boot-report.ts'
 import { joinFleet } from '../membership/membership.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import { runsElsewhere } from '../lock/port-taken.ts'
+import { giveUpRoot } from '../service/give-up-root.ts'
 import { clearLeftovers } from '../service/leftovers.ts'
 import { Service } from '../service/service.ts'
 import type { Mode } from '../service/service-options.ts'
@@ -58,6 +59,15 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
       const inherited = inheritedSockets(given, config.listen, membership.isContended, log)
+      const held = await giveUpRoot({
+        files,
+        config,
+        inherited,
+        isContended: membership.isContended,
+        lock,
+        logFile,
+        log,
+      })
       const service = new Service({
         files,
         mode,
@@ -68,7 +78,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
-        origin: { kind: 'start', lock, inherited },
+        origin: { kind: 'start', lock, inherited: [...inherited, ...held] },
       })
       actOnSignals(service)
       await service.start()

@@ -16,7 +16,7 @@ const tlsVersions = ['TLSv1.2', 'TLSv1.3'] as const
 const clientCertModes = ['none', 'request', 'require'] as const
 
 /** The most endpoints that a service may have. */
-const maxEndpoints = 64
+export const maxEndpoints = 64
 
 /**
  * A Unix socket is bound under a temporary name that is 8 bytes longer: the size of sun_path in unix(7), less its

@@ -218,11 +218,11 @@ function fittingProblems({
     within.length === 0 && (code === 'invalid_type' || code === 'invalid_value')
   const [problems, another] = errors.filter((alternative) => !alternative.some(isOther))
   if (problems === undefined || another !== undefined) return undefined
-  return problems.map((inner) => at(path, inner))
+  return problems.map((inner) => nested(path, inner))
 }
 
 /** A problem with a part of the value at `path`. */
-function at(path: readonly PropertyKey[], inner: z.core.$ZodIssue): z.core.$ZodIssue {
+function nested(path: readonly PropertyKey[], inner: z.core.$ZodIssue): z.core.$ZodIssue {
   return { ...inner, path: [...path, ...inner.path] }
 }
 

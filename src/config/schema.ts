@@ -59,6 +59,9 @@ function workerCount<Word extends string>(word: Word) {
 
 const syslogTargets = '"off", "local", "unix:///path", "udp://host:port" or "tcp://host:port"'
 
+const userAllowed = 'a user of this host, by name or number'
+const groupAllowed = 'a group of this host, by name or number'
+
 const hostAllowed = 'an address or host name, without a port'
 
 /** The address of the page. */
@@ -131,6 +134,20 @@ export const configSchema = z.strictObject(
           `Additional destination of log lines, with facility LOCAL0: ${syslogTargets} ["off"]`,
         ),
     }),
+    user: z
+      .string({ error: userAllowed })
+      .regex(/^[^\s:]+$/, { error: userAllowed })
+      .optional()
+      .describe(
+        'User that a service started as root becomes once it has bound its endpoints, by name or number [the user who starts it]',
+      )
+      .register(restartOnly),
+    group: z
+      .string({ error: groupAllowed })
+      .regex(/^[^\s:]+$/, { error: groupAllowed })
+      .optional()
+      .describe("Group that it becomes, by name or number [the user's own]")
+      .register(restartOnly),
     access: section({
       allow: networks.describe(
         'Networks and addresses whose clients are let in; empty means everybody [[]]',

@@ -191,15 +191,22 @@ export class Listener {
    * @throws HelloserverError `BAD_CONFIG` when the descriptor is not a socket that can listen
    */
   async adoptFd(fd: number): Promise<void> {
+    const { endpoint } = this.#endpoint.settings
+    const kind = endpoint.path === undefined ? 'TCP' : 'Unix stream'
+    const refuse = (problem: string, cause?: unknown) =>
+      new HelloserverError(
+        'BAD_CONFIG',
+        `Cannot listen on the inherited descriptor ${fd}${problem}: it must be a ${kind} socket`,
+        { cause },
+      )
     try {
       await once(this.#server.listen({ fd, backlog, exclusive: true }), 'listening')
     } catch (error) {
-      throw new HelloserverError(
-        'BAD_CONFIG',
-        `Cannot listen on the inherited descriptor ${fd}: ${messageOf(error)}; it must be a stream socket`,
-        { cause: error },
-      )
+      throw refuse(` (${messageOf(error)})`, error)
     }
+    const address = this.#server.address()
+    const isTcp = address !== null && typeof address === 'object'
+    if (isTcp !== (kind === 'TCP')) throw refuse(` for ${endpointText(endpoint)}`)
     this.#isGiven = true
     this.#accept()
   }

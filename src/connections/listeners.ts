@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import type { ListenSettings } from '../config/listen.ts'
 import {
   areExclusive,
@@ -17,6 +16,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
 import { Listener } from './listener.ts'
+import { removeSocket } from './socket-file.ts'
 
 /** A listening socket that this process has been given, and where the service is to listen with it. */
 export type GivenSocket =
@@ -264,7 +264,7 @@ export function discard(socket: GivenSocket): void {
   if (socket.kind !== 'passed') return
   const { bound } = socket
   bound.handle.close()
-  if (bound.path !== undefined && hasFile(bound)) rmSync(bound.path, { force: true })
+  if (bound.path !== undefined && hasFile(bound)) removeSocket(bound.path)
 }
 
 function cannotLeave({ endpoint }: ListenSettings): HelloserverError {

@@ -89,12 +89,21 @@ export class SocketFile {
   /** Removes the file, if this process has to, and no other file has its path by now. */
   remove(): void {
     if (this.#own === undefined) return
-    if (identityOf(this.#path) === this.#own) rmSync(this.#path, { force: true })
+    if (identityOf(this.#path) === this.#own) removeSocket(this.#path)
     this.#own = undefined
   }
 
   #refusal(problem: string): HelloserverError {
     return new HelloserverError('BAD_CONFIG', `Cannot listen on unix:${this.#path}: ${problem}`)
+  }
+}
+
+/** Removes the file of a socket that is closed. */
+export function removeSocket(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // In a folder of root's, a process that has given up root must leave it; the next start replaces it.
   }
 }
 

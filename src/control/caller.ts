@@ -9,10 +9,8 @@ import {
 import type { BoundedConnection } from './bounded-connections.ts'
 import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
+import { maxRequestBytes } from './protocol.ts'
 import type { Supervisor, AttachedBridge } from './attached-bridge.ts'
-
-/** The largest request replaces the environment; the system allows one variable as much (MAX_ARG_STRLEN). */
-const maxRequestBytes = 131_072
 
 /** Parameters are at most objects of objects; deep nesting takes the parser longer than its length suggests. */
 const maxDepth = 16

@@ -14,6 +14,7 @@ import { mustBeOwnSocket } from '../files/trust.ts'
 import { clientLimits, LineChannel } from './line-channel.ts'
 import {
   controlProtocol,
+  maxRequestBytes,
   type Method,
   type Notifications,
   type Params,
@@ -28,6 +29,9 @@ const patienceMs = 20
 
 /** How long a service may take to say hello, in milliseconds; unless it is paused, it takes a few. */
 const helloWithinMs = 20_000
+
+/** The most that JSON-RPC puts around the parameters of a request. */
+const envelopeBytes = 256
 
 /** The code that json-rpc-2.0 gives to requests that end without an answer. */
 const unanswered = 0
@@ -115,11 +119,12 @@ export class ControlClient {
    * Sends a request, and waits for its answer as long as the connection lasts.
    *
    * @throws HelloserverError the service's own error; `HANDED_OVER` when another process is the service and
-   * this one has not performed the request; `HUNG_UP` when it ended before it answered; or `OTHER_PROTOCOL`
-   * when it speaks another version of the protocol
+   * this one has not performed the request; `HUNG_UP` when it ended before it answered; `OTHER_PROTOCOL`
+   * when it speaks another version of the protocol; or `BAD_CONFIG` when the request is larger than it accepts
    */
   async request<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
     this.#mustSpeakAlike()
+    mustFit(method, params)
     try {
       return (await this.#peer.request(method, params)) as Results[M]
     } catch (error) {
@@ -215,5 +220,15 @@ function explain(error: unknown, path: string): HelloserverError {
     {
       cause: error,
     },
+  )
+}
+
+/** Only an environment makes a request this large. The service would disconnect, without a reason. */
+function mustFit(method: Method, params: object = {}): void {
+  const bytes = Buffer.byteLength(JSON.stringify(params)) + envelopeBytes
+  if (bytes <= maxRequestBytes) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `The environment is too large for a running service to take over: the ${method} request has ${bytes} bytes, of at most ${maxRequestBytes}. Put large values into files, or stop and start the service ("pm2 restart" does)`,
   )
 }

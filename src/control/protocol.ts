@@ -12,6 +12,9 @@ import type { requestParams } from './params.ts'
  */
 export const controlProtocol = 1
 
+/** The largest request replaces the environment; the system allows one variable as much (MAX_ARG_STRLEN). */
+export const maxRequestBytes = 131_072
+
 export type Method = keyof typeof requestParams
 /** Parameters as a caller gives them, and as they arrive with their defaults filled in. */
 export type Params<M extends Method> = z.input<(typeof requestParams)[M]>

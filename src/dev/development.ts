@@ -182,7 +182,7 @@ export class Development {
         : `serves ${shownPath(dirname(this.#config))} on ${address} with ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`
     this.#output.say(
       `${this.#service} ${serves}`,
-      `  try it  printf 'hello\\r\\n' | nc ${clientArguments(status)}`,
+      `  try it  printf 'hello\\r\\n' | nc -w 1 ${clientArguments(status)}`,
       `  look    npx helloserver status --name ${this.#service}`,
       `  stop    Ctrl-C`,
       `Reloads on a change to ${shownPath(this.#config)}, to files beside it, or to the app's code (${countOf(this.#code.files)})`,

@@ -1,6 +1,6 @@
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
 import { once } from 'node:events'
-import { type Server, Socket } from 'node:net'
+import net, { type Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { type BoundEndpoint, plainAddress } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
@@ -80,10 +80,52 @@ export function listeningHandle(server: Server): ListeningHandle {
   // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
   const handle = (server as Server & { _handle?: Partial<ListeningHandle> | null })._handle
   if (typeof handle?.onconnection === 'function') return handle as ListeningHandle
-  throw new HelloserverError(
+  throw unknownNode()
+}
+
+function unknownNode(): HelloserverError {
+  return new HelloserverError(
     'BOOT_FAILED',
     `Node.js ${process.version} accepts connections in a way that helloserver does not know; use a version that docs/versions.md lists`,
   )
+}
+
+/** Node's own function for its cluster's primary, which binds without listening; a number is an error of the system. */
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  family: 4 | 6 | -1,
+  fd: undefined,
+  flags: number,
+) => ListeningHandle | number
+
+/** UV_TCP_IPV6ONLY of libuv. */
+const ipv6OnlyFlag = 1
+
+/**
+ * A socket that is bound and does not listen yet.
+ *
+ * @throws the system's error, as `listen` reports it; HelloserverError `BOOT_FAILED` where Node has changed
+ */
+export function boundHandle(
+  at: { address: string; port: number; ipv6Only: boolean } | { path: string },
+): ListeningHandle {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  const create = (net as { _createServerHandle?: CreateServerHandle })._createServerHandle
+  if (create === undefined) throw unknownNode()
+  const handle =
+    'path' in at
+      ? create(at.path.replace(/^@/, '\0'), -1, -1, undefined, 0)
+      : create(
+          at.address,
+          at.port,
+          net.isIPv6(at.address) ? 6 : 4,
+          undefined,
+          at.ipv6Only ? ipv6OnlyFlag : 0,
+        )
+  if (typeof handle !== 'number') return handle
+  const code = getSystemErrorName(handle)
+  throw Object.assign(new Error(`bind ${code}`), { code, syscall: 'bind' })
 }
 
 /** Makes a server listen on a socket that another process has sent. */

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -99,6 +100,11 @@ export class PidLock {
   /** The lock of releases up to 0.1; undefined while a stranger has its name. */
   get abstractHandle(): ListeningHandle | undefined {
     return this.#abstract?.handle
+  }
+
+  /** Gives the lock file to another user, who has to write to it from now on. */
+  giveTo(uid: number, gid: number): void {
+    if (this.#fd !== undefined) fchownSync(this.#fd, uid, gid)
   }
 
   /** Writes the holder's PID and host into the lock file, for people. */

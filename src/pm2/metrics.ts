@@ -3,6 +3,7 @@ import type { Status } from '../status.ts'
 import type { Ask } from './actions.ts'
 import { visible } from '../visible-text.ts'
 import { figures } from './figures.ts'
+import { pm2Version, quirksOf } from './pm2-release.ts'
 
 /** How often to request the figures, in milliseconds: as often as @pm2/io sends them. */
 const everyMs = 1_000
@@ -24,7 +25,8 @@ export function showMetrics(
   { ask, onStatus, signal }: MetricsOptions,
 ): void {
   let latest: Status | undefined
-  for (const { name, value } of figures) {
+  const { reversesFigures } = quirksOf(pm2Version())
+  for (const { name, value } of reversesFigures ? figures.toReversed() : figures) {
     // After another bridge has taken over, or the service is gone, old figures must not look current.
     const show = () =>
       latest === undefined || signal.aborted ? '-' : visible(value(latest, new Date()))

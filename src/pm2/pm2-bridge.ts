@@ -1,4 +1,5 @@
 import { deferred } from '../async/deferred.ts'
+import { nextPoll } from '../async/next-poll.ts'
 import { withDeadline } from '../async/with-deadline.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { located } from '../config/project.ts'
@@ -17,7 +18,7 @@ import { description } from './description.ts'
 import { differenceOf } from './difference.ts'
 import { DismissalReader } from './dismissal-reader.ts'
 import { showLog } from './log-view.ts'
-import { pm2Version } from './pm2-daemon.ts'
+import { pm2Version, quirksOf } from './pm2-release.ts'
 import type { Dismissal, Pm2Event } from './pm2-events.ts'
 import type { Pm2Process } from './pm2-process.ts'
 import { withNodeArguments } from './node-arguments.ts'
@@ -87,6 +88,7 @@ export class Bridge {
     if (unsupported !== undefined) this.#log.warn(unsupported)
     const { status, isFinal } = await this.#work()
     await this.#handling
+    if (quirksOf(pm2Version()).waitsForTheDead) this.#pm2.ready()
     // pm2 restarts an app that it stops during its launch, except on the statuses that it leaves alone.
     const how = this.#ended?.how
     if (how === 'stop' || how === 'restart') return exitStatus.notRunning
@@ -204,6 +206,8 @@ export class Bridge {
     this.#pm2.ready()
     // Loaded only now: pm2 waits for the app, not for its figures.
     const { openDashboard } = await import('./dashboard.ts')
+    // A service that has ended meanwhile has said why, and must not be asked before that is heard.
+    await nextPoll()
     openDashboard({
       name: files.name,
       ask: (method, params) => link.request(method, params),

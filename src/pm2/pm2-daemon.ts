@@ -116,14 +116,6 @@ async function ask(
   }
 }
 
-/** The version of the pm2 that runs this process; undefined when it cannot be found. */
-export function pm2Version(): string | undefined {
-  const container = process.argv[1] ?? ''
-  if (!basename(container).startsWith('ProcessContainer')) return undefined
-  const { version } = createRequire(container)('../package.json') as { version: string }
-  return version
-}
-
 /** Loads the modules of the very pm2 that runs this process, of any release, when first needed (15 ms). */
 function pm2Modules(): Pm2Modules {
   const container = process.argv[1] ?? ''

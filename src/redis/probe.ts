@@ -1,6 +1,7 @@
 import { HelloserverError } from '../errors.ts'
 import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { versionWarning } from '../versions.ts'
 import type { RedisLink } from './link.ts'
 
 /** How long a start waits for Redis before it proceeds without it, in milliseconds. */
@@ -41,6 +42,10 @@ export async function probeRedis(link: RedisLink, log: Logger): Promise<void> {
       )
     }
     log.info({ redis: link.description, version }, 'Sharing the lease through Redis')
+    const valkey = server.get('valkey_version')
+    const unsupported =
+      valkey === undefined ? versionWarning('redis', version) : versionWarning('valkey', valkey)
+    if (unsupported !== undefined) log.warn(unsupported)
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
     if (error.isPermanent) throw refusal(error.message, error)

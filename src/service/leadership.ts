@@ -84,7 +84,9 @@ export class Leadership implements LeaseListener {
     this.#listener = listener
     this.#connections = options.connections
     this.#pool = options.pool
-    this.#inherited = options.inherited
+    // Passed sockets can be used once; a service manager's stay open.
+    this.#inherited = options.inherited.filter(({ kind }) => kind === 'inherited')
+    this.#offered = options.inherited.filter(({ kind }) => kind === 'passed')
     this.#events = options.events
     this.#config = options.config
     this.lease = options.openLease(this)
@@ -104,8 +106,10 @@ export class Leadership implements LeaseListener {
    * `ADDRESS_ABSENT` only when a predecessor could
    */
   async begin(offer: Offer | undefined): Promise<void> {
-    this.#offered = (offer?.listeners ?? []).map((bound) => ({ kind: 'passed', bound }))
-    this.#succeedsListener = this.#offered.length > 0
+    if (offer !== undefined) {
+      this.#offered = offer.listeners.map((bound) => ({ kind: 'passed', bound }))
+      this.#succeedsListener = this.#offered.length > 0
+    }
     if (offer?.hold) await this.lease.resume(offer.hold)
     else this.lease.acquire()
     await this.#begun.promise

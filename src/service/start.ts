@@ -43,7 +43,7 @@ export class Start {
 
   async #startAfresh(): Promise<void> {
     const service = this.#service
-    const { publicFiles, admin, fleet } = service
+    const { publicFiles, admin, fleet, connections } = service
     await publicFiles.openControl()
     await admin.open(service.config)
     // From here on, the start can be watched and stopped.
@@ -51,6 +51,7 @@ export class Start {
     await fleet.join(() => service.status())
     await this.#bootWorkers()
     await this.#beginToServe()
+    connections.listeners.own()
     publicFiles.writePidFile()
   }
 

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  fchownSync,
   fstatSync,
   ftruncateSync,
   renameSync,
@@ -57,6 +58,11 @@ export class LogFile implements DestinationStream {
   /** Whether the open file is the one at the path. */
   get isThere(): boolean {
     return identityOf(this.#path) === identityOf(this.#fd)
+  }
+
+  /** Gives the open file to another user, who has to cut and reopen it from now on. */
+  giveTo(uid: number, gid: number): void {
+    fchownSync(this.#fd, uid, gid)
   }
 
   /**

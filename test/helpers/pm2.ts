@@ -15,8 +15,7 @@ import { waitFor, within } from './wait-for.ts'
 
 const checkout = new URL('../../../', import.meta.url)
 /** `npm run matrix` runs the tests with other releases of pm2. */
-const pm2Folder =
-  process.env['HELLOSERVER_TEST_PM2'] ?? fileURLToPath(new URL('node_modules/pm2', checkout))
+const pm2Folder = process.env['MATRIX_PM2'] ?? fileURLToPath(new URL('node_modules/pm2', checkout))
 const pm2Program = join(pm2Folder, 'bin/pm2')
 const runtimeProgram = join(pm2Folder, 'bin/pm2-runtime')
 const shippedFile = new URL('ecosystem.config.js', checkout)

@@ -80,7 +80,8 @@ export class Sandbox {
   }
 
   configure(config: Settings = {}): void {
-    const whole = { host: '127.0.0.1', port: 0, workers: 1, ...config }
+    const where = 'listen' in config ? {} : { host: '127.0.0.1', port: 0 }
+    const whole = { ...where, workers: 1, ...config }
     writeFileSync(this.configFile, JSON.stringify(whole))
   }
 

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -18,6 +19,7 @@ import { ControlClient } from '../../src/control/control-client.ts'
 import type { Status } from '../../src/status.ts'
 import type { Cleanup } from './cleanup.ts'
 import { Client } from './client.ts'
+import { fetchedPackage } from './fetched-package.ts'
 import { endOfAll, processesWith, signalTo } from './processes.ts'
 import { run } from './run.ts'
 import { type CommandResult, resultOf } from './sandbox.ts'
@@ -26,22 +28,46 @@ import { within } from './wait-for.ts'
 /** npm and pm2 start many processes. */
 const commandMs = 300_000
 
+export type PackageManager = 'npm' | 'pnpm' | 'yarn'
+
+/** How each package manager is run, and installs what package.json lists. */
+const managers: Readonly<Record<PackageManager, { command: () => readonly string[] }>> = {
+  npm: { command: () => ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund'] },
+  pnpm: {
+    command: () => [
+      process.execPath,
+      join(fetchedPackage('pnpm', '10'), 'bin/pnpm.cjs'),
+      'install',
+      '--prefer-offline',
+    ],
+  },
+  yarn: {
+    command: () => [
+      process.execPath,
+      join(fetchedPackage('@yarnpkg/cli-dist', '4'), 'bin/yarn.js'),
+      'install',
+    ],
+  },
+}
+
 /**
- * The package as people get it: packed, and installed by npm into an empty project. Installing takes longer than most
- * tests, so each project of a test file gets this one's packages, as hard links.
+ * The package as people get it: packed, and installed by a package manager into an empty project. Installing takes
+ * longer than most tests, so each project of a test file gets this one's packages, as hard links.
  */
 export class Installation {
   readonly folder = mkdtempSync(join(realpathSync(tmpdir()), 'hs-installed-'))
   readonly archive: string
 
-  constructor() {
-    const pack = ['pack', ownRoot, '--silent', '--pack-destination', this.folder]
-    run('npm', pack)
-    const [archive = ''] = readdirSync(this.folder)
-    this.archive = join(this.folder, archive)
-    writeFileSync(join(this.folder, 'package.json'), '{"private":true}')
-    const options = ['--prefix', this.folder, '--prefer-offline', '--no-audit', '--no-fund']
-    run('npm', ['install', ...options, this.archive])
+  /** @param archive - an archive that was packed before */
+  constructor(manager: PackageManager = 'npm', archive?: string) {
+    this.archive = archive ?? this.#pack()
+    const helloserver = `file:${this.archive}`
+    // npm installs the peer by itself; the others expect it to be listed.
+    const dependencies = manager === 'npm' ? { helloserver } : { helloserver, pm2: '*' }
+    const file = { private: true, dependencies }
+    writeFileSync(join(this.folder, 'package.json'), JSON.stringify(file))
+    const [program = '', ...args] = managers[manager].command()
+    run('env', [...registryVariables(), '-C', this.folder, program, ...args])
   }
 
   get packages(): string {
@@ -51,6 +77,26 @@ export class Installation {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }
+
+  #pack(): string {
+    run('npm', ['pack', ownRoot, '--silent', '--pack-destination', this.folder])
+    const [archive = ''] = readdirSync(this.folder)
+    return join(this.folder, archive)
+  }
+}
+
+/** yarn knows npm's registry only by variables of its own; it links packages as the other two do, without PnP. */
+function registryVariables(): string[] {
+  const registry = run('npm', ['config', 'get', 'registry']).trim()
+  return [
+    `npm_config_registry=${registry}`,
+    `YARN_NPM_REGISTRY_SERVER=${registry}`,
+    'YARN_NODE_LINKER=node-modules',
+    'YARN_ENABLE_TELEMETRY=0',
+    // In CI, yarn and pnpm refuse to install what no lock file lists.
+    'YARN_ENABLE_IMMUTABLE_INSTALLS=false',
+    'npm_config_frozen_lockfile=false',
+  ]
 }
 
 export interface UserProjectOptions {
@@ -78,6 +124,14 @@ export class UserProject {
     const path = join(this.folder, file)
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  }
+
+  /** Puts other packages in the place of those that the services run from, and removes these. */
+  replacePackages(installation: Installation): void {
+    const packages = join(this.folder, 'node_modules')
+    renameSync(packages, `${packages}.old`)
+    run('cp', ['-al', installation.packages, this.folder])
+    rmSync(`${packages}.old`, { recursive: true })
   }
 
   read(file: string): string {

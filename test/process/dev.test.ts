@@ -11,40 +11,97 @@ import { sizes, Terminal } from '../helpers/terminal.ts'
 import { within } from '../helpers/wait-for.ts'
 
 describe('helloserver dev', { concurrency: 2 }, () => {
-  test('applies what is edited, and shows what is wrong while the old code answers', async (t) => {
+  test('while it serves', async (t) => {
     const project = new Project(t)
     const { sandbox } = project
     const dev = await Dev.serving(project)
-    await dev.says(
-      /try it {2}printf 'hello\\r\\n' \| nc 127\.0\.0\.1 \d+\n.*--name shout-dev\n.*Ctrl-C/,
+
+    await t.test('says how to try it', async () => {
+      await dev.says(
+        /try it {2}printf 'hello\\r\\n' \| nc -w 1 127\.0\.0\.1 \d+\n.*--name shout-dev\n.*Ctrl-C/,
+      )
+      assert.equal(await dev.answer(sandbox), 'one')
+    })
+
+    await t.test(
+      'only what the app depends on reloads it, and only when its content differs',
+      async () => {
+        await dev.says(/^Reloads on a change to /m)
+        project.write('apps/shout/unused.js', 'throw 1\n')
+        project.write('apps/shout/.hidden', 'x')
+        project.write('apps/shout/node_modules/x/index.js', 'x')
+        project.write('lib/other.js', 'x')
+        project.greet('one')
+        project.write('apps/shout/records.txt', 'x')
+        await dev.says(/^apps\/shout\/records\.txt changed: reloaded/m)
+        project.write('apps/shout/data/more.txt', 'x')
+        assert.equal(
+          await dev.says(/changed: reloaded.*\n/m).then((said) => said.match(/^.* changed/m)?.[0]),
+          'apps/shout/data/more.txt changed',
+        )
+        project.write('apps/shout/data/more.txt', 'y')
+        await dev.says(/^apps\/shout\/data\/more\.txt changed: reloaded/m)
+      },
     )
-    assert.equal(await dev.answer(sandbox), 'one')
 
-    project.greet('two')
-    await dev.says(/^lib\/greeting\.js changed: reloaded in \d+ ms$/m)
-    assert.equal(await dev.answer(sandbox), 'two')
+    await t.test('shows what the app prints and the errors of its handler', async () => {
+      await dev.answer(sandbox, 'print')
+      await dev.says(/^printed by the app$/m)
+      await dev.answer(sandbox, 'throw')
+      await dev.says(
+        /ERROR: The handler threw [^]*Error: thrown by the app\n.*apps\/shout\/app\.js:7/,
+      )
+    })
 
-    project.replace('lib/greeting.js', `\n\nexport const greeting = }\n`)
-    await dev.says(/^lib\/greeting\.js changed: not reloaded; the previous code keeps serving$/m)
-    await dev.says(/^ {2}at lib\/greeting\.js:3: SyntaxError: Unexpected token '}'$/m)
-    assert.equal(await dev.answer(sandbox), 'two')
+    await t.test('a folder that is moved away and comes back is served again', async () => {
+      const folder = join(project.folder, 'apps/shout')
+      renameSync(folder, `${folder}.away`)
+      await dev.says(/changed: not reloaded/)
+      assert.equal(await dev.answer(sandbox), 'one')
+      renameSync(`${folder}.away`, folder)
+      await dev.says(/changed: reloaded/)
+      project.greet('back')
+      await dev.says(/^lib\/greeting\.js changed: reloaded/m)
+      assert.equal(await dev.answer(sandbox), 'back')
+    })
 
-    project.replace('lib/greeting.js', `export const greeting = ''\nthrow new Error('not today')\n`)
-    await dev.says(/^ .*not today \(lib\/greeting\.js:2\)/m)
+    await t.test(
+      'applies what is edited, and shows what is wrong while the old code answers',
+      async () => {
+        project.greet('two')
+        await dev.says(/^lib\/greeting\.js changed: reloaded in \d+ ms$/m)
+        assert.equal(await dev.answer(sandbox), 'two')
 
-    project.replace('lib/greeting.js', `\nexport { greeting } from './words/all.js'\n`)
-    await dev.says(/^ .*Cannot find module 'lib\/words\/all\.js'.*\n {2}at lib\/greeting\.js:2$/m)
-    assert.equal(await dev.answer(sandbox), 'two')
+        project.replace('lib/greeting.js', `\n\nexport const greeting = }\n`)
+        await dev.says(
+          /^lib\/greeting\.js changed: not reloaded; the previous code keeps serving$/m,
+        )
+        await dev.says(/^ {2}at lib\/greeting\.js:3: SyntaxError: Unexpected token '}'$/m)
+        assert.equal(await dev.answer(sandbox), 'two')
 
-    project.write('lib/words/all.js', `export const greeting = 'three'\n`)
-    await dev.says(/^lib\/words\/all\.js changed: reloaded/m)
-    assert.equal(await dev.answer(sandbox), 'three')
+        project.replace(
+          'lib/greeting.js',
+          `export const greeting = ''\nthrow new Error('not today')\n`,
+        )
+        await dev.says(/^ .*not today \(lib\/greeting\.js:2\)/m)
 
-    project.remove('lib/words')
-    await dev.says(/^lib\/words\/all\.js changed: not reloaded/m)
-    project.write('lib/words/all.js', `export const greeting = 'four'\n`)
-    await dev.says(/^lib\/words\/all\.js changed: reloaded/m)
-    assert.equal(await dev.answer(sandbox), 'four')
+        project.replace('lib/greeting.js', `\nexport { greeting } from './words/all.js'\n`)
+        await dev.says(
+          /^ .*Cannot find module 'lib\/words\/all\.js'.*\n {2}at lib\/greeting\.js:2$/m,
+        )
+        assert.equal(await dev.answer(sandbox), 'two')
+
+        project.write('lib/words/all.js', `export const greeting = 'three'\n`)
+        await dev.says(/^lib\/words\/all\.js changed: reloaded/m)
+        assert.equal(await dev.answer(sandbox), 'three')
+
+        project.remove('lib/words')
+        await dev.says(/^lib\/words\/all\.js changed: not reloaded/m)
+        project.write('lib/words/all.js', `export const greeting = 'four'\n`)
+        await dev.says(/^lib\/words\/all\.js changed: reloaded/m)
+        assert.equal(await dev.answer(sandbox), 'four')
+      },
+    )
   })
 
   test('applies the configuration: by a reload, or by a restart where that needs one', async (t) => {
@@ -71,55 +128,6 @@ describe('helloserver dev', { concurrency: 2 }, () => {
     )
     await dev.says(new RegExp(`^shout-dev serves apps/shout on 127\\.0\\.0\\.1:${port} `, 'm'))
     assert.equal(await dev.answer(sandbox), 'one')
-  })
-
-  test('a folder that is moved away and comes back is served again', async (t) => {
-    const project = new Project(t)
-    const dev = await Dev.serving(project)
-    const folder = join(project.folder, 'apps/shout')
-    renameSync(folder, `${folder}.away`)
-    await dev.says(/changed: not reloaded/)
-    assert.equal(
-      (await project.sandbox.cli('status', '--name', 'shout-dev')).status,
-      0,
-      'the service has ended',
-    )
-    renameSync(`${folder}.away`, folder)
-    await dev.says(/changed: reloaded/)
-    project.greet('two')
-    await dev.says(/^lib\/greeting\.js changed: reloaded/m)
-    assert.equal(await dev.answer(project.sandbox), 'two')
-  })
-
-  test('only what the app depends on reloads it, and only when its content differs', async (t) => {
-    const project = new Project(t)
-    const dev = await Dev.serving(project)
-    await dev.says(/^Reloads on a change to /m)
-    project.write('apps/shout/unused.js', 'throw 1\n')
-    project.write('apps/shout/.hidden', 'x')
-    project.write('apps/shout/node_modules/x/index.js', 'x')
-    project.write('lib/other.js', 'x')
-    project.greet('one')
-    project.write('apps/shout/records.txt', 'x')
-    await dev.says(/^apps\/shout\/records\.txt changed: reloaded/m)
-    project.write('apps/shout/data/more.txt', 'x')
-    assert.equal(
-      await dev.says(/changed: reloaded.*\n/m).then((said) => said.match(/^.* changed/m)?.[0]),
-      'apps/shout/data/more.txt changed',
-    )
-    project.write('apps/shout/data/more.txt', 'y')
-    await dev.says(/^apps\/shout\/data\/more\.txt changed: reloaded/m)
-  })
-
-  test('shows what the app prints and the errors of its handler', async (t) => {
-    const project = new Project(t)
-    const dev = await Dev.serving(project)
-    await dev.answer(project.sandbox, 'print')
-    await dev.says(/^printed by the app$/m)
-    await dev.answer(project.sandbox, 'throw')
-    await dev.says(
-      /ERROR: The handler threw [^]*Error: thrown by the app\n.*apps\/shout\/app\.js:7/,
-    )
   })
 
   test('a start that fails is tried again when the mistake is mended', async (t) => {

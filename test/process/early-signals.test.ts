@@ -89,7 +89,8 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
   })
 
   test('it ends any other command, as a signal ends a program', async (t) => {
-    const child = sandboxOf(t).spawn(['status'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    // One that goes on: another may have done its work before it looks for the debugger.
+    const child = sandboxOf(t).spawn(['top'], { stdio: ['ignore', 'pipe', 'pipe'] })
     const end = ended(child)
     await signalWhileNodeStarts(pidOf(child))
     assert.equal((await end).signal, 'SIGUSR1')

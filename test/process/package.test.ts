@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { stripsTypes } from '../../src/config/app-module.ts'
+import { ownRoot } from '../../src/config/locate.ts'
 import { newerNode } from '../helpers/newer-node.ts'
+import { run } from '../helpers/run.ts'
 import { Installation, UserProject } from '../helpers/user-project.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { tempFolder } from '../unit/support/temp-folder.ts'
 
 const installation = new Installation()
 after(() => installation.remove())
@@ -68,6 +72,70 @@ suite('the package in a project', { concurrency: 2 }, () => {
       assert.equal(await project.answer('shout'), `${to} a\r\n`)
     }
     await project.do('stop')
+  })
+
+  test('packages that are replaced under the service are found by the next reload and worker', async (t) => {
+    const project = new UserProject(t, installation, {
+      files: {
+        'package.json': { type: 'module' },
+        'apps/shout/config.json': {},
+        'apps/shout/app.js': answering('one'),
+      },
+    })
+    await project.do('start')
+    project.replacePackages(installation)
+    project.edit('apps/shout/app.js', 'one', 'two')
+    await project.do('reload')
+    assert.equal(await project.answer('shout'), 'two a\r\n')
+    project.replacePackages(installation)
+    const [worker] = (await project.status('shout')).workers
+    assert.ok(worker?.pid)
+    process.kill(worker.pid, 'SIGKILL')
+    await waitFor('another worker', async () => {
+      const [now] = (await project.status('shout')).workers
+      return now?.state === 'idle' && now.pid !== worker.pid
+    })
+    assert.equal(await project.answer('shout'), 'two a\r\n')
+    await project.do('upgrade')
+    await project.do('stop')
+  })
+
+  for (const manager of ['pnpm', 'yarn'] as const) {
+    test(`it is installed by ${manager}, typed, and served under pm2`, async (t) => {
+      const installed = new Installation(manager, installation.archive)
+      t.after(() => installed.remove())
+      const project = new UserProject(t, installed, {
+        files: {
+          'package.json': {
+            type: 'module',
+            scripts: { start: 'pm2 start ecosystem.config.js', reload: 'pm2 reload shout' },
+          },
+          'ecosystem.config.js': `import { service } from 'helloserver/pm2'\nexport const apps = [service('shout')]\n`,
+          'tsconfig.json': compilerSettings('nodenext', { noEmit: true }),
+          'source/app.ts': answering('typed', ': string'),
+          'apps/shout/config.json': {},
+          'apps/shout/app.js': answering('one'),
+        },
+      })
+      await project.program(compiler)
+      await project.script('start')
+      assert.equal(await project.answer('shout'), 'one a\r\n')
+      project.edit('apps/shout/app.js', 'one', 'two')
+      await project.script('reload')
+      assert.equal(await project.answer('shout'), 'two a\r\n')
+    })
+  }
+
+  test('without development packages, the lock file installs all that the program needs', async (t) => {
+    const folder = tempFolder(t)
+    for (const file of ['package.json', 'package-lock.json', '.npmrc']) {
+      cpSync(join(ownRoot, file), join(folder, file))
+    }
+    run('npm', ['ci', '--prefix', folder, '--omit=dev', '--prefer-offline', '--no-audit'])
+    assert.equal(existsSync(join(folder, 'node_modules/typescript')), false)
+    cpSync(join(ownRoot, 'dist'), join(folder, 'dist'), { recursive: true })
+    const cli = join(folder, 'dist/src/bin/cli.js')
+    assert.match(run(process.execPath, [cli, 'check', '--example', 'echo']), /app\.js loads$/m)
   })
 
   test('TypeScript that is compiled to CommonJS, anywhere, is served', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
@@ -34,6 +34,7 @@ function shownTimes(pm2: Pm2): Map<string, number> {
 
 /** Whether the bridge has noted that it has shown all of the log: one that is killed before shows its end again. */
 function isNoted({ sandbox }: Pm2): boolean {
+  if (!existsSync(sandbox.logCursorFile)) return false
   const [offset] = readFileSync(sandbox.logCursorFile, 'utf8').split(' ')
   return Number(offset) === statSync(sandbox.logFile).size
 }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { askAt } from '../helpers/ask-at.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
@@ -117,9 +118,9 @@ describe('systemd', { concurrency: 2 }, () => {
 
   const refusals: readonly [what: string, addresses: string[], options: string[], told: RegExp][] =
     [
-      ['two sockets', ['127.0.0.1:PORT', 'RUN/second'], [], /LISTEN_FDS is 2; .* one ListenStream/],
-      ['a datagram socket', ['127.0.0.1:PORT'], ['--datagram'], /descriptor 3: .*a TCP socket/],
-      ['a Unix socket', ['RUN/second'], [], /descriptor 3: it must be a TCP socket/],
+      ['two sockets', ['127.0.0.1:PORT', 'RUN/second'], [], /passed 2 sockets for 1 endpoint; /],
+      ['a datagram socket', ['127.0.0.1:PORT'], ['--datagram'], /descriptor 3 .*a TCP socket/],
+      ['a Unix socket', ['RUN/second'], [], /descriptor 3 for \S+: it must be a TCP socket/],
     ]
   for (const [what, addresses, options, told] of refusals) {
     test(`${what} in place of a TCP socket is refused`, async (t) => {
@@ -138,6 +139,20 @@ describe('systemd', { concurrency: 2 }, () => {
       assert.match(stderr, told)
     })
   }
+
+  test('several sockets are for the endpoints that their names tell', async (t) => {
+    const sandbox = new Sandbox(t)
+    const [port, path] = [await freePort(), join(sandbox.runDir, 'public.sock')]
+    sandbox.configure({ listen: ['127.0.0.1:1', 'unix:/nowhere'] })
+    const options = ['--fdname=listen.1:listen.0']
+    const { child, ended } = activate(t, sandbox, [path, `127.0.0.1:${port}`], { options })
+    await waitFor('a client', async () => (await askAt(`127.0.0.1:${port}`)) === 'a\r\n')
+    assert.equal(await askAt(`unix:${path}`), 'a\r\n')
+    assert.deepEqual((await statusIn(sandbox)).endpoints, [`127.0.0.1:${port}`, 'unix:/nowhere'])
+    child.kill('SIGUSR1')
+    assert.equal((await within('the end of the service', ended)).status, 0)
+    assert.equal(existsSync(path), true)
+  })
 
   test('the unit files of the documentation are good', (t) => {
     const { runDir: folder } = new Sandbox(t)

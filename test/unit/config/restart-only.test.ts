@@ -44,6 +44,8 @@ test('so is another lease', () => {
 test('the settings that the schema registers are those that other hosts know the service by', () => {
   const { HELLOSERVER_RUN_DIR: _, HELLOSERVER_REDIS_URL: __, ...registered } = running
   assert.deepEqual(registered, {
+    user: 'its default',
+    group: 'its default',
     'lease.mode': 'its default',
     'lease.slots': '1',
     'lease.ttlMs': '3000',
