@@ -20,6 +20,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { buildNative } from './native.js'
 import { install, requireNode, root, run, say } from './run.js'
 
 const sources = [
@@ -28,6 +29,7 @@ const sources = [
   'test',
   'bench',
   'scripts/build.js',
+  'scripts/native.js',
   'tsconfig.json',
   'package-lock.json',
 ]
@@ -53,6 +55,7 @@ export async function build() {
   run(process.execPath, [compiler, '-p', join(root, pageFolder), '--outDir', aside])
   copyFiles(pageFolder, /\.(html|css|svg)$/, aside)
   copyFiles(luaFolder, /\.lua$/, aside)
+  buildNative(join(aside, 'src/native/helloserver.node'))
   chmodSync(join(aside, 'src/bin/cli.js'), 0o755)
   const { configJsonSchema } = await import(pathToFileURL(join(aside, 'src/config/schema.js')).href)
   const schema = `${JSON.stringify(configJsonSchema(), null, 2)}\n`

@@ -1,6 +1,7 @@
 /**
  * `npm test`: installs, builds and runs every test. `npm test -- wire reload` runs only the files whose path contains
  * one of these words; `npm test -- unit` runs those that need no other process, and the tests of the bundled apps.
+ * `--native` and `--portable` choose the hand-off of the services that the tests start, if they do not choose it.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,7 +26,12 @@ const slowestShown = 10
 
 await build()
 
-const words = process.argv.slice(2)
+const given = process.argv.slice(2)
+const handOffs = { '--native': 'on', '--portable': 'off' }
+for (const [flag, value] of Object.entries(handOffs)) {
+  if (given.includes(flag)) process.env.HELLOSERVER_NATIVE = value
+}
+const words = given.filter((word) => !(word in handOffs))
 const selected = ['test', 'apps']
   .flatMap((folder) => testsIn(folder))
   .filter((file) => words.length === 0 || words.some((word) => selectable(file).includes(word)))

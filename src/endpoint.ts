@@ -47,6 +47,21 @@ export function endpointText(endpoint: Endpoint): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
+/**
+ * All endpoints of a service, for people.
+ *
+ * @param endpoints - as texts; undefined from a release that has only one, `listen`
+ */
+export function endpointsText({
+  listen,
+  endpoints,
+}: {
+  readonly listen: Endpoint
+  readonly endpoints?: readonly string[] | undefined
+}): string {
+  return endpoints?.join(', ') ?? endpointText(listen)
+}
+
 /** Parses the text of an endpoint; undefined for anything else, such as an IPv6 address without brackets. */
 export function parseEndpoint(text: string): Endpoint | undefined {
   return text.startsWith(unixPrefix) ? parseUnix(text.slice(unixPrefix.length)) : parseTcp(text)

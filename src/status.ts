@@ -1,4 +1,3 @@
-import { endpointText } from './endpoint.ts'
 import type { FailReason } from './lifecycle/fail-reasons.ts'
 import type { ServiceEvent } from './lifecycle/event-kinds.ts'
 import type { PrimaryState } from './lifecycle/primary-states.ts'
@@ -152,6 +151,9 @@ export interface Status {
   readonly workers: readonly WorkerStatus[]
   readonly queue: { readonly length: number; readonly max: number; readonly oldestMs: number }
   readonly connections: ConnectionCounts
+  /** The way from the queue to the workers, and why it is this one. Absent before 1.0. */
+  readonly handOff?: 'native' | 'portable'
+  readonly handOffReason?: string
   readonly rates: Rates
   readonly lastReload: ReloadResult | null
   /** Null while the service is not draining. */
@@ -167,11 +169,6 @@ export interface Status {
   readonly supervisor: { readonly attached: boolean; readonly pid: number | null }
   /** Recent events of the service, newest last. */
   readonly events: readonly ServiceEvent[]
-}
-
-/** All endpoints of a service, for people. */
-export function endpointsText({ listen, endpoints }: Pick<Status, 'listen' | 'endpoints'>): string {
-  return endpoints?.join(', ') ?? endpointText(listen)
 }
 
 /** Why a service on standby does not serve. */

@@ -1,5 +1,6 @@
 import type { LeaseStatus } from '../lease/lease.ts'
-import { endpointsText, type Percentiles, type Status, type WorkerStatus } from '../status.ts'
+import { endpointsText } from '../endpoint.ts'
+import type { Percentiles, Status, WorkerStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'

@@ -11,6 +11,7 @@ export const variables = {
   runDir: 'HELLOSERVER_RUN_DIR',
   config: 'HELLOSERVER_CONFIG',
   redisUrl: 'HELLOSERVER_REDIS_URL',
+  native: 'HELLOSERVER_NATIVE',
 } as const
 
 type OwnVariable = (typeof variables)[keyof typeof variables]

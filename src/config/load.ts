@@ -9,6 +9,7 @@ import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
 import { listenProblems, type ListenSettings, listenSettings } from './listen.ts'
+import { isNativeWanted } from './native-wish.ts'
 import { overridable, overridesIn } from './overrides.ts'
 import {
   appsFolderOf,
@@ -49,6 +50,7 @@ export function configPath(name: string, environment: Environment): string {
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
+  isNativeWanted(environment)
   const path = configPath(name, environment)
   const raw = overridden(readFile(path), environment)
   refuseOtherConfiguration(path)

@@ -43,7 +43,7 @@ export class AccessLog {
       offeredAtMs,
       shedReason,
     } = connection
-    const nowMs = performance.now()
+    const nowMs = connection.endedAtMs > 0 ? connection.endedAtMs : performance.now()
     const waitedUntilMs = worker === undefined ? nowMs : offeredAtMs
     this.#log.info(
       {

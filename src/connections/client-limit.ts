@@ -25,6 +25,11 @@ export class ClientLimit {
     return count > this.#max
   }
 
+  /** Whether the client of a connection that was counted has more of them now than it may. */
+  isExceeded({ countedAs }: PendingConnection): boolean {
+    return countedAs !== undefined && (this.#counts.get(countedAs) ?? 0) > this.#max
+  }
+
   /** A connection has ended, or belongs to another process now. */
   forget({ countedAs: address }: PendingConnection): void {
     if (address === undefined) return

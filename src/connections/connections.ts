@@ -2,12 +2,15 @@ import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
+import type { HandOffChoice } from '../native/choose-hand-off.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
+import type { WorkerHandOff } from './hand-off.ts'
 import { Listeners } from './listeners.ts'
+import { NativeHandOff } from './native-hand-off.ts'
 import { PortableHandOff } from './portable-hand-off.ts'
 import { ConnectionQueue } from './queue.ts'
 import { QueueRoom } from './queue-room.ts'
@@ -38,7 +41,8 @@ export class Connections {
   readonly accounts = new Accounts()
   readonly stats = new Stats()
   readonly room: QueueRoom
-  readonly handOff: PortableHandOff
+  readonly handOff: WorkerHandOff
+  readonly #choice: HandOffChoice
   readonly dispatcher: Dispatcher
   readonly listeners: Listeners
   readonly #queue: ConnectionQueue
@@ -52,12 +56,18 @@ export class Connections {
     events: Events,
     log: Logger,
     lastId: number | undefined,
+    choice: HandOffChoice,
   ) {
-    const { accounts } = this
+    const { accounts, stats } = this
+    this.#choice = choice
     this.#accessLog = new AccessLog(log)
     this.#queue = new ConnectionQueue((late) => this.dispatcher.expire(late))
     this.room = new QueueRoom(this.#queue, events, log)
-    this.handOff = new PortableHandOff(accounts, this.stats, log)
+    const { native } = choice
+    this.handOff =
+      native === undefined
+        ? new PortableHandOff(accounts, stats, log)
+        : new NativeHandOff(native, accounts, stats, this.#queue, log)
     const { room, handOff } = this
     const shedding = new Shedding(events)
     const parts = {
@@ -71,7 +81,7 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners(this.dispatcher, log)
+    this.listeners = new Listeners(this.dispatcher, log, native)
     this.apply(config)
   }
 
@@ -113,11 +123,15 @@ export class Connections {
     this.accounts.writeOff()
   }
 
-  /** Its part of the status. */
-  get status(): Pick<Status, 'queue' | 'connections' | 'rates'> {
+  /** Its part of the status, once the hand-off has settled. */
+  get status(): Pick<Status, 'queue' | 'connections' | 'rates' | 'handOff' | 'handOffReason'> {
     const { length, max, oldestMs } = this.#queue
+    const { kind, waiting, oldestAcceptedAtMs } = this.handOff
+    const headMs = waiting > 0 ? performance.now() - (oldestAcceptedAtMs ?? 0) : oldestMs
     return {
-      queue: { length, max, oldestMs: Math.round(oldestMs) },
+      queue: { length: length + waiting, max, oldestMs: Math.round(headMs) },
+      handOff: kind,
+      handOffReason: this.#choice.reason,
       connections: this.accounts.counts,
       rates: this.stats.rates,
     }

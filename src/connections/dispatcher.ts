@@ -29,7 +29,7 @@ import { TrustedProxies } from './trusted-proxies.ts'
 export interface DispatcherOwner {
   /** Whether a connection may be handed to a worker at this very moment. */
   mayHandOut(): boolean
-  /** A connection has ended. */
+  /** A connection has ended, or has left the queue for a worker. */
   onClosed(): void
 }
 
@@ -84,8 +84,8 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   }
 
   /**
-   * Applies `access`, `queue.maxPerClient`, `connection.handshakeTimeoutMs` and `log.access`, to connections that are accepted from
-   * now on.
+   * Applies `access`, `queue.maxPerClient`, `connection.handshakeTimeoutMs` and `log.access`, to connections that are
+   * accepted from now on.
    */
   apply(config: DispatcherSettings): void {
     this.#admission.apply(config)
@@ -115,9 +115,31 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     if (refusal !== undefined) {
       this.#noteFailure(refusal, connection)
       this.#shed(connection, refusal)
-    } else if (!this.#room.has(handle)) this.#turnAway(connection)
-    else if (this.#handOff.hasRoom && this.#owner.mayHandOut()) this.#handOff.take(connection)
-    else if (!this.#hasRoom || !this.#queue.push(connection)) this.#turnAway(connection)
+    } else if (!this.#room.has(handle) || !this.#mayWait()) this.#turnAway(connection)
+    else if (this.#queue.length === 0 && this.#handOff.hasRoom && this.#owner.mayHandOut()) {
+      this.#handOff.take(connection)
+    } else if (this.#isShort() && this.#queue.push(connection)) this.pump()
+    else this.#turnAway(connection)
+  }
+
+  /** Whether its client has more connections than it may; those that have ended do not count. */
+  #isOneTooMany(connection: PendingConnection): boolean {
+    if (!this.#clients.isExceededBy(connection)) return false
+    this.#handOff.settle()
+    return this.#clients.isExceeded(connection)
+  }
+
+  /** Whether one more connection may wait, or a worker is idle for it. */
+  #mayWait(): boolean {
+    if (this.#isShort()) return true
+    this.#handOff.settle()
+    return this.#isShort() || (this.#queue.length === 0 && this.#handOff.hasIdle)
+  }
+
+  /** Connections whose header is awaited are a part of the queue. */
+  #isShort(): boolean {
+    const { length, max } = this.#queue
+    return this.#headers.length + length + this.#handOff.waiting < max
   }
 
   #awaitHeader(connection: PendingConnection): void {
@@ -128,14 +150,9 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     else this.#headers.await(connection)
   }
 
-  /** Connections whose header is awaited are a part of the queue. */
-  get #hasRoom(): boolean {
-    return this.#headers.length + this.#queue.length < this.#queue.max
-  }
-
   /** A queue of no length still lets idle workers serve one client after the other. */
   get #mayAwait(): boolean {
-    return this.#hasRoom || this.#headers.length === 0
+    return this.#isShort() || this.#headers.length === 0
   }
 
   onHeader(connection: PendingConnection, header: ProxyHeader): void {
@@ -211,6 +228,10 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.pump()
   }
 
+  onTaken(): void {
+    this.#owner.onClosed()
+  }
+
   /** A connection that was handed off has ended. */
   close(connection: PendingConnection, event: EndEvent, by?: WorkerRef, report?: Progress): void {
     // When a stop drops the remaining connections, the drain reports it.
@@ -232,12 +253,15 @@ export class Dispatcher implements HandOffListener, HeaderListener {
    */
   probe(minWaitMs: number): void {
     const now = performance.now()
+    const { oldestAcceptedAtMs = now } = this.#handOff
+    if (now - oldestAcceptedAtMs >= minWaitMs) this.#recall()
     for (const connection of this.#queue) {
-      if (now - connection.acceptedAtMs < minWaitMs) return
+      if (now - connection.acceptedAtMs < minWaitMs) break
       if (!isReset(connection.handle)) continue
       this.#queue.remove(connection)
       this.#conclude(connection, 'leave')
     }
+    this.pump()
   }
 
   /**
@@ -268,6 +292,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
    * nobody waits.
    */
   withdraw(): PendingConnection | undefined {
+    this.#recall()
     return this.#queue.shift() ?? this.#headers.remove('first')
   }
 
@@ -278,9 +303,14 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     connection.handle.close()
   }
 
-  /** A withdrawn connection returns to the queue. */
+  /** A connection that was withdrawn, or not handed off after all, returns to the queue. */
   putBack(connection: PendingConnection): void {
     if (!this.#awaitsHeader(connection)) this.#queue.putBack(connection)
+  }
+
+  /** Connections that the hand-off has taken and no worker has are queued here again. */
+  #recall(): void {
+    for (const connection of this.#handOff.recall()) this.#queue.putBack(connection)
   }
 
   #register(
@@ -295,6 +325,9 @@ export class Dispatcher implements HandOffListener, HeaderListener {
       endpoint,
       acceptedAtMs,
       offeredAtMs: 0,
+      endedAtMs: 0,
+      turn: 0,
+      nonce: 0,
       state: this.#accounts.accept(),
       missed: 0,
       peer: this.#notesPeers ? peerOf({ handle, endpoint, client: undefined }) : undefined,
@@ -320,7 +353,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
       const refusal = !address ? undefined : this.#admission.refusalOf(address)
       if (refusal !== undefined) return refusal
     }
-    return this.#clients.isExceededBy(connection) ? 'client-limit' : undefined
+    return this.#isOneTooMany(connection) ? 'client-limit' : undefined
   }
 
   #shed(connection: PendingConnection, reason: ShedReason): void {

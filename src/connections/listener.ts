@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { getSystemErrorName } from 'node:util'
 import { variables } from '../config/environment.ts'
 import type { SocketFileSettings } from '../config/listen.ts'
 import {
@@ -19,11 +20,14 @@ import {
   type ListeningHandle,
   listeningHandle,
   listenOn,
+  type SocketHandle,
 } from '../ipc/socket-handle.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { NativeModule } from '../native/native.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { NativeAcceptor } from './native-acceptor.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import { SocketFile } from './socket-file.ts'
 
@@ -37,7 +41,9 @@ const longestDrainMs = 250
 
 /** The listening socket of one endpoint. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
-  readonly #server: Server = createServer()
+  #server: Server = createServer()
+  readonly #native: NativeModule | undefined
+  #acceptor: NativeAcceptor | undefined
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #closed = new AbortController()
@@ -46,12 +52,22 @@ export class Listener {
   #isGiven = false
   #accepted = 0
 
-  /** @param endpoint - where to listen, and how its connections are served */
-  constructor(endpoint: NumberedEndpoint, dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+  /**
+   * @param endpoint - where to listen, and how its connections are served
+   * @param native - accepts the connections; without it, Node does
+   */
+  constructor(
+    endpoint: NumberedEndpoint,
+    dispatcher: Pick<Dispatcher, 'accept'>,
+    log: Logger,
+    native?: NativeModule,
+  ) {
     const { path } = endpoint.settings.endpoint
     this.#endpoint = endpoint
     this.#dispatcher = dispatcher
     this.#log = log
+    // Few connections come by Unix sockets.
+    this.#native = path === undefined ? native : undefined
     this.#file = path?.startsWith('/') ? new SocketFile(path, log) : undefined
   }
 
@@ -129,10 +145,21 @@ export class Listener {
       this.#closed.signal.throwIfAborted()
       const options = { host: address, port, backlog, ipv6Only, exclusive: true }
       await once(this.#server.listen(options), 'listening')
+      if (this.#native !== undefined) await this.#listenAgain(this.#native)
     } catch (error) {
       throw this.#failure(error, endpoint, address)
     }
     this.#accept()
+  }
+
+  /** Node can stop accepting only on a socket that it has not bound itself. */
+  async #listenAgain(native: NativeModule): Promise<void> {
+    const bound = this.#server
+    const fd = native.duplicate(listeningHandle(bound).fd)
+    const given = createServer()
+    await once(given.listen({ fd, backlog, exclusive: true }), 'listening')
+    bound.close()
+    this.#server = given
   }
 
   async #bindPath(endpoint: UnixEndpoint): Promise<void> {
@@ -206,6 +233,8 @@ export class Listener {
   /** Stops accepting; accepted connections are not affected. Removes the file of a Unix socket if it owns that. */
   close(): void {
     this.#closed.abort()
+    this.#acceptor?.close()
+    this.#acceptor = undefined
     this.#file?.remove()
     this.#server.close()
   }
@@ -221,14 +250,18 @@ export class Listener {
   }
 
   #accept(): void {
-    acceptHandles(
-      this.#server,
-      (handle) => {
-        this.#accepted += 1
-        this.#dispatcher.accept(handle, this.#endpoint)
-      },
-      (error) => this.#log.error({ error }, 'Cannot accept a connection'),
-    )
+    const onHandle = (handle: SocketHandle) => {
+      this.#accepted += 1
+      this.#dispatcher.accept(handle, this.#endpoint)
+    }
+    const onError = (error: unknown) => this.#log.error({ error }, 'Cannot accept a connection')
+    if (this.#native === undefined) acceptHandles(this.#server, onHandle, onError)
+    else {
+      const handle = listeningHandle(this.#server)
+      this.#acceptor = new NativeAcceptor(this.#native, handle, onHandle, (errno) =>
+        onError(new Error(`accept ${getSystemErrorName(errno)}`)),
+      )
+    }
   }
 }
 

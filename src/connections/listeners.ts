@@ -11,6 +11,7 @@ import { codeOf, HelloserverError } from '../errors.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
+import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
@@ -30,13 +31,16 @@ export class Listeners {
   readonly endpoints = new EndpointTable()
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
+  readonly #native: NativeModule | undefined
   readonly #open = new Set<Listener>()
   /** Those of the configuration that runs, in its order. */
   #current: readonly Listener[] = []
 
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger) {
+  /** @param native - accepts the connections; without it, Node does */
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
     this.#dispatcher = dispatcher
     this.#log = log
+    this.#native = native
   }
 
   /** Where the service listens, in the order of the configuration; empty before and after. */
@@ -164,7 +168,7 @@ export class Listeners {
 
   #add(settings: ListenSettings): Listener {
     const numbered = this.endpoints.numbered(settings)
-    const listener = new Listener(numbered, this.#dispatcher, this.#log)
+    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#native)
     this.#open.add(listener)
     return listener
   }

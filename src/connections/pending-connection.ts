@@ -8,13 +8,19 @@ import type { Links } from './linked-list.ts'
 /** A connection that the primary still accounts for: its own copy of the socket, and its state. */
 export interface PendingConnection extends Links<PendingConnection> {
   readonly id: number
-  readonly handle: SocketHandle
+  /** The primary's own copy of the socket, if it has one; in any case, it knows the client. */
+  handle: SocketHandle
   /** Where it was accepted, and the settings that apply to it. */
   readonly endpoint: NumberedEndpoint
   /** When it was accepted, monotonic, in milliseconds. */
   readonly acceptedAtMs: number
-  /** When it was last offered to a worker, monotonic, in milliseconds; 0 before that. */
+  /** When it was last offered to a worker, or taken by one; monotonic, in milliseconds; 0 before that. */
   offeredAtMs: number
+  /** When its worker ended it, if that was noticed later; monotonic, in milliseconds; 0 otherwise. */
+  endedAtMs: number
+  /** Its place among all that were fed into the kernel's queue, and the secret that proves who took it. */
+  turn: number
+  nonce: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
   /** Offers that bounced: the socket did not arrive, or the worker could not claim it. */

@@ -1,36 +1,12 @@
-import type { Progress, Step } from '../ipc/progress.ts'
+import type { Progress } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
-import type { HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
+import type { HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { Stats } from './stats.ts'
 
 /** A connection that has bounced this often is given up: by then at least three workers have failed to take it. */
 const maxMissed = 9
-
-/** A worker as the hand-off sees it: it has one connection at a time. */
-export interface HandOffWorker extends WorkerRef {
-  /** The connection that it was offered or has claimed; undefined when it has none. */
-  readonly inHand: PendingConnection | undefined
-  /** Whether it may be offered a connection. */
-  readonly isIdle: boolean
-  /** Sends a copy of the socket, and makes it the worker's current connection. */
-  offer(connection: PendingConnection): void
-  /** Whether it has recorded, or reported, that it reads this connection. */
-  hasClaimed(connection: PendingConnection): boolean
-  /** Its current connection has ended, or returns to the queue. */
-  release(isServed: boolean): void
-  /** The same when the process has ended. */
-  lose(isServed: boolean): void
-}
-
-/** The death of a worker, as far as it concerns its current connection. */
-export interface Loss {
-  /** The id of the last connection that it claimed; 0 for none. */
-  readonly claimed: number
-  /** How its last connection ended, when only the exit status could tell. */
-  readonly lastStep: Step | undefined
-}
 
 /**
  * Offers each connection to the worker that has been idle longest.
@@ -39,7 +15,11 @@ export interface Loss {
  * into the claim register before it reads the first byte. A worker that dies before that costs nothing: the
  * connection goes back to the head of the queue.
  */
-export class PortableHandOff implements HandOff {
+export class PortableHandOff implements WorkerHandOff {
+  readonly kind = 'portable'
+  /** An offered connection counts as the worker's. */
+  readonly waiting = 0
+  readonly oldestAcceptedAtMs = undefined
   readonly #accounts: Accounts
   readonly #stats: Stats
   readonly #log: Logger
@@ -68,19 +48,35 @@ export class PortableHandOff implements HandOff {
     worker?.offer(connection)
   }
 
-  /** A worker is idle. */
+  get hasIdle(): boolean {
+    return this.hasRoom
+  }
+
+  /** Every report is acted on when it comes. */
+  settle(): void {}
+
+  /** An offer cannot be withdrawn. */
+  recall(): PendingConnection[] {
+    return []
+  }
+
+  /** The dispatcher asks before each hand-out. */
+  permit(): void {}
+
+  berth(): undefined {
+    return undefined
+  }
+
   addIdle(worker: HandOffWorker): void {
     this.#idle.push(worker)
     this.#dispatcher.pump()
   }
 
-  /** A worker must not be offered anything more. */
   removeIdle(worker: HandOffWorker): void {
     const at = this.#idle.indexOf(worker)
     if (at >= 0) this.#idle.splice(at, 1)
   }
 
-  /** A worker reports on the connection that it was offered. */
   progress(worker: HandOffWorker, report: Progress): void {
     const { step, reason, id } = report
     const connection = worker.inHand
@@ -115,7 +111,6 @@ export class PortableHandOff implements HandOff {
     }
   }
 
-  /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
   lost(worker: HandOffWorker, { claimed, lastStep }: Loss, cause: string): void {
     this.removeIdle(worker)
     const connection = worker.inHand

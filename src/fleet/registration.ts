@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts'
-import { endpointsText, type Status } from '../status.ts'
+import { endpointsText } from '../endpoint.ts'
+import type { Status } from '../status.ts'
 import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { InterruptibleSleep } from '../async/interruptible-sleep.ts'

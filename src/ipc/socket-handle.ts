@@ -20,6 +20,8 @@ export interface SocketHandle {
    * Undefined for Unix sockets, whose clients have no address.
    */
   getpeername?(into: Partial<TcpAddress>): number
+  /** For a socket that is not one of Node's: a copy that is, and that is destroyed once it is sent. */
+  lend?(): Socket
 }
 
 /** The address of one end of a TCP connection. */
@@ -44,6 +46,7 @@ export type Local = TcpAddress | UnixAddress
 
 /** A listening socket, in the form that one process sends to another. */
 export interface ListeningHandle {
+  readonly fd: number
   onconnection: (status: number, handle?: SocketHandle) => void
   close(): void
 }
@@ -141,7 +144,33 @@ export function sendHandle(
   handle: SocketHandle | ListeningHandle,
   onSent: (error: Error | null) => void,
 ): void {
-  child.send(message, handle as unknown as SendHandle, onSent)
+  const lent = 'lend' in handle ? handle.lend?.() : undefined
+  const sendable = lent === undefined ? handle : bare(lent)
+  child.send(message, sendable as unknown as SendHandle, (error) => {
+    lent?.destroy()
+    onSent(error)
+  })
+}
+
+/** The handle of a socket, which is sent as it is; Node would close the socket itself. */
+function bare(socket: Socket): SocketHandle | undefined {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  return (socket as Socket & { _handle?: SocketHandle })._handle
+}
+
+/**
+ * Stops Node from accepting the connections of a listening socket, which stays open. Node does so for sockets that it
+ * has been given, not for those that it has bound: listen again on a copy of their descriptor.
+ *
+ * @throws HelloserverError `BOOT_FAILED` where Node has changed
+ */
+export function quiet(handle: ListeningHandle): void {
+  const { readStart, readStop } = handle as { readStart?: () => number; readStop?: () => number }
+  if (readStart?.call(handle) === 0 && readStop?.call(handle) === 0) return
+  throw new HelloserverError(
+    'BOOT_FAILED',
+    `Node.js ${process.version} does not stop accepting connections; set HELLOSERVER_NATIVE=off`,
+  )
 }
 
 /** The received copy as a stream; undefined when the socket was closed on its way. */

@@ -17,6 +17,8 @@ export interface WorkerBoot {
   readonly slot: number
   readonly generation: number
   readonly config: Config
+  /** How connections come to it: offered one by one, or taken from a queue by itself once it is admitted. */
+  readonly handOff: 'native' | 'portable'
   /** All endpoints that connections may come from; an offer has the index. */
   readonly endpoints: readonly ServedEndpoint[]
 }
@@ -54,6 +56,8 @@ export type Offer = readonly [id: number, endpoint: number, preface?: string]
 export type ToWorker =
   | WorkerBoot
   | ({ readonly kind: 'lease' } & WorkerLease)
+  /** Take connections from the queue from now on. */
+  | { readonly kind: 'admit' }
   | { readonly kind: 'retire' }
   | { readonly kind: 'terminate' }
   /** There are more endpoints; an index that was given before still means the same one. */
@@ -141,6 +145,7 @@ export function decodeToWorker(value: unknown): ToWorker | undefined {
 const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
   'boot',
   'lease',
+  'admit',
   'retire',
   'terminate',
   'endpoints',

@@ -27,9 +27,17 @@ export type ConnectionEvent =
   | 'leave'
 
 export const connectionTransitions: Transitions<ConnectionState, ConnectionEvent> = {
-  queued: { offer: 'offered', shed: 'shed', expire: 'expired', leave: 'gone', fail: 'failed' },
+  // Where workers take connections by themselves, taking is claiming; else, it takes an offer.
+  queued: {
+    offer: 'offered',
+    claim: 'claimed',
+    shed: 'shed',
+    expire: 'expired',
+    leave: 'gone',
+    fail: 'failed',
+  },
   offered: { claim: 'claimed', requeue: 'queued', leave: 'gone', fail: 'failed' },
-  claimed: { serve: 'served', fail: 'failed' },
+  claimed: { serve: 'served', leave: 'gone', fail: 'failed' },
   served: {},
   failed: {},
   shed: {},

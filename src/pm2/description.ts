@@ -1,6 +1,7 @@
 import { megabytes, memoryOf } from '../cli/amounts.ts'
 import type { LeaseStatus } from '../lease/lease.ts'
-import { endpointsText, type ReloadResult, type Status } from '../status.ts'
+import { endpointsText } from '../endpoint.ts'
+import type { ReloadResult, Status } from '../status.ts'
 
 /** Rows of `pm2 describe`: a short label and its text. */
 export type Description = readonly (readonly [label: string, text: string])[]

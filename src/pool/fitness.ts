@@ -114,12 +114,13 @@ export class Fitness {
   /**
    * The last connection that it has claimed, according to its register or itself; 0 for none. If the register has no
    * number in it, the app has overwritten it: the current connection may have been read, and must not be served twice.
+   * If there is no register, a connection is only in hand once it is claimed.
    */
   get claimedId(): number {
     const { inHand } = this.#slot
     if (this.#reportedId !== 0 && this.#reportedId === inHand?.id) return this.#reportedId
     const { claim } = this.#process
-    return isCount(claim) ? claim : (inHand?.id ?? 0)
+    return claim !== undefined && isCount(claim) ? claim : (inHand?.id ?? 0)
   }
 
   /**

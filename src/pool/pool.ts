@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import type { EndpointTable } from '../connections/endpoint-table.ts'
-import type { PortableHandOff } from '../connections/portable-hand-off.ts'
+import type { WorkerHandOff } from '../connections/hand-off.ts'
 import type { QueueRoom, WorkerCounts } from '../connections/queue-room.ts'
 import type { Stats } from '../connections/stats.ts'
 import { deferred } from '../async/deferred.ts'
@@ -25,7 +25,7 @@ export interface PoolOptions {
   readonly runDir: string
   /** Absolute path of the worker program. */
   readonly workerModule: string
-  readonly handOff: PortableHandOff
+  readonly handOff: WorkerHandOff
   readonly room: QueueRoom
   readonly endpoints: EndpointTable
   readonly stats: Stats
@@ -80,7 +80,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
     this.#options = options
     this.#lastGeneration = lastGeneration
     this.#slotContext = { runDir, handOff, output, listener: this, log }
-    this.#watchdog = new Watchdog(this.#slots, log)
+    this.#watchdog = new Watchdog(this.#slots, handOff, log)
     room.follow(this)
     endpoints.follow(() => this.#tellAll({ kind: 'endpoints', endpoints: endpoints.all }))
     forkWorkersFrom(workerModule)
@@ -355,6 +355,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
       slot: slot.number,
       generation,
       config: { ...config, logLevel },
+      handOff: this.#options.handOff.kind,
       endpoints: endpoints.all,
     })
   }

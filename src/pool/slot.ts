@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
-import type { PortableHandOff, HandOffWorker } from '../connections/portable-hand-off.ts'
+import type { HandOffWorker, WorkerHandOff } from '../connections/hand-off.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { FromWorker, Offer, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
 import { Machine } from '../lifecycle/machine.ts'
@@ -30,7 +30,7 @@ export interface SlotListener {
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string
-  readonly handOff: Pick<PortableHandOff, 'progress' | 'removeIdle'>
+  readonly handOff: Pick<WorkerHandOff, 'kind' | 'berth' | 'progress' | 'removeIdle' | 'settle'>
   readonly output: Pick<WorkerOutput, 'open'>
   readonly listener: SlotListener
   readonly log: Logger
@@ -160,10 +160,11 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#jitter = Math.random()
     this.#rssBytes = 0
     this.#lastSeenMs = performance.now()
-    const { runDir, output } = this.#context
+    const { runDir, output, handOff } = this.#context
     const process = new WorkerProcess(
       boot,
       runDir,
+      () => handOff.berth(this),
       (event) => this.#heed(event),
       (report) => fitness.reported(report),
     )
@@ -191,6 +192,21 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#process?.sendSocket(offer, handle)
   }
 
+  admit(): void {
+    this.#process?.send({ kind: 'admit' })
+  }
+
+  took(connection: PendingConnection): void {
+    // One that is to end may have taken another one before it heard of that.
+    if (this.#machine.accepts('offer')) this.#machine.apply('offer')
+    this.#inHand = connection
+    this.#inHandSinceMs = connection.offeredAtMs
+  }
+
+  distrust(reason: string): void {
+    this.takeOut(reason, 'retire')
+  }
+
   hasClaimed(connection: PendingConnection): boolean {
     return this.#fitness?.hasClaimed(connection) ?? false
   }
@@ -203,7 +219,7 @@ export class WorkerSlot implements HandOffWorker, Judged {
   release(isServed: boolean): void {
     this.#inHand = undefined
     if (isServed) this.#served += 1
-    this.#machine.apply('free')
+    if (this.#machine.accepts('free')) this.#machine.apply('free')
     this.#hasten()
   }
 
@@ -368,11 +384,13 @@ export class WorkerSlot implements HandOffWorker, Judged {
    */
   #killUnlessReading(reason: string): void {
     if (this.#process?.pause() !== true) return
+    this.#context.handOff.settle()
     if (this.#isReading) this.#process.continue()
     else this.kill(reason)
   }
 
   #exited(exit: ProcessExit): void {
+    this.#context.handOff.settle()
     // Only the exit status could tell how its last connection ended, so nothing else reached the primary.
     if (exit.lastStep !== undefined) this.takeOut(channelClosed, 'retire')
     clearTimeout(this.#hastening)

@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts'
 import type { SlotState } from '../lifecycle/slot-states.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { WorkerHandOff } from '../connections/hand-off.ts'
 import { peerOf } from '../connections/pending-connection.ts'
 import type { WorkerSlot } from './slot.ts'
 
@@ -76,13 +77,15 @@ function patienceOf({ watchdog, reload, connection }: Config): Patience {
 /** Checks every worker once a heartbeat, and kills those that cannot continue. */
 export class Watchdog {
   readonly #slots: Iterable<WorkerSlot>
+  readonly #handOff: Pick<WorkerHandOff, 'settle'>
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
   #lastCheckMs = 0
 
   /** @param slots - all slots at any time */
-  constructor(slots: Iterable<WorkerSlot>, log: Logger) {
+  constructor(slots: Iterable<WorkerSlot>, handOff: Pick<WorkerHandOff, 'settle'>, log: Logger) {
     this.#slots = slots
+    this.#handOff = handOff
     this.#log = log
   }
 
@@ -136,6 +139,7 @@ export class Watchdog {
   }
 
   #judge(): void {
+    this.#handOff.settle()
     const nowMs = performance.now()
     // The pause may also have come between the check and this.
     if (pauseSince(this.#lastCheckMs, nowMs, 0) > 0) {

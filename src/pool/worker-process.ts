@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
+import type { Berth } from '../connections/hand-off.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { ChannelGuard } from '../ipc/channel-guard.ts'
@@ -88,6 +89,7 @@ function programNow(program: string): string {
 export class WorkerProcess {
   readonly #boot: WorkerBoot
   readonly #runDir: string
+  readonly #berth: () => Berth | undefined
   readonly #onEvent: (event: ProcessEvent) => void
   readonly #onReport: (report: Progress) => boolean
   #worker: Worker | undefined
@@ -96,6 +98,7 @@ export class WorkerProcess {
   #progress: Readable | undefined
   #readyAtMs: number | undefined
   #reason: string | undefined
+  #hasBerth = false
   #hadNoHeap = false
   #hadNoThread = false
   #isTold = false
@@ -104,16 +107,19 @@ export class WorkerProcess {
   /**
    * @param boot - tells the process what to run
    * @param runDir - the folder in which its claim register is created
+   * @param berth - prepares what else it inherits for the hand-off, instead of a progress pipe and a claim register
    * @param onReport - receives reports from the progress pipe; returns whether such a report was to be expected
    */
   constructor(
     boot: WorkerBoot,
     runDir: string,
+    berth: () => Berth | undefined,
     onEvent: (event: ProcessEvent) => void,
     onReport: (report: Progress) => boolean,
   ) {
     this.#boot = boot
     this.#runDir = runDir
+    this.#berth = berth
     this.#onEvent = onEvent
     this.#onReport = onReport
   }
@@ -149,9 +155,12 @@ export class WorkerProcess {
     return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs
   }
 
-  /** The number in its claim register: the id of the connection that it has claimed last, unless the app wrote it. */
-  get claim(): number {
-    return this.#claims?.read() ?? 0
+  /**
+   * The number in its claim register: the id of the connection that it has claimed last, unless the app wrote it.
+   * Undefined when it has no register, since it takes connections by itself: it has claimed what it has in hand.
+   */
+  get claim(): number | undefined {
+    return this.#hasBerth ? undefined : (this.#claims?.read() ?? 0)
   }
 
   /** The process has reported that it is ready. */
@@ -205,10 +214,9 @@ export class WorkerProcess {
   #fork(): Worker | undefined {
     let worker: Worker | undefined
     const fork = (): ChildProcess => {
-      this.#claims = new ClaimRegister(this.#runDir)
-      // stdin, stdout, stderr, Node's channel, the progress pipe, the claim register.
+      // stdin, stdout, stderr, Node's channel; the rest depends on the hand-off.
       cluster.setupPrimary({
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', this.#claims.fd],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...this.#handOffDescriptors()],
         exec: programNow(cluster.settings.exec ?? ''),
       })
       const forked = cluster.fork()
@@ -225,6 +233,14 @@ export class WorkerProcess {
     return started === undefined ? undefined : worker
   }
 
+  #handOffDescriptors(): readonly ('pipe' | number)[] {
+    const berth = this.#berth()
+    this.#hasBerth = berth !== undefined
+    if (berth !== undefined) return berth.fds
+    this.#claims = new ClaimRegister(this.#runDir)
+    return ['pipe', this.#claims.fd]
+  }
+
   #guardChannel(child: ChildProcess): void {
     try {
       this.#guard = new ChannelGuard(child, {
@@ -238,6 +254,7 @@ export class WorkerProcess {
   }
 
   #readProgress(child: ChildProcess): void {
+    if (this.#hasBerth) return
     const progress = child.stdio[progressFd] as Readable
     const reader = new ProgressReader(this.#onReport, () =>
       this.#onEvent({ kind: 'fault', reason: 'it wrote invalid data into its progress pipe' }),
@@ -294,7 +311,7 @@ export class WorkerProcess {
    */
   #afterReading(child: ChildProcess, act: () => void): void {
     const check = (turnsLeft: number) => {
-      const isRead = this.#progress?.closed === true && !child.connected
+      const isRead = this.#progress?.closed !== false && !child.connected
       if (isRead || turnsLeft === 0) act()
       else setImmediate(check, turnsLeft - 1)
     }

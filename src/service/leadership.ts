@@ -45,7 +45,7 @@ export interface LeadershipListener {
 /** The service's own parts that its leadership acts on. */
 export interface LeadershipOptions {
   readonly openLease: OpenLease
-  readonly connections: Pick<Connections, 'listeners' | 'dispatcher'>
+  readonly connections: Pick<Connections, 'listeners' | 'dispatcher' | 'handOff'>
   readonly pool: WorkerPool
   /** Listening sockets that this process was given for endpoints of the configuration. */
   readonly inherited: readonly GivenSocket[]
@@ -158,6 +158,7 @@ export class Leadership implements LeaseListener {
    */
   async release(): Promise<void> {
     const { grant } = this.lease
+    this.#connections.handOff.permit(0)
     // Active connections end normally now, as they do not when the lease is lost.
     if (grant !== null && this.#abortsOnLoss) this.#pool.tellLease({ grant, abortAtMs: null })
     if (grant !== null) await this.#claimed()
@@ -176,6 +177,9 @@ export class Leadership implements LeaseListener {
       this.#events.record('lease-won', { token, slot })
       this.#pool.tellLease({ grant: { token, slot }, abortAtMs: null })
     }
+    // Without other hosts there is no deadline; with them, it moves with each renewal.
+    const { hold } = this.lease
+    this.#connections.handOff.permit(isShared ? (hold?.deadlineMs ?? 0) : Number.POSITIVE_INFINITY)
     void this.#bind(grant)
   }
 
@@ -197,12 +201,14 @@ export class Leadership implements LeaseListener {
     if (grant !== null && this.#abortsOnLoss) {
       this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
     }
+    this.#connections.handOff.permit(deadlineMs)
     this.#connections.dispatcher.pump()
   }
 
   onLost(cause: string): void {
-    const { listeners, dispatcher } = this.#connections
+    const { listeners, dispatcher, handOff } = this.#connections
     // No connection may be handed out, so none may wait here.
+    handOff.permit(0)
     listeners.close()
     const shed = dispatcher.abandon('shed')
     this.#events.record('lease-lost', { reason: cause, shed })

@@ -2,6 +2,7 @@ import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import { deferred } from '../async/deferred.ts'
+import { refuseForNative } from '../native/choose-hand-off.ts'
 import type { Keyring } from '../tls/keyring.ts'
 import type { Change } from '../fleet/fleet.ts'
 import type { AddressMove } from '../network/address-move.ts'
@@ -73,6 +74,7 @@ function stepsToNewWorkers(
         next = releaseOnDisk(name, environment)
         service.logOverrides(next)
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, next.config))
+        if (connections.handOff.kind === 'native') refuseForNative(next.config.listen)
         keyring = service.readKeys(next.config)
       },
     },

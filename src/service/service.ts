@@ -32,6 +32,7 @@ import {
   standbyReason,
 } from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
+import { chooseHandOff } from '../native/choose-hand-off.ts'
 import { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -132,7 +133,8 @@ export class Service
     )
     this.events = new Events(log, state?.events)
     const { events } = this
-    this.connections = new Connections(config, this, events, log, state?.lastConnectionId)
+    const choice = chooseHandOff(environment, config.listen)
+    this.connections = new Connections(config, this, events, log, state?.lastConnectionId, choice)
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
     const { endpoints } = this.connections.listeners
@@ -205,6 +207,7 @@ export class Service
   }
 
   status(): Status {
+    this.connections.handOff.settle()
     const { pid: supervisorPid } = this.control.supervisor
     return {
       name: this.files.name,
@@ -264,6 +267,7 @@ export class Service
   }
 
   totals(): StatsTotals {
+    this.connections.handOff.settle()
     return this.connections.stats.totals
   }
 

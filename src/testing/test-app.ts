@@ -8,6 +8,7 @@ import type { ConnectionLease } from '../ipc/worker-messages.ts'
 import type { Progress } from '../ipc/progress.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { Worker, type WorkerContext } from '../worker/connection-worker.ts'
+import { Offers } from '../worker/offers.ts'
 import { TestClock } from './test-clock.ts'
 import { type ConnectOptions, type Outcome, TestClient } from './test-client.ts'
 import { inNextTurn, nextTurn } from './turn.ts'
@@ -62,6 +63,7 @@ export class TestApp implements AsyncDisposable {
   readonly #app: App
   readonly #context: WorkerContext
   readonly #worker: Worker
+  #offers!: Offers
   readonly #release: () => void
   /** Connections by id, in the order in which they came. */
   readonly #open = new Map<number, OpenConnection>()
@@ -91,6 +93,13 @@ export class TestApp implements AsyncDisposable {
         write: (line) => void this.log.push(JSON.parse(line) as LogLine),
       }),
     }
+    const channels = {
+      // Claims matter only to a primary whose worker dies.
+      claims: { write: () => {} },
+      progress: { write: (progress: Progress) => this.#report(progress) },
+      onUnreported: () => {},
+    }
+    const endpoints = config.listen.map((settings) => ({ settings, tls: null }))
     this.#worker = new Worker(
       this.#app,
       this.#context,
@@ -98,12 +107,20 @@ export class TestApp implements AsyncDisposable {
         kind: 'boot',
         ...identity,
         config,
-        endpoints: config.listen.map((settings) => ({ settings, tls: null })),
+        handOff: 'portable',
+        endpoints,
       },
-      // Claims matter only to a primary whose worker dies.
-      { write: () => {} },
-      { write: (progress) => this.#report(progress) },
-      () => {},
+      (handler) => {
+        this.#offers = new Offers(
+          handler,
+          config.connection,
+          endpoints,
+          channels,
+          this.#context.log,
+          clock,
+        )
+        return this.#offers
+      },
       clock,
     )
     this.hold(lease)
@@ -236,7 +253,7 @@ export class TestApp implements AsyncDisposable {
       const [next] = this.#open.values()
       if (this.#active !== undefined || next === undefined || this.#isEnding) return
       this.#active = next
-      this.#worker.receive([next.id, 0], next.client.socket)
+      this.#offers.receive([next.id, 0], next.client.socket)
     })
   }
 

@@ -1,136 +1,80 @@
 import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { codeOf } from '../errors.ts'
-import type { ClaimWriter } from '../ipc/claim-register.ts'
 import type {
   ConnectionLease,
-  Offer,
-  ServedEndpoint,
   WorkerBoot,
   WorkerLease,
   WorkerView,
 } from '../ipc/worker-messages.ts'
-import {
-  type Progress,
-  type ProgressWriter,
-  type Reason,
-  type Step,
-  uncounted,
-} from '../ipc/progress.ts'
+import { type Progress, type Reason, type Step, type Traffic, uncounted } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
-import type { ClientSocket } from './client-socket.ts'
-import { parseProxyHeader, type ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import { type Alarms, Connection } from './connection.ts'
-import { Lingerers } from './linger.ts'
-import { SocketTransport } from './socket-transport.ts'
-import { TlsDoor } from './tls-door.ts'
+import type { Arrival, Handler, Intake } from './intake.ts'
+import type { Transport } from './transport.ts'
 
 /** The app's context; its lease changes from connection to connection. */
 export type WorkerContext = Omit<Context, 'lease'> & { lease: ConnectionLease | null }
 
 /**
- * One worker: receives, claims, handles and reports one connection at a time.
+ * One worker: handles one connection at a time, and reports how it ended.
  *
  * A connection that ends badly is that client's loss only. An error that the worker must not survive (an
  * exception outside any handler) ends the process, and the primary starts another.
  */
-export class Worker {
+export class Worker implements Handler {
   readonly #app: App
   readonly #context: WorkerContext
-  readonly #claims: Pick<ClaimWriter, 'write'>
-  readonly #progress: Pick<ProgressWriter, 'write'>
+  readonly #intake: Intake
   readonly #clock: Clock
   readonly #alarms: Alarms
   readonly #settings: WorkerBoot['config']['connection']
   readonly #countsBytes: boolean
-  readonly #entrances: Entrance[] = []
   readonly #log: Logger
-  readonly #lingerers: Lingerers
   /** The lease for connections that arrive from now on. */
   #lease: ConnectionLease | null = null
   #abortion: Timer | undefined
   #connection: Connection | undefined
   #last: Progress | undefined
-  #isLeaving = false
   #onIdle: (() => void) | undefined
-  readonly #onUnreported: () => void
 
   /**
-   * @param onUnreported - called when the pipe could not tell the primary how a connection ended
+   * @param openIntake - opens the way by which connections come to this worker
    * @param clock - measures the limits on connections
    */
   constructor(
     app: App,
     context: WorkerContext,
     boot: WorkerBoot,
-    claims: Pick<ClaimWriter, 'write'>,
-    progress: Pick<ProgressWriter, 'write'>,
-    onUnreported: () => void,
+    openIntake: (handler: Handler) => Intake,
     clock: Clock = systemClock,
   ) {
     this.#app = app
     this.#context = context
-    this.#claims = claims
-    this.#progress = progress
-    this.#onUnreported = onUnreported
     this.#clock = clock
     this.#settings = boot.config.connection
     this.#countsBytes = boot.config.log.access
-    this.serveFrom(boot.endpoints)
     this.#log = context.log
-    const { readTimeoutMs, deadlineMs, handshakeTimeoutMs, lingerMs } = this.#settings
+    const { readTimeoutMs, deadlineMs, handshakeTimeoutMs } = this.#settings
     this.#alarms = {
       read: new Alarm(readTimeoutMs, clock),
       deadline: new Alarm(deadlineMs, clock),
       handshake: new Alarm(handshakeTimeoutMs, clock),
     }
-    this.#lingerers = new Lingerers(lingerMs, clock)
+    this.#intake = openIntake(this)
   }
 
-  /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive([id, endpoint, preface]: Offer, socket: ClientSocket | undefined): void {
-    if (this.#isLeaving) {
-      // Not claimed, so it returns to the head of the queue when this process has ended.
-      socket?.destroy()
-      return
-    }
-    if (socket === undefined) {
-      this.#report(id, 'missing')
-      return
-    }
-    if (this.#connection !== undefined) {
-      this.#log.error({ connection: id }, 'Received a connection while another is active')
-      this.#report(id, 'missing')
-      socket.destroy()
-      return
-    }
-    if (!this.#claim(id)) {
-      this.#report(id, 'missing')
-      socket.destroy()
-      return
-    }
-    const entrance = this.#entrances[endpoint]
-    const { header: proxy, rest } = headerIn(preface)
-    if (rest.length > 0) socket.unshift(rest)
-    const before = { bytesRead: rest.length, bytesWritten: 0 }
-    const transport = new SocketTransport(socket, this.#settings, entrance?.path, before)
-    const origin = { door: entrance?.door, proxy }
-    const connection = new Connection(id, transport, this.#settings, this.#alarms, origin)
+  get isBusy(): boolean {
+    return this.#connection !== undefined
+  }
+
+  /** Handles a connection that is this worker's, while it has no other. */
+  begin(id: number, transport: Transport, arrival: Arrival): void {
+    const connection = new Connection(id, transport, this.#settings, this.#alarms, arrival)
     this.#connection = connection
     this.#context.lease = this.#lease
-    void this.#serve(connection, entrance?.beginsWithTls === true)
-  }
-
-  /** Connections may come from these endpoints from now on; those that it knows already stay as they are. */
-  serveFrom(endpoints: readonly ServedEndpoint[]): void {
-    for (const { settings, tls } of endpoints.slice(this.#entrances.length)) {
-      this.#entrances.push({
-        path: settings.endpoint.path,
-        door: tls === null ? undefined : new TlsDoor(tls),
-        beginsWithTls: tls?.start === 'accept',
-      })
-    }
+    void this.#serve(connection, arrival.beginsWithTls)
   }
 
   /** The active connection, and the last one that ended. */
@@ -141,7 +85,7 @@ export class Worker {
 
   /** Takes no more connections; resolves when the active one has ended. */
   async finish(): Promise<void> {
-    this.#isLeaving = true
+    this.#intake.close()
     if (this.#connection === undefined) return
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve
@@ -150,7 +94,7 @@ export class Worker {
 
   /** Resolves when earlier connections are closed in good order, and the app is torn down. */
   async close(): Promise<void> {
-    await this.#lingerers.settled()
+    await this.#intake.settled()
     await this.#app.teardown?.(this.#context)
   }
 
@@ -169,20 +113,9 @@ export class Worker {
     this.#connection?.end('TERMINATED', 'The service was told to stop at once')
   }
 
-  /** Claims before the first byte is read: from here on, the connection is this worker's, whatever happens. */
-  #claim(id: number): boolean {
-    try {
-      this.#claims.write(id)
-      return true
-    } catch (error) {
-      this.#log.error({ connection: id, error }, 'Cannot claim a connection; leaving it to others')
-      return false
-    }
-  }
-
-  #report(id: number, step: Step, reason: Reason = 'none', traffic = uncounted): void {
+  #report(id: number, step: Step, reason: Reason, traffic: Traffic): void {
     this.#last = { step, reason, id, ...traffic }
-    if (!this.#progress.write(this.#last)) this.#onUnreported()
+    this.#intake.record(this.#last)
   }
 
   async #serve(connection: Connection, beginsWithTls: boolean): Promise<void> {
@@ -197,39 +130,20 @@ export class Worker {
         this.#log.error({ connection: connection.id, error }, 'The handler threw')
       }
     }
-    const socket = connection.release()
+    connection.release()
     const traffic = this.#countsBytes ? connection.traffic : uncounted
     this.#connection = undefined
     if (reason === 'none') {
       this.#report(connection.id, 'served', 'none', traffic)
-      this.#lingerers.add(socket)
+      connection.conclude()
     } else {
-      socket.destroy()
+      connection.destroy()
       const isGone = reason === 'client-reset' && connection.isUntouched
       this.#report(connection.id, isGone ? 'gone' : 'failed', reason, traffic)
     }
     this.#onIdle?.()
+    this.#intake.next()
   }
-}
-
-/** An endpoint, as this worker serves it. */
-interface Entrance {
-  /** Of a Unix socket. */
-  readonly path: string | undefined
-  readonly door: TlsDoor | undefined
-  readonly beginsWithTls: boolean
-}
-
-const nothing = Buffer.alloc(0)
-
-/** The PROXY header that the primary has read, and the bytes behind it, which are the client's first. */
-function headerIn(preface: string | undefined): { header: ProxyHeader | undefined; rest: Buffer } {
-  if (preface === undefined) return { header: undefined, rest: nothing }
-  const bytes = Buffer.from(preface, 'base64')
-  const parsed = parseProxyHeader(bytes)
-  if (parsed.kind !== 'header')
-    throw new Error(`The primary has accepted a header that is ${parsed.kind}`)
-  return { header: parsed.header, rest: bytes.subarray(parsed.length) }
 }
 
 const reasonByCode: Readonly<Record<string, Reason>> = {

@@ -4,7 +4,6 @@ import type { Traffic } from '../ipc/progress.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { Alarm } from './alarm.ts'
-import type { ClientSocket } from './client-socket.ts'
 import { ConnectionStream } from './connection-stream.ts'
 import { type FrameFormat, Frames } from './frames.ts'
 import { InputBuffer } from './input-buffer.ts'
@@ -323,13 +322,22 @@ export class Connection implements AsyncIterable<Buffer> {
     }
   }
 
-  /** @internal Returns the socket for its closing handshake; further input is discarded. */
-  release(): ClientSocket {
+  /** @internal The handler has settled: further calls fail, and further input is discarded. */
+  release(): void {
     this.#isReleased = true
     this.#alarms.deadline.clear()
     this.#alarms.read.clear()
     this.#fail(ended)
-    return this.#transport.release()
+  }
+
+  /** @internal Ends this side; the closing handshake goes on in the background. */
+  conclude(): void {
+    this.#transport.conclude()
+  }
+
+  /** @internal Closes at once. */
+  destroy(): void {
+    this.#transport.destroy()
   }
 
   #receive(chunk: Buffer): void {
@@ -427,7 +435,9 @@ export class Connection implements AsyncIterable<Buffer> {
       return
     }
     this.#hasWritten = true
-    this.#transport.write(chunks, (error) => {
+    // The transport may call back at once.
+    this.#unflushed += 1
+    const onTaken = (error?: Error | null) => {
       // A write may learn of the client's reset before the socket does.
       if (error !== null && error !== undefined) this.#lose(error)
       // Node reports success for a write whose socket was destroyed.
@@ -439,9 +449,14 @@ export class Connection implements AsyncIterable<Buffer> {
       onSent(null)
       this.#flushed?.()
       if (this.#stream !== undefined && this.#pending !== undefined) this.#watch()
-    })
-    // Counted only now: if `write` throws, the callback is never called.
-    this.#unflushed += 1
+    }
+    try {
+      this.#transport.write(chunks, onTaken)
+    } catch (error) {
+      // It was not taken, and the callback is never called.
+      this.#unflushed -= 1
+      throw error
+    }
   }
 
   #openStream(): ConnectionStream {

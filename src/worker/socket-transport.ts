@@ -3,6 +3,7 @@ import { isUint8Array } from 'node:util/types'
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
+import type { Lingerers } from './linger.ts'
 import type { TlsDoor } from './tls-door.ts'
 import type { Chunk, ConnectionTls, Receiver, Transport } from './transport.ts'
 
@@ -12,6 +13,8 @@ export interface SocketOptions {
   readonly keepAliveMs: number
   /** Whether a write is sent at once, even while an earlier one is not acknowledged. */
   readonly noDelay: boolean
+  /** How long a closing handshake may take. */
+  readonly lingerMs: number
 }
 
 /** How many bytes have passed. */
@@ -25,7 +28,8 @@ const none: Passed = { bytesRead: 0, bytesWritten: 0 }
 /** A connection's bytes by way of Node's own socket. */
 export class SocketTransport implements Transport {
   readonly #socket: ClientSocket
-  readonly #options: SocketOptions
+  readonly #options: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>
+  readonly #lingerers: Pick<Lingerers, 'add'>
   readonly #path: string | undefined
   /** What has passed without being counted by this socket. */
   readonly #before: Passed
@@ -35,13 +39,21 @@ export class SocketTransport implements Transport {
   #hasWritten = false
 
   /**
+   * @param lingerers - where the socket goes for its closing handshake
    * @param path - of the Unix socket that it was accepted on; undefined for TCP
    * @param before - what has passed already: by an earlier socket, or bytes that this one was given back
    */
-  constructor(socket: ClientSocket, options: SocketOptions, path?: string, before = none) {
+  constructor(
+    socket: ClientSocket,
+    options: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>,
+    lingerers: Pick<Lingerers, 'add'>,
+    path?: string,
+    before = none,
+  ) {
     const { keepAliveMs, noDelay } = options
     this.#socket = socket
     this.#options = options
+    this.#lingerers = lingerers
     this.#path = path
     this.#before = before
     this.tls = socket instanceof TLSSocket ? agreedOn(socket) : undefined
@@ -120,15 +132,16 @@ export class SocketTransport implements Transport {
     }
     // The handshake ends with a write, behind which the first answer would have to wait (Nagle).
     if (this.#noDelay) socket.setNoDelay(true)
-    return new SocketTransport(await door.secure(socket), this.#options, this.#path, before)
+    const secure = await door.secure(socket)
+    return new SocketTransport(secure, this.#options, this.#lingerers, this.#path, before)
   }
 
   destroy(): void {
     this.#socket.destroy()
   }
 
-  release(): ClientSocket {
-    return this.#socket
+  conclude(): void {
+    this.#lingerers.add(this.#socket)
   }
 
   /** One end of the connection; undefined once the system has forgotten it. */

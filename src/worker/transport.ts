@@ -1,6 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
-import type { ClientSocket } from './client-socket.ts'
 import type { TlsDoor } from './tls-door.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
@@ -69,8 +68,8 @@ export interface Transport {
   secure(door: TlsDoor, unused: Buffer): Promise<Transport>
   /** Closes at once, whatever is on its way. */
   destroy(): void
-  /** Returns the socket for its closing handshake. */
-  release(): ClientSocket
+  /** The handler has ended well: ends this side; the closing handshake goes on in the background. */
+  conclude(): void
 }
 
 export function chunksOf(data: Chunk | readonly Chunk[]): readonly Chunk[] {

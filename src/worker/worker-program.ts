@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { appError, loadApp } from '../app/load-app.ts'
+import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import {
@@ -13,8 +14,12 @@ import {
 } from '../ipc/worker-messages.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
+import { loadNative, type NativeModule } from '../native/native.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { Worker } from './connection-worker.ts'
+import type { Handler, Intake } from './intake.ts'
+import { NativeIntake } from './native-intake.ts'
+import { Offers } from './offers.ts'
 
 /** How long a teardown may take when no primary watches it, in milliseconds. */
 const teardownGraceMs = 1_000
@@ -24,10 +29,12 @@ const teardownGraceMs = 1_000
  * its primary tells it to end, or is gone.
  */
 export class WorkerProgram {
-  readonly #progress = new ProgressWriter(progressFd)
   readonly #exit: (status: number) => void
   #log: Logger | undefined
   #worker: Worker | undefined
+  /** One of them, depending on the hand-off. */
+  #offers: Offers | undefined
+  #queue: NativeIntake | undefined
   #isLeaving = false
   /** Resident memory at the last heartbeat. */
   #rssBytes = 0
@@ -70,8 +77,12 @@ export class WorkerProgram {
       case 'lease':
         this.#worker?.hold(decoded)
         return
+      case 'admit':
+        this.#queue?.admit()
+        return
       case 'endpoints':
-        this.#worker?.serveFrom(decoded.endpoints)
+        this.#offers?.serveFrom(decoded.endpoints)
+        this.#queue?.serveFrom(decoded.endpoints)
         return
       case 'retire':
         void this.#leave('retired')
@@ -111,16 +122,15 @@ export class WorkerProgram {
       log: this.#log,
     }
     try {
+      // The app's code may do anything to descriptors.
+      const openIntake = this.#prepareIntake(message, this.#log)
       const app = await loadApp(config.appModule)
       try {
         await app.setup?.(context)
       } catch (error) {
         throw appError(`The app ${config.appModule} failed in setup`, error)
       }
-      const claims = new ClaimWriter(claimFd)
-      this.#worker = new Worker(app, context, message, claims, this.#progress, () =>
-        this.#heartbeat(),
-      )
+      this.#worker = new Worker(app, context, message, openIntake)
     } catch (error) {
       this.#tell({ kind: 'boot-failed', reason: messageOf(error) }, () => this.#exit(1))
       return
@@ -128,6 +138,28 @@ export class WorkerProgram {
     setInterval(() => this.#heartbeat(), watchdog.heartbeatMs).unref()
     this.#heartbeat()
     this.#tell({ kind: 'ready' })
+  }
+
+  #prepareIntake(
+    { handOff, endpoints, config: { connection } }: WorkerBoot,
+    log: Logger,
+  ): (handler: Handler) => Intake {
+    if (handOff === 'native') {
+      const queue = new NativeIntake(nativeModule(), connection, endpoints, (reason) =>
+        this.#leaveUnfit(reason),
+      )
+      this.#queue = queue
+      return (handler) => queue.serve(handler)
+    }
+    const channels = {
+      claims: new ClaimWriter(claimFd),
+      progress: new ProgressWriter(progressFd),
+      onUnreported: () => this.#heartbeat(),
+    }
+    return (handler) => {
+      this.#offers = new Offers(handler, connection, endpoints, channels, log, systemClock)
+      return this.#offers
+    }
   }
 
   /** Reports that the event loop is running, and the state of this worker's connections. */
@@ -140,23 +172,29 @@ export class WorkerProgram {
     } catch (error) {
       // The app has used up every descriptor: no connection can reach this process any more.
       this.#log?.error({ error }, 'Out of file descriptors; ending after the active connection')
-      this.#tell({ kind: 'leaving', unfit: messageOf(error) })
-      void this.#leave('out of descriptors')
+      this.#leaveUnfit(messageOf(error))
     }
   }
 
+  #leaveUnfit(reason: string): void {
+    this.#tell({ kind: 'leaving', unfit: reason })
+    void this.#leave(reason)
+  }
+
   #beat(onSent: (error: Error | null) => void): void {
-    this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...this.#worker?.view }, onSent)
+    // The page that is shared with the primary tells more, and sooner.
+    const view = this.#queue === undefined ? this.#worker?.view : undefined
+    this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...view }, onSent)
   }
 
   #receiveClient(offer: Offer, socket: Socket | undefined): void {
     const [id] = offer
-    if (this.#worker !== undefined) {
-      this.#worker.receive(offer, socket)
+    if (this.#offers !== undefined) {
+      this.#offers.receive(offer, socket)
       return
     }
     // The app has reported this worker ready before it was.
-    this.#progress.write({ step: 'missing', reason: 'none', id, ...uncounted })
+    new ProgressWriter(progressFd).write({ step: 'missing', reason: 'none', id, ...uncounted })
     socket?.destroy()
   }
 
@@ -208,4 +246,11 @@ export class WorkerProgram {
       this.#tell({ kind: 'boot-failed', reason: message }, () => this.#exit(1))
     else this.#exit(1)
   }
+}
+
+/** @throws Error when it is missing here, although the primary has it */
+function nativeModule(): NativeModule {
+  const { module, reason } = loadNative()
+  if (module === undefined) throw new Error(`This worker has ${reason}`)
+  return module
 }

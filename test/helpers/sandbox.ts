@@ -107,7 +107,10 @@ export class Sandbox {
   }
 
   get environment(): NodeJS.ProcessEnv {
-    const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
+    // `npm test -- --portable` chooses the hand-off for all.
+    const inherited = Object.entries(process.env).filter(
+      ([key]) => !key.startsWith('HELLOSERVER_') || key === variables.native,
+    )
     return {
       ...Object.fromEntries(inherited),
       HELLOSERVER_RUN_DIR: this.runDir,

@@ -40,7 +40,8 @@ const swapped = (fd: number) =>
 const isInvalid = /invalid data into its channel/
 const said = (value: unknown) => `fs.writeSync(3, ${JSON.stringify(`${JSON.stringify(value)}\n`)})`
 
-const quiet: readonly Sabotage[] = [
+/** What belongs to the hand-off that offers connections. */
+const ofOffers: readonly Sabotage[] = [
   {
     name: 'closes its progress pipe',
     code: 'fs.closeSync(4)',
@@ -69,8 +70,6 @@ const quiet: readonly Sabotage[] = [
   { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot receive|claims/ },
   { name: 'opens another file in the place of its claim register', code: swapped(5) },
   { name: 'overwrites its claim register', code: "fs.writeSync(5, 'rubbish!', 0)" },
-  { name: 'closes its channel by its descriptor', code: 'fs.closeSync(3)', unfit: /channel/ },
-  { name: 'disconnects', code: 'process.disconnect()' },
   {
     name: 'closes its channel and its progress pipe',
     code: 'fs.closeSync(3); fs.closeSync(4)',
@@ -91,6 +90,28 @@ const quiet: readonly Sabotage[] = [
     code: "process.removeAllListeners('internalMessage')",
     unfit: /ignores the connections/,
   },
+]
+
+/** What belongs to the hand-off by a queue: descriptors 5 and 6 are its end and the bell. */
+const ofQueue: readonly Sabotage[] = [
+  { name: 'closes its end of the queue', code: 'fs.closeSync(5)', unfit: /end of the queue/ },
+  {
+    name: 'opens another file in the place of its end of the queue',
+    code: swapped(5),
+    unfit: /end of the queue/,
+  },
+  { name: 'writes into the queue', code: "fs.writeSync(5, 'rubbish')" },
+  { name: 'closes its bell', code: 'fs.closeSync(6)' },
+  {
+    name: 'closes every descriptor that it did not open',
+    code: 'for (const fd of [3, 5]) fs.closeSync(fd)',
+    unfit: /closed|queue/,
+  },
+]
+
+const quiet: readonly Sabotage[] = [
+  { name: 'closes its channel by its descriptor', code: 'fs.closeSync(3)', unfit: /channel/ },
+  { name: 'disconnects', code: 'process.disconnect()' },
   { name: 'throws null', code: 'throw null', costs: 'its client' },
   {
     name: 'throws a proxy that throws',
@@ -234,8 +255,9 @@ ${service.log().split('\n').slice(-20).join('\n')}`)
 describe('a worker whose app', { concurrency: 2 }, () => {
   test('breaks its ways to the primary, or throws what it likes, costs nobody else a connection', async (t) => {
     const service = await startService(t, options)
+    const { handOff } = await service.status()
     let failed = 0
-    for (const each of quiet) {
+    for (const each of [...(handOff === 'native' ? ofQueue : ofOffers), ...quiet]) {
       await t.test(each.name, async () => {
         const expected = each.costs === undefined ? 'answered' : 'not answered'
         assert.equal(await sabotage(service, each, 'in hand'), expected)

@@ -1,4 +1,5 @@
-import { endpointsText, type Status } from '../../status.ts'
+import { endpointsText } from '../../endpoint.ts'
+import type { Status } from '../../status.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, milliseconds, span, timeOf } from './format.ts'
 

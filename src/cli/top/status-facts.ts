@@ -1,6 +1,7 @@
 import { permitLine } from '../../fleet/permit-line.ts'
 import type { LeaseStatus } from '../../lease/lease.ts'
-import { endpointsText, type Percentiles, type ReloadResult, type Status } from '../../status.ts'
+import { endpointsText } from '../../endpoint.ts'
+import type { Percentiles, ReloadResult, Status } from '../../status.ts'
 import { ago, busyOf, megabytes, memoryOf, perSecond, shortTime } from '../amounts.ts'
 import { drainLine } from '../drain-progress.ts'
 import { duration } from '../table.ts'

@@ -44,6 +44,7 @@ test('only variables of our own are picked, and empty ones count as unset', (t) 
     HELLOSERVER_RUN_DIR: undefined,
     HELLOSERVER_CONFIG: undefined,
     HELLOSERVER_REDIS_URL: undefined,
+    HELLOSERVER_NATIVE: undefined,
     HELLOSERVER_TYPO: '1',
   })
   const { HELLOSERVER_TYPO, ...own } = Object.fromEntries(

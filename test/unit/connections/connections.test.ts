@@ -8,6 +8,8 @@ import { keptLog } from '../support/kept-log.ts'
 import { BareWorker } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
 
+const portable = { native: undefined, reason: 'a test' }
+
 /** Connections with settings of their own, and the number of those that have ended. */
 function composed(t: TestContext, settings: object = {}) {
   const { log, lines } = keptLog()
@@ -18,7 +20,7 @@ function composed(t: TestContext, settings: object = {}) {
       closed += 1
     },
   }
-  const connections = new Connections(load(t, settings), owner, new Events(log), log, 7)
+  const connections = new Connections(load(t, settings), owner, new Events(log), log, 7, portable)
   // Ends what is queued, and with it the timer of the queue.
   t.after(() => connections.dispatcher.abandon())
   return { connections, lines, closed: () => closed }

@@ -28,6 +28,26 @@ class SharedQueue implements HandOff {
     return this.#waiting.length < 2
   }
 
+  get hasIdle(): boolean {
+    return false
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  get oldestAcceptedAtMs(): number | undefined {
+    return this.#waiting[0]?.acceptedAtMs
+  }
+
+  settle(): void {}
+
+  recall(): PendingConnection[] {
+    return this.#waiting.splice(0)
+  }
+
+  permit(): void {}
+
   reportTo(dispatcher: HandOffListener): void {
     this.#dispatcher = dispatcher
   }
@@ -40,7 +60,6 @@ class SharedQueue implements HandOff {
   next(): PendingConnection | undefined {
     const first = this.#waiting.shift()
     if (first === undefined) return undefined
-    this.#accounts.apply(first, 'offer')
     this.#accounts.apply(first, 'claim')
     this.#dispatcher.pump()
     return first
@@ -79,15 +98,15 @@ function shared(t: TestContext) {
 test('a hand-off from which free workers take gets the head of the queue as long as it has room', (t) => {
   const { accounts, handOff, queue, dispatcher } = shared(t)
   for (let count = 0; count < 6; count += 1) dispatcher.accept(new LooseHandle(), anywhere)
-  // Two are with the hand-off, three are queued here, and the last one found no room.
-  assert.equal(queue.length, 3)
-  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [5, 1])
+  // Two are with the hand-off and one is queued here: no more than three may wait.
+  assert.equal(queue.length, 1)
+  assert.deepEqual([accounts.counts.queued, accounts.counts.shed], [3, 3])
   const taken: number[] = []
   for (let next = handOff.next(); next !== undefined; next = handOff.next()) {
     assert.equal(accounts.counts.active, 1)
     handOff.served(next)
     taken.push(next.id)
   }
-  assert.deepEqual(taken, [1, 2, 3, 4, 5])
-  assert.deepEqual([accounts.counts.served, accounts.counts.queued], [5, 0])
+  assert.deepEqual(taken, [1, 2, 3])
+  assert.deepEqual([accounts.counts.served, accounts.counts.queued], [3, 0])
 })

@@ -27,7 +27,7 @@ test('every open state can come to an end', () => {
 test('a claimed connection is never offered again', () => {
   assert.deepEqual(
     reachable(connectionTransitions, 'claimed'),
-    new Set(['claimed', 'served', 'failed']),
+    new Set(['claimed', 'served', 'failed', 'gone']),
   )
 })
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import {
@@ -5,7 +6,11 @@ import {
   type ConnectionLimits,
   type ConnectionOrigin,
 } from '../../../src/worker/connection.ts'
+import { Lingerers } from '../../../src/worker/linger.ts'
+import { NativeTransport } from '../../../src/worker/native-transport.ts'
 import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
+import { nativeModule, place, queue, ticket } from './native-place.ts'
+import { isNative } from './over-both.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
 /** Limits that no test meets unless it hangs, which then fails. */
@@ -20,6 +25,8 @@ export const generous: ConnectionLimits = {
 /** A connection on one end of a real pair of sockets. */
 export interface Connected extends SocketPair {
   readonly connection: Connection
+  /** Ends the connection as a worker does when its handler has settled. */
+  readonly conclude: () => void
 }
 
 /** Makes a connection as a worker does; the client is the test's. */
@@ -36,8 +43,38 @@ export async function connected(
     deadline: new Alarm(limits.deadlineMs),
     handshake: new Alarm(limits.handshakeTimeoutMs),
   }
-  const transport = new SocketTransport(pair.server, { keepAliveMs: 0, noDelay: true, ...changes })
-  return { ...pair, connection: new Connection(7, transport, limits, alarms, origin) }
+  const options = { keepAliveMs: 0, noDelay: true, lingerMs: 2_000, ...changes }
+  const transport = isNative(t)
+    ? nativeTransport(t, pair.server, options)
+    : new SocketTransport(pair.server, options, new Lingerers(options.lingerMs))
+  const connection = new Connection(7, transport, limits, alarms, origin)
+  const conclude = () => {
+    connection.release()
+    transport.conclude()
+  }
+  return { ...pair, connection, conclude }
+}
+
+/** Passes the socket through a queue, as a primary does, and takes it as a worker does. */
+function nativeTransport(t: TestContext, server: Socket, options: SocketOptions): NativeTransport {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const { seat } = place(t, taking, (events) => transport.onEvents(events))
+  native.offer(feeding, fdOf(server), ticket(1))
+  server.destroy()
+  const arena = Buffer.alloc(65_536)
+  const first = native.take(seat, arena)
+  const more = { arena, first, onConcluded: () => {} }
+  const transport = new NativeTransport(native, seat, { ...options, ...more })
+  setImmediate(() => transport.settle())
+  const sweeping = setInterval(() => native.sweep(seat), 5)
+  t.after(() => clearInterval(sweeping))
+  return transport
+}
+
+function fdOf(socket: Socket): number {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  return (socket as Socket & { _handle: { fd: number } })._handle.fd
 }
 
 /** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */

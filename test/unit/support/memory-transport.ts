@@ -1,4 +1,3 @@
-import { Socket } from 'node:net'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
 import type { Chunk, Receiver, Transport } from '../../../src/worker/transport.ts'
@@ -10,7 +9,7 @@ export class MemoryTransport implements Transport {
   readonly local = { address: '192.0.2.2', port: 43 }
   readonly tls = undefined
   bytesRead = 0
-  bytesWritten = 0
+  readonly bytesWritten = 0
   isPaused = false
   readonly sent: (readonly Chunk[])[] = []
   #receiver: Receiver | undefined
@@ -55,9 +54,7 @@ export class MemoryTransport implements Transport {
 
   destroy(): void {}
 
-  release(): Socket {
-    return new Socket()
-  }
+  conclude(): void {}
 }
 
 const alarms = { read: new Alarm(1), deadline: new Alarm(1), handshake: new Alarm(1) }

@@ -3,7 +3,8 @@ import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher, type DispatcherSettings } from '../../../src/connections/dispatcher.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
-import { PortableHandOff, type HandOffWorker } from '../../../src/connections/portable-hand-off.ts'
+import type { HandOffWorker } from '../../../src/connections/hand-off.ts'
+import { PortableHandOff } from '../../../src/connections/portable-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
 import { Stats } from '../../../src/connections/stats.ts'
@@ -17,7 +18,9 @@ export class BareWorker implements HandOffWorker {
   readonly offered: PendingConnection[] = []
   inHand: PendingConnection | undefined
   served = 0
+  isAdmitted = false
   isRetiring = false
+  readonly faults: string[] = []
 
   constructor(number: number) {
     this.number = number
@@ -35,6 +38,19 @@ export class BareWorker implements HandOffWorker {
 
   hasClaimed(): boolean {
     return false
+  }
+
+  admit(): void {
+    this.isAdmitted = true
+  }
+
+  took(connection: PendingConnection): void {
+    this.offer(connection)
+  }
+
+  distrust(reason: string): void {
+    this.faults.push(reason)
+    this.isRetiring = true
   }
 
   release(isServed: boolean): void {

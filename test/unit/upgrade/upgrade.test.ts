@@ -73,7 +73,12 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
       dispatcher: { lastId: 7, withdraw: () => undefined },
       accounts: { counts: {} },
       stats: { totals: {} },
-      listeners: { bound: [], disown: () => {}, finish: async () => act('close the listeners')() },
+      listeners: {
+        bound: [],
+        endpoints: { keyring: new Map() },
+        disown: () => {},
+        finish: async () => act('close the listeners')(),
+      },
     },
   }
   const upgrade = new Upgrade(service as unknown as Service)

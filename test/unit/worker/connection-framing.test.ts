@@ -7,6 +7,7 @@ import type { Connection } from '../../../src/worker/connection.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
 /** Reads of every kind that need more than "ab". */
@@ -67,23 +68,26 @@ for (const [name, read] of reads.filter(([kind]) => kind !== 'readLine' && kind 
   })
 }
 
-test('peek gives what there is when the client ends its side, and the next read gives it again', async (t) => {
-  const { connection, client } = await connected(t)
-  client.end('ab')
-  assert.deepEqual(await connection.peek(3), Buffer.from('ab'))
-  assert.deepEqual(await connection.peek(1), Buffer.from('a'))
-  assert.deepEqual(await connection.readExactly(2), Buffer.from('ab'))
-  assert.equal(await connection.peek(1), null)
-})
+overBoth(
+  'peek gives what there is when the client ends its side, and the next read gives it again',
+  async (t) => {
+    const { connection, client } = await connected(t)
+    client.end('ab')
+    assert.deepEqual(await connection.peek(3), Buffer.from('ab'))
+    assert.deepEqual(await connection.peek(1), Buffer.from('a'))
+    assert.deepEqual(await connection.readExactly(2), Buffer.from('ab'))
+    assert.equal(await connection.peek(1), null)
+  },
+)
 
-test('the server may speak first', async (t) => {
+overBoth('the server may speak first', async (t) => {
   const { connection, client } = await connected(t)
   await connection.write('220 ready\r\n')
   client.once('data', () => client.end('HELO\r\n'))
   assert.deepEqual(await connection.readLine(), Buffer.from('HELO\r\n'))
 })
 
-test('a delimiter may be bytes, and is part of the result', async (t) => {
+overBoth('a delimiter may be bytes, and is part of the result', async (t) => {
   const { connection, client } = await connected(t)
   client.end(Buffer.from([1, 2, 0xff, 0xfe, 3]))
   const found = await connection.readUntil(Uint8Array.of(0xff, 0xfe))
@@ -91,7 +95,7 @@ test('a delimiter may be bytes, and is part of the result', async (t) => {
   assert.deepEqual(await connection.read(), Buffer.from([3]))
 })
 
-test('a delimiter that comes too late is refused, and what came instead stays', async (t) => {
+overBoth('a delimiter that comes too late is refused, and what came instead stays', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 4 })
   client.end('aaaa;bbbbbb;')
   assert.deepEqual(await connection.readUntil(';', { maxBytes: 5 }), Buffer.from('aaaa;'))
@@ -107,7 +111,7 @@ test('a delimiter that comes too late is refused, and what came instead stays', 
   assert.deepEqual(await connection.readUntil(';', { maxBytes: 7 }), Buffer.from('bbbbbb;'))
 })
 
-test('a frame that is too long is refused by its length alone, and stays', async (t) => {
+overBoth('a frame that is too long is refused by its length alone, and stays', async (t) => {
   const { connection, client } = await connected(t)
   client.write(Buffer.from([0, 4, 0, 0, 1, 2, 3, 4]))
   const frames = connection.frames({ lengthBytes: 2, maxBytes: 4 })
@@ -121,7 +125,7 @@ test('a frame that is too long is refused by its length alone, and stays', async
   assert.deepEqual(await connection.read(), Buffer.from([3, 4]))
 })
 
-test('without a limit of their own, frames have that of lines', async (t) => {
+overBoth('without a limit of their own, frames have that of lines', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 4 })
   client.end(Buffer.from([3, 1, 2, 3, 4, 1, 2, 3, 4]))
   const frames = connection.frames({ lengthBytes: 1 })
@@ -129,7 +133,7 @@ test('without a limit of their own, frames have that of lines', async (t) => {
   await assert.rejects(frames.read(), { code: 'LINE_TOO_LONG', limitBytes: 4 })
 })
 
-test('frames can be iterated over, empty ones too', async (t) => {
+overBoth('frames can be iterated over, empty ones too', async (t) => {
   const { connection, client } = await connected(t)
   client.end(Buffer.from([1, 0, 7, 0, 0, 2, 0, 8, 9]))
   const frames: number[][] = []
@@ -138,32 +142,35 @@ test('frames can be iterated over, empty ones too', async (t) => {
   assert.deepEqual(frames, [[7], [], [8, 9]])
 })
 
-test('a frame is sent with its length in front, its text as UTF-8', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('a frame is sent with its length in front, its text as UTF-8', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   await connection.frames({ lengthBytes: 4 }).write(['ü', Uint8Array.of(0)])
   await connection.frames({ lengthBytes: 1 }).write('')
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0, 0, 0, 3, 0xc3, 0xbc, 0, 0]))
 })
 
-test('a frame that is longer than its limit, or than its length can say, is not sent', async (t) => {
-  const { connection, client } = await connected(t)
-  const refusal = (bytes: number, most: number) => ({
-    name: 'RangeError',
-    message: `The frame has ${bytes} bytes; at most ${most} are allowed`,
-  })
-  const short = connection.frames({ lengthBytes: 2, maxBytes: 3 })
-  await assert.rejects(short.write('four'), refusal(4, 3))
-  const narrow = connection.frames({ lengthBytes: 1, maxBytes: 1_000 })
-  await assert.rejects(narrow.write(['a'.repeat(200), 'b'.repeat(56)]), refusal(256, 255))
-  // A mistake that nobody awaits must not end the worker.
-  void short.write('four')
-  await new Promise((resolve) => setImmediate(resolve))
-  connection.release().end()
-  assert.equal((await received(client)).length, 0)
-})
+overBoth(
+  'a frame that is longer than its limit, or than its length can say, is not sent',
+  async (t) => {
+    const { connection, client, conclude } = await connected(t)
+    const refusal = (bytes: number, most: number) => ({
+      name: 'RangeError',
+      message: `The frame has ${bytes} bytes; at most ${most} are allowed`,
+    })
+    const short = connection.frames({ lengthBytes: 2, maxBytes: 3 })
+    await assert.rejects(short.write('four'), refusal(4, 3))
+    const narrow = connection.frames({ lengthBytes: 1, maxBytes: 1_000 })
+    await assert.rejects(narrow.write(['a'.repeat(200), 'b'.repeat(56)]), refusal(256, 255))
+    // A mistake that nobody awaits must not end the worker.
+    void short.write('four')
+    await new Promise((resolve) => setImmediate(resolve))
+    conclude()
+    assert.equal((await received(client)).length, 0)
+  },
+)
 
-test('a frame of 10 MB comes through, and leaves no more behind', async (t) => {
+overBoth('a frame of 10 MB comes through, and leaves no more behind', async (t) => {
   const { connection, client } = await connected(t)
   const payload = randomBytes(10 * 1_048_576)
   const prefix = Buffer.alloc(4)
@@ -175,7 +182,7 @@ test('a frame of 10 MB comes through, and leaves no more behind', async (t) => {
   assert.equal(await frames.read(), null)
 })
 
-test('mistakes of the handler are told by name, and only to it', async (t) => {
+overBoth('mistakes of the handler are told by name, and only to it', async (t) => {
   const { connection } = await connected(t)
   const mistakes: [call: () => Promise<unknown>, message: string][] = [
     [() => connection.readExactly(-1), 'bytes is -1; it must be an integer from 0 to 1073741824'],
@@ -200,26 +207,26 @@ test('mistakes of the handler are told by name, and only to it', async (t) => {
 })
 
 test('several chunks go out by one call of the system, in their order', async (t) => {
-  const { connection, client, server } = await connected(t)
+  const { connection, client, server, conclude } = await connected(t)
   const writev = t.mock.method(server as Required<Socket>, '_writev')
   await connection.write(['a', Uint8Array.of(0xff), 'ü', Buffer.from('b')])
   assert.equal(writev.mock.callCount(), 1)
   await connection.write([])
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0x61, 0xff, 0xc3, 0xbc, 0x62]))
 })
 
-test('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   const mixed: readonly unknown[] = ['a', 7, 'b']
   await assert.rejects(connection.write(mixed as string[]), TypeError)
   await connection.flush()
-  connection.release().end()
+  conclude()
   assert.equal((await received(client)).length, 0)
 })
 
 test('a write that is awaited waits for the client, so that one chunk is in memory at most', async (t) => {
-  const { connection, client, server } = await connected(t)
+  const { connection, client, server, conclude } = await connected(t)
   client.pause()
   const chunk = randomBytes(65_536)
   let written = 0
@@ -238,11 +245,11 @@ test('a write that is awaited waits for the client, so that one chunk is in memo
   assert.ok(server.writableLength <= chunk.length, `${server.writableLength} bytes wait`)
   const all = received(client)
   await writing
-  connection.release().end()
+  conclude()
   assert.equal((await all).length, 320 * chunk.length)
 })
 
-test('the local address is the one that the client has connected to', async (t) => {
+overBoth('the local address is the one that the client has connected to', async (t) => {
   const { connection, client } = await connected(t)
   assert.deepEqual(connection.local, { address: '127.0.0.1', port: client.remotePort })
   const { local } = connection
@@ -265,7 +272,7 @@ for (const [lineEnding, lines] of [
   })
 }
 
-test('with lineEnding any, a CR ends a line as soon as something else follows', async (t) => {
+overBoth('with lineEnding any, a CR ends a line as soon as something else follows', async (t) => {
   const { connection, client } = await connected(t, { lineEnding: 'any' })
   const line = connection.readLine()
   client.write('a\r')

@@ -4,18 +4,22 @@ import { test } from 'node:test'
 import { LineTooLongError } from '../../../src/errors.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 
-test('lines come one by one with their CRLF, then the rest without one, then nothing', async (t) => {
-  const { connection, client } = await connected(t)
-  client.end('one\r\n\r\nthree')
-  assert.deepEqual(await connection.readLine(), Buffer.from('one\r\n'))
-  assert.deepEqual(await connection.readLine(), Buffer.from('\r\n'))
-  assert.deepEqual(await connection.readLine(), Buffer.from('three'))
-  assert.equal(await connection.readLine(), null)
-  assert.equal(await connection.readLine(), null)
-})
+overBoth(
+  'lines come one by one with their CRLF, then the rest without one, then nothing',
+  async (t) => {
+    const { connection, client } = await connected(t)
+    client.end('one\r\n\r\nthree')
+    assert.deepEqual(await connection.readLine(), Buffer.from('one\r\n'))
+    assert.deepEqual(await connection.readLine(), Buffer.from('\r\n'))
+    assert.deepEqual(await connection.readLine(), Buffer.from('three'))
+    assert.equal(await connection.readLine(), null)
+    assert.equal(await connection.readLine(), null)
+  },
+)
 
-test('a read waits for what is still to come', async (t) => {
+overBoth('a read waits for what is still to come', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   client.write('a')
@@ -24,14 +28,14 @@ test('a read waits for what is still to come', async (t) => {
   assert.deepEqual(await line, Buffer.from('ab\r\n'))
 })
 
-test('bytes are bytes: no encoding changes them', async (t) => {
+overBoth('bytes are bytes: no encoding changes them', async (t) => {
   const { connection, client } = await connected(t)
   const line = Buffer.concat([Buffer.from([0, 0xff, 0xc3, 0x28, 0x0d, 0x80]), Buffer.from('\r\n')])
   client.write(line)
   assert.deepEqual(await connection.readLine(), line)
 })
 
-test('read gives what has arrived, joined with what a line left over', async (t) => {
+overBoth('read gives what has arrived, joined with what a line left over', async (t) => {
   const { connection, client } = await connected(t)
   client.end('line\r\nbody')
   await connection.readLine()
@@ -44,7 +48,7 @@ test('read gives what has arrived, joined with what a line left over', async (t)
   assert.equal(await connection.read(), null)
 })
 
-test('a connection can be iterated over, line by line', async (t) => {
+overBoth('a connection can be iterated over, line by line', async (t) => {
   const { connection, client } = await connected(t)
   client.end('a\r\nb\r\nc')
   const lines: string[] = []
@@ -52,7 +56,7 @@ test('a connection can be iterated over, line by line', async (t) => {
   assert.deepEqual(lines, ['a\r\n', 'b\r\n', 'c'])
 })
 
-test('an iteration that is broken off leaves the rest to be read', async (t) => {
+overBoth('an iteration that is broken off leaves the rest to be read', async (t) => {
   const { connection, client } = await connected(t)
   client.end('a\r\nb\r\n')
   for await (const line of connection) {
@@ -62,7 +66,7 @@ test('an iteration that is broken off leaves the rest to be read', async (t) => 
   assert.deepEqual(await connection.readLine(), Buffer.from('b\r\n'))
 })
 
-test('a line may have one byte less than the limit, its CRLF included', async (t) => {
+overBoth('a line may have one byte less than the limit, its CRLF included', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.write(`${'x'.repeat(13)}\r\n${'y'.repeat(14)}\r\n`)
   assert.equal((await connection.readLine())?.length, 15)
@@ -72,7 +76,7 @@ test('a line may have one byte less than the limit, its CRLF included', async (t
   )
 })
 
-test('so many bytes without an end are refused before it comes', async (t) => {
+overBoth('so many bytes without an end are refused before it comes', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   const line = connection.readLine()
   client.write('x'.repeat(15))
@@ -80,7 +84,7 @@ test('so many bytes without an end are refused before it comes', async (t) => {
   await assert.rejects(line, { code: 'LINE_TOO_LONG' })
 })
 
-test('many short lines at once are not a long one', async (t) => {
+overBoth('many short lines at once are not a long one', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('short\r\n'.repeat(100))
   let count = 0
@@ -88,13 +92,13 @@ test('many short lines at once are not a long one', async (t) => {
   assert.equal(count, 100)
 })
 
-test('the rest before the client ended its side has the same limit', async (t) => {
+overBoth('the rest before the client ended its side has the same limit', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('x'.repeat(16))
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })
 })
 
-test('a line that is too long can still be read as bytes', async (t) => {
+overBoth('a line that is too long can still be read as bytes', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('x'.repeat(20))
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })
@@ -105,7 +109,7 @@ test('a line that is too long can still be read as bytes', async (t) => {
   assert.equal(bytes, 20)
 })
 
-test('two reads at the same time are refused, and the first one goes on', async (t) => {
+overBoth('two reads at the same time are refused, and the first one goes on', async (t) => {
   const { connection, client } = await connected(t)
   const first = connection.readLine()
   await assert.rejects(connection.readLine(), /Another read .* still waiting/)
@@ -127,7 +131,7 @@ test('a client that sends while nobody reads is left to wait, and loses nothing'
   assert.ok(Buffer.concat(parts).equals(sent))
 })
 
-test('a read that nobody awaits yet ends no process when the client resets', async (t) => {
+overBoth('a read that nobody awaits yet ends no process when the client resets', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   client.resetAndDestroy()
@@ -137,7 +141,7 @@ test('a read that nobody awaits yet ends no process when the client resets', asy
   await assert.rejects(line, { code: 'CLIENT_GONE' })
 })
 
-test('after a line that was too long, nothing tells where the next one begins', async (t) => {
+overBoth('after a line that was too long, nothing tells where the next one begins', async (t) => {
   for (const packets of [['x'.repeat(25), '\r\nnext\r\n'], [`${'x'.repeat(25)}\r\nnext\r\n`]]) {
     const { connection, client } = await connected(t, { maxLineBytes: 16 })
     for (const packet of packets) client.write(packet)
@@ -146,7 +150,7 @@ test('after a line that was too long, nothing tells where the next one begins', 
   }
 })
 
-test('an address is asked for when it is wanted, and kept', async (t) => {
+overBoth('an address is asked for when it is wanted, and kept', async (t) => {
   const { connection, client } = await connected(t)
   const { remote } = connection
   assert.equal(remote.port, client.localPort)
@@ -155,14 +159,14 @@ test('an address is asked for when it is wanted, and kept', async (t) => {
   assert.deepEqual(connection.remote, remote)
 })
 
-test('the address of a client that has reset the connection is forgotten', async (t) => {
+overBoth('the address of a client that has reset the connection is forgotten', async (t) => {
   const { connection, client } = await connected(t)
   client.resetAndDestroy()
   await assert.rejects(connection.read(), { code: 'CLIENT_GONE' })
   assert.deepEqual(connection.remote, { address: 'unknown', port: 0 })
 })
 
-test('a connection is untouched until a byte has passed', async (t) => {
+overBoth('a connection is untouched until a byte has passed', async (t) => {
   const received = await connected(t)
   assert.equal(received.connection.isUntouched, true)
   received.client.write('a')

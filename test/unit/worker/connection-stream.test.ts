@@ -7,9 +7,10 @@ import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
-test('a stream begins with what was read ahead', async (t) => {
+overBoth('a stream begins with what was read ahead', async (t) => {
   const { connection, client } = await connected(t)
   client.end('first\r\nrest')
   assert.deepEqual(await connection.readLine(), Buffer.from('first\r\n'))
@@ -18,7 +19,7 @@ test('a stream begins with what was read ahead', async (t) => {
   assert.equal(text, 'rest')
 })
 
-test('there is one stream, and from then on nothing else reads', async (t) => {
+overBoth('there is one stream, and from then on nothing else reads', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   assert.throws(() => connection.stream(), /Another read .* still waiting/)
@@ -29,19 +30,19 @@ test('there is one stream, and from then on nothing else reads', async (t) => {
   await assert.rejects(connection.peek(1), /is read through its stream/)
 })
 
-test('a pipeline runs both ways, however much there is', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('a pipeline runs both ways, however much there is', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   const all = received(client)
   client.end(sent)
   const stream = connection.stream()
   await pipeline(stream, new PassThrough(), stream)
   await connection.flush()
-  connection.release().end()
+  conclude()
   assert.ok((await all).equals(sent))
 })
 
-test('the end of the stream ends this side only', async (t) => {
+overBoth('the end of the stream ends this side only', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   stream.end('bye')
@@ -58,7 +59,7 @@ test('the end of the stream ends this side only', async (t) => {
   assert.equal(text, 'still here')
 })
 
-test('the end of the client ends the readable side only', async (t) => {
+overBoth('the end of the client ends the readable side only', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   client.end()
@@ -77,7 +78,7 @@ test('a stream that nobody reads lets the client wait', async (t) => {
   assert.ok(server.bytesRead < 1_048_576, `${server.bytesRead} bytes were taken in`)
 })
 
-test('a reset destroys the stream, and ends no worker when nobody listens', async (t) => {
+overBoth('a reset destroys the stream, and ends no worker when nobody listens', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   client.resetAndDestroy()
@@ -85,7 +86,7 @@ test('a reset destroys the stream, and ends no worker when nobody listens', asyn
   assert.equal((stream.errored as { code?: string } | null)?.code, 'CLIENT_GONE')
 })
 
-test('a pipeline under which the client resets fails with that', async (t) => {
+overBoth('a pipeline under which the client resets fails with that', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   const piped = pipeline(stream, new PassThrough(), stream)
@@ -104,27 +105,30 @@ for (const code of ['DEADLINE', 'TERMINATED', 'LEASE_LOST'] as const) {
   })
 }
 
-test('a stream that is asked for after the end is destroyed already', async (t) => {
+overBoth('a stream that is asked for after the end is destroyed already', async (t) => {
   const { connection } = await connected(t)
   connection.end('TERMINATED', 'The service was told to stop at once')
   await assert.rejects(finished(connection.stream()), { code: 'TERMINATED' })
 })
 
-test('a client that sends nothing for too long fails the stream, and the connection with that', async (t) => {
-  const clock = new Clock(t)
-  const { connection } = await connected(t, { readTimeoutMs: 500 })
-  const stream = connection.stream()
-  stream.resume()
-  const done = assert.rejects(finished(stream), { code: 'READ_TIMEOUT' })
-  await new Promise((resolve) => setImmediate(resolve))
-  clock.advance(499)
-  assert.equal(stream.destroyed, false)
-  clock.advance(1)
-  await done
-  await assert.rejects(connection.flush(), { code: 'READ_TIMEOUT' })
-})
+overBoth(
+  'a client that sends nothing for too long fails the stream, and the connection with that',
+  async (t) => {
+    const clock = new Clock(t)
+    const { connection } = await connected(t, { readTimeoutMs: 500 })
+    const stream = connection.stream()
+    stream.resume()
+    const done = assert.rejects(finished(stream), { code: 'READ_TIMEOUT' })
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.advance(499)
+    assert.equal(stream.destroyed, false)
+    clock.advance(1)
+    await done
+    await assert.rejects(connection.flush(), { code: 'READ_TIMEOUT' })
+  },
+)
 
-test('a client that is being sent to need not send', async (t) => {
+overBoth('a client that is being sent to need not send', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t, { readTimeoutMs: 500, deadlineMs: 60_000 })
   const stream = connection.stream()
@@ -142,15 +146,15 @@ test('a client that is being sent to need not send', async (t) => {
   await assert.rejects(finished(stream), { code: 'READ_TIMEOUT' })
 })
 
-test('flush waits for what the stream still has to send', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('flush waits for what the stream still has to send', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   const stream = connection.stream()
   for (let at = 0; at < sent.length; at += 65_536) stream.write(sent.subarray(at, at + 65_536))
   const all = received(client)
   await connection.flush()
   assert.equal(stream.writableLength, 0)
-  connection.release().end()
+  conclude()
   assert.ok((await all).equals(sent))
 })
 
@@ -172,45 +176,53 @@ test('a stream that is destroyed before all was sent closes the connection: half
   await waitFor('the socket to close', () => server.closed)
 })
 
-test('a handler that has read enough of the stream, or all of it, may still answer', async (t) => {
-  for (const isWhole of [true, false]) {
-    const { connection, client } = await connected(t)
-    if (isWhole) client.end('question')
-    else client.write('question')
-    for await (const chunk of connection.stream()) {
-      assert.equal(String(chunk), 'question')
-      if (!isWhole) break
+overBoth(
+  'a handler that has read enough of the stream, or all of it, may still answer',
+  async (t) => {
+    for (const isWhole of [true, false]) {
+      const { connection, client, conclude } = await connected(t)
+      if (isWhole) client.end('question')
+      else client.write('question')
+      for await (const chunk of connection.stream()) {
+        assert.equal(String(chunk), 'question')
+        if (!isWhole) break
+      }
+      await connection.write('answer')
+      await connection.flush()
+      conclude()
+      assert.equal((await received(client)).toString(), 'answer')
     }
-    await connection.write('answer')
+  },
+)
+
+overBoth(
+  'a stream that is destroyed without an error, when all was sent, leaves the connection to its handler',
+  async (t) => {
+    const { connection, client, conclude } = await connected(t)
+    const stream = connection.stream()
+    await new Promise((resolve) => stream.write('one ', resolve))
+    stream.destroy()
+    await connection.write('two')
     await connection.flush()
-    connection.release().end()
+    conclude()
+    assert.equal((await received(client)).toString(), 'one two')
+  },
+)
+
+overBoth(
+  'a stream that outlives its handler is told so, and the answer before it arrives',
+  async (t) => {
+    const { connection, client, conclude } = await connected(t)
+    const stream = connection.stream()
+    const done = assert.rejects(finished(stream), { code: 'CONNECTION_ENDED' })
+    stream.write('answer')
+    await connection.flush()
+    connection.release()
+    await done
+    conclude()
     assert.equal((await received(client)).toString(), 'answer')
-  }
-})
-
-test('a stream that is destroyed without an error, when all was sent, leaves the connection to its handler', async (t) => {
-  const { connection, client } = await connected(t)
-  const stream = connection.stream()
-  await new Promise((resolve) => stream.write('one ', resolve))
-  stream.destroy()
-  await connection.write('two')
-  await connection.flush()
-  connection.release().end()
-  assert.equal((await received(client)).toString(), 'one two')
-})
-
-test('a stream that outlives its handler is told so, and the answer before it arrives', async (t) => {
-  const { connection, client } = await connected(t)
-  const stream = connection.stream()
-  const done = assert.rejects(finished(stream), { code: 'CONNECTION_ENDED' })
-  stream.write('answer')
-  await connection.flush()
-  const socket = connection.release()
-  await done
-  assert.equal(socket.destroyed, false)
-  socket.end()
-  assert.equal((await received(client)).toString(), 'answer')
-})
+  },
+)
 
 test('libraries find what they ask of a socket', async (t) => {
   const { connection, client, server } = await connected(t)
@@ -232,7 +244,7 @@ test('libraries find what they ask of a socket', async (t) => {
   await connection.flush()
 })
 
-test('a stream that was told to says when nothing has passed for so long', async (t) => {
+overBoth('a stream that was told to says when nothing has passed for so long', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t)
   const stream = connection.stream()

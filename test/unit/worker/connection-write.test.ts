@@ -3,28 +3,29 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
-test('a client that has ended its side still gets its answer', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('a client that has ended its side still gets its answer', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   client.end('question')
   assert.deepEqual(await connection.readLine(), Buffer.from('question'))
   assert.equal(await connection.readLine(), null)
   await connection.write('answer')
-  connection.release().end()
+  conclude()
   assert.equal((await received(client)).toString(), 'answer')
 })
 
-test('text goes out as UTF-8, and bytes as they are', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('text goes out as UTF-8, and bytes as they are', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   await connection.write('ü')
   await connection.write(Uint8Array.of(0xff, 0))
-  connection.release().end()
+  conclude()
   assert.deepEqual(await received(client), Buffer.from([0xc3, 0xbc, 0xff, 0]))
 })
 
-test('flush waits for every write, awaited or not', async (t) => {
-  const { connection, client } = await connected(t)
+overBoth('flush waits for every write, awaited or not', async (t) => {
+  const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   for (let at = 0; at < sent.length; at += 1_048_576) {
     void connection.write(sent.subarray(at, at + 1_048_576))
@@ -37,24 +38,27 @@ test('flush waits for every write, awaited or not', async (t) => {
   assert.equal(isFlushed, false)
   const all = received(client)
   await flushed
-  connection.release().end()
+  conclude()
   assert.ok((await all).equals(sent))
 })
 
-test('nothing written is flushed at once', async (t) => {
+overBoth('nothing written is flushed at once', async (t) => {
   const { connection } = await connected(t)
   await connection.flush()
 })
 
-test('an answer that was taken whole stays served when the client resets after it', async (t) => {
-  const { connection, client } = await connected(t)
-  await connection.write('answer')
-  client.resetAndDestroy()
-  await waitFor('the reset to be seen', () => connection.signal.aborted)
-  await connection.flush()
-})
+overBoth(
+  'an answer that was taken whole stays served when the client resets after it',
+  async (t) => {
+    const { connection, client } = await connected(t)
+    await connection.write('answer')
+    client.resetAndDestroy()
+    await waitFor('the reset to be seen', () => connection.signal.aborted)
+    await connection.flush()
+  },
+)
 
-test('an answer that the client resets under fails the flush and the writes', async (t) => {
+overBoth('an answer that the client resets under fails the flush and the writes', async (t) => {
   const { connection, client } = await connected(t)
   const write = connection.write(randomBytes(16 * 1_048_576))
   const flush = connection.flush()
@@ -72,7 +76,7 @@ test('an answer that was cut short is not flushed, however late one asks', async
   await assert.rejects(connection.flush(), { code: 'CLIENT_GONE' })
 })
 
-test('a write that nobody awaits ends no process when it fails', async (t) => {
+overBoth('a write that nobody awaits ends no process when it fails', async (t) => {
   const { connection, client } = await connected(t)
   client.resetAndDestroy()
   await waitFor('the reset to be seen', () => connection.signal.aborted)
@@ -80,8 +84,11 @@ test('a write that nobody awaits ends no process when it fails', async (t) => {
   await new Promise((resolve) => setImmediate(resolve))
 })
 
-test('a write of what is neither text nor bytes fails by itself, and does not keep the flush', async (t) => {
-  const { connection } = await connected(t)
-  await assert.rejects(connection.write(7 as never), { code: 'ERR_INVALID_ARG_TYPE' })
-  await within('the flush', connection.flush(), 2_000)
-})
+overBoth(
+  'a write of what is neither text nor bytes fails by itself, and does not keep the flush',
+  async (t) => {
+    const { connection } = await connected(t)
+    await assert.rejects(connection.write(7 as never), { code: 'ERR_INVALID_ARG_TYPE' })
+    await within('the flush', connection.flush(), 2_000)
+  },
+)

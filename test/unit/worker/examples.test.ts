@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import type { Connection } from '../../../src/worker/connection.ts'
 import { within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
 const documentation = readFileSync(new URL('../../../../docs/apps.md', import.meta.url), 'utf8')
@@ -42,17 +42,17 @@ const exchanges: readonly [sent: string, isRight: (answer: Buffer) => unknown][]
   [hypertext, (answer) => assert.match(String(answer), /200 OK[^]*You asked for \/a/)],
 ]
 
-test('each example in the documentation does what it says', async (t) => {
+overBoth('each example in the documentation does what it says', async (t) => {
   const codes = examples()
   assert.equal(codes.length, exchanges.length)
   for (const [at, [sent, isRight]] of exchanges.entries()) {
-    const { connection, client } = await connected(t)
+    const { connection, client, conclude } = await connected(t)
     const handle = await handlerOf(codes[at] ?? '')
     client.end(Buffer.from(sent, 'latin1'))
     const answer = received(client)
     await within('a handler', handle(connection))
     await connection.flush()
-    connection.release().end()
+    conclude()
     isRight(await answer)
   }
 })

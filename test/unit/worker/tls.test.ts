@@ -76,7 +76,7 @@ test('the client may end its side and still be answered', async (t) => {
   assert.equal(await connection.readLine(), null)
   const answer = received(secure)
   await connection.write('heard')
-  connection.release().end()
+  connection.conclude()
   assert.equal(String(await answer), 'heard')
 })
 

@@ -1,0 +1,67 @@
+import { type ListeningHandle, quiet } from '../ipc/socket-handle.ts'
+import { addressBytes, errnos, type NativeModule, type Watch, watched } from '../native/native.ts'
+import { NativeSocket } from './native-socket.ts'
+
+/** How many connections are accepted in one turn of the event loop. */
+const batch = 64
+
+/** How long nothing is accepted after a failure, such as a lack of descriptors; in milliseconds. */
+const pauseMs = 100
+
+const fds = new Int32Array(batch)
+const addresses = Buffer.alloc(batch * addressBytes)
+
+/** Accepts the connections of one listening socket, many at a time, as bare descriptors. */
+export class NativeAcceptor {
+  readonly #native: NativeModule
+  /** A descriptor of our own: Node polls the other, and would close it. */
+  readonly #fd: number
+  readonly #watch: Watch
+  readonly #onHandle: (handle: NativeSocket) => void
+  readonly #onError: (errno: number) => void
+  #pause: NodeJS.Timeout | undefined
+
+  /**
+   * @param handle - a listening socket from which Node accepts nothing any more
+   * @param onError - called with -errno when connections cannot be accepted
+   * @throws Error when the system gives no descriptor
+   */
+  constructor(
+    native: NativeModule,
+    handle: ListeningHandle,
+    onHandle: (handle: NativeSocket) => void,
+    onError: (errno: number) => void,
+  ) {
+    this.#native = native
+    this.#onHandle = onHandle
+    this.#onError = onError
+    quiet(handle)
+    this.#fd = native.duplicate(handle.fd)
+    const watch = native.watch(this.#fd, () => this.#accept())
+    if (typeof watch === 'number') throw new Error(`Cannot watch the listening socket: ${watch}`)
+    this.#watch = watch
+    native.heed(watch, watched.readable)
+  }
+
+  close(): void {
+    clearTimeout(this.#pause)
+    this.#native.unwatch(this.#watch)
+    this.#native.close(this.#fd)
+  }
+
+  #accept(): void {
+    const count = this.#native.accept(this.#fd, fds, addresses)
+    for (let at = 0; at < count; at += 1) {
+      const address = addresses.toString('latin1', at * addressBytes, (at + 1) * addressBytes)
+      this.#onHandle(new NativeSocket(this.#native, fds[at] ?? -1, address))
+    }
+    if (count < 0 && count !== errnos.again) this.#fail(count)
+  }
+
+  /** The socket stays readable, so this would be called again at once. */
+  #fail(errno: number): void {
+    this.#onError(errno)
+    this.#native.heed(this.#watch, 0)
+    this.#pause = setTimeout(() => this.#native.heed(this.#watch, watched.readable), pauseMs)
+  }
+}

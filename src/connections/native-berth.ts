@@ -1,0 +1,52 @@
+import { pageBytes, PageReader } from '../ipc/worker-page.ts'
+import type { NativeModule } from '../native/native.ts'
+import type { Berth } from './hand-off.ts'
+
+/** What the primary shares with one process of a worker: the page, and the bell that wakes the worker. */
+export class NativeBerth implements Berth {
+  readonly fds: readonly number[]
+  readonly page: PageReader
+  readonly #native: NativeModule
+  readonly #own: readonly number[]
+  readonly #bell: number
+  /** For which of its waits the worker was woken. */
+  #wokenFor = 0
+
+  /**
+   * @param taking - the workers' end of the queue
+   * @throws Error when the system gives no descriptors or memory
+   */
+  constructor(native: NativeModule, taking: number) {
+    const page = native.openPage(pageBytes)
+    if (typeof page === 'number') throw new Error(`Cannot open a page: memfd_create ${page}`)
+    const bell = native.openBell()
+    if (bell < 0) {
+      native.close(page.fd)
+      throw new Error(`Cannot open a bell: eventfd ${bell}`)
+    }
+    this.#native = native
+    this.#bell = bell
+    this.#own = [page.fd, bell]
+    this.page = new PageReader(page.memory)
+    this.fds = [page.fd, taking, bell]
+  }
+
+  /** Wakes the worker if it waits and was not woken since it began to; returns whether it has done so. */
+  wake(): boolean {
+    const { waits } = this.page
+    if (waits % 2 === 0 || waits === this.#wokenFor) return false
+    this.#wokenFor = waits
+    this.#native.ring(this.#bell)
+    return true
+  }
+
+  /** Wakes the worker if it waits. */
+  wakeAgain(): void {
+    if (this.page.waits % 2 === 1) this.#native.ring(this.#bell)
+  }
+
+  /** Its process has ended. */
+  close(): void {
+    for (const fd of this.#own) this.#native.close(fd)
+  }
+}

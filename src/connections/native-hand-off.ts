@@ -1,0 +1,458 @@
+import { randomFillSync } from 'node:crypto'
+import { monotonicMs } from '../clock.ts'
+import type { EndRecord } from '../ipc/worker-page.ts'
+import {
+  errnos,
+  type NativeModule,
+  takeCodes,
+  ticketBytes,
+  type Watch,
+  watched,
+} from '../native/native.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Accounts } from './accounts.ts'
+import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
+import { LinkedList } from './linked-list.ts'
+import { NativeBerth } from './native-berth.ts'
+import { NativeSocket } from './native-socket.ts'
+import { type PendingConnection, peerOf } from './pending-connection.ts'
+import type { ConnectionQueue } from './queue.ts'
+import type { Stats } from './stats.ts'
+
+/** How often the workers' pages are read while a connection is handed off, in milliseconds. */
+const paceMs = 20
+
+/** All pages are read before this many connections are fed: half as many as a page has records. */
+const mostUnsettled = 128
+
+/** The memory that a message takes in the queue (socket(7), SO_SNDBUF), as the kernel counts it. */
+const messageBytes = 768
+/** The least and the most connections that the queue has room for; in between, two for each worker. */
+const roomLimits = { least: 8, most: 100 }
+
+/** How long nobody may have reported to have taken a connection that left the queue, in milliseconds. */
+const unclaimedMs = 10_000
+
+/** How many secrets are drawn at a time. */
+const nonceBatch = 256
+
+/** The primary's end of the queue, the workers' end, and the watch on the former. */
+interface Queue {
+  readonly feeding: number
+  readonly taking: number
+  readonly watch: Watch
+}
+
+/** The end of a connection, as its worker has recorded it. */
+interface Ended {
+  readonly worker: HandOffWorker
+  readonly connection: PendingConnection
+  readonly record: EndRecord
+}
+
+/**
+ * Feeds a short queue in the kernel, from which idle workers take one connection each. Nothing is offered to anybody:
+ * a worker that dies has taken one connection or none, and all others are still in the queue.
+ *
+ * A connection that was fed is at first in `#fed`. It is in the kernel's queue as long as its turn has not come: the
+ * kernel tells whose turn it is. Then a worker has taken it, and it is in `#taken` until that worker has recorded its
+ * end in the page that both share, or has died. This is learned in `settle`, and no worker wakes this process.
+ *
+ * A worker's page is its app's, too, so nothing in it is trusted: a record counts only for a connection that has left
+ * the queue, and with the secret that came with it.
+ */
+export class NativeHandOff implements WorkerHandOff {
+  readonly kind = 'native'
+  readonly #native: NativeModule
+  readonly #accounts: Accounts
+  readonly #stats: Stats
+  readonly #limits: Pick<ConnectionQueue, 'maxWaitMs'>
+  readonly #log: Logger
+  readonly #berths = new Map<HandOffWorker, NativeBerth>()
+  /** The workers that take connections. */
+  readonly #admitted = new Set<HandOffWorker>()
+  readonly #fed = new LinkedList<PendingConnection>()
+  readonly #taken = new Map<number, PendingConnection>()
+  readonly #ticket = new Uint8Array(ticketBytes)
+  readonly #fields = new DataView(this.#ticket.buffer)
+  readonly #nonces = new Uint32Array(nonceBatch)
+  #dispatcher!: HandOffListener
+  #queue: Queue
+  #turn = 0
+  #unsettled = 0
+  #isFull = false
+  #pace: NodeJS.Timeout | undefined
+  #isPacing = false
+  #permitUntilMs = 0
+
+  /** @throws Error when the system gives no descriptors for the queue */
+  constructor(
+    native: NativeModule,
+    accounts: Accounts,
+    stats: Stats,
+    limits: Pick<ConnectionQueue, 'maxWaitMs'>,
+    log: Logger,
+  ) {
+    this.#native = native
+    this.#accounts = accounts
+    this.#stats = stats
+    this.#limits = limits
+    this.#log = log
+    this.#queue = this.#open()
+  }
+
+  reportTo(dispatcher: HandOffListener): void {
+    this.#dispatcher = dispatcher
+  }
+
+  get hasRoom(): boolean {
+    return !this.#isFull && this.#admitted.size > 0
+  }
+
+  get hasIdle(): boolean {
+    return this.#fed.length < this.#idle
+  }
+
+  get waiting(): number {
+    return Math.max(0, this.#fed.length - this.#idle)
+  }
+
+  get oldestAcceptedAtMs(): number | undefined {
+    return this.#fed.head?.acceptedAtMs
+  }
+
+  take(connection: PendingConnection): void {
+    if (this.#unsettled >= mostUnsettled) this.settle()
+    const { feeding } = this.#queue
+    const result = this.#native.offer(feeding, this.#socketOf(connection), this.#draw(connection))
+    if (result === 0) {
+      this.#unsettled += 1
+      connection.handle.close()
+      this.#fed.append(connection)
+      this.#wakeOne()
+      this.#keepPace()
+      return
+    }
+    this.#isFull = true
+    this.#dispatcher.putBack(connection)
+    if (result === errnos.again) this.#native.heed(this.#queue.watch, watched.writable)
+    else this.#mend(result)
+  }
+
+  settle(): void {
+    if (this.#fed.length === 0 && this.#taken.size === 0) return
+    this.#unsettled = 0
+    // Counted before the queue is looked at: what they are about has left the queue by then.
+    const unread = [...this.#berths].map(
+      ([worker, berth]) => [worker, berth, berth.page.unread] as const,
+    )
+    const before = this.#fed.length
+    this.#claim()
+    const hasTaken = this.#fed.length < before
+    const ended = unread.flatMap(([worker, berth, count]) => this.#endsIn(worker, berth, count))
+    for (const [worker, berth] of this.#berths) this.#seeCurrent(worker, berth)
+    // From here on others act, who may call this again.
+    for (const one of ended) this.#end(one)
+    if (hasTaken) this.#dispatcher.onTaken()
+  }
+
+  recall(): PendingConnection[] {
+    if (this.#fed.length === 0) return []
+    this.settle()
+    const recalled: PendingConnection[] = []
+    for (;;) {
+      const fd = this.#native.recall(this.#queue.taking, this.#ticket)
+      if (fd < 0) break
+      const turn = this.#fields.getFloat64(0, true)
+      // Workers have taken those before it in the meantime.
+      this.#claimBefore(turn)
+      const { head } = this.#fed
+      if (head === undefined) {
+        this.#native.close(fd)
+        break
+      }
+      this.#fed.remove(head)
+      head.handle = (head.handle as NativeSocket).again(fd)
+      recalled.push(head)
+    }
+    this.#claimBefore(Number.POSITIVE_INFINITY)
+    return recalled
+  }
+
+  permit(untilMs: number): void {
+    this.#permitUntilMs = untilMs
+    for (const { page } of this.#berths.values()) page.permit(untilMs)
+    if (this.#fed.length > 0) this.#wakeAll()
+  }
+
+  berth(worker: HandOffWorker): NativeBerth {
+    const berth = new NativeBerth(this.#native, this.#queue.taking)
+    berth.page.permit(this.#permitUntilMs)
+    this.#berths.set(worker, berth)
+    return berth
+  }
+
+  addIdle(worker: HandOffWorker): void {
+    if (!this.#admitted.has(worker)) {
+      this.#admitted.add(worker)
+      worker.admit()
+      this.#makeRoom()
+    }
+    this.#dispatcher.pump()
+  }
+
+  removeIdle(worker: HandOffWorker): void {
+    if (this.#admitted.delete(worker)) this.#makeRoom()
+  }
+
+  /** Workers report by their pages. */
+  progress(): void {}
+
+  lost(worker: HandOffWorker, _loss: Loss, cause: string): void {
+    this.removeIdle(worker)
+    this.#berths.get(worker)?.close()
+    this.#berths.delete(worker)
+    const connection = worker.inHand
+    if (connection !== undefined) {
+      this.#taken.delete(connection.id)
+      worker.lose(false)
+      this.#tellLoss(connection, worker, cause)
+      this.#dispatcher.close(connection, 'fail', worker)
+    }
+    // It may have been woken for a connection, and have died before it took it.
+    if (this.#fed.length > 0) this.#wakeAll()
+  }
+
+  /** Closes the queue; whatever is in it is dropped. */
+  close(): void {
+    clearTimeout(this.#pace)
+    const { feeding, taking, watch } = this.#queue
+    this.#native.unwatch(watch)
+    this.#native.close(feeding)
+    this.#native.close(taking)
+  }
+
+  #open(): Queue {
+    const native = this.#native
+    const queue = native.openQueue((roomLimits.least * messageBytes) / 2)
+    if (typeof queue === 'number') throw new Error(`Cannot open a queue: socketpair ${queue}`)
+    const [feeding, taking] = queue
+    const watch = native.watch(feeding, () => {
+      this.#isFull = false
+      this.#dispatcher.pump()
+      if (!this.#isFull) native.heed(watch as Watch, 0)
+    })
+    if (typeof watch === 'number') throw new Error(`Cannot watch the queue: ${watch}`)
+    return { feeding, taking, watch }
+  }
+
+  get #idle(): number {
+    let idle = 0
+    for (const worker of this.#admitted) if (worker.inHand === undefined) idle += 1
+    return idle
+  }
+
+  /** The descriptor of its socket, which is ours from now on, not Node's. */
+  #socketOf(connection: PendingConnection): number {
+    const { handle } = connection
+    const socket = handle instanceof NativeSocket ? handle : NativeSocket.from(this.#native, handle)
+    connection.handle = socket
+    return socket.fd
+  }
+
+  #draw(connection: PendingConnection): Uint8Array {
+    this.#turn += 1
+    const at = this.#turn % nonceBatch
+    if (at === 0 || this.#turn === 1) randomFillSync(this.#nonces)
+    connection.turn = this.#turn
+    connection.nonce = this.#nonces[at] ?? 0
+    this.#fields.setFloat64(0, connection.turn, true)
+    this.#fields.setFloat64(8, connection.id, true)
+    this.#fields.setUint32(16, connection.nonce, true)
+    this.#fields.setUint32(20, connection.endpoint.number, true)
+    return this.#ticket
+  }
+
+  #makeRoom(): void {
+    const { least, most } = roomLimits
+    const room = Math.min(most, Math.max(least, 2 * this.#admitted.size))
+    // The kernel doubles it.
+    this.#native.setQueueRoom(this.#queue.feeding, (room * messageBytes) / 2)
+  }
+
+  /** Workers have taken all connections before the one whose turn it is. */
+  #claim(): void {
+    if (this.#fed.length === 0) return
+    const first = this.#native.peek(this.#queue.taking, this.#ticket)
+    if (first === 0) this.#claimBefore(this.#fields.getFloat64(0, true))
+    else if (first === takeCodes.nobody) this.#claimBefore(Number.POSITIVE_INFINITY)
+  }
+
+  #claimBefore(turn: number): void {
+    for (;;) {
+      const { head } = this.#fed
+      if (head === undefined || head.turn >= turn) return
+      this.#fed.remove(head)
+      this.#accounts.apply(head, 'claim')
+      head.offeredAtMs = performance.now()
+      this.#taken.set(head.id, head)
+    }
+  }
+
+  /** The ends that a worker has recorded. */
+  #endsIn(worker: HandOffWorker, { page }: NativeBerth, unread: number): Ended[] {
+    const ended: Ended[] = []
+    for (let left = unread; left > 0; left -= 1) {
+      const record = page.next()
+      const connection = record === undefined ? undefined : this.#taken.get(record.id)
+      if (record === undefined || connection === undefined || connection.nonce !== record.nonce) {
+        page.skip()
+        worker.distrust('it wrote invalid data into its page')
+        return ended
+      }
+      this.#taken.delete(connection.id)
+      this.#time(connection, record)
+      if (worker.inHand !== connection) {
+        if (worker.inHand !== undefined) this.#disown(worker)
+        worker.took(connection)
+      }
+      worker.release(record.step === 'served')
+      ended.push({ worker, connection, record })
+    }
+    return ended
+  }
+
+  /** A worker has gone on to another connection, and has not recorded the end of this one. */
+  #disown(worker: HandOffWorker): void {
+    worker.distrust('it did not record how a connection ended')
+    worker.release(false)
+  }
+
+  #seeCurrent(worker: HandOffWorker, { page }: NativeBerth): void {
+    const { id, nonce, takenAtMs } = page.current
+    const connection = this.#taken.get(id)
+    if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
+      return
+    // The worker has gone on since its records were counted: the next time, they are read before this.
+    if (page.unread > 0) return
+    if (worker.inHand !== undefined) this.#disown(worker)
+    connection.offeredAtMs = within(
+      takenAtMs + performance.now() - monotonicMs(),
+      connection.acceptedAtMs,
+      connection.offeredAtMs,
+    )
+    worker.took(connection)
+  }
+
+  /** The times in a record, by this process's clock; as far as they can be true. */
+  #time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord): void {
+    const nowMs = performance.now()
+    const shiftMs = nowMs - monotonicMs()
+    connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, nowMs)
+    connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, nowMs)
+  }
+
+  #end({ worker, connection, record }: Ended): void {
+    const { offeredAtMs, endedAtMs, acceptedAtMs, id } = connection
+    const { step, reason } = record
+    if (step === 'gone') {
+      this.#dispatcher.close(connection, 'leave', worker, record)
+      return
+    }
+    this.#stats.handled(offeredAtMs - acceptedAtMs, endedAtMs - offeredAtMs)
+    if (step === 'failed') this.#log.debug({ connection: id, reason }, 'Connection failed')
+    const event: EndEvent = step === 'served' ? 'serve' : 'fail'
+    this.#dispatcher.close(connection, event, worker, record)
+  }
+
+  #tellLoss(connection: PendingConnection, worker: HandOffWorker, cause: string): void {
+    const { id, acceptedAtMs } = connection
+    this.#log.warn(
+      {
+        connection: id,
+        peer: peerOf(connection),
+        ageMs: Math.round(performance.now() - acceptedAtMs),
+        worker: worker.number,
+        cause,
+      },
+      'Connection lost with its worker',
+    )
+  }
+
+  /**
+   * Wakes a worker that waits and was not woken since it began to. Always the first of them, so that a few workers
+   * with warm caches share a light load, and the others sleep.
+   */
+  #wakeOne(): void {
+    for (const worker of this.#admitted) {
+      const berth = this.#berths.get(worker)
+      if (berth !== undefined && berth.wake()) return
+    }
+  }
+
+  #wakeAll(): void {
+    for (const worker of this.#admitted) this.#berths.get(worker)?.wakeAgain()
+  }
+
+  #keepPace(): void {
+    if (this.#isPacing) return
+    this.#isPacing = true
+    if (this.#pace === undefined) this.#pace = setTimeout(() => this.#beat(), paceMs)
+    else this.#pace.refresh()
+  }
+
+  #beat(): void {
+    this.#isPacing = false
+    this.settle()
+    this.#expire()
+    this.#giveUp()
+    // A worker that was woken may have died, or be stopped.
+    if (this.#fed.length > 0) this.#wakeAll()
+    if (this.#fed.length > 0 || this.#taken.size > 0) this.#keepPace()
+  }
+
+  #expire(): void {
+    const dueMs = performance.now() - this.#limits.maxWaitMs
+    if ((this.oldestAcceptedAtMs ?? Number.POSITIVE_INFINITY) > dueMs) return
+    for (const connection of this.recall()) {
+      if (connection.acceptedAtMs <= dueMs) this.#dispatcher.expire(connection)
+      else this.#dispatcher.putBack(connection)
+    }
+    this.#dispatcher.pump()
+  }
+
+  /** An app can take a connection out of the queue itself; its worker does not know of it then. */
+  #giveUp(): void {
+    const dueMs = performance.now() - unclaimedMs
+    const inHand = new Set([...this.#berths.keys()].map((worker) => worker.inHand))
+    for (const connection of this.#taken.values()) {
+      if (connection.offeredAtMs > dueMs || inHand.has(connection)) continue
+      this.#taken.delete(connection.id)
+      this.#log.warn({ peer: peerOf(connection) }, 'Gave up a connection: no worker reports on it')
+      this.#dispatcher.close(connection, 'fail')
+    }
+  }
+
+  /** The queue has failed. One that an app has shut down is replaced, and the workers with it, since they have its end. */
+  #mend(errno: number): void {
+    this.#log.error({ errno }, 'Cannot hand off a connection; trying again')
+    setTimeout(() => {
+      this.#isFull = false
+      this.#dispatcher.pump()
+    }, paceMs).unref()
+    if (errno !== errnos.brokenPipe) return
+    for (const connection of this.recall()) this.#dispatcher.putBack(connection)
+    this.close()
+    this.#pace = undefined
+    this.#isPacing = false
+    this.#queue = this.#open()
+    this.#makeRoom()
+    for (const worker of this.#berths.keys()) worker.distrust('an app has shut down the queue')
+  }
+}
+
+/** `ms`, or the nearest that can be true. */
+function within(ms: number, leastMs: number, mostMs: number): number {
+  // NaN is below everything.
+  return ms > leastMs ? Math.min(ms, mostMs) : leastMs
+}

@@ -1,0 +1,76 @@
+// What the parts of the native module share. Numbers that a function returns to JavaScript are
+// never exceptions: a negative one is -errno, or one of the codes below. Arguments of a wrong kind
+// throw a TypeError.
+#ifndef HELLOSERVER_NATIVE_H
+#define HELLOSERVER_NATIVE_H
+
+#define NAPI_VERSION 8
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Raised whenever a function, a code or the ticket changes; src/native/native.ts expects it.
+#define MODULE_VERSION 1
+
+// Outside of what -errno can be.
+enum take_code {
+  TAKE_NOBODY = -10001,
+  TAKE_NOT_PERMITTED = -10002,
+  TAKE_NO_DESCRIPTOR = -10003,
+  TAKE_LOST = -10004,
+  TAKE_BROKEN = -10005
+};
+
+// The message that comes with a connection through the queue.
+struct ticket {
+  double turn;
+  double id;
+  uint32_t nonce;
+  uint32_t endpoint;
+};
+
+// What both processes have mapped; the rest of the page is JavaScript's.
+struct page_head {
+  // Until when a worker may take a connection, by CLOCK_MONOTONIC in milliseconds.
+  double permit_until_ms;
+  char waits_and_recorded[8];
+  // When the worker took its current connection.
+  double taken_at_ms;
+  // How far the wall clock was ahead of CLOCK_MONOTONIC then.
+  double wall_ahead_ms;
+  char others[32];
+  // Written by the kernel, within the very call that takes a connection.
+  struct ticket ticket;
+};
+
+// Arguments of a call; false when one of them is not what it must be, and then a TypeError is
+// pending.
+bool args_of(napi_env env, napi_callback_info info, size_t count, napi_value *args);
+bool fd_of(napi_env env, napi_value value, int *fd);
+bool whole_of(napi_env env, napi_value value, int64_t least, int64_t most, int64_t *whole);
+bool bytes_of(napi_env env, napi_value value, size_t least, void **data, size_t *length);
+bool external_of(napi_env env, napi_value value, void *tag, void **data);
+napi_value refuse(napi_env env, const char *why);
+
+napi_value number_value(napi_env env, int64_t number);
+
+// Calls a function from the event loop; an exception is an uncaught one.
+void call_back(napi_env env, napi_ref callback, int32_t argument);
+
+// Maps a page that another process shares; NULL with errno set.
+void *map_page(int fd, size_t bytes);
+// An ArrayBuffer over a mapping, which is unmapped when the ArrayBuffer is collected.
+napi_value memory_value(napi_env env, void *mapping, size_t bytes);
+
+// Receives a ticket and its descriptor: the descriptor, -errno, or a code.
+int receive_ticket(int queue, struct ticket *into);
+
+bool define(napi_env env, napi_value exports, const char *name, napi_callback function);
+bool define_queue(napi_env env, napi_value exports);
+bool define_page(napi_env env, napi_value exports);
+bool define_sockets(napi_env env, napi_value exports);
+bool define_watch(napi_env env, napi_value exports);
+bool define_seat(napi_env env, napi_value exports);
+
+#endif

@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { messageOf } from '../errors.ts'
+
+/** The version of the functions below: `MODULE_VERSION` in native.h. */
+const moduleVersion = 1
+
+/** Outcomes of `take`, `recall` and `peek` besides -errno: `take_code` in native.h. */
+export const takeCodes = {
+  /** Nobody is in the queue. */
+  nobody: -10_001,
+  /** The primary may not hand out connections at this moment. */
+  notPermitted: -10_002,
+  /** This process has no descriptor left. */
+  noDescriptor: -10_003,
+  /** The connection was lost on its way. */
+  lost: -10_004,
+  /** The queue cannot be read. */
+  broken: -10_005,
+} as const
+
+/** errno(3) on Linux, negative, as the functions return it. */
+export const errnos = { again: -11, brokenPipe: -32, notConnected: -107 } as const
+
+/** The bytes of a connection's ticket: turn and id as doubles, nonce and endpoint as 32 bits. */
+export const ticketBytes = 24
+/** Where the kernel writes the ticket into the page, and where the page has `permitUntilMs`. */
+export const pageOffsets = { permitUntilMs: 0, ticket: 64 } as const
+/** The bytes of an address that `accept` writes. */
+export const addressBytes = 32
+
+/** The events of `heed` and of a watch. */
+export const watched = { readable: 1, writable: 2 } as const
+/** The events of a seat. */
+export const seatEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
+
+declare const watchTag: unique symbol
+declare const seatTag: unique symbol
+/** Objects of the module. */
+export type Watch = { readonly [watchTag]: true }
+export type Seat = { readonly [seatTag]: true }
+
+/** An address as text, or -errno. */
+export type AddressOrErrno = { readonly address: string; readonly port: number } | number
+
+/**
+ * The native module; each function is documented where it is written, in src/native/*.c. Those that return a number
+ * return -errno when they fail, and throw only for arguments of a wrong kind.
+ */
+export interface NativeModule {
+  readonly version: number
+  // queue.c
+  openQueue(bytes: number): [number, number] | number
+  setQueueRoom(end: number, bytes: number): number
+  offer(end: number, socket: number, ticket: Uint8Array): number
+  recall(end: number, ticket: Uint8Array): number
+  peek(end: number, ticket: Uint8Array): number
+  // page.c
+  openPage(bytes: number): { readonly fd: number; readonly memory: ArrayBuffer } | number
+  openBell(): number
+  ring(bell: number): number
+  // sockets.c
+  accept(listener: number, fds: Int32Array, addresses: Uint8Array): number
+  peerOf(socket: number): AddressOrErrno
+  localOf(socket: number): AddressOrErrno
+  addressOf(address: Uint8Array): AddressOrErrno
+  duplicate(fd: number): number
+  close(fd: number): number
+  // watch.c
+  watch(fd: number, onEvents: (events: number) => void): Watch | number
+  heed(watch: Watch, events: number): number
+  unwatch(watch: Watch): void
+  // seat.c
+  sit(
+    queue: number,
+    page: number,
+    bell: number,
+    pageBytes: number,
+    onEvents: (events: number) => void,
+  ): { readonly seat: Seat; readonly memory: ArrayBuffer } | number
+  now(): number
+  take(seat: Seat, into: Uint8Array): number
+  read(seat: Seat, into: Uint8Array): number
+  send(seat: Seat, bytes: Uint8Array, from: number): number
+  push(seat: Seat, noDelay: boolean): void
+  arm(seat: Seat): number
+  shutdown(seat: Seat): number
+  finish(seat: Seat, lingerMs: number): number
+  sweep(seat: Seat): number
+  drop(seat: Seat): void
+  descriptor(seat: Seat): number
+  setKeepAlive(seat: Seat, seconds: number): number
+  setNoDelay(seat: Seat, isOn: boolean): number
+}
+
+/** The module, or the reason why it is not used. */
+export type Loaded =
+  | { readonly module: NativeModule; readonly reason: string }
+  | { readonly module: undefined; readonly reason: string }
+
+let loaded: Loaded | undefined
+
+/** Loads the module, once, and tries it: the kernel, the ABI or a filter of system calls may refuse any part of it. */
+export function loadNative(): Loaded {
+  loaded ??= load()
+  return loaded
+}
+
+/** Where the module may be: built here, or shipped with the package. */
+const places = [
+  './helloserver.node',
+  `../../../prebuilds/${process.platform}-${process.arch}.node`,
+].map((place) => fileURLToPath(new URL(place, import.meta.url)))
+
+function load(): Loaded {
+  if (process.platform !== 'linux') return unused(`there is none for ${process.platform}`)
+  const place = places.find((one) => existsSync(one))
+  if (place === undefined) {
+    return unused(`it is neither built nor shipped for ${process.platform}-${process.arch}`)
+  }
+  try {
+    const module = createRequire(import.meta.url)(place) as NativeModule
+    if (module.version !== moduleVersion) {
+      return unused(`${place} has version ${module.version}, not ${moduleVersion}: build it again`)
+    }
+    const fault = tryOut(module)
+    return fault === undefined ? { module, reason: 'the native module works here' } : unused(fault)
+  } catch (error) {
+    return unused(messageOf(error))
+  }
+}
+
+function unused(why: string): Loaded {
+  return { module: undefined, reason: `no native module: ${why}` }
+}
+
+/** Sends a descriptor through a queue, as connections go, and maps a page; returns what does not work. */
+export function tryOut(module: NativeModule): string | undefined {
+  const queue = module.openQueue(4_096)
+  if (typeof queue === 'number') return failed('socketpair', queue)
+  const [feeding, taking] = queue
+  const bell = module.openBell()
+  const page = module.openPage(4_096)
+  try {
+    if (bell < 0) return failed('eventfd', bell)
+    if (typeof page === 'number') return failed('memfd_create', page)
+    return tryQueue(module, feeding, taking, page.fd)
+  } finally {
+    const fds = [feeding, taking, bell, typeof page === 'number' ? -1 : page.fd]
+    for (const fd of fds) if (fd >= 0) module.close(fd)
+  }
+}
+
+function tryQueue(
+  module: NativeModule,
+  feeding: number,
+  taking: number,
+  any: number,
+): string | undefined {
+  const sent = new Uint8Array(ticketBytes).fill(7)
+  const received = new Uint8Array(ticketBytes)
+  let offered = 0
+  while (offered < 1_000 && module.offer(feeding, any, sent) === 0) offered += 1
+  if (offered === 0 || offered === 1_000) return `the queue takes ${offered} connections`
+  const seen = module.peek(taking, received)
+  if (seen < 0 || Buffer.compare(sent, received) !== 0) return failed('recv with MSG_PEEK', seen)
+  let recalled = 0
+  for (; ; recalled += 1) {
+    const fd = module.recall(taking, received)
+    if (fd < 0) break
+    module.close(fd)
+  }
+  return recalled === offered ? undefined : `the queue returned ${recalled} of ${offered}`
+}
+
+function failed(call: string, errno: number): string {
+  return `${call} failed with ${errno}`
+}

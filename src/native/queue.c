@@ -1,0 +1,146 @@
+// The queue between the primary and all workers: connections, first in, first out, of which each
+// reader gets a different one (unix(7), SOCK_SEQPACKET; SCM_RIGHTS). The kernel holds what is in
+// it, whoever dies.
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// openQueue(bytes): [the primary's end, the workers' end], or -errno. `bytes`: as `setQueueRoom`.
+static napi_value open_queue(napi_env env, napi_callback_info info) {
+  napi_value args[1], pair;
+  int64_t bytes;
+  int ends[2];
+  if (!args_of(env, info, 1, args) || !whole_of(env, args[0], 1, INT32_MAX, &bytes)) return NULL;
+  // socketpair(2)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+    return number_value(env, -errno);
+  int room = (int)bytes;
+  setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  napi_create_array_with_length(env, 2, &pair);
+  for (uint32_t at = 0; at < 2; at++)
+    napi_set_element(env, pair, at, number_value(env, ends[at]));
+  return pair;
+}
+
+// setQueueRoom(end, bytes): how much memory the messages in the queue may take (socket(7),
+// SO_SNDBUF, which the kernel doubles). When it is used up, `offer` returns -EAGAIN; the end is
+// writable again once at most a quarter is used.
+static napi_value set_queue_room(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int fd;
+  int64_t bytes;
+  if (!args_of(env, info, 2, args) || !fd_of(env, args[0], &fd) ||
+      !whole_of(env, args[1], 1, INT32_MAX, &bytes))
+    return NULL;
+  int room = (int)bytes;
+  return number_value(env,
+                      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) < 0 ? -errno : 0);
+}
+
+// offer(end, socket, ticket): puts a copy of a socket into the queue (sendmsg(2), cmsg(3)); 0 or
+// -errno.
+static napi_value offer(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int queue, socket;
+  void *ticket;
+  size_t length;
+  if (!args_of(env, info, 3, args) || !fd_of(env, args[0], &queue) ||
+      !fd_of(env, args[1], &socket) ||
+      !bytes_of(env, args[2], sizeof(struct ticket), &ticket, &length))
+    return NULL;
+  union {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+  } control;
+  memset(&control, 0, sizeof control);
+  struct iovec part = {ticket, sizeof(struct ticket)};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(rights), &socket, sizeof socket);
+  for (;;) {
+    if (sendmsg(queue, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return number_value(env, 0);
+    if (errno != EINTR) return number_value(env, -errno);
+  }
+}
+
+int receive_ticket(int queue, struct ticket *into) {
+  union {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+  } control;
+  struct iovec part = {into, sizeof *into};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  ssize_t length;
+  // recvmsg(2)
+  do
+    length = recvmsg(queue, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (length < 0 && errno == EINTR);
+  if (length < 0) return errno == EAGAIN ? TAKE_NOBODY : -errno;
+  int fd = TAKE_LOST;
+  for (struct cmsghdr *rights = CMSG_FIRSTHDR(&message); rights != NULL;
+       rights = CMSG_NXTHDR(&message, rights))
+    if (rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+        rights->cmsg_len == CMSG_LEN(sizeof(int)))
+      memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+  if (length == (ssize_t)sizeof *into) return fd;
+  // The other end is closed, or somebody else has written into the queue.
+  if (fd >= 0) close(fd);
+  return TAKE_BROKEN;
+}
+
+// recall(end, ticket): takes the first connection out of the queue, and fills in its ticket; its
+// descriptor, or a code.
+static napi_value recall(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int queue;
+  void *into;
+  size_t length;
+  struct ticket ticket;
+  if (!args_of(env, info, 2, args) || !fd_of(env, args[0], &queue) ||
+      !bytes_of(env, args[1], sizeof ticket, &into, &length))
+    return NULL;
+  int fd = receive_ticket(queue, &ticket);
+  if (fd >= 0) memcpy(into, &ticket, sizeof ticket);
+  return number_value(env, fd);
+}
+
+// peek(end, ticket): fills in the ticket of the first connection, which stays where it is (recv(2),
+// MSG_PEEK: without a buffer for it, the descriptor is not copied); 0 or a code.
+static napi_value peek(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int queue;
+  void *into;
+  size_t length;
+  struct ticket ticket;
+  if (!args_of(env, info, 2, args) || !fd_of(env, args[0], &queue) ||
+      !bytes_of(env, args[1], sizeof ticket, &into, &length))
+    return NULL;
+  ssize_t count;
+  do
+    count = recv(queue, &ticket, sizeof ticket, MSG_PEEK | MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return number_value(env, errno == EAGAIN ? TAKE_NOBODY : -errno);
+  if (count != (ssize_t)sizeof ticket) return number_value(env, TAKE_BROKEN);
+  memcpy(into, &ticket, sizeof ticket);
+  return number_value(env, 0);
+}
+
+bool define_queue(napi_env env, napi_value exports) {
+  return define(env, exports, "openQueue", open_queue) &&
+         define(env, exports, "setQueueRoom", set_queue_room) &&
+         define(env, exports, "offer", offer) && define(env, exports, "recall", recall) &&
+         define(env, exports, "peek", peek);
+}

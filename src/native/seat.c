@@ -1,0 +1,434 @@
+// A worker's place at the queue: takes a connection when it is free, one at a time, and moves that
+// connection's bytes.
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "uv-declarations.h"
+
+static char seat_tag;
+
+// What `onEvent` is called with.
+enum { READABLE = 1, WRITABLE = 2, RUNG = 4, HANGUP = 8 };
+
+// How many connections may be in their closing handshake at a time; beyond that, the oldest is
+// dropped.
+#define MOST_LINGERING 512
+
+struct seat {
+  void *tag;
+  napi_env env;
+  napi_ref on_event;
+  struct page_head *page;
+  int queue;
+  // Has the bell and, once it must be waited for, the connection: both edge-triggered (epoll(7)),
+  // so that neither needs a call to calm it down.
+  int epoll;
+  uv_handle_t *poll;
+  // -1 while there is none.
+  int connection;
+  // Tells events of this connection from those of one before it.
+  uint32_t number;
+  bool is_watched;
+  // Sent with MSG_MORE and nothing since.
+  bool is_held_back;
+  struct {
+    int fd;
+    double due_ms;
+  } lingering[MOST_LINGERING];
+  // The oldest one, and how many there are.
+  unsigned first, count;
+};
+
+// clock_gettime(2); of these, process.hrtime has CLOCK_MONOTONIC.
+static double clock_ms(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static double now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
+
+// How far the wall clock may run ahead of the monotonic one, which stands still while the machine
+// is suspended: src/lease/validity.ts.
+#define TOLERANCE_MS 250
+
+// Whether a connection may be taken now: the primary's lease may have run out, and the primary may
+// be unable to say so.
+static bool is_permitted(const struct page_head *page) {
+  // Each is read once: another process writes them.
+  double until_ms = *(const volatile double *)&page->permit_until_ms;
+  double ahead_ms = *(const volatile double *)&page->wall_ahead_ms;
+  if (until_ms == INFINITY) return true;
+  double now = now_ms();
+  return now < until_ms && clock_ms(CLOCK_REALTIME) - now - ahead_ms <= TOLERANCE_MS;
+}
+
+static struct seat *seat_of(napi_env env, napi_value value) {
+  void *data;
+  return external_of(env, value, &seat_tag, &data) ? data : NULL;
+}
+
+// The seat of a function that takes no other argument.
+static struct seat *only_seat(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  return args_of(env, info, 1, args) ? seat_of(env, args[0]) : NULL;
+}
+
+static void on_ready(uv_handle_t *handle, int status, int events) {
+  (void)status;
+  (void)events;
+  struct seat *seat = handle->data;
+  struct epoll_event ready[4];
+  int32_t what = 0;
+  int count = epoll_wait(seat->epoll, ready, 4, 0);
+  for (int at = 0; at < count; at++) {
+    if (ready[at].data.u64 == 0)
+      what |= RUNG;
+    else if (ready[at].data.u64 == seat->number && seat->connection >= 0) {
+      if (ready[at].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= READABLE;
+      if (ready[at].events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= WRITABLE;
+      if (ready[at].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= HANGUP;
+    }
+  }
+  if (what != 0) call_back(seat->env, seat->on_event, what);
+}
+
+// sit(queue, page, bell, pageBytes, onEvent): { seat, memory }, or -errno. Closes `page`, which is
+// mapped.
+static napi_value sit(napi_env env, napi_callback_info info) {
+  napi_value args[5], result, external;
+  napi_valuetype type;
+  int queue, page, bell;
+  int64_t bytes;
+  uv_loop_t *loop;
+  if (!args_of(env, info, 5, args) || !fd_of(env, args[0], &queue) || !fd_of(env, args[1], &page) ||
+      !fd_of(env, args[2], &bell))
+    return NULL;
+  if (!whole_of(env, args[3], sizeof(struct page_head), 1 << 24, &bytes)) return NULL;
+  if (napi_typeof(env, args[4], &type) != napi_ok || type != napi_function)
+    return refuse(env, "not a function");
+  if (napi_get_uv_event_loop(env, (struct uv_loop_s **)&loop) != napi_ok)
+    return refuse(env, "no event loop");
+  struct seat *seat = calloc(1, sizeof *seat);
+  if (seat == NULL) return number_value(env, -ENOMEM);
+  *seat = (struct seat){.tag = &seat_tag,
+                        .env = env,
+                        .queue = queue,
+                        .connection = -1,
+                        .poll = calloc(1, uv_handle_size(UV_POLL))};
+  seat->page = map_page(page, (size_t)bytes);
+  int failure = seat->page == NULL ? errno : 0;
+  seat->epoll = epoll_create1(EPOLL_CLOEXEC);
+  struct epoll_event rung = {.events = EPOLLIN | EPOLLET, .data.u64 = 0};
+  if (failure == 0 && (seat->epoll < 0 || epoll_ctl(seat->epoll, EPOLL_CTL_ADD, bell, &rung) < 0))
+    failure = errno;
+  if (failure == 0 && (seat->poll == NULL || uv_poll_init(loop, seat->poll, seat->epoll) < 0))
+    failure = ENOMEM;
+  if (failure != 0) {
+    if (seat->page != NULL) munmap(seat->page, (size_t)bytes);
+    if (seat->epoll >= 0) close(seat->epoll);
+    free(seat->poll);
+    free(seat);
+    return number_value(env, -failure);
+  }
+  close(page);
+  seat->poll->data = seat;
+  napi_create_reference(env, args[4], 1, &seat->on_event);
+  uv_poll_start(seat->poll, UV_READABLE, on_ready);
+  // Waiting for a connection keeps no process running.
+  uv_unref(seat->poll);
+  // A process has a seat until it ends.
+  napi_create_external(env, seat, NULL, NULL, &external);
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "seat", external);
+  napi_value memory = memory_value(env, seat->page, (size_t)bytes);
+  // It is unmapped when it is collected, and the seat needs it.
+  napi_ref kept;
+  if (memory != NULL) napi_create_reference(env, memory, 1, &kept);
+  napi_set_named_property(env, result, "memory", memory);
+  return result;
+}
+
+static int64_t receive(struct seat *seat, void *into, size_t room) {
+  ssize_t count;
+  // recv(2)
+  do
+    count = recv(seat->connection, into, room, MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+// now(): CLOCK_MONOTONIC, in milliseconds.
+static napi_value now(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value value = NULL;
+  napi_create_double(env, now_ms(), &value);
+  return value;
+}
+
+// take(seat, into): takes the first connection, and reads what it has sent already: how many bytes,
+// 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). A code when it has
+// taken none.
+static napi_value take(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  void *into;
+  size_t room;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
+  if (seat->connection >= 0) return refuse(env, "a connection is in hand");
+  if (!is_permitted(seat->page)) return number_value(env, TAKE_NOT_PERMITTED);
+  // Without a free descriptor, the kernel would take the connection out of the queue and close it
+  // (unix(7)).
+  int spare = fcntl(seat->queue, F_DUPFD_CLOEXEC, 3);
+  if (spare < 0) return number_value(env, errno == EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
+  close(spare);
+  int fd = receive_ticket(seat->queue, &seat->page->ticket);
+  if (fd < 0) return number_value(env, fd > TAKE_NOBODY ? TAKE_BROKEN : fd);
+  seat->connection = fd;
+  seat->number += 1 + (seat->number == UINT32_MAX);
+  seat->is_watched = seat->is_held_back = false;
+  seat->page->taken_at_ms = now_ms();
+  return number_value(env, receive(seat, into, room));
+}
+
+// read(seat, into): how many bytes it has read, 0 at the end of the client's side, -errno.
+static napi_value read_more(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  void *into;
+  size_t room;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
+  return number_value(env, seat->connection < 0 ? -EBADF : receive(seat, into, room));
+}
+
+// send(seat, bytes, from): sends what it can of `bytes` from there on, and lets the system hold the
+// last packet back until `push`, `shutdown` or `finish` (send(2), MSG_MORE; 200 ms at most). How
+// many bytes it took, or -errno.
+static napi_value send_some(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  void *bytes;
+  size_t length;
+  int64_t from;
+  if (!args_of(env, info, 3, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL || !bytes_of(env, args[1], 0, &bytes, &length) ||
+      !whole_of(env, args[2], 0, (int64_t)length, &from))
+    return NULL;
+  if (seat->connection < 0) return number_value(env, -EBADF);
+  ssize_t count;
+  do
+    count = send(seat->connection, (char *)bytes + from, length - (size_t)from,
+                 MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+  while (count < 0 && errno == EINTR);
+  if (count > 0) seat->is_held_back = true;
+  return number_value(env, count < 0 ? -errno : count);
+}
+
+// push(seat, noDelay): has the system send what it holds back (tcp(7): setting TCP_NODELAY does so
+// at once). `noDelay` tells whether it stays set.
+static napi_value push(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  bool stays;
+  int on = 1, off = 0;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL) return NULL;
+  if (napi_get_value_bool(env, args[1], &stays) != napi_ok) return refuse(env, "not a boolean");
+  if (seat->connection < 0 || !seat->is_held_back) return NULL;
+  seat->is_held_back = false;
+  setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!stays) setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+  return NULL;
+}
+
+// arm(seat): calls back whenever the connection becomes readable or writable, beginning with what
+// it is now; 0 or -errno.
+static napi_value arm(napi_env env, napi_callback_info info) {
+  struct seat *seat = only_seat(env, info);
+  if (seat == NULL) return NULL;
+  if (seat->connection < 0) return number_value(env, -EBADF);
+  if (seat->is_watched) return number_value(env, 0);
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                              .data.u64 = seat->number};
+  if (epoll_ctl(seat->epoll, EPOLL_CTL_ADD, seat->connection, &event) < 0)
+    return number_value(env, -errno);
+  seat->is_watched = true;
+  return number_value(env, 0);
+}
+
+// shutdown(seat): ends this side (shutdown(2)), behind everything that was sent; 0 or -errno.
+static napi_value shut_down(napi_env env, napi_callback_info info) {
+  struct seat *seat = only_seat(env, info);
+  if (seat == NULL) return NULL;
+  if (seat->connection < 0) return number_value(env, -EBADF);
+  seat->is_held_back = false;
+  return number_value(env, shutdown(seat->connection, SHUT_WR) < 0 ? -errno : 0);
+}
+
+// Whether a connection that was ended here is over there, too; discards what still comes.
+static bool is_over(int fd) {
+  char discarded[16384];
+  for (int times = 0; times < 16; times++) {
+    ssize_t count = recv(fd, discarded, sizeof discarded, MSG_DONTWAIT);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return true;
+    if (count < 0 && errno == EAGAIN) return false;
+  }
+  return false;
+}
+
+static void drop_oldest(struct seat *seat) {
+  close(seat->lingering[seat->first].fd);
+  seat->first = (seat->first + 1) % MOST_LINGERING;
+  seat->count -= 1;
+}
+
+// Looks at `most` of the oldest; those that are not over go to the end, so that all have their
+// turn.
+static void sweep_some(struct seat *seat, unsigned most) {
+  if (seat->count == 0) return;
+  double now = now_ms();
+  for (unsigned left = most < seat->count ? most : seat->count; left > 0; left--) {
+    int fd = seat->lingering[seat->first].fd;
+    double due_ms = seat->lingering[seat->first].due_ms;
+    if (now >= due_ms || is_over(fd)) {
+      drop_oldest(seat);
+      continue;
+    }
+    seat->first = (seat->first + 1) % MOST_LINGERING;
+    unsigned last = (seat->first + seat->count - 1) % MOST_LINGERING;
+    seat->lingering[last].fd = fd;
+    seat->lingering[last].due_ms = due_ms;
+  }
+}
+
+// Beyond this many, each connection that ends has two others looked at.
+#define SWEEP_ABOVE 12
+
+// finish(seat, lingerMs): ends this side, and closes the connection when the client has ended its
+// own, or after so long. Closing at once would send a reset if there were unread input, which can
+// destroy the answer (RFC 9112, 9.6). Returns how many connections are in that state.
+static napi_value finish(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int64_t linger_ms;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL || !whole_of(env, args[1], 0, INT32_MAX, &linger_ms)) return NULL;
+  if (seat->connection < 0) return number_value(env, -EBADF);
+  int fd = seat->connection;
+  seat->connection = -1;
+  // A watched connection must not wake this process any more; it is not closed yet.
+  if (seat->is_watched) epoll_ctl(seat->epoll, EPOLL_CTL_DEL, fd, NULL);
+  if (shutdown(fd, SHUT_WR) < 0) {
+    close(fd);
+    return number_value(env, seat->count);
+  }
+  if (seat->count > SWEEP_ABOVE) sweep_some(seat, 2);
+  if (seat->count == MOST_LINGERING) drop_oldest(seat);
+  unsigned last = (seat->first + seat->count) % MOST_LINGERING;
+  seat->lingering[last].fd = fd;
+  seat->lingering[last].due_ms = now_ms() + (double)linger_ms;
+  seat->count += 1;
+  return number_value(env, seat->count);
+}
+
+// sweep(seat): closes the connections whose closing handshake is over, or has taken too long; how
+// many are left.
+static napi_value sweep(napi_env env, napi_callback_info info) {
+  struct seat *seat = only_seat(env, info);
+  if (seat == NULL) return NULL;
+  sweep_some(seat, MOST_LINGERING);
+  return number_value(env, seat->count);
+}
+
+// drop(seat): closes the connection at once.
+static napi_value drop(napi_env env, napi_callback_info info) {
+  struct seat *seat = only_seat(env, info);
+  if (seat == NULL || seat->connection < 0) return NULL;
+  close(seat->connection);
+  seat->connection = -1;
+  return NULL;
+}
+
+// descriptor(seat): that of the connection, or -EBADF.
+static napi_value descriptor(napi_env env, napi_callback_info info) {
+  struct seat *seat = only_seat(env, info);
+  return seat == NULL ? NULL : number_value(env, seat->connection < 0 ? -EBADF : seat->connection);
+}
+
+static int64_t keep_alive(int fd, int seconds) {
+  int on = seconds > 0;
+  if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0) return -errno;
+  // As libuv sets them: uv_tcp_keepalive.
+  int interval = 1, count = 10;
+  if (on && (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) < 0 ||
+             setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) < 0 ||
+             setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) < 0))
+    return -errno;
+  return 0;
+}
+
+// setKeepAlive(seat, seconds): asks the client whether it is there after so long without a byte
+// (tcp(7)); 0: never.
+static napi_value set_keep_alive(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int64_t seconds;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL || !whole_of(env, args[1], 0, 32767, &seconds)) return NULL;
+  return number_value(env,
+                      seat->connection < 0 ? -EBADF : keep_alive(seat->connection, (int)seconds));
+}
+
+// setNoDelay(seat, isOn): tcp(7), TCP_NODELAY; 0 or -errno.
+static napi_value set_no_delay(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  bool is_on;
+  if (!args_of(env, info, 2, args)) return NULL;
+  struct seat *seat = seat_of(env, args[0]);
+  if (seat == NULL) return NULL;
+  if (napi_get_value_bool(env, args[1], &is_on) != napi_ok) return refuse(env, "not a boolean");
+  if (seat->connection < 0) return number_value(env, -EBADF);
+  int on = is_on;
+  return number_value(
+      env, setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? -errno : 0);
+}
+
+bool define_seat(napi_env env, napi_value exports) {
+  static const struct {
+    const char *name;
+    napi_callback function;
+  } functions[] = {
+      {"sit", sit},
+      {"now", now},
+      {"take", take},
+      {"read", read_more},
+      {"send", send_some},
+      {"push", push},
+      {"arm", arm},
+      {"shutdown", shut_down},
+      {"finish", finish},
+      {"sweep", sweep},
+      {"drop", drop},
+      {"descriptor", descriptor},
+      {"setKeepAlive", set_keep_alive},
+      {"setNoDelay", set_no_delay},
+  };
+  for (size_t at = 0; at < sizeof functions / sizeof *functions; at++)
+    if (!define(env, exports, functions[at].name, functions[at].function)) return false;
+  return true;
+}

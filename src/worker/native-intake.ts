@@ -1,0 +1,208 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { getSystemErrorName } from 'node:util'
+import { type Progress, uncounted } from '../ipc/progress.ts'
+import type { ServedEndpoint } from '../ipc/worker-messages.ts'
+import { pageBytes, PageWriter, type Ticket } from '../ipc/worker-page.ts'
+import { type NativeModule, type Seat, seatEvents, takeCodes } from '../native/native.ts'
+import type { Handler, Intake } from './intake.ts'
+import { NativeTransport } from './native-transport.ts'
+import type { SocketOptions } from './socket-transport.ts'
+
+/** The descriptors that a worker inherits for the native hand-off, after stdio and Node's channel. */
+const inherited = { page: 4, queue: 5, bell: 6 } as const
+
+/** How many bytes are read at a time. */
+const arenaBytes = 65_536
+
+/** How many connections are taken in a row before everything else in the process has its turn. */
+const burst = 32
+
+/** How often connections in their closing handshake are looked at, in milliseconds. */
+const sweepEveryMs = 20
+
+/** Takes connections from the queue, one at a time, and records how each has ended. */
+export class NativeIntake implements Intake {
+  readonly #native: NativeModule
+  readonly #seat: Seat
+  readonly #page: PageWriter
+  readonly #options: SocketOptions
+  #endpoints: readonly ServedEndpoint[]
+  /** A connection from an endpoint of which this process has yet to be told: the result of its first read. */
+  #early: number | undefined
+  #handler!: Handler
+  readonly #onUnfit: (reason: string) => void
+  readonly #arena = Buffer.allocUnsafeSlow(arenaBytes)
+  #isAdmitted = false
+  #isWaiting = false
+  #transport: NativeTransport | undefined
+  #ticket: Ticket = { id: 0, nonce: 0, endpoint: 0 }
+  #takenAtMs = 0
+  #leftInBurst = burst
+  #isTickDue = false
+  #sweeping: NodeJS.Timeout | undefined
+
+  /**
+   * @param onUnfit - called when this process can take connections no more, with the reason
+   * @throws Error when it has not inherited what it needs
+   */
+  constructor(
+    native: NativeModule,
+    options: SocketOptions,
+    endpoints: readonly ServedEndpoint[],
+    onUnfit: (reason: string) => void,
+  ) {
+    this.#native = native
+    this.#options = options
+    this.#endpoints = endpoints
+    this.#onUnfit = onUnfit
+    const { queue, page, bell } = inherited
+    const place = native.sit(queue, page, bell, pageBytes, (events) => this.#onEvents(events))
+    if (typeof place === 'number') {
+      throw new Error(`Cannot share memory with the primary: ${getSystemErrorName(place)}`)
+    }
+    this.#seat = place.seat
+    this.#page = new PageWriter(place.memory)
+  }
+
+  /** Gives connections to `handler`. Must be called before `admit`. */
+  serve(handler: Handler): this {
+    this.#handler = handler
+    return this
+  }
+
+  /** Takes connections from now on. */
+  admit(): void {
+    this.#isAdmitted = true
+    this.next()
+  }
+
+  /** Takes no more. */
+  close(): void {
+    this.#isAdmitted = false
+    this.#stopWaiting()
+  }
+
+  serveFrom(endpoints: readonly ServedEndpoint[]): void {
+    this.#endpoints = endpoints
+    const early = this.#early
+    this.#early = undefined
+    if (early !== undefined) this.#begin(early)
+  }
+
+  /** Records how the connection in hand has ended. */
+  record(report: Progress): void {
+    const endedAtMs = this.#native.now()
+    this.#page.record({ ...report, ...this.#ticket, takenAtMs: this.#takenAtMs, endedAtMs })
+    this.#transport = undefined
+  }
+
+  /** Takes the next connection, or waits for one. */
+  next(): void {
+    if (!this.#isAdmitted || this.#transport !== undefined || this.#early !== undefined) return
+    if (this.#leftInBurst === 0) {
+      setImmediate(() => this.#again())
+      return
+    }
+    this.#leftInBurst -= 1
+    let taken = this.#take()
+    if (isNone(taken) && !this.#isWaiting) {
+      this.#isWaiting = true
+      this.#page.toggleWaiting()
+      // One may have come between the two.
+      taken = this.#take()
+    }
+    if (isNone(taken)) return
+    this.#stopWaiting()
+    if (isFault(taken)) this.#onUnfit(faults[taken] ?? 'it cannot read the queue')
+    else this.#begin(taken)
+  }
+
+  /** Resolves when no connection is in its closing handshake. */
+  async settled(): Promise<void> {
+    while (this.#native.sweep(this.#seat) > 0) await delay(sweepEveryMs)
+  }
+
+  #take(): number {
+    return this.#native.take(this.#seat, this.#arena)
+  }
+
+  #again(): void {
+    this.#leftInBurst = burst
+    this.next()
+  }
+
+  #stopWaiting(): void {
+    if (this.#isWaiting) this.#page.toggleWaiting()
+    this.#isWaiting = false
+  }
+
+  /** @param first - the result of the read within the step that has taken the connection */
+  #begin(first: number): void {
+    this.#ticket = this.#page.ticket
+    this.#takenAtMs = this.#page.takenAtMs
+    const { id, endpoint } = this.#ticket
+    const served = this.#endpoints[endpoint]
+    if (served === undefined) {
+      this.#early = first
+      return
+    }
+    if (first === takeCodes.lost) {
+      this.record({ step: 'failed', reason: 'client-reset', id, ...uncounted })
+      this.next()
+      return
+    }
+    const transport = new NativeTransport(this.#native, this.#seat, {
+      ...this.#options,
+      path: served.settings.endpoint.path,
+      arena: this.#arena,
+      first,
+      onConcluded: (lingering) => this.#onConcluded(lingering),
+    })
+    this.#transport = transport
+    this.#handler.begin(id, transport, inTheClear)
+    if (this.#isTickDue) return
+    this.#isTickDue = true
+    // Ticks run after all that follows from this without a wait; but not after what a tick itself begins.
+    queueMicrotask(() => process.nextTick(() => this.#tick()))
+  }
+
+  #tick(): void {
+    this.#isTickDue = false
+    this.#transport?.settle()
+  }
+
+  #onEvents(events: number): void {
+    if (events & ~seatEvents.rung) this.#transport?.onEvents(events)
+    if (events & seatEvents.rung && this.#isWaiting) {
+      // The primary wakes nobody twice for the same wait.
+      this.#stopWaiting()
+      this.#again()
+    }
+  }
+
+  #onConcluded(lingering: number): void {
+    if (lingering === 0 || this.#sweeping !== undefined) return
+    this.#sweeping = setTimeout(() => this.#sweep(), sweepEveryMs).unref()
+  }
+
+  #sweep(): void {
+    if (this.#native.sweep(this.#seat) > 0) this.#sweeping?.refresh()
+    else this.#sweeping = undefined
+  }
+}
+
+/** Endpoints with TLS or PROXY headers take the portable way. */
+const inTheClear = { beginsWithTls: false }
+
+const faults: Readonly<Record<number, string>> = {
+  [takeCodes.noDescriptor]: 'it has no file descriptor left',
+  [takeCodes.broken]: 'its end of the queue is closed',
+}
+
+function isNone(taken: number): boolean {
+  return taken === takeCodes.nobody || taken === takeCodes.notPermitted
+}
+
+function isFault(taken: number): boolean {
+  return taken === takeCodes.noDescriptor || taken === takeCodes.broken
+}

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { fstatSync, ftruncateSync } from 'node:fs'
+import { test } from 'node:test'
+import {
+  type NativeModule,
+  type Seat,
+  takeCodes,
+  ticketBytes,
+  tryOut,
+  type Watch,
+} from '../../../src/native/native.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { handlePair } from '../support/handles.ts'
+import { nativeModule, place, queue, ticket } from '../support/native-place.ts'
+
+const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
+
+test('the module works here, which is what a service tries first', () => {
+  assert.equal(tryOut(nativeModule()), undefined)
+})
+
+test('a module that loses what it is given is not used', () => {
+  const lossy = { ...nativeModule(), recall: () => takeCodes.nobody } as NativeModule
+  assert.match(tryOut(lossy) ?? '', /the queue returned 0 of \d+/)
+})
+
+test('connections leave the queue in the order in which they came, each with its own ticket', async (t) => {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const pairs = [await handlePair(t), await handlePair(t), await handlePair(t)]
+  for (const [at, { handle }] of pairs.entries()) {
+    assert.equal(native.offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
+  }
+  const seen = new Uint8Array(ticketBytes)
+  for (const [at, { client }] of pairs.entries()) {
+    assert.equal(native.peek(taking, seen), 0)
+    assert.equal(idOf(seen), 10 * at)
+    seen.fill(0)
+    const fd = native.recall(taking, seen)
+    assert.ok(fd > 2)
+    assert.equal(idOf(seen), 10 * at)
+    const peer = native.peerOf(fd)
+    assert.deepEqual(peer, { address: '127.0.0.1', port: client.localPort })
+    native.close(fd)
+  }
+  assert.equal(native.peek(taking, seen), takeCodes.nobody)
+  assert.equal(native.recall(taking, seen), takeCodes.nobody)
+})
+
+test('a full queue takes nothing, and tells when it has room again', async (t) => {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const { handle } = await handlePair(t)
+  let offered = 0
+  while (native.offer(feeding, handle.fd ?? -1, ticket(offered)) === 0) offered += 1
+  assert.ok(offered >= 4 && offered <= 20, `${offered} at once`)
+  let calls = 0
+  const watch = native.watch(feeding, () => {
+    calls += 1
+    native.heed(watch, 0)
+  }) as Watch
+  t.after(() => native.unwatch(watch))
+  native.heed(watch, 2)
+  for (; offered > 0; offered -= 1) {
+    assert.equal(calls, 0)
+    native.close(native.recall(taking, new Uint8Array(ticketBytes)))
+  }
+  await waitFor('the call', () => calls === 1)
+})
+
+test('a worker cannot change the size of its page, and the kernel writes into it who was taken', async (t) => {
+  const native = nativeModule()
+  const page = native.openPage(4_096)
+  assert.ok(typeof page === 'object')
+  t.after(() => native.close(page.fd))
+  assert.throws(() => ftruncateSync(page.fd, 0), { code: 'EPERM' })
+  assert.throws(() => ftruncateSync(page.fd, 8_192), { code: 'EPERM' })
+  assert.equal(fstatSync(page.fd).size, 4_096)
+
+  const { feeding, taking } = queue(t)
+  const { seat, reader } = place(t, taking)
+  const { handle, client } = await handlePair(t)
+  client.write('first bytes')
+  native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
+  const into = Buffer.alloc(64)
+  const count = await waitFor('the bytes', () => take(native, seat, into))
+  assert.ok(typeof count === 'number')
+  assert.equal(into.toString('latin1', 0, count), 'first bytes')
+  const { id, nonce, takenAtMs } = reader.current
+  assert.deepEqual([id, nonce], [4_711, 99])
+  assert.ok(takenAtMs > 0)
+})
+
+test('a worker takes nothing when it may not, and nothing that it has no descriptor for', async (t) => {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const { seat, reader } = place(t, taking)
+  const { handle } = await handlePair(t)
+  native.offer(feeding, handle.fd ?? -1, ticket(1))
+  const into = Buffer.alloc(64)
+  for (const untilMs of [0, native.now() - 1, Number.NaN]) {
+    reader.permit(untilMs)
+    assert.equal(native.take(seat, into), takeCodes.notPermitted)
+  }
+  reader.permit(native.now() + 60_000)
+  assert.ok(native.take(seat, into) > takeCodes.nobody)
+  assert.equal(reader.current.id, 1)
+})
+
+test('arguments that cannot be right are refused, not passed to the system', (t) => {
+  const native = nativeModule()
+  const { feeding, taking } = queue(t)
+  const { seat } = place(t, taking)
+  const wrong = native as unknown as Record<string, (...args: unknown[]) => unknown>
+  const calls: [string, ...unknown[]][] = [
+    ['openQueue', 0],
+    ['openQueue'],
+    ['offer', 0, 4, ticket(1)],
+    ['offer', feeding, -1, ticket(1)],
+    ['offer', feeding, feeding, new Uint8Array(ticketBytes - 1)],
+    ['offer', feeding, 2 ** 40, ticket(1)],
+    ['recall', taking, new Float64Array(9)],
+    ['peek', taking, 'a text'],
+    ['openPage', 8],
+    ['openPage', 2 ** 30],
+    ['accept', feeding, new Int32Array(4), new Uint8Array(31)],
+    ['addressOf', new Uint8Array(16)],
+    ['close', 1],
+    ['close', 3.5],
+    ['watch', feeding, 7],
+    ['heed', seat, 1],
+    ['heed', {}, 1],
+    ['take', {}, Buffer.alloc(9)],
+    ['take', seat, Buffer.alloc(0)],
+    ['send', seat, Buffer.alloc(2), 3],
+    ['send', seat, Buffer.alloc(2), -1],
+    ['push', seat, 1],
+    ['sit', taking, feeding, feeding, 8, () => {}],
+  ]
+  for (const [name, ...args] of calls) {
+    assert.throws(() => wrong[name]?.(...args), TypeError, name)
+  }
+  // A descriptor that is none is the system's to refuse.
+  assert.equal(native.offer(feeding, 1_000_000, ticket(1)), -9)
+  assert.equal(native.read(seat, Buffer.alloc(8)), -9)
+})
+
+function take(native: NativeModule, seat: Seat, into: Buffer): number | undefined {
+  const taken = native.take(seat, into)
+  if (taken > 0) return taken
+  if (taken <= takeCodes.nobody) return undefined
+  // Taken, but the bytes were still on their way.
+  for (;;) {
+    const count = native.read(seat, into)
+    if (count > 0) return count
+  }
+}

@@ -1,0 +1,66 @@
+import type { TestContext } from 'node:test'
+import { pageBytes, PageReader, PageWriter } from '../../../src/ipc/worker-page.ts'
+import {
+  loadNative,
+  type NativeModule,
+  type Seat,
+  ticketBytes,
+} from '../../../src/native/native.ts'
+
+/** The module; fails where it is left out. */
+export function nativeModule(): NativeModule {
+  const { module, reason } = loadNative()
+  if (module === undefined) throw new Error(reason)
+  return module
+}
+
+/** A queue, whose ends are closed after the test. */
+export function queue(t: TestContext, bytes = 4_096) {
+  const native = nativeModule()
+  const ends = native.openQueue(bytes)
+  if (typeof ends === 'number') throw new Error(`openQueue: ${ends}`)
+  t.after(() => ends.forEach((fd) => native.close(fd)))
+  const [feeding, taking] = ends
+  return { feeding, taking }
+}
+
+/** The ticket of a connection. */
+export function ticket(turn: number, id = turn, nonce = 0): Uint8Array {
+  const bytes = new Uint8Array(ticketBytes)
+  const view = new DataView(bytes.buffer)
+  view.setFloat64(0, turn, true)
+  view.setFloat64(8, id, true)
+  view.setUint32(16, nonce, true)
+  return bytes
+}
+
+/** A worker's place at a queue, in the test's own process, with the primary's view of its page. */
+export interface Place {
+  readonly seat: Seat
+  readonly writer: PageWriter
+  readonly reader: PageReader
+  readonly bell: number
+}
+
+/** Takes a place at the queue. Its page permits everything. */
+export function place(
+  t: TestContext,
+  taking: number,
+  onEvents: (events: number) => void = () => {},
+): Place {
+  const native = nativeModule()
+  const page = native.openPage(pageBytes)
+  if (typeof page === 'number') throw new Error(`openPage: ${page}`)
+  const bell = native.openBell()
+  const own = native.duplicate(taking)
+  const reader = new PageReader(page.memory)
+  reader.permit(Number.POSITIVE_INFINITY)
+  const made = native.sit(own, page.fd, bell, pageBytes, onEvents)
+  if (typeof made === 'number') throw new Error(`sit: ${made}`)
+  t.after(() => {
+    native.drop(made.seat)
+    native.close(own)
+    native.close(bell)
+  })
+  return { seat: made.seat, writer: new PageWriter(made.memory), reader, bell }
+}
