@@ -69,7 +69,10 @@ describe('metrics', { concurrency: 2 }, () => {
 
     await t.test('have no client in them', async () => {
       await ask(service.port, 'a\r\n')
-      assert.doesNotMatch((await scrape()).replace(/^#.*$/gm, ''), /127\.0\.0\.1|remote|client(?!-)/)
+      assert.doesNotMatch(
+        (await scrape()).replace(/^#.*$/gm, ''),
+        /127\.0\.0\.1|remote|client(?!-)/,
+      )
     })
 
     await t.test('are all in the documentation; rules and dashboard use no others', async () => {
