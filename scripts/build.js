@@ -20,7 +20,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { buildNative } from './native.js'
+import { buildNative, hasCompiler } from './native.js'
 import { install, requireNode, root, run, say } from './run.js'
 
 const sources = [
@@ -36,14 +36,14 @@ const sources = [
 const pageFolder = 'src/admin/page'
 const luaFolder = 'src/redis/lua'
 const dist = join(root, 'dist')
-/** In it, a digest of the sources that it was built from. */
+/** In it, what it was built from. */
 const stamp = '.built'
 
 /** Installs the packages if necessary and brings dist/ up to date. */
 export async function build() {
   requireNode()
   install()
-  const wanted = digestOfSources()
+  const wanted = wantedBuild()
   if (builtFrom() === wanted) return
   say('Building …')
   removeLeftovers()
@@ -127,6 +127,11 @@ function linkCommand() {
 function builtFrom() {
   const path = join(dist, stamp)
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+/** A compiler that was not there for the last build is a reason for another. */
+function wantedBuild() {
+  return `${digestOfSources()} ${hasCompiler() ? 'with' : 'without'} the native module`
 }
 
 /** By content: a copy, an archive or a checkout brings files that are different, and older. */

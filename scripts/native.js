@@ -19,10 +19,15 @@ const warnings = ['-Wall', '-Wextra', '-Werror']
 /** The compiler for each platform that the package brings. */
 const compilers = { 'linux-x64': 'x86_64-linux-gnu-gcc', 'linux-arm64': 'aarch64-linux-gnu-gcc' }
 
+/** Whether this machine can compile the module. */
+export function hasCompiler() {
+  return process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
+}
+
 /** Compiles the module for this machine to `file`; leaves it out where there is no compiler, or no Linux. */
 export function buildNative(file) {
   if (process.platform !== 'linux') return
-  if (spawnSync('cc', ['--version']).status === 0) compile('cc', file)
+  if (hasCompiler()) compile('cc', file)
   else
     say(
       'No C compiler (cc): leaving the native module out; the service works without it, but slower',

@@ -24,13 +24,21 @@ const programs = {
   'systemd-tmpfiles': 'systemd',
   setpriv: 'util-linux',
   haproxy: 'haproxy',
+  socat: 'socat',
+  cc: 'gcc',
 }
+
+/** Packages that programs among these need for the tests, and that Debian only recommends. */
+const companions = { cc: ['libc6-dev'] }
 
 /** Installs missing programs where this process may; otherwise names them and exits with status 1. */
 export function needPrograms() {
   const missing = Object.entries(programs).filter(([program]) => !isThere(program))
   if (missing.length === 0) return
-  const packages = missing.map(([, debianPackage]) => debianPackage)
+  const packages = missing.flatMap(([program, debianPackage]) => [
+    debianPackage,
+    ...(companions[program] ?? []),
+  ])
   if (process.getuid() !== 0 || !isThere('apt-get')) {
     const names = missing.map(([program]) => program).join(', ')
     process.stderr.write(

@@ -24,14 +24,16 @@ const compiled = join(root, 'dist')
 
 const slowestShown = 10
 
-await build()
-
 const given = process.argv.slice(2)
 const handOffs = { '--native': 'on', '--portable': 'off' }
 for (const [flag, value] of Object.entries(handOffs)) {
   if (given.includes(flag)) process.env.HELLOSERVER_NATIVE = value
 }
 const words = given.filter((word) => !(word in handOffs))
+// The unit tests need none; and the build wants the compiler.
+if (words.length !== 1 || words[0] !== 'unit') needPrograms()
+await build()
+
 const selected = ['test', 'apps']
   .flatMap((folder) => testsIn(folder))
   .filter((file) => words.length === 0 || words.some((word) => selectable(file).includes(word)))
@@ -40,7 +42,6 @@ if (selected.length === 0) {
   process.stderr.write(`No test file matches ${words.join(', ') || 'at all'}\n`)
   process.exit(1)
 }
-if (selected.some((file) => folderOf(file) !== 'unit')) needPrograms()
 say(`Running ${selected.length} test files …`)
 report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 

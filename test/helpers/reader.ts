@@ -77,9 +77,18 @@ export class Reader {
     this.#host = await OwnHost.make(t)
     // The registry has a name.
     await this.#host.run('umount', '/etc/resolv.conf')
+    await this.#keepCheckout(this.#host)
     for (const folder of ['run', 'tmp']) {
-      await this.#host.run('mount', '--bind', this.#path(folder), `/${folder}`)
+      await this.#host.run('mount', '--rbind', this.#path(folder), `/${folder}`)
     }
+  }
+
+  /** The person's own /tmp would hide a checkout that is in /tmp. */
+  async #keepCheckout(host: OwnHost): Promise<void> {
+    if (!ownRoot.startsWith('/tmp/')) return
+    const place = this.#path(ownRoot)
+    mkdirSync(place, { recursive: true })
+    await host.run('mount', '--bind', ownRoot, place)
   }
 
   /** Writes a file of the person's, by its path relative to their working directory, which must be below /tmp. */

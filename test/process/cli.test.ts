@@ -13,7 +13,7 @@ import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** The keys of `status --json` in the contract, sorted, with those of its parts. */
 const statusKeys = {
-  '': 'build connections drain events fleet generation lastReload lease listen name pid queue rates rssBytes state supervisor uptimeMs version waiting workers',
+  '': 'build certificates connections drain endpoints events fleet generation handOff handOffReason lastReload lease listen name pid queue rates rssBytes state supervisor uptimeMs version waiting workers',
   connections: 'accepted active expired failed gone queued served shed',
   listen: 'host port',
   queue: 'length max oldestMs',
@@ -203,7 +203,10 @@ describe('the command line', { concurrency: 2 }, () => {
 
   test('check says whether a start would succeed, and serves nothing', async (t) => {
     const sandbox = new Sandbox(t)
-    assert.equal(JSON.parse((await sandbox.cli('check', '--json')).stdout).host, '127.0.0.1')
+    assert.equal(
+      JSON.parse((await sandbox.cli('check', '--json')).stdout).listen[0].endpoint.host,
+      '127.0.0.1',
+    )
     sandbox.configure({ workers: 0 })
     assert.equal((await sandbox.cli('check')).status, 78)
     sandbox.configure()

@@ -43,6 +43,7 @@ suite('the documentation', { skip: noOwnHosts() ?? false }, () => {
     await t.test('docs/monitoring.md', () => monitoring(reader))
     await t.test('docs/from-net-server.md', () => fromNetServer(reader))
     await t.test('README: in a clone, and docs/operations.md', () => inAClone(reader))
+    await t.test('docs/network.md', () => network(reader))
     await t.test('docs/fleet.md', () => fleet(reader))
     await t.test('nothing is left out', () => assertComplete(reader.typed))
   })
@@ -180,6 +181,15 @@ async function inAClone(reader: Reader): Promise<void> {
   await reader.types('npx helloserver stop', { shows: /stopped/ })
   await reader.types('pm2 start dist/src/bin/bridge.cjs --name helloserver')
   await reader.does('npx pm2 delete helloserver')
+}
+
+async function network(reader: Reader): Promise<void> {
+  reader.folder = '/tmp/shout'
+  const [start, ask] = blockCommands('docs/network.md')
+  assert.ok(start && ask)
+  await reader.types(start.text)
+  await reader.types(ask.text, { shows: /^hello\r\n$/ })
+  await reader.does('npx helloserver stop --name echo')
 }
 
 async function fleet(reader: Reader): Promise<void> {

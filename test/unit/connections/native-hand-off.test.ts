@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
@@ -14,6 +14,7 @@ import { Events } from '../../../src/telemetry/events.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
+import { nativeTest } from '../support/native-test.ts'
 import { nativeModule } from '../support/native-place.ts'
 import { anywhere } from '../support/pending.ts'
 import { BareWorker, settingsOf } from '../support/stage.ts'
@@ -135,37 +136,40 @@ async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerCli
   }
 }
 
-test('connections are taken in their order, by whoever is free, and every count is right at any time', async (t) => {
-  const { handOff, arrive, counts, queue } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
-  const two = new SeatedWorker(t, 2, handOff)
-  await arrive(20)
-  assert.ok(queue.length > 0, 'the queue of the kernel is short')
-  assert.equal(counts().queued, 20)
-  assert.equal(handOff.waiting + queue.length, 18, 'two workers are idle')
-  assert.deepEqual([one.takes(), two.takes()], [1, 2])
-  assert.deepEqual([counts().queued, counts().active], [18, 2])
-  assert.deepEqual([one.inHand?.id, two.inHand?.id], [1, 2])
-  two.ends()
-  assert.deepEqual([counts().served, counts().active, two.served], [1, 1, 1])
-  const taken: (number | undefined)[] = []
-  await waitFor('all others', () => {
-    const id = two.takes()
-    if (id === undefined) return false
-    taken.push(id)
-    two.ends(id % 2 === 0 ? 'failed' : 'served')
-    return id === 20
-  })
-  assert.deepEqual(
-    taken,
-    Array.from({ length: 18 }, (_, at) => at + 3),
-  )
-  one.ends('gone')
-  const { served, failed, gone, queued, active } = counts()
-  assert.deepEqual([served, failed, gone, queued, active], [10, 9, 1, 0, 0])
-})
+nativeTest(
+  'connections are taken in their order, by whoever is free, and every count is right at any time',
+  async (t) => {
+    const { handOff, arrive, counts, queue } = await staged(t)
+    const one = new SeatedWorker(t, 1, handOff)
+    const two = new SeatedWorker(t, 2, handOff)
+    await arrive(20)
+    assert.ok(queue.length > 0, 'the queue of the kernel is short')
+    assert.equal(counts().queued, 20)
+    assert.equal(handOff.waiting + queue.length, 18, 'two workers are idle')
+    assert.deepEqual([one.takes(), two.takes()], [1, 2])
+    assert.deepEqual([counts().queued, counts().active], [18, 2])
+    assert.deepEqual([one.inHand?.id, two.inHand?.id], [1, 2])
+    two.ends()
+    assert.deepEqual([counts().served, counts().active, two.served], [1, 1, 1])
+    const taken: (number | undefined)[] = []
+    await waitFor('all others', () => {
+      const id = two.takes()
+      if (id === undefined) return false
+      taken.push(id)
+      two.ends(id % 2 === 0 ? 'failed' : 'served')
+      return id === 20
+    })
+    assert.deepEqual(
+      taken,
+      Array.from({ length: 18 }, (_, at) => at + 3),
+    )
+    one.ends('gone')
+    const { served, failed, gone, queued, active } = counts()
+    assert.deepEqual([served, failed, gone, queued, active], [10, 9, 1, 0, 0])
+  },
+)
 
-test('a worker that dies has taken one connection or none', async (t) => {
+nativeTest('a worker that dies has taken one connection or none', async (t) => {
   const { handOff, arrive, counts, lines } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   const two = new SeatedWorker(t, 2, handOff)
@@ -185,30 +189,39 @@ test('a worker that dies has taken one connection or none', async (t) => {
   assert.equal(three.takes(), 2)
 })
 
-test('no more wait than may, those in the kernel included, and none beside an idle worker is turned away', async (t) => {
-  const { handOff, arrive, counts } = await staged(t, { max: 3 })
-  const one = new SeatedWorker(t, 1, handOff)
-  await arrive(1)
-  one.takes()
-  await arrive(5)
-  assert.deepEqual([counts().active, counts().queued, counts().shed], [1, 3, 2])
-  one.ends()
-  one.takes()
-  await arrive(2)
-  assert.deepEqual([counts().served, counts().active, counts().queued, counts().shed], [1, 1, 3, 3])
-})
+nativeTest(
+  'no more wait than may, those in the kernel included, and none beside an idle worker is turned away',
+  async (t) => {
+    const { handOff, arrive, counts } = await staged(t, { max: 3 })
+    const one = new SeatedWorker(t, 1, handOff)
+    await arrive(1)
+    one.takes()
+    await arrive(5)
+    assert.deepEqual([counts().active, counts().queued, counts().shed], [1, 3, 2])
+    one.ends()
+    one.takes()
+    await arrive(2)
+    assert.deepEqual(
+      [counts().served, counts().active, counts().queued, counts().shed],
+      [1, 1, 3, 3],
+    )
+  },
+)
 
-test('a connection that has ended does not count for its client, whenever that is learned', async (t) => {
-  const { handOff, arrive, counts } = await staged(t, { maxPerClient: 1 })
-  const one = new SeatedWorker(t, 1, handOff)
-  await arrive(1)
-  one.takes()
-  one.ends()
-  await arrive(2)
-  assert.deepEqual([counts().served, counts().queued, counts().shed], [1, 1, 1])
-})
+nativeTest(
+  'a connection that has ended does not count for its client, whenever that is learned',
+  async (t) => {
+    const { handOff, arrive, counts } = await staged(t, { maxPerClient: 1 })
+    const one = new SeatedWorker(t, 1, handOff)
+    await arrive(1)
+    one.takes()
+    one.ends()
+    await arrive(2)
+    assert.deepEqual([counts().served, counts().queued, counts().shed], [1, 1, 1])
+  },
+)
 
-test('a connection that waits too long in the kernel expires, too', async (t) => {
+nativeTest('a connection that waits too long in the kernel expires, too', async (t) => {
   const { handOff, arrive, counts, clients } = await staged(t, { maxWaitMs: 100 })
   const one = new SeatedWorker(t, 1, handOff)
   await arrive(2)
@@ -222,7 +235,7 @@ test('a connection that waits too long in the kernel expires, too', async (t) =>
   assert.equal(one.takes(), undefined)
 })
 
-test('a client that leaves the queue of the kernel is found there', async (t) => {
+nativeTest('a client that leaves the queue of the kernel is found there', async (t) => {
   const { handOff, arrive, counts, clients, dispatcher } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   await arrive(4)
@@ -238,35 +251,41 @@ test('a client that leaves the queue of the kernel is found there', async (t) =>
   assert.equal(one.takes(), 4)
 })
 
-test('what is dropped is dropped in the kernel, too, and only what no worker has', async (t) => {
-  const { handOff, arrive, counts, dispatcher } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
-  await arrive(15)
-  one.takes()
-  assert.equal(dispatcher.abandon('shed'), 14)
-  assert.deepEqual([counts().shed, counts().active, counts().queued], [14, 1, 0])
-  one.ends()
-  assert.equal(one.takes(), undefined)
-})
+nativeTest(
+  'what is dropped is dropped in the kernel, too, and only what no worker has',
+  async (t) => {
+    const { handOff, arrive, counts, dispatcher } = await staged(t)
+    const one = new SeatedWorker(t, 1, handOff)
+    await arrive(15)
+    one.takes()
+    assert.equal(dispatcher.abandon('shed'), 14)
+    assert.deepEqual([counts().shed, counts().active, counts().queued], [14, 1, 0])
+    one.ends()
+    assert.equal(one.takes(), undefined)
+  },
+)
 
-test('a withdrawn connection is the first in line, and can be sent to another process', async (t) => {
-  const { handOff, arrive, dispatcher, clients } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
-  await arrive(3)
-  assert.equal(one.takes(), 1)
-  const withdrawn = dispatcher.withdraw()
-  assert.equal(withdrawn?.id, 2)
-  const lent = withdrawn?.handle.lend?.()
-  assert.equal(lent?.remotePort, clients[1]?.localPort)
-  lent?.destroy()
-  assert.ok(withdrawn !== undefined)
-  dispatcher.putBack(withdrawn)
-  dispatcher.pump()
-  one.ends()
-  assert.equal(one.takes(), 2)
-})
+nativeTest(
+  'a withdrawn connection is the first in line, and can be sent to another process',
+  async (t) => {
+    const { handOff, arrive, dispatcher, clients } = await staged(t)
+    const one = new SeatedWorker(t, 1, handOff)
+    await arrive(3)
+    assert.equal(one.takes(), 1)
+    const withdrawn = dispatcher.withdraw()
+    assert.equal(withdrawn?.id, 2)
+    const lent = withdrawn?.handle.lend?.()
+    assert.equal(lent?.remotePort, clients[1]?.localPort)
+    lent?.destroy()
+    assert.ok(withdrawn !== undefined)
+    dispatcher.putBack(withdrawn)
+    dispatcher.pump()
+    one.ends()
+    assert.equal(one.takes(), 2)
+  },
+)
 
-test('a worker that may not take connections takes none until it may', async (t) => {
+nativeTest('a worker that may not take connections takes none until it may', async (t) => {
   const { handOff, arrive } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   handOff.permit(nativeModule().now() - 1)
@@ -276,7 +295,7 @@ test('a worker that may not take connections takes none until it may', async (t)
   assert.equal(one.takes(), 1)
 })
 
-test('records of connections that a worker does not have are not believed', async (t) => {
+nativeTest('records of connections that a worker does not have are not believed', async (t) => {
   const { handOff, arrive, counts } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   const two = new SeatedWorker(t, 2, handOff)
@@ -300,7 +319,7 @@ test('records of connections that a worker does not have are not believed', asyn
   assert.deepEqual([counts().served, counts().active], [2, 0])
 })
 
-test('a worker that goes on while its page is read is not blamed for it', async (t) => {
+nativeTest('a worker that goes on while its page is read is not blamed for it', async (t) => {
   const { native, handOff, arrive, counts } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   await arrive(3)
@@ -320,7 +339,7 @@ test('a worker that goes on while its page is read is not blamed for it', async 
   assert.deepEqual([counts().served, counts().active, one.faults], [2, 0, []])
 })
 
-test('a page that is full of garbage costs nobody anything', async (t) => {
+nativeTest('a page that is full of garbage costs nobody anything', async (t) => {
   const { handOff, arrive, counts } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   await arrive(1)
@@ -344,7 +363,7 @@ test('a page that is full of garbage costs nobody anything', async (t) => {
   assert.equal(counts().served, 1)
 })
 
-test('a queue that an app shuts down is replaced, and its workers with it', async (t) => {
+nativeTest('a queue that an app shuts down is replaced, and its workers with it', async (t) => {
   const { native, handOff, arrive, counts, lines } = await staged(t)
   const one = new SeatedWorker(t, 1, handOff)
   await arrive(1)

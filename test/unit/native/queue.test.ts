@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { fstatSync, ftruncateSync } from 'node:fs'
-import { test } from 'node:test'
 import {
   type NativeModule,
   type Seat,
@@ -11,43 +10,47 @@ import {
 } from '../../../src/native/native.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
+import { nativeTest } from '../support/native-test.ts'
 import { nativeModule, place, queue, ticket } from '../support/native-place.ts'
 
 const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
 
-test('the module works here, which is what a service tries first', () => {
+nativeTest('the module works here, which is what a service tries first', () => {
   assert.equal(tryOut(nativeModule()), undefined)
 })
 
-test('a module that loses what it is given is not used', () => {
+nativeTest('a module that loses what it is given is not used', () => {
   const lossy = { ...nativeModule(), recall: () => takeCodes.nobody } as NativeModule
   assert.match(tryOut(lossy) ?? '', /the queue returned 0 of \d+/)
 })
 
-test('connections leave the queue in the order in which they came, each with its own ticket', async (t) => {
-  const native = nativeModule()
-  const { feeding, taking } = queue(t)
-  const pairs = [await handlePair(t), await handlePair(t), await handlePair(t)]
-  for (const [at, { handle }] of pairs.entries()) {
-    assert.equal(native.offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
-  }
-  const seen = new Uint8Array(ticketBytes)
-  for (const [at, { client }] of pairs.entries()) {
-    assert.equal(native.peek(taking, seen), 0)
-    assert.equal(idOf(seen), 10 * at)
-    seen.fill(0)
-    const fd = native.recall(taking, seen)
-    assert.ok(fd > 2)
-    assert.equal(idOf(seen), 10 * at)
-    const peer = native.peerOf(fd)
-    assert.deepEqual(peer, { address: '127.0.0.1', port: client.localPort })
-    native.close(fd)
-  }
-  assert.equal(native.peek(taking, seen), takeCodes.nobody)
-  assert.equal(native.recall(taking, seen), takeCodes.nobody)
-})
+nativeTest(
+  'connections leave the queue in the order in which they came, each with its own ticket',
+  async (t) => {
+    const native = nativeModule()
+    const { feeding, taking } = queue(t)
+    const pairs = [await handlePair(t), await handlePair(t), await handlePair(t)]
+    for (const [at, { handle }] of pairs.entries()) {
+      assert.equal(native.offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
+    }
+    const seen = new Uint8Array(ticketBytes)
+    for (const [at, { client }] of pairs.entries()) {
+      assert.equal(native.peek(taking, seen), 0)
+      assert.equal(idOf(seen), 10 * at)
+      seen.fill(0)
+      const fd = native.recall(taking, seen)
+      assert.ok(fd > 2)
+      assert.equal(idOf(seen), 10 * at)
+      const peer = native.peerOf(fd)
+      assert.deepEqual(peer, { address: '127.0.0.1', port: client.localPort })
+      native.close(fd)
+    }
+    assert.equal(native.peek(taking, seen), takeCodes.nobody)
+    assert.equal(native.recall(taking, seen), takeCodes.nobody)
+  },
+)
 
-test('a full queue takes nothing, and tells when it has room again', async (t) => {
+nativeTest('a full queue takes nothing, and tells when it has room again', async (t) => {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
   const { handle } = await handlePair(t)
@@ -68,46 +71,52 @@ test('a full queue takes nothing, and tells when it has room again', async (t) =
   await waitFor('the call', () => calls === 1)
 })
 
-test('a worker cannot change the size of its page, and the kernel writes into it who was taken', async (t) => {
-  const native = nativeModule()
-  const page = native.openPage(4_096)
-  assert.ok(typeof page === 'object')
-  t.after(() => native.close(page.fd))
-  assert.throws(() => ftruncateSync(page.fd, 0), { code: 'EPERM' })
-  assert.throws(() => ftruncateSync(page.fd, 8_192), { code: 'EPERM' })
-  assert.equal(fstatSync(page.fd).size, 4_096)
+nativeTest(
+  'a worker cannot change the size of its page, and the kernel writes into it who was taken',
+  async (t) => {
+    const native = nativeModule()
+    const page = native.openPage(4_096)
+    assert.ok(typeof page === 'object')
+    t.after(() => native.close(page.fd))
+    assert.throws(() => ftruncateSync(page.fd, 0), { code: 'EPERM' })
+    assert.throws(() => ftruncateSync(page.fd, 8_192), { code: 'EPERM' })
+    assert.equal(fstatSync(page.fd).size, 4_096)
 
-  const { feeding, taking } = queue(t)
-  const { seat, reader } = place(t, taking)
-  const { handle, client } = await handlePair(t)
-  client.write('first bytes')
-  native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
-  const into = Buffer.alloc(64)
-  const count = await waitFor('the bytes', () => take(native, seat, into))
-  assert.ok(typeof count === 'number')
-  assert.equal(into.toString('latin1', 0, count), 'first bytes')
-  const { id, nonce, takenAtMs } = reader.current
-  assert.deepEqual([id, nonce], [4_711, 99])
-  assert.ok(takenAtMs > 0)
-})
+    const { feeding, taking } = queue(t)
+    const { seat, reader } = place(t, taking)
+    const { handle, client } = await handlePair(t)
+    client.write('first bytes')
+    native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
+    const into = Buffer.alloc(64)
+    const count = await waitFor('the bytes', () => take(native, seat, into))
+    assert.ok(typeof count === 'number')
+    assert.equal(into.toString('latin1', 0, count), 'first bytes')
+    const { id, nonce, takenAtMs } = reader.current
+    assert.deepEqual([id, nonce], [4_711, 99])
+    assert.ok(takenAtMs > 0)
+  },
+)
 
-test('a worker takes nothing when it may not, and nothing that it has no descriptor for', async (t) => {
-  const native = nativeModule()
-  const { feeding, taking } = queue(t)
-  const { seat, reader } = place(t, taking)
-  const { handle } = await handlePair(t)
-  native.offer(feeding, handle.fd ?? -1, ticket(1))
-  const into = Buffer.alloc(64)
-  for (const untilMs of [0, native.now() - 1, Number.NaN]) {
-    reader.permit(untilMs)
-    assert.equal(native.take(seat, into), takeCodes.notPermitted)
-  }
-  reader.permit(native.now() + 60_000)
-  assert.ok(native.take(seat, into) > takeCodes.nobody)
-  assert.equal(reader.current.id, 1)
-})
+nativeTest(
+  'a worker takes nothing when it may not, and nothing that it has no descriptor for',
+  async (t) => {
+    const native = nativeModule()
+    const { feeding, taking } = queue(t)
+    const { seat, reader } = place(t, taking)
+    const { handle } = await handlePair(t)
+    native.offer(feeding, handle.fd ?? -1, ticket(1))
+    const into = Buffer.alloc(64)
+    for (const untilMs of [0, native.now() - 1, Number.NaN]) {
+      reader.permit(untilMs)
+      assert.equal(native.take(seat, into), takeCodes.notPermitted)
+    }
+    reader.permit(native.now() + 60_000)
+    assert.ok(native.take(seat, into) > takeCodes.nobody)
+    assert.equal(reader.current.id, 1)
+  },
+)
 
-test('arguments that cannot be right are refused, not passed to the system', (t) => {
+nativeTest('arguments that cannot be right are refused, not passed to the system', (t) => {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
   const { seat } = place(t, taking)
