@@ -65,6 +65,11 @@ export class Admin {
     }
   }
 
+  /** Loads the page's code ahead of `takeOver`, which health checks should not have to wait for. */
+  async prepare({ admin }: Config): Promise<void> {
+    if (addressOf(admin.http) !== undefined) await this.#loadRoutes()
+  }
+
   /** Listens at the configured address as soon as the predecessor has released it. */
   takeOver(config: Config): void {
     const lateMs = performance.now() + letGoWithinMs

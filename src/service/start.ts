@@ -59,6 +59,7 @@ export class Start {
   async #takeOver({ predecessor, state }: Origin & { readonly kind: 'upgrade' }): Promise<void> {
     const service = this.#service
     const { publicFiles, reloads, control, admin, connections } = service
+    await admin.prepare(service.config)
     await this.#bootWorkers()
     const { lock, listeners } = await predecessor.equipment()
     await publicFiles.adoptLock(lock)

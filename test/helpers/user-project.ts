@@ -67,7 +67,7 @@ export class Installation {
     const file = { private: true, dependencies }
     writeFileSync(join(this.folder, 'package.json'), JSON.stringify(file))
     const [program = '', ...args] = managers[manager].command()
-    run('env', [...registryVariables(), '-C', this.folder, program, ...args])
+    run('env', ['-C', this.folder, ...registryVariables(), program, ...args])
   }
 
   get packages(): string {
