@@ -133,7 +133,9 @@ suite('the package in a project', { concurrency: 2 }, () => {
     }
     run('npm', ['ci', '--prefix', folder, '--omit=dev', '--prefer-offline', '--no-audit'])
     assert.equal(existsSync(join(folder, 'node_modules/typescript')), false)
-    cpSync(join(ownRoot, 'dist'), join(folder, 'dist'), { recursive: true })
+    for (const part of ['dist', 'apps']) {
+      cpSync(join(ownRoot, part), join(folder, part), { recursive: true })
+    }
     const cli = join(folder, 'dist/src/bin/cli.js')
     assert.match(run(process.execPath, [cli, 'check', '--example', 'echo']), /app\.js loads$/m)
   })

@@ -118,18 +118,3 @@ test('a bridge that comes back finds the same environment, and replaces nothing'
     await saysGreeting(pm2, 'another')
   })
 })
-
-test('an environment too large for a reload is refused in one line, and comes with a restart', async (t) => {
-  const refused = /"reason":"The environment is too large for a running service to take over: [^"]*/
-  const pm2 = new Pm2(t, { app: telling, allow: [refused] })
-  const large = { FIRST: 'x'.repeat(70_000), SECOND: 'y'.repeat(70_000) }
-  pm2.describe({ env: { ...large, greeting: 'before' } })
-  const { pid } = await pm2.start()
-  pm2.describe({ env: { ...large, greeting: 'after' } })
-  await pm2.do('reload', pm2.ecosystemFile)
-  await pm2.logged(refused)
-  assert.equal((await pm2.status()).pid, pid)
-  assert.deepEqual(await told(pm2, 'greeting'), { greeting: 'before' })
-  await pm2.do('restart', pm2.ecosystemFile)
-  await saysGreeting(pm2, 'after')
-})
