@@ -193,6 +193,7 @@ async function network(reader: Reader): Promise<void> {
 }
 
 async function fleet(reader: Reader): Promise<void> {
+  reader.folder = ownRoot
   for (const { text } of blockCommands('docs/fleet.md')) {
     // The comments in the block are the outcomes.
     if (text === 'HELLOSERVER_RUN_DIR=/tmp/hs-a npx helloserver stop') {
@@ -255,7 +256,7 @@ function begins(command: string, mention: string): boolean {
 
 /** The answer that `pm2 trigger` has printed. */
 function answerIn(output: string): unknown {
-  const [, json = ''] = /^\[helloserver:0:default\]=(.*)$/m.exec(output) ?? []
+  const [, json = ''] = /^\[helloserver:\d+:default\]=(.*)$/m.exec(output) ?? []
   return JSON.parse(json)
 }
 
