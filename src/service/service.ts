@@ -10,7 +10,6 @@ import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
-import { endpointText } from '../endpoint.ts'
 import { handedOver, HelloserverError } from '../errors.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
@@ -24,13 +23,7 @@ import {
 import { Mutex } from '../pool/mutex.ts'
 import { Recycler } from '../pool/recycler.ts'
 import { WorkerPool } from '../pool/pool.ts'
-import {
-  type CertificateStatus,
-  type ReloadResult,
-  type StatsTotals,
-  type Status,
-  standbyReason,
-} from '../status.ts'
+import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import { chooseHandOff } from '../native/choose-hand-off.ts'
 import { Events } from '../telemetry/events.ts'
@@ -43,6 +36,7 @@ import type { HandoverState, PassedConnection, Tally } from '../upgrade/upgrade-
 import { Upgrade } from '../upgrade/upgrade.ts'
 import type { StopResult } from './drain.ts'
 import { Ending } from './ending.ts'
+import { endpointStatus } from './endpoint-status.ts'
 import { KeptFiles } from './kept-files.ts'
 import { type Keyring, readKeys } from '../tls/keyring.ts'
 import { Leadership, type LeadershipListener } from './leadership.ts'
@@ -217,7 +211,7 @@ export class Service
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
-      ...this.#where,
+      ...this.#endpointStatus,
       generation: this.pool.current?.number ?? 0,
       workers: this.pool.slots.map((slot) => slot.status),
       ...this.connections.status,
@@ -226,20 +220,8 @@ export class Service
       waiting: this.leadership.waiting,
       lease: this.leadership.lease.status,
       fleet: this.fleet.status,
-      certificates: this.#certificates,
       supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
       events: this.events.last(eventsShown),
-    }
-  }
-
-  /** Where the service listens or, while it does not, where it will. */
-  get #where(): Pick<Status, 'listen'> & { readonly endpoints: readonly string[] } {
-    const { actual } = this.connections.listeners
-    const all = actual.length > 0 ? actual : this.config.listen.map(({ endpoint }) => endpoint)
-    const { host = '', port = 0 } = all.find(({ path }) => path === undefined) ?? {}
-    return {
-      listen: { host, port },
-      endpoints: all.map(endpointText),
     }
   }
 
@@ -254,16 +236,8 @@ export class Service
     return keyring
   }
 
-  get #certificates(): readonly CertificateStatus[] {
-    const { endpoints } = this.connections.listeners
-    return this.config.listen.flatMap((settings) =>
-      (endpoints.tlsOf(settings)?.certificates ?? []).map(({ serverName, subject, expiresAt }) => ({
-        endpoint: endpointText(settings.endpoint),
-        serverName,
-        subject,
-        expiresAt,
-      })),
-    )
+  get #endpointStatus(): ReturnType<typeof endpointStatus> {
+    return endpointStatus(this.connections.listeners, this.config.listen)
   }
 
   totals(): StatsTotals {
@@ -299,7 +273,7 @@ export class Service
   }
 
   #announceServing(kind: 'started' | 'upgraded'): void {
-    const { listen, endpoints } = this.#where
+    const { listen, endpoints } = this.#endpointStatus
     const { workers, appModule: app } = this.config
     const serving = { ...listen, endpoints: endpoints.join(', '), workers, app }
     if (kind === 'started') this.events.record('started', serving)
