@@ -1,3 +1,4 @@
+import type { Config } from '../config/load.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { FleetStatus, Purpose } from './fleet-status.ts'
 
@@ -76,6 +77,8 @@ export interface Fleet {
   /** Null when the service runs without a fleet. */
   readonly status: FleetStatus | null
   readonly operations: FleetOperations
+  /** Applies `fleet.returnMs`; a reload changes no other setting of the fleet. */
+  apply(config: Pick<Config, 'fleet'>): void
   /**
    * Registers this host as starting. An unreachable fleet does not prevent the start.
    *

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Config } from '../config/load.ts'
 import { messageOf } from '../errors.ts'
 import type { Status } from '../status.ts'
 import { StoreError } from '../store-error.ts'
@@ -30,12 +31,14 @@ export class SharedFleet implements Fleet {
   readonly #registration: Registration
   readonly #permits: Permits
   readonly #guard: RolloutGuard
+  #returnMs: number
   /** The end of this host's membership, which is announced at most once. */
   #departure: Promise<void> | undefined
 
   constructor(store: FleetStore, options: SharedFleetOptions) {
     const { host, log } = options
     this.#options = options
+    this.#returnMs = options.returnMs
     this.#store = store
     this.operations = store
     this.#registration = new Registration(store, options, () => this.#permits.held, log)
@@ -46,6 +49,10 @@ export class SharedFleet implements Fleet {
   get status(): FleetStatus {
     const { host } = this.#options
     return { host, waiting: this.#permits.status, reason: this.#registration.reason }
+  }
+
+  apply({ fleet }: Pick<Config, 'fleet'>): void {
+    this.#returnMs = fleet.returnMs
   }
 
   async join(status: () => Status): Promise<void> {
@@ -108,7 +115,7 @@ export class SharedFleet implements Fleet {
   }
 
   async leave(): Promise<void> {
-    this.#departure ??= this.#depart(this.#options.returnMs)
+    this.#departure ??= this.#depart(this.#returnMs)
     await this.#departure
   }
 

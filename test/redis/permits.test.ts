@@ -197,7 +197,9 @@ describe('permits', { concurrency: 4 }, () => {
 
   test('a host that stopped and does not come back leaves the fleet', async (t) => {
     const redis = await RedisServer.start(t)
-    const one = await FleetHost.join(t, redis.url, 'web1', { returnMs: 500 })
+    const one = await FleetHost.join(t, redis.url, 'web1', { returnMs: 600_000 })
+    // As by a reload.
+    one.fleet.apply({ fleet: { maxDown: 1, returnMs: 500 } })
     const two = await FleetHost.join(t, redis.url, 'web2')
     await one.fleet.mayStop('a test', false)
     await one.fleet.leave()
