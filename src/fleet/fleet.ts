@@ -1,4 +1,3 @@
-import type { Config } from '../config/load.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { FleetStatus, Purpose } from './fleet-status.ts'
 
@@ -72,13 +71,19 @@ export interface Change {
   readonly force: boolean
 }
 
+/** `fleet` in the configuration, as far as a reload may change it. */
+export interface FleetSettings {
+  /** How long a stopped host may take to come back, in milliseconds. */
+  readonly returnMs: number
+}
+
 /** The hosts of a service, as seen from one of them. */
 export interface Fleet {
   /** Null when the service runs without a fleet. */
   readonly status: FleetStatus | null
   readonly operations: FleetOperations
-  /** Applies `fleet.returnMs`; a reload changes no other setting of the fleet. */
-  apply(config: Pick<Config, 'fleet'>): void
+  /** Applies the settings of the fleet that a reload may change. */
+  apply(settings: FleetSettings): void
   /**
    * Registers this host as starting. An unreachable fleet does not prevent the start.
    *

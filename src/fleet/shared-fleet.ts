@@ -1,19 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Config } from '../config/load.ts'
 import { messageOf } from '../errors.ts'
 import type { Status } from '../status.ts'
 import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Change, Fleet, FleetOperations } from './fleet.ts'
+import type { Change, Fleet, FleetOperations, FleetSettings } from './fleet.ts'
 import type { FleetStatus, Purpose } from './fleet-status.ts'
 import type { FleetStore, Member } from './fleet-store.ts'
 import { Permits } from './permits.ts'
 import { Registration } from './registration.ts'
 import { RolloutGuard } from './rollout-guard.ts'
 
-export interface SharedFleetOptions extends Member {
-  /** How long a stopped host may take to come back, in milliseconds. */
-  readonly returnMs: number
+export interface SharedFleetOptions extends Member, FleetSettings {
   readonly log: Logger
 }
 
@@ -51,8 +48,8 @@ export class SharedFleet implements Fleet {
     return { host, waiting: this.#permits.status, reason: this.#registration.reason }
   }
 
-  apply({ fleet }: Pick<Config, 'fleet'>): void {
-    this.#returnMs = fleet.returnMs
+  apply({ returnMs }: FleetSettings): void {
+    this.#returnMs = returnMs
   }
 
   async join(status: () => Status): Promise<void> {

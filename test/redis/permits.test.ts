@@ -199,7 +199,7 @@ describe('permits', { concurrency: 4 }, () => {
     const redis = await RedisServer.start(t)
     const one = await FleetHost.join(t, redis.url, 'web1', { returnMs: 600_000 })
     // As by a reload.
-    one.fleet.apply({ fleet: { maxDown: 1, returnMs: 500 } })
+    one.fleet.apply({ returnMs: 500 })
     const two = await FleetHost.join(t, redis.url, 'web2')
     await one.fleet.mayStop('a test', false)
     await one.fleet.leave()
