@@ -2,8 +2,7 @@
  * Releases of Redis and Valkey, from the releases of Debian that have them.
  *
  * Each is unpacked into a folder of its own with all libraries that it depends on, including the C library, and runs
- * by the dynamic loader of that folder: nothing is installed, whatever Debian this machine has. Tests that fake a
- * server's clock get the library for it from there, too, since it must fit the C library.
+ * by the dynamic loader of that folder: nothing is installed, whatever Debian this machine has.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -73,7 +72,6 @@ function fetch(key, folder) {
     `${setting}=${value}`,
   ])
   const wanted = programs.map((program) => `${name}-${program === 'cli' ? 'tools' : program}`)
-  wanted.push('libfaketime')
   run('apt-get', [...options, '-qq', 'update'])
   const install = ['-qq', 'install', '-y', '--no-install-recommends', '--download-only']
   run('apt-get', [...options, ...install, ...wanted])
@@ -103,14 +101,8 @@ function writeProgram(key, program, whole, folder) {
   const loader = libraries.map((path) => join(path, loaderName())).find((path) => existsSync(path))
   const binary = join(whole, 'root/usr/bin', `${name}-${program}`)
   const command = [loader, '--library-path', libraries.join(':'), binary]
-  const clock = libraries.map((path) => join(path, 'faketime/libfaketimeMT.so.1')).find(existsSync)
-  const lines = [
-    '#!/bin/sh',
-    `[ -z "$LD_PRELOAD" ] || export LD_PRELOAD='${clock} libc.so.6'`,
-    `exec '${command.join("' '")}' "$@"`,
-  ]
   const file = join(folder, `redis-${program}`)
-  writeFileSync(file, `${lines.join('\n')}\n`)
+  writeFileSync(file, `#!/bin/sh\nexec '${command.join("' '")}' "$@"\n`)
   chmodSync(file, 0o755)
 }
 
