@@ -291,8 +291,8 @@ describe('permits', { concurrency: 4 }, () => {
     ['ahead', 3_600],
     ['back', -3_600],
   ] as const) {
-    const name = `a clock that jumps ${direction} grants no permit early`
-    test(name, { skip: cannotFakeClocks }, async (t) => {
+    const title = `a clock that jumps ${direction} grants no permit early`
+    test(title, { skip: cannotFakeClocks }, async (t) => {
       const redis = await RedisServer.start(t, { hasFakedClock: true })
       const [one, two, three] = await Promise.all(
         ['web1', 'web2', 'web3'].map((name) =>
