@@ -109,7 +109,8 @@ test('a sender that breaks off, or does not speak MLLP, is answered nothing', as
 test('the rest of a message that a dead process has left is removed, but not that of another host', async (t) => {
   const { app, folder } = await started(t)
   const { pid } = spawnSync('true')
-  const [dead, living] = [pid, process.pid].map((id) => `.incoming-${hostname()}-${id}`)
+  const dead = `.incoming-${hostname()}-${pid}`
+  const living = `.incoming-${hostname()}-${process.pid}`
   const others = `.incoming-another-${pid}`
   for (const name of [dead, living, others]) writeFileSync(join(folder, name), 'MSH|')
   const again = await testApp(mllp, { directory: dirname(folder), settings: { folder: 'in' } })

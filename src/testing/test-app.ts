@@ -1,24 +1,28 @@
 import { join, resolve } from 'node:path'
 import type { App } from '../app/app.ts'
-import type { Config } from '../config/load.ts'
 import { configSchema } from '../config/schema.ts'
 import { type Deferred, deferred } from '../async/deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import type { ConnectionLease } from '../ipc/worker-messages.ts'
 import type { Progress } from '../ipc/progress.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import type { ConnectionLimits } from '../worker/connection.ts'
 import { Worker, type WorkerContext } from '../worker/connection-worker.ts'
 import { Offers } from '../worker/offers.ts'
+import type { SocketOptions } from '../worker/socket-transport.ts'
 import { TestClock } from './test-clock.ts'
 import { type ConnectOptions, type Outcome, TestClient } from './test-client.ts'
 import { inNextTurn, nextTurn } from './turn.ts'
+
+/** The configuration's `connection` section. */
+export interface ConnectionSettings extends ConnectionLimits, SocketOptions {}
 
 /** The settings of an app under test; defaults are in brackets. */
 export interface TestAppOptions<Settings> {
   /** The configuration's `app` object [{}]. */
   readonly settings?: Settings
   /** Limits of the configuration's `connection` section [their defaults]. */
-  readonly connection?: Partial<Config['connection']>
+  readonly connection?: Partial<ConnectionSettings>
   /** The lease of the first connections; null where hosts share none [null]. */
   readonly lease?: ConnectionLease | null
   /** The clock that measures the limits, which several apps may share [a clock of its own]. */

@@ -1,5 +1,5 @@
 import type { TcpAddress } from '../ipc/socket-handle.ts'
-import type { Reason, Step } from '../ipc/progress.ts'
+import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import { InputBuffer } from '../worker/input-buffer.ts'
 import { type Arrival, connectionReset, type FarEnd, MemorySocket } from './memory-socket.ts'
 import { nextTurn } from './turn.ts'
@@ -9,9 +9,9 @@ const crlf = Buffer.from('\r\n')
 /** How a connection ended, as the service's counters and its access log have it. */
 export interface Outcome {
   /** `gone`: the client reset the connection before a byte had passed. */
-  readonly outcome: Exclude<Step, 'missing'>
+  readonly outcome: 'served' | 'failed' | 'gone'
   /** Why it failed; null when it did not. */
-  readonly reason: Exclude<Reason, 'none'> | null
+  readonly reason: FailReason | null
   /** The value that the handler threw; undefined when it threw none. */
   readonly error: unknown
   /** How many bytes the handler's connection received and sent. */
