@@ -40,7 +40,7 @@ export class NativeAcceptor {
     const watch = native.watch(this.#fd, () => this.#accept())
     if (typeof watch === 'number') throw new Error(`Cannot watch the listening socket: ${watch}`)
     this.#watch = watch
-    native.heed(watch, watched.readable)
+    native.setEvents(watch, watched.readable)
   }
 
   close(): void {
@@ -61,7 +61,7 @@ export class NativeAcceptor {
   /** The socket stays readable, so this would be called again at once. */
   #fail(errno: number): void {
     this.#onError(errno)
-    this.#native.heed(this.#watch, 0)
-    this.#pause = setTimeout(() => this.#native.heed(this.#watch, watched.readable), pauseMs)
+    this.#native.setEvents(this.#watch, 0)
+    this.#pause = setTimeout(() => this.#native.setEvents(this.#watch, watched.readable), pauseMs)
   }
 }

@@ -71,6 +71,6 @@ bool define_queue(napi_env env, napi_value exports);
 bool define_page(napi_env env, napi_value exports);
 bool define_sockets(napi_env env, napi_value exports);
 bool define_watch(napi_env env, napi_value exports);
-bool define_seat(napi_env env, napi_value exports);
+bool define_consumer(napi_env env, napi_value exports);
 
 #endif

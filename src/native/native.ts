@@ -30,16 +30,16 @@ export const pageOffsets = { permitUntilMs: 0, ticket: 64 } as const
 /** The bytes of an address that `accept` writes. */
 export const addressBytes = 32
 
-/** The events of `heed` and of a watch. */
+/** The events of `setEvents` and of a watch. */
 export const watched = { readable: 1, writable: 2 } as const
-/** The events of a seat. */
-export const seatEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
+/** The events of a consumer. */
+export const consumerEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
 
 declare const watchTag: unique symbol
-declare const seatTag: unique symbol
+declare const consumerTag: unique symbol
 /** Objects of the module. */
 export type Watch = { readonly [watchTag]: true }
-export type Seat = { readonly [seatTag]: true }
+export type Consumer = { readonly [consumerTag]: true }
 
 /** An address as text, or -errno. */
 export type AddressOrErrno = { readonly address: string; readonly port: number } | number
@@ -69,29 +69,29 @@ export interface NativeModule {
   close(fd: number): number
   // watch.c
   watch(fd: number, onEvents: (events: number) => void): Watch | number
-  heed(watch: Watch, events: number): number
+  setEvents(watch: Watch, events: number): number
   unwatch(watch: Watch): void
-  // seat.c
-  sit(
+  // consumer.c
+  openConsumer(
     queue: number,
     page: number,
     bell: number,
     pageBytes: number,
     onEvents: (events: number) => void,
-  ): { readonly seat: Seat; readonly memory: ArrayBuffer } | number
+  ): { readonly consumer: Consumer; readonly memory: ArrayBuffer } | number
   now(): number
-  take(seat: Seat, into: Uint8Array): number
-  read(seat: Seat, into: Uint8Array): number
-  send(seat: Seat, bytes: Uint8Array, from: number): number
-  push(seat: Seat, noDelay: boolean): void
-  arm(seat: Seat): number
-  shutdown(seat: Seat): number
-  finish(seat: Seat, lingerMs: number): number
-  sweep(seat: Seat): number
-  drop(seat: Seat): void
-  descriptor(seat: Seat): number
-  setKeepAlive(seat: Seat, seconds: number): number
-  setNoDelay(seat: Seat, isOn: boolean): number
+  take(consumer: Consumer, into: Uint8Array): number
+  read(consumer: Consumer, into: Uint8Array): number
+  send(consumer: Consumer, bytes: Uint8Array, from: number): number
+  push(consumer: Consumer, noDelay: boolean): void
+  arm(consumer: Consumer): number
+  shutdown(consumer: Consumer): number
+  finish(consumer: Consumer, lingerMs: number): number
+  sweep(consumer: Consumer): number
+  drop(consumer: Consumer): void
+  descriptor(consumer: Consumer): number
+  setKeepAlive(consumer: Consumer, seconds: number): number
+  setNoDelay(consumer: Consumer, isOn: boolean): number
 }
 
 /** The module, or the reason why it is not used. */

@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import { type Progress, uncounted } from '../ipc/progress.ts'
 import type { ServedEndpoint } from '../ipc/worker-messages.ts'
 import { pageBytes, PageWriter, type Ticket } from '../ipc/worker-page.ts'
-import { type NativeModule, type Seat, seatEvents, takeCodes } from '../native/native.ts'
+import { type NativeModule, type Consumer, consumerEvents, takeCodes } from '../native/native.ts'
 import type { Handler, Intake } from './intake.ts'
 import { NativeTransport } from './native-transport.ts'
 import type { SocketOptions } from './socket-transport.ts'
@@ -23,7 +23,7 @@ const sweepEveryMs = 20
 /** Takes connections from the queue, one at a time, and records how each has ended. */
 export class NativeIntake implements Intake {
   readonly #native: NativeModule
-  readonly #seat: Seat
+  readonly #consumer: Consumer
   readonly #page: PageWriter
   readonly #options: SocketOptions
   #endpoints: readonly ServedEndpoint[]
@@ -56,11 +56,13 @@ export class NativeIntake implements Intake {
     this.#endpoints = endpoints
     this.#onUnfit = onUnfit
     const { queue, page, bell } = inherited
-    const place = native.sit(queue, page, bell, pageBytes, (events) => this.#onEvents(events))
+    const place = native.openConsumer(queue, page, bell, pageBytes, (events) =>
+      this.#onEvents(events),
+    )
     if (typeof place === 'number') {
       throw new Error(`Cannot share memory with the primary: ${getSystemErrorName(place)}`)
     }
-    this.#seat = place.seat
+    this.#consumer = place.consumer
     this.#page = new PageWriter(place.memory)
   }
 
@@ -119,11 +121,11 @@ export class NativeIntake implements Intake {
 
   /** Resolves when no connection is in its closing handshake. */
   async settled(): Promise<void> {
-    while (this.#native.sweep(this.#seat) > 0) await delay(sweepEveryMs)
+    while (this.#native.sweep(this.#consumer) > 0) await delay(sweepEveryMs)
   }
 
   #take(): number {
-    return this.#native.take(this.#seat, this.#arena)
+    return this.#native.take(this.#consumer, this.#arena)
   }
 
   #again(): void {
@@ -151,7 +153,7 @@ export class NativeIntake implements Intake {
       this.next()
       return
     }
-    const transport = new NativeTransport(this.#native, this.#seat, {
+    const transport = new NativeTransport(this.#native, this.#consumer, {
       ...this.#options,
       path: served.settings.endpoint.path,
       arena: this.#arena,
@@ -172,8 +174,8 @@ export class NativeIntake implements Intake {
   }
 
   #onEvents(events: number): void {
-    if (events & ~seatEvents.rung) this.#transport?.onEvents(events)
-    if (events & seatEvents.rung && this.#isWaiting) {
+    if (events & ~consumerEvents.rung) this.#transport?.onEvents(events)
+    if (events & consumerEvents.rung && this.#isWaiting) {
       // The primary wakes nobody twice for the same wait.
       this.#stopWaiting()
       this.#again()
@@ -186,7 +188,7 @@ export class NativeIntake implements Intake {
   }
 
   #sweep(): void {
-    if (this.#native.sweep(this.#seat) > 0) this.#sweeping?.refresh()
+    if (this.#native.sweep(this.#consumer) > 0) this.#sweeping?.refresh()
     else this.#sweeping = undefined
   }
 }

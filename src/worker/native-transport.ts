@@ -6,8 +6,8 @@ import {
   type AddressOrErrno,
   errnos,
   type NativeModule,
-  type Seat,
-  seatEvents,
+  type Consumer,
+  consumerEvents,
 } from '../native/native.ts'
 import type { SocketOptions } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'
@@ -40,7 +40,7 @@ export interface NativeTransportOptions extends SocketOptions {
  */
 export class NativeTransport implements Transport {
   readonly #native: NativeModule
-  readonly #seat: Seat
+  readonly #consumer: Consumer
   readonly #options: NativeTransportOptions
   #noDelay: boolean
   #receiver: Receiver | undefined
@@ -55,9 +55,9 @@ export class NativeTransport implements Transport {
   bytesRead = 0
   bytesWritten = 0
 
-  constructor(native: NativeModule, seat: Seat, options: NativeTransportOptions) {
+  constructor(native: NativeModule, consumer: Consumer, options: NativeTransportOptions) {
     this.#native = native
-    this.#seat = seat
+    this.#consumer = consumer
     this.#options = options
     const { path, noDelay, keepAliveMs } = options
     // A Unix socket sends everything at once, and its system knows when a client is gone.
@@ -106,7 +106,7 @@ export class NativeTransport implements Transport {
 
   setNoDelay(isOn: boolean): void {
     this.#noDelay = isOn
-    if (this.#isOpen) this.#native.setNoDelay(this.#seat, isOn)
+    if (this.#isOpen) this.#native.setNoDelay(this.#consumer, isOn)
   }
 
   secure(): Promise<Transport> {
@@ -117,37 +117,38 @@ export class NativeTransport implements Transport {
     if (!this.#isOpen) return
     // Whole seconds, of which the system wants at least one.
     const seconds = isOn ? Math.min(32_767, Math.max(1, Math.trunc(afterMs / 1_000))) : 0
-    this.#native.setKeepAlive(this.#seat, seconds)
+    this.#native.setKeepAlive(this.#consumer, seconds)
   }
 
   destroy(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#native.drop(this.#seat)
+    this.#native.drop(this.#consumer)
     this.#abandon(new Error('The connection is closed'))
   }
 
   conclude(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#options.onConcluded(this.#native.finish(this.#seat, this.#options.lingerMs))
+    this.#options.onConcluded(this.#native.finish(this.#consumer, this.#options.lingerMs))
   }
 
   /** The handler has returned to the event loop, and the connection goes on: sends what is held back, and listens. */
   settle(): void {
     if (!this.#isOpen) return
-    this.#native.push(this.#seat, this.#noDelay)
+    this.#native.push(this.#consumer, this.#noDelay)
     this.#watch()
   }
 
-  /** The connection is ready, for some of `seatEvents`. */
+  /** The connection is ready, for some of `consumerEvents`. */
   onEvents(events: number): void {
-    if (events & seatEvents.writable && this.#unsent.length > 0) {
+    if (events & consumerEvents.writable && this.#unsent.length > 0) {
       this.#send()
-      if (this.#isOpen && this.#unsent.length === 0) this.#native.push(this.#seat, this.#noDelay)
+      if (this.#isOpen && this.#unsent.length === 0)
+        this.#native.push(this.#consumer, this.#noDelay)
     }
-    if (events & seatEvents.readable && !this.#isPaused) {
-      this.#read((events & seatEvents.hangup) !== 0)
+    if (events & consumerEvents.readable && !this.#isPaused) {
+      this.#read((events & consumerEvents.hangup) !== 0)
     }
   }
 
@@ -155,7 +156,7 @@ export class NativeTransport implements Transport {
   #watch(): void {
     if (this.#isWatched || !this.#isOpen) return
     this.#isWatched = true
-    const result = this.#native.arm(this.#seat)
+    const result = this.#native.arm(this.#consumer)
     if (result < 0) this.#lose('epoll_ctl', result)
   }
 
@@ -163,7 +164,7 @@ export class NativeTransport implements Transport {
   #read(toEnd: boolean): void {
     const { arena } = this.#options
     while (this.#isOpen && !this.#isPaused && !this.#hasInputEnded) {
-      const count = this.#native.read(this.#seat, arena)
+      const count = this.#native.read(this.#consumer, arena)
       this.#received(count)
       if (count <= 0 || (count < arena.length && !toEnd)) return
     }
@@ -185,7 +186,7 @@ export class NativeTransport implements Transport {
     while (this.#isOpen) {
       const [next] = this.#unsent
       if (next === undefined) break
-      const count = this.#native.send(this.#seat, next.bytes, next.from)
+      const count = this.#native.send(this.#consumer, next.bytes, next.from)
       if (count === errnos.again) {
         this.#watch()
         return
@@ -207,7 +208,7 @@ export class NativeTransport implements Transport {
     const onEnded = this.#onEnded
     if (onEnded === undefined || this.#unsent.length > 0) return
     this.#onEnded = undefined
-    const result = this.#isOpen ? this.#native.shutdown(this.#seat) : errnos.notConnected
+    const result = this.#isOpen ? this.#native.shutdown(this.#consumer) : errnos.notConnected
     onEnded(result < 0 ? failure('shutdown', result) : null)
   }
 
@@ -227,7 +228,7 @@ export class NativeTransport implements Transport {
   #addressBy(ask: (fd: number) => AddressOrErrno): Remote | undefined {
     const { path } = this.#options
     if (path !== undefined) return { path }
-    const fd = this.#isOpen ? this.#native.descriptor(this.#seat) : -1
+    const fd = this.#isOpen ? this.#native.descriptor(this.#consumer) : -1
     const address = fd < 0 ? fd : ask(fd)
     if (typeof address === 'number') return undefined
     return { address: plainAddress(address.address), port: address.port }

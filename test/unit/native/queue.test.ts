@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { fstatSync, ftruncateSync } from 'node:fs'
 import {
   type NativeModule,
-  type Seat,
+  type Consumer,
   takeCodes,
   ticketBytes,
   tryOut,
@@ -11,7 +11,7 @@ import {
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { nativeTest } from '../support/native-test.ts'
-import { nativeModule, place, queue, ticket } from '../support/native-place.ts'
+import { nativeModule, place, queue, ticket } from '../support/native-consumer.ts'
 
 const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
 
@@ -60,10 +60,10 @@ nativeTest('a full queue takes nothing, and tells when it has room again', async
   let calls = 0
   const watch = native.watch(feeding, () => {
     calls += 1
-    native.heed(watch, 0)
+    native.setEvents(watch, 0)
   }) as Watch
   t.after(() => native.unwatch(watch))
-  native.heed(watch, 2)
+  native.setEvents(watch, 2)
   for (; offered > 0; offered -= 1) {
     assert.equal(calls, 0)
     native.close(native.recall(taking, new Uint8Array(ticketBytes)))
@@ -83,12 +83,12 @@ nativeTest(
     assert.equal(fstatSync(page.fd).size, 4_096)
 
     const { feeding, taking } = queue(t)
-    const { seat, reader } = place(t, taking)
+    const { consumer, reader } = place(t, taking)
     const { handle, client } = await handlePair(t)
     client.write('first bytes')
     native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
     const into = Buffer.alloc(64)
-    const count = await waitFor('the bytes', () => take(native, seat, into))
+    const count = await waitFor('the bytes', () => take(native, consumer, into))
     assert.ok(typeof count === 'number')
     assert.equal(into.toString('latin1', 0, count), 'first bytes')
     const { id, nonce, takenAtMs } = reader.current
@@ -102,16 +102,16 @@ nativeTest(
   async (t) => {
     const native = nativeModule()
     const { feeding, taking } = queue(t)
-    const { seat, reader } = place(t, taking)
+    const { consumer, reader } = place(t, taking)
     const { handle } = await handlePair(t)
     native.offer(feeding, handle.fd ?? -1, ticket(1))
     const into = Buffer.alloc(64)
     for (const untilMs of [0, native.now() - 1, Number.NaN]) {
       reader.permit(untilMs)
-      assert.equal(native.take(seat, into), takeCodes.notPermitted)
+      assert.equal(native.take(consumer, into), takeCodes.notPermitted)
     }
     reader.permit(native.now() + 60_000)
-    assert.ok(native.take(seat, into) > takeCodes.nobody)
+    assert.ok(native.take(consumer, into) > takeCodes.nobody)
     assert.equal(reader.current.id, 1)
   },
 )
@@ -119,7 +119,7 @@ nativeTest(
 nativeTest('arguments that cannot be right are refused, not passed to the system', (t) => {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
-  const { seat } = place(t, taking)
+  const { consumer } = place(t, taking)
   const wrong = native as unknown as Record<string, (...args: unknown[]) => unknown>
   const calls: [string, ...unknown[]][] = [
     ['openQueue', 0],
@@ -137,30 +137,30 @@ nativeTest('arguments that cannot be right are refused, not passed to the system
     ['close', 1],
     ['close', 3.5],
     ['watch', feeding, 7],
-    ['heed', seat, 1],
-    ['heed', {}, 1],
+    ['setEvents', consumer, 1],
+    ['setEvents', {}, 1],
     ['take', {}, Buffer.alloc(9)],
-    ['take', seat, Buffer.alloc(0)],
-    ['send', seat, Buffer.alloc(2), 3],
-    ['send', seat, Buffer.alloc(2), -1],
-    ['push', seat, 1],
-    ['sit', taking, feeding, feeding, 8, () => {}],
+    ['take', consumer, Buffer.alloc(0)],
+    ['send', consumer, Buffer.alloc(2), 3],
+    ['send', consumer, Buffer.alloc(2), -1],
+    ['push', consumer, 1],
+    ['openConsumer', taking, feeding, feeding, 8, () => {}],
   ]
   for (const [name, ...args] of calls) {
     assert.throws(() => wrong[name]?.(...args), TypeError, name)
   }
   // A descriptor that is none is the system's to refuse.
   assert.equal(native.offer(feeding, 1_000_000, ticket(1)), -9)
-  assert.equal(native.read(seat, Buffer.alloc(8)), -9)
+  assert.equal(native.read(consumer, Buffer.alloc(8)), -9)
 })
 
-function take(native: NativeModule, seat: Seat, into: Buffer): number | undefined {
-  const taken = native.take(seat, into)
+function take(native: NativeModule, consumer: Consumer, into: Buffer): number | undefined {
+  const taken = native.take(consumer, into)
   if (taken > 0) return taken
   if (taken <= takeCodes.nobody) return undefined
   // Taken, but the bytes were still on their way.
   for (;;) {
-    const count = native.read(seat, into)
+    const count = native.read(consumer, into)
     if (count > 0) return count
   }
 }
