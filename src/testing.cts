@@ -17,6 +17,7 @@ declare namespace testing {
   export type TestAppOptions<Settings> = Testing.TestAppOptions<Settings>
   export type TestClient = Testing.TestClient
   export type TestClock = Testing.TestClock
+  export type TlsOptions = Testing.TlsOptions
   export type WriteOptions = Testing.WriteOptions
 }
 // @ts-expect-error -- the only form in which a CommonJS module exports values and types

@@ -11,6 +11,12 @@ export {
   testApp,
 } from './testing/test-app.ts'
 export { TestClock } from './testing/test-clock.ts'
-export type { ConnectOptions, Outcome, TestClient, WriteOptions } from './testing/test-client.ts'
+export type {
+  ConnectOptions,
+  Outcome,
+  TestClient,
+  TlsOptions,
+  WriteOptions,
+} from './testing/test-client.ts'
 export type { ConnectionLimits } from './worker/connection.ts'
 export type { SocketOptions } from './worker/socket-transport.ts'
