@@ -1,0 +1,1 @@
+export { Counter, Gauge, type Metric, Registry } from 'prom-client'
