@@ -30,7 +30,7 @@ for (const { name, version, valkey, warning } of [
     await probeRedis(link, log)
     const warnings = lines.filter(({ level }) => level === 'warn').map(({ msg }) => msg)
     assert.equal(warnings.length, warning === undefined ? 0 : 1, warnings.join())
-    if (warning !== undefined) assert.match(`${warnings[0]}`, warning)
+    if (warning !== undefined) assert.match(String(warnings[0]), warning)
     assert.ok(lines.some(({ msg }) => msg === 'Sharing the lease through Redis'))
   })
 }
