@@ -1,1 +1,1 @@
-export { Counter, Gauge, type Metric, Registry } from 'prom-client'
+export { Counter, Gauge, Registry } from 'prom-client'
