@@ -1,3 +1,5 @@
+import { config } from 'zod'
+
 export {
   array,
   boolean,
@@ -17,3 +19,6 @@ export {
   ZodPrefault,
 } from 'zod'
 export type { core, input, output } from 'zod'
+
+// A configuration is read once: compiling code for that takes longer than the code would save.
+config({ jitless: true })
