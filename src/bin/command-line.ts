@@ -1,5 +1,6 @@
 /** The commands and their options. Exit statuses: docs/operations.md. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from './commander.ts'
+import { load } from './load.ts'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet-command.ts'
@@ -35,7 +36,7 @@ appCommand('run', 'serve in the foreground, until Ctrl-C').action(
       printError(error, options)
       process.exit(exitStatusOf(error))
     }
-    const { serve } = await import('./serve.ts')
+    const { serve } = await load('./serve.js', () => import('./serve.ts'))
     process.exit(await serve(options.name, 'foreground', options.json))
   },
 )
@@ -112,11 +113,14 @@ command('top', 'watch the service; keys reload and scale it')
     run((o) => commands.top({ ...options, ...o }))(options),
   )
 
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+/** Runs the command that the arguments of this process name. */
+export async function runCommand(): Promise<void> {
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+  }
 }
 
 function command(name: string, description: string): Command {

@@ -2,6 +2,7 @@
 import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'
+import { load } from './load.ts'
 
 const { values } = parseArgs({
   options: {
@@ -15,11 +16,11 @@ process.exitCode = values.successor ? await succeed() : await serve()
 process.exit()
 
 async function succeed(): Promise<number> {
-  const successor = await import('./succeed.ts')
+  const successor = await load('./succeed.js', () => import('./succeed.ts'))
   return successor.succeed(values.name)
 }
 
 async function serve(): Promise<number> {
-  const service = await import('./serve.ts')
+  const service = await load('./serve.js', () => import('./serve.ts'))
   return service.serve(values.name, values.daemon ? 'daemon' : 'foreground')
 }
