@@ -20,6 +20,7 @@ import {
   something,
   until,
 } from './reads.ts'
+import { shown } from './shown.ts'
 import type { TlsDoor } from './tls-door.ts'
 import {
   type Chunk,
@@ -200,11 +201,8 @@ export class Connection implements AsyncIterable<Buffer> {
    * The bytes up to and including `delimiter`, which is text in UTF-8 or bytes; `null` when the client has ended its
    * side before the first of them.
    */
-  readUntil(
-    delimiter: string | Uint8Array,
-    { maxBytes }: UntilOptions = {},
-  ): Promise<Buffer | null> {
-    return this.#read(() => until(delimiter, this.#bound(maxBytes)))
+  readUntil(delimiter: string | Uint8Array, options: UntilOptions = {}): Promise<Buffer | null> {
+    return this.#read(() => until(delimiter, this.#bound('options', options)))
   }
 
   /**
@@ -223,7 +221,7 @@ export class Connection implements AsyncIterable<Buffer> {
   frames(format: FrameFormat): Frames {
     return new Frames(
       format,
-      this.#bound(format.maxBytes),
+      this.#bound('format', format),
       (read) => this.#read(read),
       (chunks) => this.write(chunks),
     )
@@ -467,7 +465,12 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#transport.open(this.#receiver)
   }
 
-  #bound(maxBytes: number | undefined): Bound {
+  /** @throws RangeError for an argument that is no object, or has a bound that is no such number */
+  #bound(name: string, argument: UntilOptions): Bound {
+    // Otherwise, a number in place of the object would be ignored.
+    if (typeof argument !== 'object' || argument === null)
+      throw new RangeError(`${name} is ${shown(argument)}; it must be an object`)
+    const { maxBytes } = argument
     return maxBytes === undefined ? lineBound(this.#limits.maxLineBytes) : atMost(maxBytes)
   }
 
