@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import {
   errnos,
+  mostOffered,
   type NativeModule,
   takeCodes,
   ticketBytes,
@@ -13,7 +14,10 @@ import type { PendingConnection } from './pending-connection.ts'
 /** The memory that a message takes in the queue (socket(7), SO_SNDBUF), as the kernel counts it. */
 const messageBytes = 768
 /** The least and the most connections that the queue has room for; in between, two for each worker. */
-const roomLimits = { least: 8, most: 100 }
+const roomLimits = { least: 32, most: 100 }
+
+/** The part of the room up to which the kernel calls it free again (`unix_writable`). */
+const scarcePart = 1 / 4
 
 /** How many nonces are drawn at a time. */
 const nonceBatch = 256
@@ -41,12 +45,19 @@ export class KernelQueue {
   readonly #onRoom: () => void
   readonly #ticket = new Uint8Array(ticketBytes)
   readonly #fields = new DataView(this.#ticket.buffer)
+  /** Connections that are to be sent together, with their sockets and tickets. */
+  readonly #staged: PendingConnection[] = []
+  readonly #sockets = new Int32Array(mostOffered)
+  readonly #tickets = new Uint8Array(mostOffered * ticketBytes)
+  readonly #ticketFields = new DataView(this.#tickets.buffer)
   readonly #nonces = new Uint32Array(nonceBatch)
   #ends: Ends
+  #room: number = roomLimits.least
+  #isRoomAwaited = false
   #turn = 0
 
   /**
-   * @param onRoom - called when there is room again, after `awaitRoom`, until there is none
+   * @param onRoom - called when no more than `scarce` connections are left, after `awaitRoom`, again and again
    * @throws Error when the system gives no descriptors
    */
   constructor(native: NativeModule, onRoom: () => void) {
@@ -55,16 +66,45 @@ export class KernelQueue {
     this.#ends = this.#open()
   }
 
+  /** How many connections it has room for, as far as we know how the kernel counts. */
+  get room(): number {
+    return this.#room
+  }
+
+  /** There is room again when no more connections than these are left. */
+  get scarce(): number {
+    return this.#room * scarcePart
+  }
+
   /** The end from which workers take. */
   get taking(): number {
     return this.#ends.taking
   }
 
-  /** Draws the next turn for a connection and sends it; 0, or -errno: -EAGAIN when the queue has no room. */
-  offer(connection: PendingConnection): number {
-    const socket = this.#socketOf(connection)
-    this.#draw(connection)
-    return this.#native.offer(this.#ends.feeding, socket, this.#ticket)
+  /** The connections that are staged and not sent, in their order. */
+  get staged(): readonly PendingConnection[] {
+    return this.#staged
+  }
+
+  /** Draws the next turn for a connection that is to be sent; returns whether as many are staged as can be. */
+  stage(connection: PendingConnection): boolean {
+    const at = this.#staged.length
+    this.#sockets[at] = this.#socketOf(connection)
+    this.#draw(connection, at * ticketBytes)
+    this.#staged.push(connection)
+    return at + 1 === mostOffered
+  }
+
+  /**
+   * Sends what is staged: how many connections, whose sockets are closed here then; -errno when there was none:
+   * -EAGAIN when the queue has no room. Nothing is staged any more.
+   */
+  send(): number {
+    const staged = this.#staged
+    const sent = this.#native.offer(this.#ends.feeding, this.#sockets, this.#tickets, staged.length)
+    for (const { handle } of staged.slice(0, Math.max(0, sent))) (handle as NativeSocket).forget()
+    staged.length = 0
+    return sent
   }
 
   /** The turn of the first connection in the queue; infinite when it is empty, undefined when nobody can tell. */
@@ -83,19 +123,21 @@ export class KernelQueue {
   /** Makes room for what so many workers need. */
   resize(workers: number): void {
     const { least, most } = roomLimits
-    this.#native.setQueueRoom(
-      this.#ends.feeding,
-      roomBytes(Math.min(most, Math.max(least, 2 * workers))),
-    )
+    this.#room = Math.min(most, Math.max(least, 2 * workers))
+    this.#native.setQueueRoom(this.#ends.feeding, roomBytes(this.#room))
   }
 
   /** Has `onRoom` called once there is room. */
   awaitRoom(): void {
+    if (this.#isRoomAwaited) return
+    this.#isRoomAwaited = true
     this.#native.setEvents(this.#ends.watch, watched.writable)
   }
 
   /** No more calls of `onRoom`. */
   ignoreRoom(): void {
+    if (!this.#isRoomAwaited) return
+    this.#isRoomAwaited = false
     this.#native.setEvents(this.#ends.watch, 0)
   }
 
@@ -108,13 +150,14 @@ export class KernelQueue {
   /** Whatever is in the queue is dropped. */
   close(): void {
     const { feeding, taking, watch } = this.#ends
+    this.#isRoomAwaited = false
     this.#native.unwatch(watch)
     this.#native.close(feeding)
     this.#native.close(taking)
   }
 
   #open(): Ends {
-    const queue = this.#native.openQueue(roomBytes(roomLimits.least))
+    const queue = this.#native.openQueue(roomBytes(this.#room))
     if (typeof queue === 'number') throw new Error(`Cannot open a queue: socketpair ${queue}`)
     const [feeding, taking] = queue
     const watch = this.#native.watch(feeding, () => this.#onRoom())
@@ -130,17 +173,18 @@ export class KernelQueue {
     return socket.fd
   }
 
-  /** Writes the connection's ticket. */
-  #draw(connection: PendingConnection): void {
+  /** Writes the connection's ticket to `offset` in the tickets that are staged. */
+  #draw(connection: PendingConnection, offset: number): void {
+    const fields = this.#ticketFields
     this.#turn += 1
     const at = this.#turn % nonceBatch
     if (at === 0 || this.#turn === 1) randomFillSync(this.#nonces)
     connection.turn = this.#turn
     connection.nonce = this.#nonces[at] ?? 0
-    this.#fields.setFloat64(0, connection.turn, true)
-    this.#fields.setFloat64(8, connection.id, true)
-    this.#fields.setUint32(16, connection.nonce, true)
-    this.#fields.setUint32(20, connection.endpoint.number, true)
+    fields.setFloat64(offset, connection.turn, true)
+    fields.setFloat64(offset + 8, connection.id, true)
+    fields.setUint32(offset + 16, connection.nonce, true)
+    fields.setUint32(offset + 20, connection.endpoint.number, true)
   }
 
   get #ticketTurn(): number {

@@ -8,14 +8,14 @@ import {
   isSameEndpoint,
 } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
+import type { Kept } from '../files/keeper.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
-import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
-import { Listener } from './listener.ts'
+import { Listener, type NativeAccepting } from './listener.ts'
 import { removeSocket } from './socket-file.ts'
 
 /** A listening socket that this process has been given, and where the service is to listen with it. */
@@ -31,21 +31,26 @@ export class Listeners {
   readonly endpoints = new EndpointTable()
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
-  readonly #native: NativeModule | undefined
+  readonly #accepting: NativeAccepting | undefined
   readonly #open = new Set<Listener>()
   /** Those of the configuration that runs, in its order. */
   #current: readonly Listener[] = []
 
-  /** @param native - accepts the connections; without it, Node does */
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
+  /** @param accepting - accepts the connections; without it, Node does */
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, accepting?: NativeAccepting) {
     this.#dispatcher = dispatcher
     this.#log = log
-    this.#native = native
+    this.#accepting = accepting
   }
 
   /** Where the service listens, in the order of the configuration; empty before and after. */
   get actual(): readonly Endpoint[] {
     return this.#current.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpoint]))
+  }
+
+  /** The files of the Unix sockets. */
+  get kept(): readonly Kept[] {
+    return this.#current.flatMap(({ kept }) => (kept === undefined ? [] : [kept]))
   }
 
   /** The listening sockets for another process. */
@@ -168,7 +173,7 @@ export class Listeners {
 
   #add(settings: ListenSettings): Listener {
     const numbered = this.endpoints.numbered(settings)
-    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#native)
+    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#accepting)
     this.#open.add(listener)
     return listener
   }

@@ -2,6 +2,7 @@ import { monotonicMs } from '../clock.ts'
 import type { EndRecord } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Supply } from './accept-rest.ts'
 import type { Accounts } from './accounts.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { isFull, isShutDown, KernelQueue } from './kernel-queue.ts'
@@ -21,6 +22,12 @@ const mostUnsettled = 128
 /** How long nobody may have reported to have taken a connection that left the queue, in milliseconds. */
 const unclaimedMs = 10_000
 
+/** One moment by this process's clock, and by the one that all processes share; in milliseconds. */
+interface Moment {
+  readonly ownMs: number
+  readonly sharedMs: number
+}
+
 /** The end of a connection, as its worker has recorded it. */
 interface Ended {
   readonly worker: HandOffWorker
@@ -39,7 +46,7 @@ interface Ended {
  * A worker's page is its app's, too, so nothing in it is trusted: a record counts only for a connection that has left
  * the queue, and with the secret that came with it.
  */
-export class NativeHandOff implements WorkerHandOff {
+export class NativeHandOff implements WorkerHandOff, Supply {
   readonly kind = 'native'
   readonly #native: NativeModule
   readonly #queue: KernelQueue
@@ -49,12 +56,18 @@ export class NativeHandOff implements WorkerHandOff {
   readonly #log: Logger
   readonly #links = new Map<HandOffWorker, NativeLink>()
   /** The workers that take connections. */
-  readonly #admitted = new Set<HandOffWorker>()
+  readonly #admitted = new Map<HandOffWorker, NativeLink>()
   readonly #fed = new LinkedList<PendingConnection>()
   readonly #taken = new Map<number, PendingConnection>()
   #dispatcher!: HandOffListener
   #unsettled = 0
   #isFull = false
+  #isSendDue = false
+  readonly #onTurnEnd = () => {
+    this.#isSendDue = false
+    this.#send()
+  }
+  #onScarce: (() => void) | undefined
   #pace: NodeJS.Timeout | undefined
   #isPacing = false
   #permitUntilMs = 0
@@ -95,21 +108,31 @@ export class NativeHandOff implements WorkerHandOff {
     return this.#fed.head?.acceptedAtMs
   }
 
+  get isAmple(): boolean {
+    if (this.#isFull) return true
+    if (this.#fed.length <= this.#queue.scarce) return false
+    if (this.#claim()) this.#dispatcher.onTaken()
+    return this.#fed.length > this.#queue.scarce
+  }
+
+  awaitScarcity(onScarce: () => void): void {
+    this.#onScarce = onScarce
+    this.#queue.awaitRoom()
+  }
+
   take(connection: PendingConnection): void {
     if (this.#unsettled >= mostUnsettled) this.settle()
-    const result = this.#queue.offer(connection)
-    if (result === 0) {
-      this.#unsettled += 1
-      connection.handle.close()
-      this.#fed.append(connection)
-      this.#wakeOne()
-      this.#keepPace()
-      return
+    this.#unsettled += 1
+    this.#fed.append(connection)
+    if (this.#queue.stage(connection)) this.#send()
+    else if (!this.#isSendDue) {
+      this.#isSendDue = true
+      // What comes in the same turn of the event loop goes together.
+      queueMicrotask(this.#onTurnEnd)
     }
-    this.#isFull = true
-    this.#dispatcher.putBack(connection)
-    if (isFull(result)) this.#queue.awaitRoom()
-    else this.#mend(result)
+    if (this.#fed.length < this.#queue.room) return
+    if (this.#claim()) this.#dispatcher.onTaken()
+    if (this.#fed.length >= this.#queue.room) this.#fill()
   }
 
   settle(): void {
@@ -119,10 +142,10 @@ export class NativeHandOff implements WorkerHandOff {
     const unread = [...this.#links].map(
       ([worker, link]) => [worker, link, link.page.unread] as const,
     )
-    const before = this.#fed.length
-    this.#claim()
-    const hasTaken = this.#fed.length < before
-    const ended = unread.flatMap(([worker, link, count]) => this.#endsIn(worker, link, count))
+    const hasTaken = this.#claim()
+    const now = { ownMs: performance.now(), sharedMs: monotonicMs() }
+    const ended: Ended[] = []
+    for (const [worker, link, count] of unread) this.#readEnds(worker, link, count, now, ended)
     for (const [worker, link] of this.#links) this.#seeCurrent(worker, link)
     // From here on others act, who may call this again.
     for (const one of ended) this.#end(one)
@@ -165,8 +188,9 @@ export class NativeHandOff implements WorkerHandOff {
   }
 
   addIdle(worker: HandOffWorker): void {
-    if (!this.#admitted.has(worker)) {
-      this.#admitted.add(worker)
+    const link = this.#links.get(worker)
+    if (link !== undefined && !this.#admitted.has(worker)) {
+      this.#admitted.set(worker, link)
       worker.admit()
       this.#queue.resize(this.#admitted.size)
     }
@@ -201,57 +225,88 @@ export class NativeHandOff implements WorkerHandOff {
     this.#queue.close()
   }
 
+  /** Sends what is staged. */
+  #send(): void {
+    const staged = this.#queue.staged.slice()
+    if (staged.length === 0) return
+    const result = this.#queue.send()
+    const sent = Math.max(0, result)
+    for (let left = sent; left > 0 && this.#wakeOne(); left -= 1);
+    if (sent > 0) this.#keepPace()
+    if (sent === staged.length) return
+    for (const connection of staged.slice(sent)) {
+      this.#fed.remove(connection)
+      this.#dispatcher.putBack(connection)
+    }
+    if (result > 0 || isFull(result)) this.#fill()
+    else this.#mend(result)
+  }
+
+  /** Takes no more until there is room. */
+  #fill(): void {
+    this.#isFull = true
+    this.#queue.awaitRoom()
+  }
+
   #onRoom(): void {
     this.#isFull = false
     this.#dispatcher.pump()
-    if (!this.#isFull) this.#queue.ignoreRoom()
+    const onScarce = this.#onScarce
+    this.#onScarce = undefined
+    onScarce?.()
+    if (!this.#isFull && this.#onScarce === undefined) this.#queue.ignoreRoom()
   }
 
   get #idle(): number {
     let idle = 0
-    for (const worker of this.#admitted) if (worker.inHand === undefined) idle += 1
+    for (const worker of this.#admitted.keys()) if (worker.inHand === undefined) idle += 1
     return idle
   }
 
-  /** Workers have taken all connections before the one whose turn it is. */
-  #claim(): void {
-    if (this.#fed.length === 0) return
+  /** Workers have taken all connections before the one whose turn it is; returns whether there were any. */
+  #claim(): boolean {
+    this.#send()
+    const before = this.#fed.length
+    if (before === 0) return false
     const { firstTurn } = this.#queue
     if (firstTurn !== undefined) this.#claimBefore(firstTurn)
+    return this.#fed.length < before
   }
 
   #claimBefore(turn: number): void {
+    const nowMs = performance.now()
     for (;;) {
       const { head } = this.#fed
       if (head === undefined || head.turn >= turn) return
       this.#fed.remove(head)
       this.#accounts.apply(head, 'claim')
-      head.offeredAtMs = performance.now()
+      head.offeredAtMs = nowMs
       this.#taken.set(head.id, head)
     }
   }
 
-  /** The ends that a worker has recorded. */
-  #endsIn(worker: HandOffWorker, { page }: NativeLink, unread: number): Ended[] {
-    const ended: Ended[] = []
+  /** Adds the ends that a worker has recorded to `ended`. */
+  #readEnds(
+    worker: HandOffWorker,
+    { page }: NativeLink,
+    unread: number,
+    now: Moment,
+    ended: Ended[],
+  ): void {
     for (let left = unread; left > 0; left -= 1) {
       const record = page.next()
       const connection = record === undefined ? undefined : this.#taken.get(record.id)
       if (record === undefined || connection === undefined || connection.nonce !== record.nonce) {
         page.skip()
         worker.distrust('it wrote invalid data into its page')
-        return ended
+        return
       }
       this.#taken.delete(connection.id)
-      this.#time(connection, record)
-      if (worker.inHand !== connection) {
-        if (worker.inHand !== undefined) this.#disown(worker)
-        worker.took(connection)
-      }
+      time(connection, record, now)
+      if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
       worker.release(record.step === 'served')
       ended.push({ worker, connection, record })
     }
-    return ended
   }
 
   /** A worker has gone on to another connection, and has not recorded the end of this one. */
@@ -274,14 +329,6 @@ export class NativeHandOff implements WorkerHandOff {
       connection.offeredAtMs,
     )
     worker.took(connection)
-  }
-
-  /** The times in a record, by this process's clock; as far as they can be true. */
-  #time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord): void {
-    const nowMs = performance.now()
-    const shiftMs = nowMs - monotonicMs()
-    connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, nowMs)
-    connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, nowMs)
   }
 
   #end({ worker, connection, record }: Ended): void {
@@ -312,18 +359,16 @@ export class NativeHandOff implements WorkerHandOff {
   }
 
   /**
-   * Wakes a worker that waits and was not woken since it began to. Always the first of them, so that a few workers
-   * with warm caches share a light load, and the others sleep.
+   * Wakes a worker that waits and was not woken since it began to; returns whether there was one. Always the first of
+   * them, so that a few workers with warm caches share a light load, and the others sleep.
    */
-  #wakeOne(): void {
-    for (const worker of this.#admitted) {
-      const link = this.#links.get(worker)
-      if (link !== undefined && link.wake()) return
-    }
+  #wakeOne(): boolean {
+    for (const link of this.#admitted.values()) if (link.wake()) return true
+    return false
   }
 
   #wakeAll(): void {
-    for (const worker of this.#admitted) this.#links.get(worker)?.wakeAgain()
+    for (const link of this.#admitted.values()) link.wakeAgain()
   }
 
   #keepPace(): void {
@@ -367,6 +412,7 @@ export class NativeHandOff implements WorkerHandOff {
 
   /** The queue has failed. One that an app has shut down is replaced, and the workers with it, since they have its end. */
   #mend(errno: number): void {
+    this.#isFull = true
     this.#log.error({ errno }, 'Cannot hand off a connection; trying again')
     setTimeout(() => {
       this.#isFull = false
@@ -381,6 +427,13 @@ export class NativeHandOff implements WorkerHandOff {
     this.#queue.resize(this.#admitted.size)
     for (const worker of this.#links.keys()) worker.distrust('an app has shut down the queue')
   }
+}
+
+/** The times in a record, by this process's clock; as far as they can be true. */
+function time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord, now: Moment) {
+  const shiftMs = now.ownMs - now.sharedMs
+  connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, now.ownMs)
+  connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, now.ownMs)
 }
 
 /** `ms`, or the nearest that can be true. */

@@ -39,6 +39,9 @@ struct consumer {
   uv_handle_t *poll;
   // -1 while there is none.
   int connection;
+  // A connection that is over on both sides, still open so that a descriptor is free once it is closed;
+  // -1 while there is none.
+  int spare;
   // Tells events of this connection from those of one before it.
   uint32_t number;
   bool is_watched;
@@ -128,6 +131,7 @@ static napi_value open_consumer(napi_env env, napi_callback_info info) {
                         .env = env,
                         .queue = queue,
                         .connection = -1,
+                        .spare = -1,
                         .poll = calloc(1, uv_handle_size(UV_POLL))};
   consumer->page = map_page(page, (size_t)bytes);
   int failure = consumer->page == NULL ? errno : 0;
@@ -179,6 +183,17 @@ static napi_value now(napi_env env, napi_callback_info info) {
   return value;
 }
 
+// Makes sure that this process can receive a descriptor: otherwise, the kernel would take a connection
+// out of the queue and close it (unix(7)). 0 or -errno.
+static int free_descriptor(struct consumer *consumer) {
+  int spare = consumer->spare;
+  consumer->spare = -1;
+  if (spare < 0) spare = fcntl(consumer->queue, F_DUPFD_CLOEXEC, 3);
+  if (spare < 0) return -errno;
+  close(spare);
+  return 0;
+}
+
 // take(consumer, into): takes the first connection, and reads what it has sent already: how many bytes,
 // 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). A code when it has
 // taken none.
@@ -191,11 +206,9 @@ static napi_value take(napi_env env, napi_callback_info info) {
   if (consumer == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
   if (consumer->connection >= 0) return refuse(env, "a connection is in hand");
   if (!is_permitted(consumer->page)) return number_value(env, TAKE_NOT_PERMITTED);
-  // Without a free descriptor, the kernel would take the connection out of the queue and close it
-  // (unix(7)).
-  int spare = fcntl(consumer->queue, F_DUPFD_CLOEXEC, 3);
-  if (spare < 0) return number_value(env, errno == EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
-  close(spare);
+  int failure = free_descriptor(consumer);
+  if (failure < 0)
+    return number_value(env, failure == -EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
   int fd = receive_ticket(consumer->queue, &consumer->page->ticket);
   if (fd < 0) return number_value(env, fd > TAKE_NOBODY ? TAKE_BROKEN : fd);
   consumer->connection = fd;
@@ -291,10 +304,18 @@ static bool is_over(int fd) {
   return false;
 }
 
-static void drop_oldest(struct consumer *consumer) {
-  close(consumer->lingering[consumer->first].fd);
+static int remove_oldest(struct consumer *consumer) {
+  int fd = consumer->lingering[consumer->first].fd;
   consumer->first = (consumer->first + 1) % MOST_LINGERING;
   consumer->count -= 1;
+  return fd;
+}
+
+static void add_lingering(struct consumer *consumer, int fd, double due_ms) {
+  unsigned last = (consumer->first + consumer->count) % MOST_LINGERING;
+  consumer->lingering[last].fd = fd;
+  consumer->lingering[last].due_ms = due_ms;
+  consumer->count += 1;
 }
 
 // Looks at `most` of the oldest; those that are not over go to the end, so that all have their
@@ -303,20 +324,20 @@ static void sweep_some(struct consumer *consumer, unsigned most) {
   if (consumer->count == 0) return;
   double now = now_ms();
   for (unsigned left = most < consumer->count ? most : consumer->count; left > 0; left--) {
-    int fd = consumer->lingering[consumer->first].fd;
     double due_ms = consumer->lingering[consumer->first].due_ms;
-    if (now >= due_ms || is_over(fd)) {
-      drop_oldest(consumer);
-      continue;
-    }
-    consumer->first = (consumer->first + 1) % MOST_LINGERING;
-    unsigned last = (consumer->first + consumer->count - 1) % MOST_LINGERING;
-    consumer->lingering[last].fd = fd;
-    consumer->lingering[last].due_ms = due_ms;
+    int fd = remove_oldest(consumer);
+    if (now >= due_ms)
+      close(fd);
+    else if (!is_over(fd))
+      add_lingering(consumer, fd, due_ms);
+    else if (consumer->spare < 0)
+      consumer->spare = fd;
+    else
+      close(fd);
   }
 }
 
-// Beyond this many, each connection that ends has two others looked at.
+// Beyond this many, each connection that ends has another one looked at, or two.
 #define SWEEP_ABOVE 12
 
 // finish(consumer, lingerMs): ends this side, and closes the connection when the client has ended its
@@ -337,12 +358,13 @@ static napi_value finish(napi_env env, napi_callback_info info) {
     close(fd);
     return number_value(env, consumer->count);
   }
-  if (consumer->count > SWEEP_ABOVE) sweep_some(consumer, 2);
-  if (consumer->count == MOST_LINGERING) drop_oldest(consumer);
-  unsigned last = (consumer->first + consumer->count) % MOST_LINGERING;
-  consumer->lingering[last].fd = fd;
-  consumer->lingering[last].due_ms = now_ms() + (double)linger_ms;
-  consumer->count += 1;
+  if (consumer->count > SWEEP_ABOVE) {
+    sweep_some(consumer, 1);
+    // One that is over serves the next `take`.
+    if (consumer->spare < 0) sweep_some(consumer, 1);
+  }
+  if (consumer->count == MOST_LINGERING) close(remove_oldest(consumer));
+  add_lingering(consumer, fd, now_ms() + (double)linger_ms);
   return number_value(env, consumer->count);
 }
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 // Raised whenever a function, a code or the ticket changes; src/native/native.ts expects it.
-#define MODULE_VERSION 1
+#define MODULE_VERSION 2
 
 // Outside of what -errno can be.
 enum take_code {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf } from '../errors.ts'
 
 /** The version of the functions below: `MODULE_VERSION` in native.h. */
-const moduleVersion = 1
+const moduleVersion = 2
 
 /** Outcomes of `take`, `recall` and `peek` besides -errno: `take_code` in native.h. */
 export const takeCodes = {
@@ -22,6 +22,9 @@ export const takeCodes = {
 
 /** errno(3) on Linux, negative, as the functions return it. */
 export const errnos = { again: -11, brokenPipe: -32, notConnected: -107 } as const
+
+/** How many connections `offer` takes at a time: `MOST_OFFERED` in queue.c. */
+export const mostOffered = 32
 
 /** The bytes of a connection's ticket: turn and id as doubles, nonce and endpoint as 32 bits. */
 export const ticketBytes = 24
@@ -53,7 +56,7 @@ export interface NativeModule {
   // queue.c
   openQueue(bytes: number): [number, number] | number
   setQueueRoom(end: number, bytes: number): number
-  offer(end: number, socket: number, ticket: Uint8Array): number
+  offer(end: number, sockets: Int32Array, tickets: Uint8Array, count: number): number
   recall(end: number, ticket: Uint8Array): number
   peek(end: number, ticket: Uint8Array): number
   // page.c
@@ -161,7 +164,12 @@ function tryQueue(
   const sent = new Uint8Array(ticketBytes).fill(7)
   const received = new Uint8Array(ticketBytes)
   let offered = 0
-  while (offered < 1_000 && module.offer(feeding, any, sent) === 0) offered += 1
+  for (; offered < 1_000; offered += 1) {
+    const copy = module.duplicate(any)
+    if (module.offer(feeding, Int32Array.of(copy), sent, 1) === 1) continue
+    module.close(copy)
+    break
+  }
   if (offered === 0 || offered === 1_000) return `the queue takes ${offered} connections`
   const seen = module.peek(taking, received)
   if (seen < 0 || Buffer.compare(sent, received) !== 0) return failed('recv with MSG_PEEK', seen)

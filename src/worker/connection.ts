@@ -68,6 +68,9 @@ export interface Alarms {
 /** The error for a handler that still uses a connection after it has settled; one for all connections. */
 const ended = new HelloserverError('CONNECTION_ENDED', 'The connection ended with its handler')
 
+/** For all writes that were over when they returned. */
+const done = Promise.resolve()
+
 /** How many bytes are buffered while the handler does not read; after that, the client has to wait. */
 const highWaterBytes = 65_536
 
@@ -236,11 +239,20 @@ export class Connection implements AsyncIterable<Buffer> {
    * system has taken all of it: a handler that awaits each write keeps at most one of them in memory.
    */
   write(data: Chunk | readonly Chunk[]): Promise<void> {
-    const written = new Promise<void>((resolve, reject) => {
+    const sending: { failure?: Error | null; settle?: (failure: Error | null) => void } = {}
+    try {
       this.#send(chunksOf(data), (failure) => {
-        if (failure === null) resolve()
-        else reject(failure)
+        sending.failure = failure
+        sending.settle?.(failure)
       })
+    } catch (error) {
+      return quiet(Promise.reject(error))
+    }
+    // Usually, the system takes it at once.
+    if (sending.failure === null) return done
+    const written = new Promise<void>((resolve, reject) => {
+      sending.settle = (failure) => (failure === null ? resolve() : reject(failure))
+      if (sending.failure !== undefined) sending.settle(sending.failure)
     })
     // `flush` sees the failure, too.
     return quiet(written)
@@ -297,6 +309,16 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#transport.destroy()
   }
 
+  /** @internal Whether the system has taken everything that the handler wrote, and nothing is wrong. */
+  get isFlushed(): boolean {
+    return (
+      this.#unflushed === 0 &&
+      this.#failure === undefined &&
+      this.#securing === undefined &&
+      this.#stream === undefined
+    )
+  }
+
   /**
    * @internal Resolves when the system has taken everything that the handler wrote, awaited or not.
    *
@@ -344,21 +366,24 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /** The result of a read, at once or once it has arrived. A function is a read that is yet to be checked. */
   #read(wanted: Read | (() => Read)): Promise<Buffer | null> {
-    const result = new Promise<Buffer | null>((resolve, reject) => {
+    try {
       if (this.#stream !== undefined) throw new Error('The connection is read through its stream')
-      this.#start(typeof wanted === 'function' ? wanted() : wanted, resolve, reject)
-    })
-    return quiet(result)
+      return this.#start(typeof wanted === 'function' ? wanted() : wanted)
+    } catch (error) {
+      return quiet(Promise.reject(error))
+    }
   }
 
-  #start(
-    read: Read,
-    resolve: (result: Buffer | null) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  /** @throws what the promise would reject with, if that is known already */
+  #start(read: Read): Promise<Buffer | null> {
     this.#throwFailure()
-    this.#incoming.read(read, resolve, reject)
-    if (this.#incoming.isAwaited) this.#transport.resume()
+    const arrived = this.#incoming.read(read)
+    if (arrived !== undefined) return Promise.resolve(arrived)
+    const awaited = new Promise<Buffer | null>((resolve, reject) => {
+      this.#incoming.await(read, resolve, reject)
+      this.#transport.resume()
+    })
+    return quiet(awaited)
   }
 
   #send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void {
@@ -396,7 +421,7 @@ export class Connection implements AsyncIterable<Buffer> {
 
   #openStream(): ConnectionStream {
     return new ConnectionStream({
-      read: () => quiet(new Promise((resolve, reject) => this.#start(something, resolve, reject))),
+      read: async () => this.#start(something),
       send: (chunks, onSent) => this.#send(chunks, onSent),
       end: (onEnded) => {
         this.#outputEnded = true

@@ -45,17 +45,17 @@ export class Incoming {
   }
 
   /**
-   * Settles a read at once, or once enough has arrived.
+   * The result of a read; undefined while more must arrive for it.
    *
    * @throws Error while another one waits
    */
-  read(read: Read, resolve: PendingRead['resolve'], reject: PendingRead['reject']): void {
+  read(read: Read): Buffer | null | undefined {
     this.throwIfAwaited()
-    const result = this.#resultOf(read)
-    if (result !== undefined) {
-      resolve(result)
-      return
-    }
+    return this.#resultOf(read)
+  }
+
+  /** Settles a read, whose result `read` did not have, once enough has arrived. */
+  await(read: Read, resolve: PendingRead['resolve'], reject: PendingRead['reject']): void {
     this.#pending = { read, resolve, reject }
     this.allowSilence()
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
@@ -61,14 +62,8 @@ class TakingWorker extends BareWorker {
     const endedAtMs = this.#native.now()
     const { ticket } = this.#page
     const reason = step === 'failed' ? 'handler-error' : 'none'
-    this.#page.record({
-      step,
-      reason,
-      ...uncounted,
-      ...ticket,
-      takenAtMs: this.#takenAtMs,
-      endedAtMs,
-    })
+    const report = { step, reason, id: ticket.id, ...uncounted } as const
+    this.#page.record(report, ticket, this.#takenAtMs, endedAtMs)
     this.#native.drop(this.#consumer)
   }
 }
@@ -142,12 +137,12 @@ nativeTest(
     const { handOff, arrive, counts, queue } = await staged(t)
     const one = new TakingWorker(t, 1, handOff)
     const two = new TakingWorker(t, 2, handOff)
-    await arrive(20)
+    await arrive(60)
     assert.ok(queue.length > 0, 'the queue of the kernel is short')
-    assert.equal(counts().queued, 20)
-    assert.equal(handOff.waiting + queue.length, 18, 'two workers are idle')
+    assert.equal(counts().queued, 60)
+    assert.equal(handOff.waiting + queue.length, 58, 'two workers are idle')
     assert.deepEqual([one.takes(), two.takes()], [1, 2])
-    assert.deepEqual([counts().queued, counts().active], [18, 2])
+    assert.deepEqual([counts().queued, counts().active], [58, 2])
     assert.deepEqual([one.inHand?.id, two.inHand?.id], [1, 2])
     two.ends()
     assert.deepEqual([counts().served, counts().active, two.served], [1, 1, 1])
@@ -157,15 +152,15 @@ nativeTest(
       if (id === undefined) return false
       taken.push(id)
       two.ends(id % 2 === 0 ? 'failed' : 'served')
-      return id === 20
+      return id === 60
     })
     assert.deepEqual(
       taken,
-      Array.from({ length: 18 }, (_, at) => at + 3),
+      Array.from({ length: 58 }, (_, at) => at + 3),
     )
     one.ends('gone')
     const { served, failed, gone, queued, active } = counts()
-    assert.deepEqual([served, failed, gone, queued, active], [10, 9, 1, 0, 0])
+    assert.deepEqual([served, failed, gone, queued, active], [30, 29, 1, 0, 0])
   },
 )
 
@@ -280,6 +275,8 @@ nativeTest(
     assert.ok(withdrawn !== undefined)
     dispatcher.putBack(withdrawn)
     dispatcher.pump()
+    // It leaves at the end of this turn.
+    await nextTurn()
     one.ends()
     assert.equal(one.takes(), 2)
   },
@@ -303,14 +300,8 @@ nativeTest('records of connections that a worker does not have are not believed'
   assert.equal(one.takes(), 1)
   assert.equal(two.takes(), 2)
   handOff.settle()
-  const forged = {
-    step: 'served',
-    reason: 'none',
-    ...uncounted,
-    takenAtMs: 1,
-    endedAtMs: 2,
-  } as const
-  two.page.record({ ...forged, id: 1, nonce: two.page.ticket.nonce })
+  const forged = { step: 'served', reason: 'none', id: 1, ...uncounted } as const
+  two.page.record(forged, { ...two.page.ticket, id: 1 }, 1, 2)
   assert.deepEqual([counts().served, counts().active], [0, 2])
   assert.deepEqual([one.faults, two.faults], [[], ['it wrote invalid data into its page']])
   // Its own connection still ends as it does.
@@ -346,16 +337,14 @@ nativeTest('a page that is full of garbage costs nobody anything', async (t) => 
   one.takes()
   for (let count = 0; count < 300; count += 1) {
     const id = count % 2 === 0 ? Number.NaN : -count
-    one.page.record({
+    const report = {
       step: 'served',
       reason: 'none',
       id,
-      nonce: 0,
       bytesIn: -1,
       bytesOut: Number.NaN,
-      takenAtMs: 9,
-      endedAtMs: 1,
-    })
+    } as const
+    one.page.record(report, { id, nonce: 0, endpoint: 0 }, 9, 1)
   }
   assert.deepEqual([counts().served, counts().active], [0, 1])
   assert.equal(one.faults.length, 1)

@@ -11,7 +11,7 @@ import {
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { nativeTest } from '../support/native-test.ts'
-import { nativeModule, place, queue, ticket } from '../support/native-consumer.ts'
+import { nativeModule, offer, place, queue, ticket } from '../support/native-consumer.ts'
 
 const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
 
@@ -31,7 +31,7 @@ nativeTest(
     const { feeding, taking } = queue(t)
     const pairs = [await handlePair(t), await handlePair(t), await handlePair(t)]
     for (const [at, { handle }] of pairs.entries()) {
-      assert.equal(native.offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
+      assert.equal(offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
     }
     const seen = new Uint8Array(ticketBytes)
     for (const [at, { client }] of pairs.entries()) {
@@ -55,7 +55,7 @@ nativeTest('a full queue takes nothing, and tells when it has room again', async
   const { feeding, taking } = queue(t)
   const { handle } = await handlePair(t)
   let offered = 0
-  while (native.offer(feeding, handle.fd ?? -1, ticket(offered)) === 0) offered += 1
+  while (offer(feeding, handle.fd ?? -1, ticket(offered)) === 0) offered += 1
   assert.ok(offered >= 4 && offered <= 20, `${offered} at once`)
   let calls = 0
   const watch = native.watch(feeding, () => {
@@ -86,7 +86,7 @@ nativeTest(
     const { consumer, reader } = place(t, taking)
     const { handle, client } = await handlePair(t)
     client.write('first bytes')
-    native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
+    offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
     const into = Buffer.alloc(64)
     const count = await waitFor('the bytes', () => take(native, consumer, into))
     assert.ok(typeof count === 'number')
@@ -104,7 +104,7 @@ nativeTest(
     const { feeding, taking } = queue(t)
     const { consumer, reader } = place(t, taking)
     const { handle } = await handlePair(t)
-    native.offer(feeding, handle.fd ?? -1, ticket(1))
+    offer(feeding, handle.fd ?? -1, ticket(1))
     const into = Buffer.alloc(64)
     for (const untilMs of [0, native.now() - 1, Number.NaN]) {
       reader.permit(untilMs)
@@ -124,10 +124,14 @@ nativeTest('arguments that cannot be right are refused, not passed to the system
   const calls: [string, ...unknown[]][] = [
     ['openQueue', 0],
     ['openQueue'],
-    ['offer', 0, 4, ticket(1)],
-    ['offer', feeding, -1, ticket(1)],
-    ['offer', feeding, feeding, new Uint8Array(ticketBytes - 1)],
-    ['offer', feeding, 2 ** 40, ticket(1)],
+    ['offer', 0, Int32Array.of(feeding), ticket(1), 1],
+    ['offer', feeding, feeding, ticket(1), 1],
+    ['offer', feeding, Int32Array.of(-1), ticket(1), 1],
+    ['offer', feeding, Int32Array.of(feeding, 1), new Uint8Array(2 * ticketBytes), 2],
+    ['offer', feeding, Int32Array.of(feeding), new Uint8Array(ticketBytes - 1), 1],
+    ['offer', feeding, Int32Array.of(feeding), ticket(1), 2],
+    ['offer', feeding, Int32Array.of(feeding), ticket(1), 0],
+    ['offer', feeding, new Int32Array(33).fill(feeding), new Uint8Array(33 * ticketBytes), 33],
     ['recall', taking, new Float64Array(9)],
     ['peek', taking, 'a text'],
     ['openPage', 8],
@@ -150,7 +154,7 @@ nativeTest('arguments that cannot be right are refused, not passed to the system
     assert.throws(() => wrong[name]?.(...args), TypeError, name)
   }
   // A descriptor that is none is the system's to refuse.
-  assert.equal(native.offer(feeding, 1_000_000, ticket(1)), -9)
+  assert.equal(native.offer(feeding, Int32Array.of(1_000_000), ticket(1), 1), -9)
   assert.equal(native.read(consumer, Buffer.alloc(8)), -9)
 })
 

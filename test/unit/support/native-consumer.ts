@@ -34,6 +34,16 @@ export function ticket(turn: number, id = turn, nonce = 0): Uint8Array {
   return bytes
 }
 
+/** Puts a copy of one socket into the queue; 0 or -errno. */
+export function offer(feeding: number, socket: number, itsTicket: Uint8Array): number {
+  const native = nativeModule()
+  const copy = native.duplicate(socket)
+  const moved = native.offer(feeding, Int32Array.of(copy), itsTicket, 1)
+  if (moved === 1) return 0
+  native.close(copy)
+  return moved
+}
+
 /** A worker's place at a queue, in the test's own process, with the primary's view of its page. */
 export interface Place {
   readonly consumer: Consumer
