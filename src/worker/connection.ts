@@ -112,6 +112,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #abort: AbortController | undefined
   #stream: ConnectionStream | undefined
   #securing: Promise<void> | undefined
+  #isSecuring = false
   #flushed: (() => void) | undefined
 
   /** @internal Created by the worker; the transport's socket is claimed and not read yet. */
@@ -264,6 +265,7 @@ export class Connection implements AsyncIterable<Buffer> {
    */
   stream(): ConnectionStream {
     if (this.#stream === undefined) {
+      this.#throwIfSecuring()
       this.#incoming.throwIfAwaited()
       this.#stream = this.#openStream()
       if (this.#failure !== undefined) this.#stream.destroy(this.#failure)
@@ -282,7 +284,7 @@ export class Connection implements AsyncIterable<Buffer> {
    */
   startTls(): Promise<void> {
     const begun = new Promise<void>((resolve) => {
-      this.#throwFailure()
+      this.#throwIfUnusable()
       this.#securing = quiet(this.#secure(this.#tlsDoor()))
       resolve(this.#securing)
     })
@@ -374,7 +376,7 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /** @throws what the promise would reject with, if that is known already */
   #start(read: Read): Promise<Buffer | null> {
-    this.#throwFailure()
+    this.#throwIfUnusable()
     const arrived = this.#incoming.read(read)
     if (arrived !== undefined) return Promise.resolve(arrived)
     const awaited = new Promise<Buffer | null>((resolve, reject) => {
@@ -385,7 +387,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   #send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void {
-    this.#throwFailure()
+    this.#throwIfUnusable()
     if (this.#outputEnded)
       throw new HelloserverError('CONNECTION_ENDED', 'The stream has ended this side')
     if (chunks.length === 0) {
@@ -446,6 +448,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   async #secure(door: TlsDoor): Promise<void> {
+    this.#isSecuring = true
     const { handshakeTimeoutMs } = this.#limits
     this.#alarms.handshake.set(() =>
       this.end('TLS_TIMEOUT', `The TLS handshake took longer than ${handshakeTimeoutMs} ms`),
@@ -458,6 +461,7 @@ export class Connection implements AsyncIterable<Buffer> {
       this.#fail(error as HelloserverError)
     }
     this.#alarms.handshake.clear()
+    this.#isSecuring = false
     if (this.#failure !== undefined) {
       this.#transport.destroy()
       throw this.#failure
@@ -476,6 +480,17 @@ export class Connection implements AsyncIterable<Buffer> {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #throwIfUnusable(): void {
+    this.#throwFailure()
+    this.#throwIfSecuring()
+  }
+
+  #throwIfSecuring(): void {
+    // What would be written now would be sent in the clear, in the middle of the handshake.
+    if (this.#isSecuring)
+      throw new Error('TLS begins on the connection; await startTls() before any other call')
   }
 
   #lose(cause: Error): void {
