@@ -15,6 +15,11 @@ function fail(error: unknown): void {
 }
 
 try {
+  if (!process.features.require_module) {
+    throw new Error(
+      `Node.js ${process.versions.node} is too old; use Node.js 20.19, 22.12 or newer`,
+    )
+  }
   const { Pm2Events } = require('../pm2/pm2-events.js') as Events
   const events = new Pm2Events()
   // By `require`, which loads faster than `import` (see load.ts).

@@ -2,6 +2,7 @@
 /** The command line; the rest is loaded once signals have listeners. */
 import './cli-signals.ts'
 import { load } from './load.ts'
+import type * as CommandLine from './command-line.ts'
 
-const { runCommand } = await load('./command-line.js', () => import('./command-line.ts'))
+const { runCommand } = load<typeof CommandLine>('./command-line.js')
 await runCommand()

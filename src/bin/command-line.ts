@@ -14,6 +14,7 @@ import { unknownVariables } from '../config/unknown-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
+import type * as Serving from './serve.ts'
 
 const program = new Command('helloserver')
   .description(
@@ -36,7 +37,7 @@ appCommand('run', 'serve in the foreground, until Ctrl-C').action(
       printError(error, options)
       process.exit(exitStatusOf(error))
     }
-    const { serve } = await load('./serve.js', () => import('./serve.ts'))
+    const { serve } = load<typeof Serving>('./serve.js')
     process.exit(await serve(options.name, 'foreground', options.json))
   },
 )
