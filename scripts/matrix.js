@@ -103,6 +103,7 @@ function result({ node, pm2, store, words: chosen }) {
   if (store !== undefined) {
     const { folder, version } = storeFolder(store)
     folders.unshift(folder)
+    env.MATRIX_STORE = version
     cells[2] = version
   }
   env.PATH = [...folders, env.PATH].join(delimiter)

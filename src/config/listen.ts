@@ -1,6 +1,5 @@
 import { isIP, SocketAddress } from 'node:net'
 import { normalize } from 'node:path'
-import { z } from 'zod'
 import {
   areExclusive,
   type Endpoint,
@@ -11,6 +10,7 @@ import {
 } from '../endpoint.ts'
 import { networkAllowed, parseNetwork } from './network.ts'
 import { absoluteTls, tlsSchema, type TlsSettings } from './tls-settings.ts'
+import * as z from './zod.ts'
 
 /** The most endpoints that a service may have. */
 export const maxEndpoints = 64

@@ -5,10 +5,12 @@ import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
 import type { HandOffChoice } from '../native/choose-hand-off.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { AcceptRest } from './accept-rest.ts'
 import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
 import type { WorkerHandOff } from './hand-off.ts'
+import type { NativeAccepting } from './listener.ts'
 import { Listeners } from './listeners.ts'
 import { NativeHandOff } from './native-hand-off.ts'
 import { PortableHandOff } from './portable-hand-off.ts'
@@ -64,10 +66,13 @@ export class Connections {
     this.#queue = new ConnectionQueue((late) => this.dispatcher.expire(late))
     this.room = new QueueRoom(this.#queue, events, log)
     const { native } = choice
-    this.handOff =
-      native === undefined
-        ? new PortableHandOff(accounts, stats, log)
-        : new NativeHandOff(native, accounts, stats, this.#queue, log)
+    let accepting: NativeAccepting | undefined
+    if (native === undefined) this.handOff = new PortableHandOff(accounts, stats, log)
+    else {
+      const handOff = new NativeHandOff(native, accounts, stats, this.#queue, log)
+      this.handOff = handOff
+      accepting = { native, rest: new AcceptRest(handOff) }
+    }
     const { room, handOff } = this
     const shedding = new Shedding(events)
     const parts = {
@@ -81,7 +86,7 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners(this.dispatcher, log, native)
+    this.listeners = new Listeners(this.dispatcher, log, accepting)
     this.apply(config)
   }
 

@@ -70,8 +70,8 @@ export interface Loss {
 }
 
 /** What a new process of a worker needs for the hand-off. */
-export interface Berth {
-  /** The descriptors that it inherits, in their order, from `berthFd` on. */
+export interface WorkerLink {
+  /** The descriptors that it inherits, in their order, after stdio and the channel. */
   readonly fds: readonly number[]
 }
 
@@ -83,7 +83,7 @@ export interface WorkerHandOff extends HandOff {
    *
    * @throws Error when the system gives no descriptors or memory for it
    */
-  berth(worker: HandOffWorker): Berth | undefined
+  link(worker: HandOffWorker): WorkerLink | undefined
   /** A worker is idle. */
   addIdle(worker: HandOffWorker): void
   /** A worker must get nothing more. */

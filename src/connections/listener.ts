@@ -27,6 +27,7 @@ import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { NativeModule } from '../native/native.ts'
+import type { AcceptRest } from './accept-rest.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { NativeAcceptor } from './native-acceptor.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
@@ -40,10 +41,16 @@ const backlog = 4_096
 /** How long to wait at most for the end of a flood, in milliseconds. */
 const longestDrainMs = 250
 
+/** What accepts connections in Node's place. */
+export interface NativeAccepting {
+  readonly native: NativeModule
+  readonly rest: AcceptRest
+}
+
 /** The listening socket of one endpoint. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
   #server: Server = createServer()
-  readonly #native: NativeModule | undefined
+  readonly #accepting: NativeAccepting | undefined
   #acceptor: NativeAcceptor | undefined
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
@@ -58,20 +65,20 @@ export class Listener {
 
   /**
    * @param endpoint - where to listen, and how its connections are served
-   * @param native - accepts the connections; without it, Node does
+   * @param accepting - accepts the connections; without it, Node does
    */
   constructor(
     endpoint: NumberedEndpoint,
     dispatcher: Pick<Dispatcher, 'accept'>,
     log: Logger,
-    native?: NativeModule,
+    accepting?: NativeAccepting,
   ) {
     const { path } = endpoint.settings.endpoint
     this.#endpoint = endpoint
     this.#dispatcher = dispatcher
     this.#log = log
     // Few connections come by Unix sockets.
-    this.#native = path === undefined ? native : undefined
+    this.#accepting = path === undefined ? accepting : undefined
     const file = path?.startsWith('/') ? new SocketFile(path, log) : undefined
     this.#file = file
     this.kept = file && {
@@ -164,7 +171,7 @@ export class Listener {
       this.#closed.signal.throwIfAborted()
       const options = { host: address, port, backlog, ipv6Only, exclusive: true }
       await once(this.#server.listen(options), 'listening')
-      if (this.#native !== undefined) await this.#listenAgain(this.#native)
+      if (this.#accepting !== undefined) await this.#listenAgain(this.#accepting.native)
     } catch (error) {
       throw this.#failure(error, endpoint, address)
     }
@@ -263,6 +270,8 @@ export class Listener {
     await nextTurn()
     for (let before = -1; before !== this.#accepted && performance.now() < untilMs; ) {
       before = this.#accepted
+      // It may rest.
+      this.#acceptor?.accept()
       await nextTurn()
     }
   }
@@ -292,10 +301,11 @@ export class Listener {
       this.#dispatcher.accept(handle, this.#endpoint)
     }
     const onError = (error: unknown) => this.#log.error({ error }, 'Cannot accept a connection')
-    if (this.#native === undefined) acceptHandles(this.#server, onHandle, onError)
+    if (this.#accepting === undefined) acceptHandles(this.#server, onHandle, onError)
     else {
+      const { native, rest } = this.#accepting
       const handle = listeningHandle(this.#server)
-      this.#acceptor = new NativeAcceptor(this.#native, handle, onHandle, (errno) =>
+      this.#acceptor = new NativeAcceptor(native, handle, rest, onHandle, (errno) =>
         onError(new Error(`accept ${getSystemErrorName(errno)}`)),
       )
     }

@@ -12,11 +12,10 @@ import type { Kept } from '../files/keeper.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
-import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
-import { Listener } from './listener.ts'
+import { Listener, type NativeAccepting } from './listener.ts'
 import { removeSocket } from './socket-file.ts'
 
 /** A listening socket that this process has been given, and where the service is to listen with it. */
@@ -32,16 +31,16 @@ export class Listeners {
   readonly endpoints = new EndpointTable()
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
-  readonly #native: NativeModule | undefined
+  readonly #accepting: NativeAccepting | undefined
   readonly #open = new Set<Listener>()
   /** Those of the configuration that runs, in its order. */
   #current: readonly Listener[] = []
 
-  /** @param native - accepts the connections; without it, Node does */
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, native?: NativeModule) {
+  /** @param accepting - accepts the connections; without it, Node does */
+  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, accepting?: NativeAccepting) {
     this.#dispatcher = dispatcher
     this.#log = log
-    this.#native = native
+    this.#accepting = accepting
   }
 
   /** Where the service listens, in the order of the configuration; empty before and after. */
@@ -174,7 +173,7 @@ export class Listeners {
 
   #add(settings: ListenSettings): Listener {
     const numbered = this.endpoints.numbered(settings)
-    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#native)
+    const listener = new Listener(numbered, this.#dispatcher, this.#log, this.#accepting)
     this.#open.add(listener)
     return listener
   }

@@ -1,5 +1,6 @@
 import { type ListeningHandle, quiet } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule, type Watch, watched } from '../native/native.ts'
+import type { AcceptRest } from './accept-rest.ts'
 import { NativeSocket } from './native-socket.ts'
 
 /** How many connections are accepted in one turn of the event loop. */
@@ -17,51 +18,77 @@ export class NativeAcceptor {
   /** A descriptor of our own: Node polls the other, and would close it. */
   readonly #fd: number
   readonly #watch: Watch
+  readonly #rest: AcceptRest
   readonly #onHandle: (handle: NativeSocket) => void
   readonly #onError: (errno: number) => void
+  #isListening = false
   #pause: NodeJS.Timeout | undefined
 
   /**
    * @param handle - a listening socket from which Node accepts nothing any more
+   * @param rest - decides when connections are accepted
    * @param onError - called with -errno when connections cannot be accepted
    * @throws Error when the system gives no descriptor
    */
   constructor(
     native: NativeModule,
     handle: ListeningHandle,
+    rest: AcceptRest,
     onHandle: (handle: NativeSocket) => void,
     onError: (errno: number) => void,
   ) {
     this.#native = native
+    this.#rest = rest
     this.#onHandle = onHandle
     this.#onError = onError
     quiet(handle)
     this.#fd = native.duplicate(handle.fd)
-    const watch = native.watch(this.#fd, () => this.#accept())
+    const watch = native.watch(this.#fd, () => this.#onReadable())
     if (typeof watch === 'number') throw new Error(`Cannot watch the listening socket: ${watch}`)
     this.#watch = watch
-    native.heed(watch, watched.readable)
+    rest.add(this)
   }
 
-  close(): void {
-    clearTimeout(this.#pause)
-    this.#native.unwatch(this.#watch)
-    this.#native.close(this.#fd)
+  /** Accepts connections as soon as they come, or only when `accept` is called. */
+  listen(isOn: boolean): void {
+    this.#isListening = isOn
+    if (this.#pause === undefined) this.#watchFor(isOn ? watched.readable : 0)
   }
 
-  #accept(): void {
+  /** Accepts the connections that wait, as many as one batch has room for; returns how many. */
+  accept(): number {
+    if (this.#pause !== undefined) return 0
     const count = this.#native.accept(this.#fd, fds, addresses)
     for (let at = 0; at < count; at += 1) {
       const address = addresses.toString('latin1', at * addressBytes, (at + 1) * addressBytes)
       this.#onHandle(new NativeSocket(this.#native, fds[at] ?? -1, address))
     }
     if (count < 0 && count !== errnos.again) this.#fail(count)
+    return Math.max(0, count)
+  }
+
+  close(): void {
+    this.#rest.remove(this)
+    clearTimeout(this.#pause)
+    this.#native.unwatch(this.#watch)
+    this.#native.close(this.#fd)
+  }
+
+  #onReadable(): void {
+    if (this.accept() < batch) this.#rest.offer()
+  }
+
+  #watchFor(events: number): void {
+    this.#native.setEvents(this.#watch, events)
   }
 
   /** The socket stays readable, so this would be called again at once. */
   #fail(errno: number): void {
     this.#onError(errno)
-    this.#native.heed(this.#watch, 0)
-    this.#pause = setTimeout(() => this.#native.heed(this.#watch, watched.readable), pauseMs)
+    this.#watchFor(0)
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined
+      this.listen(this.#isListening)
+    }, pauseMs)
   }
 }

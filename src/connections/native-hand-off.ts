@@ -1,20 +1,14 @@
-import { randomFillSync } from 'node:crypto'
 import { monotonicMs } from '../clock.ts'
 import type { EndRecord } from '../ipc/worker-page.ts'
-import {
-  errnos,
-  type NativeModule,
-  takeCodes,
-  ticketBytes,
-  type Watch,
-  watched,
-} from '../native/native.ts'
+import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Supply } from './accept-rest.ts'
 import type { Accounts } from './accounts.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
+import { isFull, isShutDown, KernelQueue } from './kernel-queue.ts'
 import { LinkedList } from './linked-list.ts'
-import { NativeBerth } from './native-berth.ts'
-import { NativeSocket } from './native-socket.ts'
+import { NativeLink } from './native-link.ts'
+import type { NativeSocket } from './native-socket.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import type { Stats } from './stats.ts'
@@ -25,22 +19,13 @@ const paceMs = 20
 /** All pages are read before this many connections are fed: half as many as a page has records. */
 const mostUnsettled = 128
 
-/** The memory that a message takes in the queue (socket(7), SO_SNDBUF), as the kernel counts it. */
-const messageBytes = 768
-/** The least and the most connections that the queue has room for; in between, two for each worker. */
-const roomLimits = { least: 8, most: 100 }
-
 /** How long nobody may have reported to have taken a connection that left the queue, in milliseconds. */
 const unclaimedMs = 10_000
 
-/** How many secrets are drawn at a time. */
-const nonceBatch = 256
-
-/** The primary's end of the queue, the workers' end, and the watch on the former. */
-interface Queue {
-  readonly feeding: number
-  readonly taking: number
-  readonly watch: Watch
+/** One moment by this process's clock, and by the one that all processes share; in milliseconds. */
+interface Moment {
+  readonly ownMs: number
+  readonly sharedMs: number
 }
 
 /** The end of a connection, as its worker has recorded it. */
@@ -61,26 +46,28 @@ interface Ended {
  * A worker's page is its app's, too, so nothing in it is trusted: a record counts only for a connection that has left
  * the queue, and with the secret that came with it.
  */
-export class NativeHandOff implements WorkerHandOff {
+export class NativeHandOff implements WorkerHandOff, Supply {
   readonly kind = 'native'
   readonly #native: NativeModule
+  readonly #queue: KernelQueue
   readonly #accounts: Accounts
   readonly #stats: Stats
   readonly #limits: Pick<ConnectionQueue, 'maxWaitMs'>
   readonly #log: Logger
-  readonly #berths = new Map<HandOffWorker, NativeBerth>()
+  readonly #links = new Map<HandOffWorker, NativeLink>()
   /** The workers that take connections. */
-  readonly #admitted = new Set<HandOffWorker>()
+  readonly #admitted = new Map<HandOffWorker, NativeLink>()
   readonly #fed = new LinkedList<PendingConnection>()
   readonly #taken = new Map<number, PendingConnection>()
-  readonly #ticket = new Uint8Array(ticketBytes)
-  readonly #fields = new DataView(this.#ticket.buffer)
-  readonly #nonces = new Uint32Array(nonceBatch)
   #dispatcher!: HandOffListener
-  #queue: Queue
-  #turn = 0
   #unsettled = 0
   #isFull = false
+  #isSendDue = false
+  readonly #onTurnEnd = () => {
+    this.#isSendDue = false
+    this.#send()
+  }
+  #onScarce: (() => void) | undefined
   #pace: NodeJS.Timeout | undefined
   #isPacing = false
   #permitUntilMs = 0
@@ -98,7 +85,7 @@ export class NativeHandOff implements WorkerHandOff {
     this.#stats = stats
     this.#limits = limits
     this.#log = log
-    this.#queue = this.#open()
+    this.#queue = new KernelQueue(native, () => this.#onRoom())
   }
 
   reportTo(dispatcher: HandOffListener): void {
@@ -121,36 +108,45 @@ export class NativeHandOff implements WorkerHandOff {
     return this.#fed.head?.acceptedAtMs
   }
 
+  get isAmple(): boolean {
+    if (this.#isFull) return true
+    if (this.#fed.length <= this.#queue.scarce) return false
+    if (this.#claim()) this.#dispatcher.onTaken()
+    return this.#fed.length > this.#queue.scarce
+  }
+
+  awaitScarcity(onScarce: () => void): void {
+    this.#onScarce = onScarce
+    this.#queue.awaitRoom()
+  }
+
   take(connection: PendingConnection): void {
     if (this.#unsettled >= mostUnsettled) this.settle()
-    const { feeding } = this.#queue
-    const result = this.#native.offer(feeding, this.#socketOf(connection), this.#draw(connection))
-    if (result === 0) {
-      this.#unsettled += 1
-      connection.handle.close()
-      this.#fed.append(connection)
-      this.#wakeOne()
-      this.#keepPace()
-      return
+    this.#unsettled += 1
+    this.#fed.append(connection)
+    if (this.#queue.stage(connection)) this.#send()
+    else if (!this.#isSendDue) {
+      this.#isSendDue = true
+      // What comes in the same turn of the event loop goes together.
+      queueMicrotask(this.#onTurnEnd)
     }
-    this.#isFull = true
-    this.#dispatcher.putBack(connection)
-    if (result === errnos.again) this.#native.heed(this.#queue.watch, watched.writable)
-    else this.#mend(result)
+    if (this.#fed.length < this.#queue.room) return
+    if (this.#claim()) this.#dispatcher.onTaken()
+    if (this.#fed.length >= this.#queue.room) this.#fill()
   }
 
   settle(): void {
     if (this.#fed.length === 0 && this.#taken.size === 0) return
     this.#unsettled = 0
     // Counted before the queue is looked at: what they are about has left the queue by then.
-    const unread = [...this.#berths].map(
-      ([worker, berth]) => [worker, berth, berth.page.unread] as const,
+    const unread = [...this.#links].map(
+      ([worker, link]) => [worker, link, link.page.unread] as const,
     )
-    const before = this.#fed.length
-    this.#claim()
-    const hasTaken = this.#fed.length < before
-    const ended = unread.flatMap(([worker, berth, count]) => this.#endsIn(worker, berth, count))
-    for (const [worker, berth] of this.#berths) this.#seeCurrent(worker, berth)
+    const hasTaken = this.#claim()
+    const now = { ownMs: performance.now(), sharedMs: monotonicMs() }
+    const ended: Ended[] = []
+    for (const [worker, link, count] of unread) this.#readEnds(worker, link, count, now, ended)
+    for (const [worker, link] of this.#links) this.#seeCurrent(worker, link)
     // From here on others act, who may call this again.
     for (const one of ended) this.#end(one)
     if (hasTaken) this.#dispatcher.onTaken()
@@ -161,18 +157,17 @@ export class NativeHandOff implements WorkerHandOff {
     this.settle()
     const recalled: PendingConnection[] = []
     for (;;) {
-      const fd = this.#native.recall(this.#queue.taking, this.#ticket)
-      if (fd < 0) break
-      const turn = this.#fields.getFloat64(0, true)
+      const first = this.#queue.recall()
+      if (first === undefined) break
       // Workers have taken those before it in the meantime.
-      this.#claimBefore(turn)
+      this.#claimBefore(first.turn)
       const { head } = this.#fed
       if (head === undefined) {
-        this.#native.close(fd)
+        this.#native.close(first.fd)
         break
       }
       this.#fed.remove(head)
-      head.handle = (head.handle as NativeSocket).again(fd)
+      head.handle = (head.handle as NativeSocket).again(first.fd)
       recalled.push(head)
     }
     this.#claimBefore(Number.POSITIVE_INFINITY)
@@ -181,28 +176,29 @@ export class NativeHandOff implements WorkerHandOff {
 
   permit(untilMs: number): void {
     this.#permitUntilMs = untilMs
-    for (const { page } of this.#berths.values()) page.permit(untilMs)
+    for (const { page } of this.#links.values()) page.permit(untilMs)
     if (this.#fed.length > 0) this.#wakeAll()
   }
 
-  berth(worker: HandOffWorker): NativeBerth {
-    const berth = new NativeBerth(this.#native, this.#queue.taking)
-    berth.page.permit(this.#permitUntilMs)
-    this.#berths.set(worker, berth)
-    return berth
+  link(worker: HandOffWorker): NativeLink {
+    const link = new NativeLink(this.#native, this.#queue.taking)
+    link.page.permit(this.#permitUntilMs)
+    this.#links.set(worker, link)
+    return link
   }
 
   addIdle(worker: HandOffWorker): void {
-    if (!this.#admitted.has(worker)) {
-      this.#admitted.add(worker)
+    const link = this.#links.get(worker)
+    if (link !== undefined && !this.#admitted.has(worker)) {
+      this.#admitted.set(worker, link)
       worker.admit()
-      this.#makeRoom()
+      this.#queue.resize(this.#admitted.size)
     }
     this.#dispatcher.pump()
   }
 
   removeIdle(worker: HandOffWorker): void {
-    if (this.#admitted.delete(worker)) this.#makeRoom()
+    if (this.#admitted.delete(worker)) this.#queue.resize(this.#admitted.size)
   }
 
   /** Workers report by their pages. */
@@ -210,8 +206,8 @@ export class NativeHandOff implements WorkerHandOff {
 
   lost(worker: HandOffWorker, _loss: Loss, cause: string): void {
     this.removeIdle(worker)
-    this.#berths.get(worker)?.close()
-    this.#berths.delete(worker)
+    this.#links.get(worker)?.close()
+    this.#links.delete(worker)
     const connection = worker.inHand
     if (connection !== undefined) {
       this.#taken.delete(connection.id)
@@ -226,100 +222,91 @@ export class NativeHandOff implements WorkerHandOff {
   /** Closes the queue; whatever is in it is dropped. */
   close(): void {
     clearTimeout(this.#pace)
-    const { feeding, taking, watch } = this.#queue
-    this.#native.unwatch(watch)
-    this.#native.close(feeding)
-    this.#native.close(taking)
+    this.#queue.close()
   }
 
-  #open(): Queue {
-    const native = this.#native
-    const queue = native.openQueue((roomLimits.least * messageBytes) / 2)
-    if (typeof queue === 'number') throw new Error(`Cannot open a queue: socketpair ${queue}`)
-    const [feeding, taking] = queue
-    const watch = native.watch(feeding, () => {
-      this.#isFull = false
-      this.#dispatcher.pump()
-      if (!this.#isFull) native.heed(watch as Watch, 0)
-    })
-    if (typeof watch === 'number') throw new Error(`Cannot watch the queue: ${watch}`)
-    return { feeding, taking, watch }
+  /** Sends what is staged. */
+  #send(): void {
+    const staged = this.#queue.staged.slice()
+    if (staged.length === 0) return
+    const result = this.#queue.send()
+    const sent = Math.max(0, result)
+    for (let left = sent; left > 0 && this.#wakeOne(); left -= 1);
+    if (sent > 0) this.#keepPace()
+    if (sent === staged.length) return
+    for (const connection of staged.slice(sent)) {
+      this.#fed.remove(connection)
+      this.#dispatcher.putBack(connection)
+    }
+    if (result > 0 || isFull(result)) this.#fill()
+    else this.#mend(result)
+  }
+
+  /** Takes no more until there is room. */
+  #fill(): void {
+    this.#isFull = true
+    this.#queue.awaitRoom()
+  }
+
+  #onRoom(): void {
+    this.#isFull = false
+    this.#dispatcher.pump()
+    const onScarce = this.#onScarce
+    this.#onScarce = undefined
+    onScarce?.()
+    if (!this.#isFull && this.#onScarce === undefined) this.#queue.ignoreRoom()
   }
 
   get #idle(): number {
     let idle = 0
-    for (const worker of this.#admitted) if (worker.inHand === undefined) idle += 1
+    for (const worker of this.#admitted.keys()) if (worker.inHand === undefined) idle += 1
     return idle
   }
 
-  /** The descriptor of its socket, which is ours from now on, not Node's. */
-  #socketOf(connection: PendingConnection): number {
-    const { handle } = connection
-    const socket = handle instanceof NativeSocket ? handle : NativeSocket.from(this.#native, handle)
-    connection.handle = socket
-    return socket.fd
-  }
-
-  #draw(connection: PendingConnection): Uint8Array {
-    this.#turn += 1
-    const at = this.#turn % nonceBatch
-    if (at === 0 || this.#turn === 1) randomFillSync(this.#nonces)
-    connection.turn = this.#turn
-    connection.nonce = this.#nonces[at] ?? 0
-    this.#fields.setFloat64(0, connection.turn, true)
-    this.#fields.setFloat64(8, connection.id, true)
-    this.#fields.setUint32(16, connection.nonce, true)
-    this.#fields.setUint32(20, connection.endpoint.number, true)
-    return this.#ticket
-  }
-
-  #makeRoom(): void {
-    const { least, most } = roomLimits
-    const room = Math.min(most, Math.max(least, 2 * this.#admitted.size))
-    // The kernel doubles it.
-    this.#native.setQueueRoom(this.#queue.feeding, (room * messageBytes) / 2)
-  }
-
-  /** Workers have taken all connections before the one whose turn it is. */
-  #claim(): void {
-    if (this.#fed.length === 0) return
-    const first = this.#native.peek(this.#queue.taking, this.#ticket)
-    if (first === 0) this.#claimBefore(this.#fields.getFloat64(0, true))
-    else if (first === takeCodes.nobody) this.#claimBefore(Number.POSITIVE_INFINITY)
+  /** Workers have taken all connections before the one whose turn it is; returns whether there were any. */
+  #claim(): boolean {
+    this.#send()
+    const before = this.#fed.length
+    if (before === 0) return false
+    const { firstTurn } = this.#queue
+    if (firstTurn !== undefined) this.#claimBefore(firstTurn)
+    return this.#fed.length < before
   }
 
   #claimBefore(turn: number): void {
+    const nowMs = performance.now()
     for (;;) {
       const { head } = this.#fed
       if (head === undefined || head.turn >= turn) return
       this.#fed.remove(head)
       this.#accounts.apply(head, 'claim')
-      head.offeredAtMs = performance.now()
+      head.offeredAtMs = nowMs
       this.#taken.set(head.id, head)
     }
   }
 
-  /** The ends that a worker has recorded. */
-  #endsIn(worker: HandOffWorker, { page }: NativeBerth, unread: number): Ended[] {
-    const ended: Ended[] = []
+  /** Adds the ends that a worker has recorded to `ended`. */
+  #readEnds(
+    worker: HandOffWorker,
+    { page }: NativeLink,
+    unread: number,
+    now: Moment,
+    ended: Ended[],
+  ): void {
     for (let left = unread; left > 0; left -= 1) {
       const record = page.next()
       const connection = record === undefined ? undefined : this.#taken.get(record.id)
       if (record === undefined || connection === undefined || connection.nonce !== record.nonce) {
         page.skip()
         worker.distrust('it wrote invalid data into its page')
-        return ended
+        return
       }
       this.#taken.delete(connection.id)
-      this.#time(connection, record)
-      if (worker.inHand !== connection) {
-        if (worker.inHand !== undefined) this.#disown(worker)
-        worker.took(connection)
-      }
+      time(connection, record, now)
+      if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
       worker.release(record.step === 'served')
       ended.push({ worker, connection, record })
     }
-    return ended
   }
 
   /** A worker has gone on to another connection, and has not recorded the end of this one. */
@@ -328,7 +315,7 @@ export class NativeHandOff implements WorkerHandOff {
     worker.release(false)
   }
 
-  #seeCurrent(worker: HandOffWorker, { page }: NativeBerth): void {
+  #seeCurrent(worker: HandOffWorker, { page }: NativeLink): void {
     const { id, nonce, takenAtMs } = page.current
     const connection = this.#taken.get(id)
     if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
@@ -342,14 +329,6 @@ export class NativeHandOff implements WorkerHandOff {
       connection.offeredAtMs,
     )
     worker.took(connection)
-  }
-
-  /** The times in a record, by this process's clock; as far as they can be true. */
-  #time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord): void {
-    const nowMs = performance.now()
-    const shiftMs = nowMs - monotonicMs()
-    connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, nowMs)
-    connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, nowMs)
   }
 
   #end({ worker, connection, record }: Ended): void {
@@ -380,18 +359,16 @@ export class NativeHandOff implements WorkerHandOff {
   }
 
   /**
-   * Wakes a worker that waits and was not woken since it began to. Always the first of them, so that a few workers
-   * with warm caches share a light load, and the others sleep.
+   * Wakes a worker that waits and was not woken since it began to; returns whether there was one. Always the first of
+   * them, so that a few workers with warm caches share a light load, and the others sleep.
    */
-  #wakeOne(): void {
-    for (const worker of this.#admitted) {
-      const berth = this.#berths.get(worker)
-      if (berth !== undefined && berth.wake()) return
-    }
+  #wakeOne(): boolean {
+    for (const link of this.#admitted.values()) if (link.wake()) return true
+    return false
   }
 
   #wakeAll(): void {
-    for (const worker of this.#admitted) this.#berths.get(worker)?.wakeAgain()
+    for (const link of this.#admitted.values()) link.wakeAgain()
   }
 
   #keepPace(): void {
@@ -424,7 +401,7 @@ export class NativeHandOff implements WorkerHandOff {
   /** An app can take a connection out of the queue itself; its worker does not know of it then. */
   #giveUp(): void {
     const dueMs = performance.now() - unclaimedMs
-    const inHand = new Set([...this.#berths.keys()].map((worker) => worker.inHand))
+    const inHand = new Set([...this.#links.keys()].map((worker) => worker.inHand))
     for (const connection of this.#taken.values()) {
       if (connection.offeredAtMs > dueMs || inHand.has(connection)) continue
       this.#taken.delete(connection.id)
@@ -435,20 +412,28 @@ export class NativeHandOff implements WorkerHandOff {
 
   /** The queue has failed. One that an app has shut down is replaced, and the workers with it, since they have its end. */
   #mend(errno: number): void {
+    this.#isFull = true
     this.#log.error({ errno }, 'Cannot hand off a connection; trying again')
     setTimeout(() => {
       this.#isFull = false
       this.#dispatcher.pump()
     }, paceMs).unref()
-    if (errno !== errnos.brokenPipe) return
+    if (!isShutDown(errno)) return
     for (const connection of this.recall()) this.#dispatcher.putBack(connection)
-    this.close()
+    clearTimeout(this.#pace)
     this.#pace = undefined
     this.#isPacing = false
-    this.#queue = this.#open()
-    this.#makeRoom()
-    for (const worker of this.#berths.keys()) worker.distrust('an app has shut down the queue')
+    this.#queue.replace()
+    this.#queue.resize(this.#admitted.size)
+    for (const worker of this.#links.keys()) worker.distrust('an app has shut down the queue')
   }
+}
+
+/** The times in a record, by this process's clock; as far as they can be true. */
+function time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord, now: Moment) {
+  const shiftMs = now.ownMs - now.sharedMs
+  connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, now.ownMs)
+  connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, now.ownMs)
 }
 
 /** `ms`, or the nearest that can be true. */

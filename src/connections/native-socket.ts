@@ -36,6 +36,11 @@ export class NativeSocket implements SocketHandle {
     return new NativeSocket(this.#native, fd, this.#address)
   }
 
+  /** Its descriptor has been closed. */
+  forget(): void {
+    this.#fd = -1
+  }
+
   close(): void {
     if (this.#fd >= 0) this.#native.close(this.#fd)
     this.#fd = -1

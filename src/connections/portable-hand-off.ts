@@ -63,7 +63,7 @@ export class PortableHandOff implements WorkerHandOff {
   /** The dispatcher asks before each hand-out. */
   permit(): void {}
 
-  berth(): undefined {
+  link(): undefined {
     return undefined
   }
 

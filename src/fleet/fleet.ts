@@ -71,11 +71,19 @@ export interface Change {
   readonly force: boolean
 }
 
+/** `fleet` in the configuration, as far as a reload may change it. */
+export interface FleetSettings {
+  /** How long a stopped host may take to come back, in milliseconds. */
+  readonly returnMs: number
+}
+
 /** The hosts of a service, as seen from one of them. */
 export interface Fleet {
   /** Null when the service runs without a fleet. */
   readonly status: FleetStatus | null
   readonly operations: FleetOperations
+  /** Applies the settings of the fleet that a reload may change. */
+  apply(settings: FleetSettings): void
   /**
    * Registers this host as starting. An unreachable fleet does not prevent the start.
    *

@@ -7,6 +7,8 @@ export class LocalFleet implements Fleet {
   readonly status = null
   readonly operations = noOperations
 
+  apply(): void {}
+
   async join(): Promise<void> {}
 
   markReady(): void {}

@@ -3,16 +3,14 @@ import { messageOf } from '../errors.ts'
 import type { Status } from '../status.ts'
 import { StoreError } from '../store-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Change, Fleet, FleetOperations } from './fleet.ts'
+import type { Change, Fleet, FleetOperations, FleetSettings } from './fleet.ts'
 import type { FleetStatus, Purpose } from './fleet-status.ts'
 import type { FleetStore, Member } from './fleet-store.ts'
 import { Permits } from './permits.ts'
 import { Registration } from './registration.ts'
 import { RolloutGuard } from './rollout-guard.ts'
 
-export interface SharedFleetOptions extends Member {
-  /** How long a stopped host may take to come back, in milliseconds. */
-  readonly returnMs: number
+export interface SharedFleetOptions extends Member, FleetSettings {
   readonly log: Logger
 }
 
@@ -30,12 +28,14 @@ export class SharedFleet implements Fleet {
   readonly #registration: Registration
   readonly #permits: Permits
   readonly #guard: RolloutGuard
+  #returnMs: number
   /** The end of this host's membership, which is announced at most once. */
   #departure: Promise<void> | undefined
 
   constructor(store: FleetStore, options: SharedFleetOptions) {
     const { host, log } = options
     this.#options = options
+    this.#returnMs = options.returnMs
     this.#store = store
     this.operations = store
     this.#registration = new Registration(store, options, () => this.#permits.held, log)
@@ -46,6 +46,10 @@ export class SharedFleet implements Fleet {
   get status(): FleetStatus {
     const { host } = this.#options
     return { host, waiting: this.#permits.status, reason: this.#registration.reason }
+  }
+
+  apply({ returnMs }: FleetSettings): void {
+    this.#returnMs = returnMs
   }
 
   async join(status: () => Status): Promise<void> {
@@ -108,7 +112,7 @@ export class SharedFleet implements Fleet {
   }
 
   async leave(): Promise<void> {
-    this.#departure ??= this.#depart(this.#options.returnMs)
+    this.#departure ??= this.#depart(this.#returnMs)
     await this.#departure
   }
 

@@ -77,7 +77,13 @@ export class PageWriter {
     return this.#view.getFloat64(takenAtMsAt, true)
   }
 
-  record({ step, reason, id, nonce, bytesIn, bytesOut, takenAtMs, endedAtMs }: EndRecord): void {
+  /** Records the end of the connection with that ticket. */
+  record(
+    { step, reason, bytesIn, bytesOut }: Progress,
+    { id, nonce }: Ticket,
+    takenAtMs: number,
+    endedAtMs: number,
+  ): void {
     const view = this.#view
     const at = ringAt + (this.#recorded % ringRecords) * recordBytes
     view.setFloat64(at, id, true)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 // Raised whenever a function, a code or the ticket changes; src/native/native.ts expects it.
-#define MODULE_VERSION 1
+#define MODULE_VERSION 2
 
 // Outside of what -errno can be.
 enum take_code {
@@ -71,6 +71,6 @@ bool define_queue(napi_env env, napi_value exports);
 bool define_page(napi_env env, napi_value exports);
 bool define_sockets(napi_env env, napi_value exports);
 bool define_watch(napi_env env, napi_value exports);
-bool define_seat(napi_env env, napi_value exports);
+bool define_consumer(napi_env env, napi_value exports);
 
 #endif

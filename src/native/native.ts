@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf } from '../errors.ts'
 
 /** The version of the functions below: `MODULE_VERSION` in native.h. */
-const moduleVersion = 1
+const moduleVersion = 2
 
 /** Outcomes of `take`, `recall` and `peek` besides -errno: `take_code` in native.h. */
 export const takeCodes = {
@@ -23,6 +23,9 @@ export const takeCodes = {
 /** errno(3) on Linux, negative, as the functions return it. */
 export const errnos = { again: -11, brokenPipe: -32, notConnected: -107 } as const
 
+/** How many connections `offer` takes at a time: `MOST_OFFERED` in queue.c. */
+export const mostOffered = 32
+
 /** The bytes of a connection's ticket: turn and id as doubles, nonce and endpoint as 32 bits. */
 export const ticketBytes = 24
 /** Where the kernel writes the ticket into the page, and where the page has `permitUntilMs`. */
@@ -30,16 +33,16 @@ export const pageOffsets = { permitUntilMs: 0, ticket: 64 } as const
 /** The bytes of an address that `accept` writes. */
 export const addressBytes = 32
 
-/** The events of `heed` and of a watch. */
+/** The events of `setEvents` and of a watch. */
 export const watched = { readable: 1, writable: 2 } as const
-/** The events of a seat. */
-export const seatEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
+/** The events of a consumer. */
+export const consumerEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
 
 declare const watchTag: unique symbol
-declare const seatTag: unique symbol
+declare const consumerTag: unique symbol
 /** Objects of the module. */
 export type Watch = { readonly [watchTag]: true }
-export type Seat = { readonly [seatTag]: true }
+export type Consumer = { readonly [consumerTag]: true }
 
 /** An address as text, or -errno. */
 export type AddressOrErrno = { readonly address: string; readonly port: number } | number
@@ -53,7 +56,7 @@ export interface NativeModule {
   // queue.c
   openQueue(bytes: number): [number, number] | number
   setQueueRoom(end: number, bytes: number): number
-  offer(end: number, socket: number, ticket: Uint8Array): number
+  offer(end: number, sockets: Int32Array, tickets: Uint8Array, count: number): number
   recall(end: number, ticket: Uint8Array): number
   peek(end: number, ticket: Uint8Array): number
   // page.c
@@ -69,29 +72,29 @@ export interface NativeModule {
   close(fd: number): number
   // watch.c
   watch(fd: number, onEvents: (events: number) => void): Watch | number
-  heed(watch: Watch, events: number): number
+  setEvents(watch: Watch, events: number): number
   unwatch(watch: Watch): void
-  // seat.c
-  sit(
+  // consumer.c
+  openConsumer(
     queue: number,
     page: number,
     bell: number,
     pageBytes: number,
     onEvents: (events: number) => void,
-  ): { readonly seat: Seat; readonly memory: ArrayBuffer } | number
+  ): { readonly consumer: Consumer; readonly memory: ArrayBuffer } | number
   now(): number
-  take(seat: Seat, into: Uint8Array): number
-  read(seat: Seat, into: Uint8Array): number
-  send(seat: Seat, bytes: Uint8Array, from: number): number
-  push(seat: Seat, noDelay: boolean): void
-  arm(seat: Seat): number
-  shutdown(seat: Seat): number
-  finish(seat: Seat, lingerMs: number): number
-  sweep(seat: Seat): number
-  drop(seat: Seat): void
-  descriptor(seat: Seat): number
-  setKeepAlive(seat: Seat, seconds: number): number
-  setNoDelay(seat: Seat, isOn: boolean): number
+  take(consumer: Consumer, into: Uint8Array): number
+  read(consumer: Consumer, into: Uint8Array): number
+  send(consumer: Consumer, bytes: Uint8Array, from: number): number
+  push(consumer: Consumer, noDelay: boolean): void
+  arm(consumer: Consumer): number
+  shutdown(consumer: Consumer): number
+  finish(consumer: Consumer, lingerMs: number): number
+  sweep(consumer: Consumer): number
+  drop(consumer: Consumer): void
+  descriptor(consumer: Consumer): number
+  setKeepAlive(consumer: Consumer, seconds: number): number
+  setNoDelay(consumer: Consumer, isOn: boolean): number
 }
 
 /** The module, or the reason why it is not used. */
@@ -161,7 +164,12 @@ function tryQueue(
   const sent = new Uint8Array(ticketBytes).fill(7)
   const received = new Uint8Array(ticketBytes)
   let offered = 0
-  while (offered < 1_000 && module.offer(feeding, any, sent) === 0) offered += 1
+  for (; offered < 1_000; offered += 1) {
+    const copy = module.duplicate(any)
+    if (module.offer(feeding, Int32Array.of(copy), sent, 1) === 1) continue
+    module.close(copy)
+    break
+  }
   if (offered === 0 || offered === 1_000) return `the queue takes ${offered} connections`
   const seen = module.peek(taking, received)
   if (seen < 0 || Buffer.compare(sent, received) !== 0) return failed('recv with MSG_PEEK', seen)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // openQueue(bytes): [the primary's end, the workers' end], or -errno. `bytes`: as `setQueueRoom`.
@@ -41,36 +42,71 @@ static napi_value set_queue_room(napi_env env, napi_callback_info info) {
                       setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) < 0 ? -errno : 0);
 }
 
-// offer(end, socket, ticket): puts a copy of a socket into the queue (sendmsg(2), cmsg(3)); 0 or
-// -errno.
+// Closes descriptors, which are often neighbours: close_range(2) by its number, since not every libc
+// has it.
+static void close_all(const int32_t *fds, unsigned count) {
+  for (unsigned at = 0; at < count;) {
+    unsigned next = at + 1;
+    while (next < count && fds[next] == fds[next - 1] + 1) next++;
+    if (next - at == 1 || syscall(SYS_close_range, fds[at], fds[next - 1], 0) < 0)
+      for (unsigned each = at; each < next; each++) close(fds[each]);
+    at = next;
+  }
+}
+
+// The most sockets that one call of `offer` puts into the queue.
+#define MOST_OFFERED 32
+
+// offer(end, fds, tickets, count): moves sockets into the queue, in their order (sendmmsg(2), cmsg(3)).
+// `fds` is an Int32Array, `tickets` has one behind the other. How many it has moved, whose descriptors
+// are closed here; -errno when there was none.
 static napi_value offer(napi_env env, napi_callback_info info) {
-  napi_value args[3];
-  int queue, socket;
-  void *ticket;
-  size_t length;
-  if (!args_of(env, info, 3, args) || !fd_of(env, args[0], &queue) ||
-      !fd_of(env, args[1], &socket) ||
-      !bytes_of(env, args[2], sizeof(struct ticket), &ticket, &length))
+  napi_value args[4];
+  int queue;
+  napi_typedarray_type type;
+  size_t room, length;
+  void *sockets, *tickets;
+  int64_t count;
+  if (!args_of(env, info, 4, args) || !fd_of(env, args[0], &queue)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], &type, &room, &sockets, NULL, NULL) != napi_ok ||
+      type != napi_int32_array)
+    return refuse(env, "not an Int32Array");
+  int64_t most = room < MOST_OFFERED ? (int64_t)room : MOST_OFFERED;
+  if (!whole_of(env, args[3], 1, most, &count) ||
+      !bytes_of(env, args[2], (size_t)count * sizeof(struct ticket), &tickets, &length))
     return NULL;
+  const int32_t *fds = sockets;
+  // The standard streams are never ours.
+  for (int64_t at = 0; at < count; at++)
+    if (fds[at] < 3) return refuse(env, "a descriptor is out of range");
   union {
     char bytes[CMSG_SPACE(sizeof(int))];
     struct cmsghdr align;
-  } control;
-  memset(&control, 0, sizeof control);
-  struct iovec part = {ticket, sizeof(struct ticket)};
-  struct msghdr message = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = control.bytes,
-                           .msg_controllen = sizeof control.bytes};
-  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(rights), &socket, sizeof socket);
-  for (;;) {
-    if (sendmsg(queue, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return number_value(env, 0);
-    if (errno != EINTR) return number_value(env, -errno);
+  } controls[MOST_OFFERED];
+  struct iovec parts[MOST_OFFERED];
+  struct mmsghdr messages[MOST_OFFERED];
+  memset(controls, 0, (size_t)count * sizeof *controls);
+  memset(messages, 0, (size_t)count * sizeof *messages);
+  for (int64_t at = 0; at < count; at++) {
+    parts[at] = (struct iovec){(struct ticket *)tickets + at, sizeof(struct ticket)};
+    struct msghdr *message = &messages[at].msg_hdr;
+    message->msg_iov = &parts[at];
+    message->msg_iovlen = 1;
+    message->msg_control = controls[at].bytes;
+    message->msg_controllen = sizeof controls[at].bytes;
+    struct cmsghdr *rights = CMSG_FIRSTHDR(message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &fds[at], sizeof(int));
   }
+  int sent;
+  do
+    sent = sendmmsg(queue, messages, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) return number_value(env, -errno);
+  close_all(fds, (unsigned)sent);
+  return number_value(env, sent);
 }
 
 int receive_ticket(int queue, struct ticket *into) {

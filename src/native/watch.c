@@ -39,7 +39,7 @@ static void forget(napi_env env, void *data, void *hint) {
   if (watch->handle == NULL) free(watch);
 }
 
-// watch(fd, callback): an object that calls back with what the descriptor is ready for, as `heed`
+// watch(fd, callback): an object that calls back with what the descriptor is ready for, as `setEvents`
 // says; or -errno.
 static napi_value watch_fd(napi_env env, napi_callback_info info) {
   napi_value args[2], value;
@@ -65,9 +65,9 @@ static napi_value watch_fd(napi_env env, napi_callback_info info) {
   return value;
 }
 
-// heed(watch, events): calls back when the descriptor is readable (1), writable (2) or either (3);
+// setEvents(watch, events): calls back when the descriptor is readable (1), writable (2) or either (3);
 // never (0). 0 or -errno.
-static napi_value heed(napi_env env, napi_callback_info info) {
+static napi_value set_events(napi_env env, napi_callback_info info) {
   napi_value args[2];
   void *data;
   int64_t events;
@@ -90,6 +90,6 @@ static napi_value unwatch(napi_env env, napi_callback_info info) {
 }
 
 bool define_watch(napi_env env, napi_value exports) {
-  return define(env, exports, "watch", watch_fd) && define(env, exports, "heed", heed) &&
+  return define(env, exports, "watch", watch_fd) && define(env, exports, "setEvents", set_events) &&
          define(env, exports, "unwatch", unwatch);
 }

@@ -30,7 +30,7 @@ export interface SlotListener {
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string
-  readonly handOff: Pick<WorkerHandOff, 'kind' | 'berth' | 'progress' | 'removeIdle' | 'settle'>
+  readonly handOff: Pick<WorkerHandOff, 'kind' | 'link' | 'progress' | 'removeIdle' | 'settle'>
   readonly output: Pick<WorkerOutput, 'open'>
   readonly listener: SlotListener
   readonly log: Logger
@@ -164,8 +164,8 @@ export class WorkerSlot implements HandOffWorker, Judged {
     const process = new WorkerProcess(
       boot,
       runDir,
-      () => handOff.berth(this),
-      (event) => this.#heed(event),
+      () => handOff.link(this),
+      (event) => this.#onEvent(event),
       (report) => fitness.reported(report),
     )
     const fitness = new Fitness(this, process, boot.config.watchdog.heartbeatMs)
@@ -304,7 +304,7 @@ export class WorkerSlot implements HandOffWorker, Judged {
     this.#context.log.debug({ slot, generation, from, event, to, cause }, 'Worker slot moved')
   }
 
-  #heed(event: ProcessEvent): void {
+  #onEvent(event: ProcessEvent): void {
     switch (event.kind) {
       case 'message':
         this.#lastSeenMs = performance.now()

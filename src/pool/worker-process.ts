@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { Berth } from '../connections/hand-off.ts'
+import type { WorkerLink } from '../connections/hand-off.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { ChannelGuard } from '../ipc/channel-guard.ts'
@@ -89,7 +89,7 @@ function programNow(program: string): string {
 export class WorkerProcess {
   readonly #boot: WorkerBoot
   readonly #runDir: string
-  readonly #berth: () => Berth | undefined
+  readonly #link: () => WorkerLink | undefined
   readonly #onEvent: (event: ProcessEvent) => void
   readonly #onReport: (report: Progress) => boolean
   #worker: Worker | undefined
@@ -98,7 +98,7 @@ export class WorkerProcess {
   #progress: Readable | undefined
   #readyAtMs: number | undefined
   #reason: string | undefined
-  #hasBerth = false
+  #hasLink = false
   #hadNoHeap = false
   #hadNoThread = false
   #isTold = false
@@ -107,19 +107,19 @@ export class WorkerProcess {
   /**
    * @param boot - tells the process what to run
    * @param runDir - the folder in which its claim register is created
-   * @param berth - prepares what else it inherits for the hand-off, instead of a progress pipe and a claim register
+   * @param link - prepares what else it inherits for the hand-off, instead of a progress pipe and a claim register
    * @param onReport - receives reports from the progress pipe; returns whether such a report was to be expected
    */
   constructor(
     boot: WorkerBoot,
     runDir: string,
-    berth: () => Berth | undefined,
+    link: () => WorkerLink | undefined,
     onEvent: (event: ProcessEvent) => void,
     onReport: (report: Progress) => boolean,
   ) {
     this.#boot = boot
     this.#runDir = runDir
-    this.#berth = berth
+    this.#link = link
     this.#onEvent = onEvent
     this.#onReport = onReport
   }
@@ -160,7 +160,7 @@ export class WorkerProcess {
    * Undefined when it has no register, since it takes connections by itself: it has claimed what it has in hand.
    */
   get claim(): number | undefined {
-    return this.#hasBerth ? undefined : (this.#claims?.read() ?? 0)
+    return this.#hasLink ? undefined : (this.#claims?.read() ?? 0)
   }
 
   /** The process has reported that it is ready. */
@@ -234,9 +234,9 @@ export class WorkerProcess {
   }
 
   #handOffDescriptors(): readonly ('pipe' | number)[] {
-    const berth = this.#berth()
-    this.#hasBerth = berth !== undefined
-    if (berth !== undefined) return berth.fds
+    const link = this.#link()
+    this.#hasLink = link !== undefined
+    if (link !== undefined) return link.fds
     this.#claims = new ClaimRegister(this.#runDir)
     return ['pipe', this.#claims.fd]
   }
@@ -254,7 +254,7 @@ export class WorkerProcess {
   }
 
   #readProgress(child: ChildProcess): void {
-    if (this.#hasBerth) return
+    if (this.#hasLink) return
     const progress = child.stdio[progressFd] as Readable
     const reader = new ProgressReader(this.#onReport, () =>
       this.#onEvent({ kind: 'fault', reason: 'it wrote invalid data into its progress pipe' }),

@@ -18,6 +18,8 @@ const common = {
   autoResendUnfulfilledCommands: false,
   // Its failure could not be handled, and an unhandled rejection ends the process.
   autoResubscribe: false,
+  // The name and version of ioredis need a right of their own, `client|setinfo`, which Redis knows since 7.2 only.
+  disableClientInfo: true,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,
   connectTimeout: 500,

@@ -425,6 +425,7 @@ export class Service
     this.connections.apply(config)
     this.pool.apply(config)
     this.recycler.apply(config)
+    this.fleet.apply(config.fleet)
     this.leadership.apply(config)
     this.ending.apply(config)
     this.#serviceLog.apply(config)

@@ -6,11 +6,12 @@ import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { Alarm } from './alarm.ts'
 import { ConnectionStream } from './connection-stream.ts'
 import { type FrameFormat, Frames } from './frames.ts'
-import { InputBuffer } from './input-buffer.ts'
+import { Incoming } from './incoming.ts'
 import { quiet } from './quiet.ts'
 import {
   ahead,
   anything,
+  atMost,
   type Bound,
   exactly,
   line,
@@ -67,21 +68,14 @@ export interface Alarms {
 /** The error for a handler that still uses a connection after it has settled; one for all connections. */
 const ended = new HelloserverError('CONNECTION_ENDED', 'The connection ended with its handler')
 
+/** For all writes that were over when they returned. */
+const done = Promise.resolve()
+
 /** How many bytes are buffered while the handler does not read; after that, the client has to wait. */
 const highWaterBytes = 65_536
 
-/** The most that one read may ask for; the memory for it is taken only as the bytes arrive. */
-const mostBytes = 1_073_741_824
-
 /** Why a connection is given up from outside of its handler. */
 type EndCode = 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST' | 'TLS_TIMEOUT'
-
-/** A read that waits for the client. */
-interface PendingRead {
-  readonly read: Read
-  readonly resolve: (result: Buffer | null) => void
-  readonly reject: (error: unknown) => void
-}
 
 /**
  * One client's connection, as a handler sees it. Bytes are bytes: no encoding is assumed. One read may wait at a time.
@@ -105,18 +99,16 @@ export class Connection implements AsyncIterable<Buffer> {
   readonly #receiver: Receiver
   #transport: Transport
   readonly #limits: ConnectionLimits
-  readonly #input = new InputBuffer()
+  readonly #incoming: Incoming
   readonly #alarms: Alarms
   #remote: Remote | undefined
   #local: Local | undefined
-  #inputEnded = false
   #outputEnded = false
   #isReleased = false
   #hasWritten = false
   #unflushed = 0
   #failure: HelloserverError | undefined
   #abort: AbortController | undefined
-  #pending: PendingRead | undefined
   #stream: ConnectionStream | undefined
   #securing: Promise<void> | undefined
   #flushed: (() => void) | undefined
@@ -135,9 +127,15 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#alarms = alarms
     this.#transport = transport
     this.#limits = limits
+    // A stream reads all the time, and a client that is being sent to need not send.
+    this.#incoming = new Incoming(
+      alarms.read,
+      limits.readTimeoutMs,
+      () => this.#stream !== undefined && this.#unflushed > 0,
+    )
     this.#receiver = {
       receive: (chunk) => this.#receive(chunk),
-      endInput: () => this.#endInput(),
+      endInput: () => this.#incoming.end(),
       lose: (cause) => this.#lose(cause),
     }
     transport.open(this.#receiver)
@@ -195,7 +193,7 @@ export class Connection implements AsyncIterable<Buffer> {
    * a number that comes from the client.
    */
   readExactly(bytes: number): Promise<Buffer | null> {
-    return this.#read(() => exactly(count('bytes', bytes, 0)))
+    return this.#read(() => exactly(bytes))
   }
 
   /**
@@ -206,7 +204,7 @@ export class Connection implements AsyncIterable<Buffer> {
     delimiter: string | Uint8Array,
     { maxBytes }: UntilOptions = {},
   ): Promise<Buffer | null> {
-    return this.#read(() => until(delimiterOf(delimiter), this.#bound(maxBytes)))
+    return this.#read(() => until(delimiter, this.#bound(maxBytes)))
   }
 
   /**
@@ -214,7 +212,7 @@ export class Connection implements AsyncIterable<Buffer> {
    * side before, `null` when there are none. Do not change them.
    */
   peek(bytes: number): Promise<Buffer | null> {
-    return this.#read(() => ahead(count('bytes', bytes, 1)))
+    return this.#read(() => ahead(bytes))
   }
 
   /**
@@ -241,11 +239,20 @@ export class Connection implements AsyncIterable<Buffer> {
    * system has taken all of it: a handler that awaits each write keeps at most one of them in memory.
    */
   write(data: Chunk | readonly Chunk[]): Promise<void> {
-    const written = new Promise<void>((resolve, reject) => {
+    const sending: { failure?: Error | null; settle?: (failure: Error | null) => void } = {}
+    try {
       this.#send(chunksOf(data), (failure) => {
-        if (failure === null) resolve()
-        else reject(failure)
+        sending.failure = failure
+        sending.settle?.(failure)
       })
+    } catch (error) {
+      return quiet(Promise.reject(error))
+    }
+    // Usually, the system takes it at once.
+    if (sending.failure === null) return done
+    const written = new Promise<void>((resolve, reject) => {
+      sending.settle = (failure) => (failure === null ? resolve() : reject(failure))
+      if (sending.failure !== undefined) sending.settle(sending.failure)
     })
     // `flush` sees the failure, too.
     return quiet(written)
@@ -259,7 +266,7 @@ export class Connection implements AsyncIterable<Buffer> {
    */
   stream(): ConnectionStream {
     if (this.#stream === undefined) {
-      if (this.#pending !== undefined) throw anotherRead()
+      this.#incoming.throwIfAwaited()
       this.#stream = this.#openStream()
       if (this.#failure !== undefined) this.#stream.destroy(this.#failure)
     }
@@ -302,6 +309,16 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#transport.destroy()
   }
 
+  /** @internal Whether the system has taken everything that the handler wrote, and nothing is wrong. */
+  get isFlushed(): boolean {
+    return (
+      this.#unflushed === 0 &&
+      this.#failure === undefined &&
+      this.#securing === undefined &&
+      this.#stream === undefined
+    )
+  }
+
   /**
    * @internal Resolves when the system has taken everything that the handler wrote, awaited or not.
    *
@@ -342,88 +359,31 @@ export class Connection implements AsyncIterable<Buffer> {
 
   #receive(chunk: Buffer): void {
     if (this.#isReleased) return
-    this.#input.push(chunk)
-    if (this.#pending !== undefined) this.#advance(this.#pending)
-    else if (this.#input.length >= highWaterBytes) this.#transport.pause()
-  }
-
-  #endInput(): void {
-    this.#inputEnded = true
-    if (this.#pending !== undefined) this.#advance(this.#pending)
+    this.#incoming.push(chunk)
+    if (!this.#incoming.isAwaited && this.#incoming.length >= highWaterBytes)
+      this.#transport.pause()
   }
 
   /** The result of a read, at once or once it has arrived. A function is a read that is yet to be checked. */
   #read(wanted: Read | (() => Read)): Promise<Buffer | null> {
-    const result = new Promise<Buffer | null>((resolve, reject) => {
-      if (this.#stream !== undefined) throw new Error('The connection is read through its stream')
-      this.#start(typeof wanted === 'function' ? wanted() : wanted, resolve, reject)
-    })
-    return quiet(result)
-  }
-
-  #start(read: Read, resolve: PendingRead['resolve'], reject: PendingRead['reject']): void {
-    this.#throwFailure()
-    if (this.#pending !== undefined) throw anotherRead()
-    const result = this.#resultOf(read)
-    if (result !== undefined) {
-      resolve(result)
-      return
-    }
-    this.#pending = { read, resolve, reject }
-    this.#transport.resume()
-    this.#watch()
-  }
-
-  /** Settles the pending read if it can be; each piece that arrives starts its time again. */
-  #advance({ read, resolve, reject }: PendingRead): void {
     try {
-      const result = this.#resultOf(read)
-      if (result === undefined) {
-        this.#watch()
-        return
-      }
-      resolve(result)
+      if (this.#stream !== undefined) throw new Error('The connection is read through its stream')
+      return this.#start(typeof wanted === 'function' ? wanted() : wanted)
     } catch (error) {
-      reject(error)
+      return quiet(Promise.reject(error))
     }
-    this.#pending = undefined
-    this.#alarms.read.clear()
   }
 
-  /** Undefined while more must arrive. */
-  #resultOf(read: Read): Buffer | null | undefined {
-    const bytes = read.lengthIn(this.#input)
-    if (bytes !== undefined) return read.from(this.#input, bytes)
-    if (!this.#inputEnded) return undefined
-    const { length } = this.#input
-    if (length === 0) return null
-    if (read.rest === 'result') return read.from(this.#input, length)
-    throw new HelloserverError(
-      'ENDED_EARLY',
-      `The client ended its side in the middle of a read, after ${length} bytes`,
-    )
-  }
-
-  #watch(): void {
-    this.#alarms.read.set(() => {
-      // A stream reads all the time; a client that is being sent to need not send.
-      if (this.#stream !== undefined && this.#unflushed > 0) {
-        this.#watch()
-        return
-      }
-      const { readTimeoutMs } = this.#limits
-      this.#reject(
-        new HelloserverError('READ_TIMEOUT', `The client sent nothing for ${readTimeoutMs} ms`),
-      )
+  /** @throws what the promise would reject with, if that is known already */
+  #start(read: Read): Promise<Buffer | null> {
+    this.#throwFailure()
+    const arrived = this.#incoming.read(read)
+    if (arrived !== undefined) return Promise.resolve(arrived)
+    const awaited = new Promise<Buffer | null>((resolve, reject) => {
+      this.#incoming.await(read, resolve, reject)
+      this.#transport.resume()
     })
-  }
-
-  /** Rejects the pending read, if there is one. */
-  #reject(error: HelloserverError): void {
-    const pending = this.#pending
-    this.#pending = undefined
-    this.#alarms.read.clear()
-    pending?.reject(error)
+    return quiet(awaited)
   }
 
   #send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void {
@@ -448,7 +408,7 @@ export class Connection implements AsyncIterable<Buffer> {
       this.#unflushed -= 1
       onSent(null)
       this.#flushed?.()
-      if (this.#stream !== undefined && this.#pending !== undefined) this.#watch()
+      if (this.#stream !== undefined) this.#incoming.allowSilence()
     }
     try {
       this.#transport.write(chunks, onTaken)
@@ -461,7 +421,7 @@ export class Connection implements AsyncIterable<Buffer> {
 
   #openStream(): ConnectionStream {
     return new ConnectionStream({
-      read: () => quiet(new Promise((resolve, reject) => this.#start(something, resolve, reject))),
+      read: async () => this.#start(something),
       send: (chunks, onSent) => this.#send(chunks, onSent),
       end: (onEnded) => {
         this.#outputEnded = true
@@ -481,7 +441,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #tlsDoor(): TlsDoor {
     if (this.tls !== undefined) throw new Error('The connection has TLS already')
     if (this.#stream !== undefined) throw new Error('The connection is used through its stream')
-    if (this.#pending !== undefined) throw anotherRead()
+    this.#incoming.throwIfAwaited()
     if (this.#door === undefined)
       throw new Error('The endpoint has no certificate; set its "tls" in the configuration')
     return this.#door
@@ -494,8 +454,8 @@ export class Connection implements AsyncIterable<Buffer> {
     )
     try {
       await this.#sent()
-      if (this.#inputEnded) throw new HelloserverError('CLIENT_GONE', 'The client has left')
-      this.#transport = await this.#transport.secure(door, this.#input.take(this.#input.length))
+      if (this.#incoming.hasEnded) throw new HelloserverError('CLIENT_GONE', 'The client has left')
+      this.#transport = await this.#transport.secure(door, this.#incoming.takeAll())
     } catch (error) {
       this.#fail(error as HelloserverError)
     }
@@ -508,8 +468,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   #bound(maxBytes: number | undefined): Bound {
-    if (maxBytes === undefined) return lineBound(this.#limits.maxLineBytes)
-    return { longestBytes: count('maxBytes', maxBytes, 1), limitBytes: maxBytes }
+    return maxBytes === undefined ? lineBound(this.#limits.maxLineBytes) : atMost(maxBytes)
   }
 
   #throwFailure(): void {
@@ -525,7 +484,7 @@ export class Connection implements AsyncIterable<Buffer> {
     if (this.#failure !== undefined) return
     this.#failure = failure
     this.#abort?.abort(failure)
-    this.#reject(failure)
+    this.#incoming.reject(failure)
     this.#flushed?.()
     this.#stream?.destroy(failure)
   }
@@ -535,18 +494,3 @@ const destroyed = (cause: Error | null) =>
   new HelloserverError('CONNECTION_ENDED', 'The stream was destroyed before it had ended', {
     cause,
   })
-
-const anotherRead = () => new Error('Another read of this connection is still waiting')
-
-/** @throws RangeError when it is no whole number from `least` to 1 GiB */
-function count(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= mostBytes) return value
-  throw new RangeError(`${name} is ${value}; it must be an integer from ${least} to ${mostBytes}`)
-}
-
-/** @throws RangeError for an empty delimiter */
-function delimiterOf(delimiter: string | Uint8Array): Buffer {
-  const bytes = Buffer.from(delimiter)
-  if (bytes.length > 0) return bytes
-  throw new RangeError('The delimiter is empty')
-}

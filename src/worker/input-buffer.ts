@@ -43,7 +43,7 @@ export class InputBuffer {
    */
   indexOf(wanted: Buffer, from = 0, to = this.#length): number {
     for (let start = from; ; ) {
-      const length = this.#headLength
+      const length = this.#headLength()
       const at = this.#indexInHead(wanted, start, Math.min(to, length))
       if (at >= 0 || length >= to) return at
       // A match may begin in the head and end in what follows it.
@@ -60,7 +60,7 @@ export class InputBuffer {
 
   /** Takes the first `bytes`, in one piece; that many must be there. */
   take(bytes: number): Buffer {
-    if (bytes > this.#headLength) return this.#gather(bytes)
+    if (bytes > this.#headLength()) return this.#gather(bytes)
     const taken = this.#view(bytes)
     this.#drop(bytes)
     return taken
@@ -68,7 +68,7 @@ export class InputBuffer {
 
   /** Takes as many bytes as one piece has, without copying: at least one, unless the buffer is empty. */
   takeSome(): Buffer {
-    return this.take(this.#headLength)
+    return this.take(this.#headLength())
   }
 
   #indexInHead(wanted: Buffer, from: number, to: number): number {
@@ -79,13 +79,15 @@ export class InputBuffer {
     return at < 0 ? at : at - start
   }
 
-  get #headLength(): number {
+  /** Not a private getter: V8 calls those by way of its runtime. */
+  #headLength(): number {
     return this.#head.end - this.#head.start
   }
 
   /** The first `bytes` of the head, or all of it. */
   #view(bytes: number): Buffer {
     const { block, start } = this.#head
+    if (start === 0 && bytes === block.length) return block
     return block.subarray(start, start + bytes)
   }
 
@@ -141,6 +143,6 @@ export class InputBuffer {
   #drop(bytes: number): void {
     this.#head.start += bytes
     this.#length -= bytes
-    if (this.#headLength === 0) this.#head = this.#later.shift() ?? this.#head
+    if (this.#headLength() === 0) this.#head = this.#later.shift() ?? this.#head
   }
 }

@@ -3,9 +3,9 @@ import { getSystemErrorName } from 'node:util'
 import { type Progress, uncounted } from '../ipc/progress.ts'
 import type { ServedEndpoint } from '../ipc/worker-messages.ts'
 import { pageBytes, PageWriter, type Ticket } from '../ipc/worker-page.ts'
-import { type NativeModule, type Seat, seatEvents, takeCodes } from '../native/native.ts'
+import { type NativeModule, type Consumer, consumerEvents, takeCodes } from '../native/native.ts'
 import type { Handler, Intake } from './intake.ts'
-import { NativeTransport } from './native-transport.ts'
+import { NativeTransport, type NativeWay } from './native-transport.ts'
 import type { SocketOptions } from './socket-transport.ts'
 
 /** The descriptors that a worker inherits for the native hand-off, after stdio and Node's channel. */
@@ -23,9 +23,9 @@ const sweepEveryMs = 20
 /** Takes connections from the queue, one at a time, and records how each has ended. */
 export class NativeIntake implements Intake {
   readonly #native: NativeModule
-  readonly #seat: Seat
+  readonly #consumer: Consumer
   readonly #page: PageWriter
-  readonly #options: SocketOptions
+  readonly #way: NativeWay
   #endpoints: readonly ServedEndpoint[]
   /** A connection from an endpoint of which this process has yet to be told: the result of its first read. */
   #early: number | undefined
@@ -52,16 +52,24 @@ export class NativeIntake implements Intake {
     onUnfit: (reason: string) => void,
   ) {
     this.#native = native
-    this.#options = options
     this.#endpoints = endpoints
     this.#onUnfit = onUnfit
     const { queue, page, bell } = inherited
-    const place = native.sit(queue, page, bell, pageBytes, (events) => this.#onEvents(events))
+    const place = native.openConsumer(queue, page, bell, pageBytes, (events) =>
+      this.#onEvents(events),
+    )
     if (typeof place === 'number') {
       throw new Error(`Cannot share memory with the primary: ${getSystemErrorName(place)}`)
     }
-    this.#seat = place.seat
+    this.#consumer = place.consumer
     this.#page = new PageWriter(place.memory)
+    this.#way = {
+      native,
+      consumer: place.consumer,
+      options,
+      arena: this.#arena,
+      onConcluded: (lingering) => this.#onConcluded(lingering),
+    }
   }
 
   /** Gives connections to `handler`. Must be called before `admit`. */
@@ -91,8 +99,7 @@ export class NativeIntake implements Intake {
 
   /** Records how the connection in hand has ended. */
   record(report: Progress): void {
-    const endedAtMs = this.#native.now()
-    this.#page.record({ ...report, ...this.#ticket, takenAtMs: this.#takenAtMs, endedAtMs })
+    this.#page.record(report, this.#ticket, this.#takenAtMs, this.#native.now())
     this.#transport = undefined
   }
 
@@ -104,13 +111,10 @@ export class NativeIntake implements Intake {
       return
     }
     this.#leftInBurst -= 1
-    let taken = this.#take()
-    if (isNone(taken) && !this.#isWaiting) {
-      this.#isWaiting = true
-      this.#page.toggleWaiting()
-      // One may have come between the two.
-      taken = this.#take()
-    }
+    // Waits before it looks: one that came in between would wake nobody.
+    if (!this.#isWaiting) this.#page.toggleWaiting()
+    this.#isWaiting = true
+    const taken = this.#native.take(this.#consumer, this.#arena)
     if (isNone(taken)) return
     this.#stopWaiting()
     if (isFault(taken)) this.#onUnfit(faults[taken] ?? 'it cannot read the queue')
@@ -119,11 +123,7 @@ export class NativeIntake implements Intake {
 
   /** Resolves when no connection is in its closing handshake. */
   async settled(): Promise<void> {
-    while (this.#native.sweep(this.#seat) > 0) await delay(sweepEveryMs)
-  }
-
-  #take(): number {
-    return this.#native.take(this.#seat, this.#arena)
+    while (this.#native.sweep(this.#consumer) > 0) await delay(sweepEveryMs)
   }
 
   #again(): void {
@@ -151,13 +151,7 @@ export class NativeIntake implements Intake {
       this.next()
       return
     }
-    const transport = new NativeTransport(this.#native, this.#seat, {
-      ...this.#options,
-      path: served.settings.endpoint.path,
-      arena: this.#arena,
-      first,
-      onConcluded: (lingering) => this.#onConcluded(lingering),
-    })
+    const transport = new NativeTransport(this.#way, served.settings.endpoint.path, first)
     this.#transport = transport
     this.#handler.begin(id, transport, inTheClear)
     if (this.#isTickDue) return
@@ -172,8 +166,8 @@ export class NativeIntake implements Intake {
   }
 
   #onEvents(events: number): void {
-    if (events & ~seatEvents.rung) this.#transport?.onEvents(events)
-    if (events & seatEvents.rung && this.#isWaiting) {
+    if (events & ~consumerEvents.rung) this.#transport?.onEvents(events)
+    if (events & consumerEvents.rung && this.#isWaiting) {
       // The primary wakes nobody twice for the same wait.
       this.#stopWaiting()
       this.#again()
@@ -186,7 +180,7 @@ export class NativeIntake implements Intake {
   }
 
   #sweep(): void {
-    if (this.#native.sweep(this.#seat) > 0) this.#sweeping?.refresh()
+    if (this.#native.sweep(this.#consumer) > 0) this.#sweeping?.refresh()
     else this.#sweeping = undefined
   }
 }

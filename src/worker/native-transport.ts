@@ -6,8 +6,8 @@ import {
   type AddressOrErrno,
   errnos,
   type NativeModule,
-  type Seat,
-  seatEvents,
+  type Consumer,
+  consumerEvents,
 } from '../native/native.ts'
 import type { SocketOptions } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'
@@ -22,14 +22,14 @@ interface Unsent {
   readonly onSent: (error?: Error | null) => void
 }
 
-export interface NativeTransportOptions extends SocketOptions {
-  /** Of the Unix socket that the connection was accepted on; undefined for TCP. */
-  readonly path?: string | undefined
+/** What all connections of a worker share. */
+export interface NativeWay {
+  readonly native: NativeModule
+  readonly consumer: Consumer
+  readonly options: SocketOptions
   /** Into this, bytes are read; it is used again for each read. */
   readonly arena: Buffer
-  /** The result of the read within the step that has taken the connection. */
-  readonly first: number
-  /** This side was ended; `lingering` connections wait for their clients to do so. */
+  /** A connection was ended; `lingering` connections wait for their clients to end their sides. */
   readonly onConcluded: (lingering: number) => void
 }
 
@@ -40,29 +40,37 @@ export interface NativeTransportOptions extends SocketOptions {
  */
 export class NativeTransport implements Transport {
   readonly #native: NativeModule
-  readonly #seat: Seat
-  readonly #options: NativeTransportOptions
+  readonly #consumer: Consumer
+  readonly #way: NativeWay
+  readonly #path: string | undefined
+  readonly #first: number
   #noDelay: boolean
   #receiver: Receiver | undefined
   #isOpen = true
   #isPaused = false
   #isWatched = false
   #hasInputEnded = false
-  #unsent: Unsent[] = []
+  #unsent: Unsent[] = nothing
   #onEnded: ((error?: Error | null) => void) | undefined
   /** Endpoints with TLS take the portable way: `chooseHandOff`. */
   readonly tls = undefined
   bytesRead = 0
   bytesWritten = 0
 
-  constructor(native: NativeModule, seat: Seat, options: NativeTransportOptions) {
-    this.#native = native
-    this.#seat = seat
-    this.#options = options
-    const { path, noDelay, keepAliveMs } = options
+  /**
+   * @param path - of the Unix socket that the connection was accepted on; undefined for TCP
+   * @param first - the result of the read within the step that has taken the connection
+   */
+  constructor(way: NativeWay, path: string | undefined, first: number) {
+    const { noDelay, keepAliveMs } = way.options
+    this.#native = way.native
+    this.#consumer = way.consumer
+    this.#way = way
+    this.#path = path
+    this.#first = first
     // A Unix socket sends everything at once, and its system knows when a client is gone.
     this.#noDelay = noDelay && path === undefined
-    if (keepAliveMs > 0 && path === undefined) this.setKeepAlive(true, options.keepAliveMs)
+    if (keepAliveMs > 0 && path === undefined) this.setKeepAlive(true, keepAliveMs)
   }
 
   get remote(): Remote | undefined {
@@ -75,7 +83,7 @@ export class NativeTransport implements Transport {
 
   open(receiver: Receiver): void {
     this.#receiver = receiver
-    this.#received(this.#options.first)
+    this.#received(this.#first)
   }
 
   pause(): void {
@@ -93,9 +101,12 @@ export class NativeTransport implements Transport {
   write(chunks: readonly Chunk[], onSent: (error?: Error | null) => void): void {
     const pieces = piecesOf(chunks)
     const last = pieces.length - 1
-    for (const [at, bytes] of pieces.entries()) {
-      this.#unsent.push({ bytes, from: 0, onSent: at === last ? onSent : ignore })
-    }
+    const unsent = pieces.map((bytes, at) => ({
+      bytes,
+      from: 0,
+      onSent: at === last ? onSent : ignore,
+    }))
+    this.#unsent = this.#unsent.length === 0 ? unsent : [...this.#unsent, ...unsent]
     this.#send()
   }
 
@@ -106,7 +117,7 @@ export class NativeTransport implements Transport {
 
   setNoDelay(isOn: boolean): void {
     this.#noDelay = isOn
-    if (this.#isOpen) this.#native.setNoDelay(this.#seat, isOn)
+    if (this.#isOpen) this.#native.setNoDelay(this.#consumer, isOn)
   }
 
   secure(): Promise<Transport> {
@@ -117,37 +128,38 @@ export class NativeTransport implements Transport {
     if (!this.#isOpen) return
     // Whole seconds, of which the system wants at least one.
     const seconds = isOn ? Math.min(32_767, Math.max(1, Math.trunc(afterMs / 1_000))) : 0
-    this.#native.setKeepAlive(this.#seat, seconds)
+    this.#native.setKeepAlive(this.#consumer, seconds)
   }
 
   destroy(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#native.drop(this.#seat)
+    this.#native.drop(this.#consumer)
     this.#abandon(new Error('The connection is closed'))
   }
 
   conclude(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#options.onConcluded(this.#native.finish(this.#seat, this.#options.lingerMs))
+    this.#way.onConcluded(this.#native.finish(this.#consumer, this.#way.options.lingerMs))
   }
 
   /** The handler has returned to the event loop, and the connection goes on: sends what is held back, and listens. */
   settle(): void {
     if (!this.#isOpen) return
-    this.#native.push(this.#seat, this.#noDelay)
+    this.#native.push(this.#consumer, this.#noDelay)
     this.#watch()
   }
 
-  /** The connection is ready, for some of `seatEvents`. */
+  /** The connection is ready, for some of `consumerEvents`. */
   onEvents(events: number): void {
-    if (events & seatEvents.writable && this.#unsent.length > 0) {
+    if (events & consumerEvents.writable && this.#unsent.length > 0) {
       this.#send()
-      if (this.#isOpen && this.#unsent.length === 0) this.#native.push(this.#seat, this.#noDelay)
+      if (this.#isOpen && this.#unsent.length === 0)
+        this.#native.push(this.#consumer, this.#noDelay)
     }
-    if (events & seatEvents.readable && !this.#isPaused) {
-      this.#read((events & seatEvents.hangup) !== 0)
+    if (events & consumerEvents.readable && !this.#isPaused) {
+      this.#read((events & consumerEvents.hangup) !== 0)
     }
   }
 
@@ -155,15 +167,15 @@ export class NativeTransport implements Transport {
   #watch(): void {
     if (this.#isWatched || !this.#isOpen) return
     this.#isWatched = true
-    const result = this.#native.arm(this.#seat)
+    const result = this.#native.arm(this.#consumer)
     if (result < 0) this.#lose('epoll_ctl', result)
   }
 
   /** @param toEnd - whether the client may have ended its side: a short read is not the last one then */
   #read(toEnd: boolean): void {
-    const { arena } = this.#options
+    const { arena } = this.#way
     while (this.#isOpen && !this.#isPaused && !this.#hasInputEnded) {
-      const count = this.#native.read(this.#seat, arena)
+      const count = this.#native.read(this.#consumer, arena)
       this.#received(count)
       if (count <= 0 || (count < arena.length && !toEnd)) return
     }
@@ -173,7 +185,7 @@ export class NativeTransport implements Transport {
   #received(count: number): void {
     if (count > 0) {
       this.bytesRead += count
-      this.#receiver?.receive(Buffer.from(this.#options.arena.subarray(0, count)))
+      this.#receiver?.receive(copyOf(this.#way.arena, count))
     } else if (count === 0) {
       this.#hasInputEnded = true
       this.#receiver?.endInput()
@@ -185,7 +197,7 @@ export class NativeTransport implements Transport {
     while (this.#isOpen) {
       const [next] = this.#unsent
       if (next === undefined) break
-      const count = this.#native.send(this.#seat, next.bytes, next.from)
+      const count = this.#native.send(this.#consumer, next.bytes, next.from)
       if (count === errnos.again) {
         this.#watch()
         return
@@ -207,7 +219,7 @@ export class NativeTransport implements Transport {
     const onEnded = this.#onEnded
     if (onEnded === undefined || this.#unsent.length > 0) return
     this.#onEnded = undefined
-    const result = this.#isOpen ? this.#native.shutdown(this.#seat) : errnos.notConnected
+    const result = this.#isOpen ? this.#native.shutdown(this.#consumer) : errnos.notConnected
     onEnded(result < 0 ? failure('shutdown', result) : null)
   }
 
@@ -219,15 +231,14 @@ export class NativeTransport implements Transport {
 
   #abandon(cause: Error): void {
     const unsent = this.#unsent
-    this.#unsent = []
+    this.#unsent = nothing
     for (const { onSent } of unsent) onSent(cause)
     this.#endIfSent()
   }
 
   #addressBy(ask: (fd: number) => AddressOrErrno): Remote | undefined {
-    const { path } = this.#options
-    if (path !== undefined) return { path }
-    const fd = this.#isOpen ? this.#native.descriptor(this.#seat) : -1
+    if (this.#path !== undefined) return { path: this.#path }
+    const fd = this.#isOpen ? this.#native.descriptor(this.#consumer) : -1
     const address = fd < 0 ? fd : ask(fd)
     if (typeof address === 'number') return undefined
     return { address: plainAddress(address.address), port: address.port }
@@ -235,6 +246,16 @@ export class NativeTransport implements Transport {
 }
 
 const ignore = () => {}
+
+/** The usual backlog of a connection; nothing is ever added to it. */
+const nothing: Unsent[] = []
+
+/** The first bytes of the arena, which is written again. */
+function copyOf(arena: Buffer, bytes: number): Buffer {
+  const copy = Buffer.allocUnsafe(bytes)
+  arena.copy(copy, 0, 0, bytes)
+  return copy
+}
 
 function failure(call: string, errno: number): Error {
   const code = getSystemErrorName(errno)

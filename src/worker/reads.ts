@@ -28,6 +28,23 @@ export const lineBound = (maxLineBytes: number): Bound => ({
   limitBytes: maxLineBytes,
 })
 
+/**
+ * The bound that a call gives.
+ *
+ * @throws RangeError when it is no whole number from 1 to 1 GiB
+ */
+export function atMost(maxBytes: number): Bound {
+  return { longestBytes: checked('maxBytes', maxBytes, 1), limitBytes: maxBytes }
+}
+
+/** The most that one read may ask for; the memory for it is taken only as the bytes arrive. */
+const mostBytes = 1_073_741_824
+
+function checked(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= mostBytes) return value
+  throw new RangeError(`${name} is ${value}; it must be an integer from ${least} to ${mostBytes}`)
+}
+
 const take = (input: InputBuffer, bytes: number) => input.take(bytes)
 
 /** Everything that has arrived. */
@@ -40,7 +57,9 @@ export const anything: Read = {
 /** Something that has arrived, as it is. */
 export const something: Read = { ...anything, from: (input) => input.takeSome() }
 
+/** @throws RangeError when it is no whole number from 0 to 1 GiB */
 export function exactly(bytes: number): Read {
+  checked('bytes', bytes, 0)
   return {
     lengthIn: ({ length }) => (length >= bytes ? bytes : undefined),
     from: take,
@@ -48,14 +67,25 @@ export function exactly(bytes: number): Read {
   }
 }
 
-/** The next bytes, which stay where they are. */
+/**
+ * The next bytes, which stay where they are.
+ *
+ * @throws RangeError when it is no whole number from 1 to 1 GiB
+ */
 export function ahead(bytes: number): Read {
+  checked('bytes', bytes, 1)
   return { ...exactly(bytes), from: (input, length) => input.peek(length), rest: 'result' }
 }
 
-/** Everything up to and including a delimiter. */
-export function until(delimiter: Buffer, bound: Bound): Read {
-  return new Ended(endingWith(delimiter), bound, 'refused', 'The delimiter did not come')
+/**
+ * Everything up to and including a delimiter.
+ *
+ * @throws RangeError for an empty delimiter
+ */
+export function until(delimiter: string | Uint8Array, bound: Bound): Read {
+  const bytes = Buffer.from(delimiter)
+  if (bytes.length === 0) throw new RangeError('The delimiter is empty')
+  return new Ended(endingWith(bytes), bound, 'refused', 'The delimiter did not come')
 }
 
 /** A line with its end. */

@@ -34,12 +34,18 @@ export async function listenAsRedis(
 
 /**
  * Speaks as much of the Redis protocol as a client needs to find out the version; for versions that nobody runs any
- * more.
+ * more, or yet.
  *
+ * @param valkey - the version of Valkey, which has `version` for clients that only know Redis
  * @returns its port
  */
-export async function startCannedRedis(t: Cleanup, version: string): Promise<number> {
-  const info = `redis_version:${version}\r\nredis_mode:standalone\r\nrole:master\r\n`
+export async function startCannedRedis(
+  t: Cleanup,
+  version: string,
+  valkey?: string,
+): Promise<number> {
+  const fork = valkey === undefined ? '' : `valkey_version:${valkey}\r\n`
+  const info = `redis_version:${version}\r\n${fork}redis_mode:standalone\r\nrole:master\r\n`
   return listenAsRedis(t, (socket, request) => {
     if (/\r\ninfo\r\n/i.test(request)) socket.write(`$${info.length}\r\n${info}\r\n`)
     else if (/\r\nhello\r\n/i.test(request)) socket.write('-ERR unknown command `HELLO`\r\n')

@@ -2,6 +2,15 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
+ * Why no test can fake the clock of a server in this run; false when they can. The library works in programs of this
+ * machine's own Debian; the allocator of newer ones and that library wait for each other.
+ */
+export const cannotFakeClocks: string | false =
+  process.env['MATRIX_STORE'] === undefined
+    ? false
+    : "libfaketime works only with servers of this machine's own Debian"
+
+/**
  * The wall clock of one process, which can be set while the process runs; its monotonic clock is unaffected. Uses
  * Debian's libfaketime.
  */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
@@ -15,14 +16,14 @@ import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { nativeTest } from '../support/native-test.ts'
-import { nativeModule } from '../support/native-place.ts'
+import { nativeModule } from '../support/native-consumer.ts'
 import { anywhere } from '../support/pending.ts'
 import { BareWorker, settingsOf } from '../support/stage.ts'
 
-/** A worker in the test's own process, at a real seat. */
-class SeatedWorker extends BareWorker {
+/** A worker in the test's own process, at a real consumer. */
+class TakingWorker extends BareWorker {
   readonly #native = nativeModule()
-  readonly #seat
+  readonly #consumer
   readonly #page: PageWriter
   #takenAtMs = 0
 
@@ -30,15 +31,15 @@ class SeatedWorker extends BareWorker {
     super(number)
     // A process would inherit them.
     const [page = -1, queue = -1, bell = -1] = handOff
-      .berth(this)
+      .link(this)
       .fds.map((fd) => this.#native.duplicate(fd))
-    const place = this.#native.sit(queue, page, bell, pageBytes, () => {})
-    if (typeof place === 'number') throw new Error(`sit: ${place}`)
-    this.#seat = place.seat
+    const place = this.#native.openConsumer(queue, page, bell, pageBytes, () => {})
+    if (typeof place === 'number') throw new Error(`openConsumer: ${place}`)
+    this.#consumer = place.consumer
     this.#page = new PageWriter(place.memory)
     handOff.addIdle(this)
     t.after(() => {
-      this.#native.drop(place.seat)
+      this.#native.drop(place.consumer)
       this.#native.close(queue)
       this.#native.close(bell)
     })
@@ -50,7 +51,7 @@ class SeatedWorker extends BareWorker {
 
   /** Takes a connection; its id, or undefined when there was none for it. */
   takes(): number | undefined {
-    const taken = this.#native.take(this.#seat, Buffer.alloc(1_024))
+    const taken = this.#native.take(this.#consumer, Buffer.alloc(1_024))
     if (taken <= takeCodes.nobody) return undefined
     this.#takenAtMs = this.#page.takenAtMs
     return this.#page.ticket.id
@@ -61,15 +62,9 @@ class SeatedWorker extends BareWorker {
     const endedAtMs = this.#native.now()
     const { ticket } = this.#page
     const reason = step === 'failed' ? 'handler-error' : 'none'
-    this.#page.record({
-      step,
-      reason,
-      ...uncounted,
-      ...ticket,
-      takenAtMs: this.#takenAtMs,
-      endedAtMs,
-    })
-    this.#native.drop(this.#seat)
+    const report = { step, reason, id: ticket.id, ...uncounted } as const
+    this.#page.record(report, ticket, this.#takenAtMs, endedAtMs)
+    this.#native.drop(this.#consumer)
   }
 }
 
@@ -140,14 +135,14 @@ nativeTest(
   'connections are taken in their order, by whoever is free, and every count is right at any time',
   async (t) => {
     const { handOff, arrive, counts, queue } = await staged(t)
-    const one = new SeatedWorker(t, 1, handOff)
-    const two = new SeatedWorker(t, 2, handOff)
-    await arrive(20)
+    const one = new TakingWorker(t, 1, handOff)
+    const two = new TakingWorker(t, 2, handOff)
+    await arrive(60)
     assert.ok(queue.length > 0, 'the queue of the kernel is short')
-    assert.equal(counts().queued, 20)
-    assert.equal(handOff.waiting + queue.length, 18, 'two workers are idle')
+    assert.equal(counts().queued, 60)
+    assert.equal(handOff.waiting + queue.length, 58, 'two workers are idle')
     assert.deepEqual([one.takes(), two.takes()], [1, 2])
-    assert.deepEqual([counts().queued, counts().active], [18, 2])
+    assert.deepEqual([counts().queued, counts().active], [58, 2])
     assert.deepEqual([one.inHand?.id, two.inHand?.id], [1, 2])
     two.ends()
     assert.deepEqual([counts().served, counts().active, two.served], [1, 1, 1])
@@ -157,22 +152,22 @@ nativeTest(
       if (id === undefined) return false
       taken.push(id)
       two.ends(id % 2 === 0 ? 'failed' : 'served')
-      return id === 20
+      return id === 60
     })
     assert.deepEqual(
       taken,
-      Array.from({ length: 18 }, (_, at) => at + 3),
+      Array.from({ length: 58 }, (_, at) => at + 3),
     )
     one.ends('gone')
     const { served, failed, gone, queued, active } = counts()
-    assert.deepEqual([served, failed, gone, queued, active], [10, 9, 1, 0, 0])
+    assert.deepEqual([served, failed, gone, queued, active], [30, 29, 1, 0, 0])
   },
 )
 
 nativeTest('a worker that dies has taken one connection or none', async (t) => {
   const { handOff, arrive, counts, lines } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
-  const two = new SeatedWorker(t, 2, handOff)
+  const one = new TakingWorker(t, 1, handOff)
+  const two = new TakingWorker(t, 2, handOff)
   await arrive(3)
   one.takes()
   // Nothing but the kernel knows of it at this moment.
@@ -185,7 +180,7 @@ nativeTest('a worker that dies has taken one connection or none', async (t) => {
   assert.ok(Number(lost?.ageMs) >= 0)
   handOff.lost(two, { claimed: 0, lastStep: undefined }, 'killed by SIGKILL')
   assert.deepEqual([counts().failed, counts().queued], [1, 2], 'the others wait for another worker')
-  const three = new SeatedWorker(t, 3, handOff)
+  const three = new TakingWorker(t, 3, handOff)
   assert.equal(three.takes(), 2)
 })
 
@@ -193,7 +188,7 @@ nativeTest(
   'no more wait than may, those in the kernel included, and none beside an idle worker is turned away',
   async (t) => {
     const { handOff, arrive, counts } = await staged(t, { max: 3 })
-    const one = new SeatedWorker(t, 1, handOff)
+    const one = new TakingWorker(t, 1, handOff)
     await arrive(1)
     one.takes()
     await arrive(5)
@@ -212,7 +207,7 @@ nativeTest(
   'a connection that has ended does not count for its client, whenever that is learned',
   async (t) => {
     const { handOff, arrive, counts } = await staged(t, { maxPerClient: 1 })
-    const one = new SeatedWorker(t, 1, handOff)
+    const one = new TakingWorker(t, 1, handOff)
     await arrive(1)
     one.takes()
     one.ends()
@@ -223,7 +218,7 @@ nativeTest(
 
 nativeTest('a connection that waits too long in the kernel expires, too', async (t) => {
   const { handOff, arrive, counts, clients } = await staged(t, { maxWaitMs: 100 })
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   await arrive(2)
   one.takes()
   const ended = new Promise((resolve) => clients[1]?.once('close', resolve).resume())
@@ -237,7 +232,7 @@ nativeTest('a connection that waits too long in the kernel expires, too', async 
 
 nativeTest('a client that leaves the queue of the kernel is found there', async (t) => {
   const { handOff, arrive, counts, clients, dispatcher } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   await arrive(4)
   one.takes()
   clients[2]?.resetAndDestroy()
@@ -255,7 +250,7 @@ nativeTest(
   'what is dropped is dropped in the kernel, too, and only what no worker has',
   async (t) => {
     const { handOff, arrive, counts, dispatcher } = await staged(t)
-    const one = new SeatedWorker(t, 1, handOff)
+    const one = new TakingWorker(t, 1, handOff)
     await arrive(15)
     one.takes()
     assert.equal(dispatcher.abandon('shed'), 14)
@@ -269,7 +264,7 @@ nativeTest(
   'a withdrawn connection is the first in line, and can be sent to another process',
   async (t) => {
     const { handOff, arrive, dispatcher, clients } = await staged(t)
-    const one = new SeatedWorker(t, 1, handOff)
+    const one = new TakingWorker(t, 1, handOff)
     await arrive(3)
     assert.equal(one.takes(), 1)
     const withdrawn = dispatcher.withdraw()
@@ -280,6 +275,8 @@ nativeTest(
     assert.ok(withdrawn !== undefined)
     dispatcher.putBack(withdrawn)
     dispatcher.pump()
+    // It leaves at the end of this turn.
+    await nextTurn()
     one.ends()
     assert.equal(one.takes(), 2)
   },
@@ -287,7 +284,7 @@ nativeTest(
 
 nativeTest('a worker that may not take connections takes none until it may', async (t) => {
   const { handOff, arrive } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   handOff.permit(nativeModule().now() - 1)
   await arrive(1)
   assert.equal(one.takes(), undefined)
@@ -297,20 +294,14 @@ nativeTest('a worker that may not take connections takes none until it may', asy
 
 nativeTest('records of connections that a worker does not have are not believed', async (t) => {
   const { handOff, arrive, counts } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
-  const two = new SeatedWorker(t, 2, handOff)
+  const one = new TakingWorker(t, 1, handOff)
+  const two = new TakingWorker(t, 2, handOff)
   await arrive(2)
   assert.equal(one.takes(), 1)
   assert.equal(two.takes(), 2)
   handOff.settle()
-  const forged = {
-    step: 'served',
-    reason: 'none',
-    ...uncounted,
-    takenAtMs: 1,
-    endedAtMs: 2,
-  } as const
-  two.page.record({ ...forged, id: 1, nonce: two.page.ticket.nonce })
+  const forged = { step: 'served', reason: 'none', id: 1, ...uncounted } as const
+  two.page.record(forged, { ...two.page.ticket, id: 1 }, 1, 2)
   assert.deepEqual([counts().served, counts().active], [0, 2])
   assert.deepEqual([one.faults, two.faults], [[], ['it wrote invalid data into its page']])
   // Its own connection still ends as it does.
@@ -321,7 +312,7 @@ nativeTest('records of connections that a worker does not have are not believed'
 
 nativeTest('a worker that goes on while its page is read is not blamed for it', async (t) => {
   const { native, handOff, arrive, counts } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   await arrive(3)
   one.takes()
   const module = nativeModule()
@@ -341,21 +332,19 @@ nativeTest('a worker that goes on while its page is read is not blamed for it', 
 
 nativeTest('a page that is full of garbage costs nobody anything', async (t) => {
   const { handOff, arrive, counts } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   await arrive(1)
   one.takes()
   for (let count = 0; count < 300; count += 1) {
     const id = count % 2 === 0 ? Number.NaN : -count
-    one.page.record({
+    const report = {
       step: 'served',
       reason: 'none',
       id,
-      nonce: 0,
       bytesIn: -1,
       bytesOut: Number.NaN,
-      takenAtMs: 9,
-      endedAtMs: 1,
-    })
+    } as const
+    one.page.record(report, { id, nonce: 0, endpoint: 0 }, 9, 1)
   }
   assert.deepEqual([counts().served, counts().active], [0, 1])
   assert.equal(one.faults.length, 1)
@@ -365,14 +354,14 @@ nativeTest('a page that is full of garbage costs nobody anything', async (t) => 
 
 nativeTest('a queue that an app shuts down is replaced, and its workers with it', async (t) => {
   const { native, handOff, arrive, counts, lines } = await staged(t)
-  const one = new SeatedWorker(t, 1, handOff)
+  const one = new TakingWorker(t, 1, handOff)
   await arrive(1)
   native.offer = () => errnos.brokenPipe
   await arrive(1)
   Object.assign(native, nativeModule())
   assert.deepEqual(one.faults, ['an app has shut down the queue'])
   handOff.lost(one, { claimed: 0, lastStep: undefined }, 'a test')
-  const two = new SeatedWorker(t, 2, handOff)
+  const two = new TakingWorker(t, 2, handOff)
   await waitFor('the connections', () => two.takes() !== undefined)
   assert.equal(
     lines.some(({ msg }) => String(msg).startsWith('Cannot hand off')),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { fstatSync, ftruncateSync } from 'node:fs'
 import {
   type NativeModule,
-  type Seat,
+  type Consumer,
   takeCodes,
   ticketBytes,
   tryOut,
@@ -11,7 +11,7 @@ import {
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 import { nativeTest } from '../support/native-test.ts'
-import { nativeModule, place, queue, ticket } from '../support/native-place.ts'
+import { nativeModule, offer, place, queue, ticket } from '../support/native-consumer.ts'
 
 const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
 
@@ -31,7 +31,7 @@ nativeTest(
     const { feeding, taking } = queue(t)
     const pairs = [await handlePair(t), await handlePair(t), await handlePair(t)]
     for (const [at, { handle }] of pairs.entries()) {
-      assert.equal(native.offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
+      assert.equal(offer(feeding, handle.fd ?? -1, ticket(at + 1, 10 * at)), 0)
     }
     const seen = new Uint8Array(ticketBytes)
     for (const [at, { client }] of pairs.entries()) {
@@ -55,15 +55,15 @@ nativeTest('a full queue takes nothing, and tells when it has room again', async
   const { feeding, taking } = queue(t)
   const { handle } = await handlePair(t)
   let offered = 0
-  while (native.offer(feeding, handle.fd ?? -1, ticket(offered)) === 0) offered += 1
+  while (offer(feeding, handle.fd ?? -1, ticket(offered)) === 0) offered += 1
   assert.ok(offered >= 4 && offered <= 20, `${offered} at once`)
   let calls = 0
   const watch = native.watch(feeding, () => {
     calls += 1
-    native.heed(watch, 0)
+    native.setEvents(watch, 0)
   }) as Watch
   t.after(() => native.unwatch(watch))
-  native.heed(watch, 2)
+  native.setEvents(watch, 2)
   for (; offered > 0; offered -= 1) {
     assert.equal(calls, 0)
     native.close(native.recall(taking, new Uint8Array(ticketBytes)))
@@ -83,12 +83,12 @@ nativeTest(
     assert.equal(fstatSync(page.fd).size, 4_096)
 
     const { feeding, taking } = queue(t)
-    const { seat, reader } = place(t, taking)
+    const { consumer, reader } = place(t, taking)
     const { handle, client } = await handlePair(t)
     client.write('first bytes')
-    native.offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
+    offer(feeding, handle.fd ?? -1, ticket(1, 4_711, 99))
     const into = Buffer.alloc(64)
-    const count = await waitFor('the bytes', () => take(native, seat, into))
+    const count = await waitFor('the bytes', () => take(native, consumer, into))
     assert.ok(typeof count === 'number')
     assert.equal(into.toString('latin1', 0, count), 'first bytes')
     const { id, nonce, takenAtMs } = reader.current
@@ -102,16 +102,16 @@ nativeTest(
   async (t) => {
     const native = nativeModule()
     const { feeding, taking } = queue(t)
-    const { seat, reader } = place(t, taking)
+    const { consumer, reader } = place(t, taking)
     const { handle } = await handlePair(t)
-    native.offer(feeding, handle.fd ?? -1, ticket(1))
+    offer(feeding, handle.fd ?? -1, ticket(1))
     const into = Buffer.alloc(64)
     for (const untilMs of [0, native.now() - 1, Number.NaN]) {
       reader.permit(untilMs)
-      assert.equal(native.take(seat, into), takeCodes.notPermitted)
+      assert.equal(native.take(consumer, into), takeCodes.notPermitted)
     }
     reader.permit(native.now() + 60_000)
-    assert.ok(native.take(seat, into) > takeCodes.nobody)
+    assert.ok(native.take(consumer, into) > takeCodes.nobody)
     assert.equal(reader.current.id, 1)
   },
 )
@@ -119,15 +119,19 @@ nativeTest(
 nativeTest('arguments that cannot be right are refused, not passed to the system', (t) => {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
-  const { seat } = place(t, taking)
+  const { consumer } = place(t, taking)
   const wrong = native as unknown as Record<string, (...args: unknown[]) => unknown>
   const calls: [string, ...unknown[]][] = [
     ['openQueue', 0],
     ['openQueue'],
-    ['offer', 0, 4, ticket(1)],
-    ['offer', feeding, -1, ticket(1)],
-    ['offer', feeding, feeding, new Uint8Array(ticketBytes - 1)],
-    ['offer', feeding, 2 ** 40, ticket(1)],
+    ['offer', 0, Int32Array.of(feeding), ticket(1), 1],
+    ['offer', feeding, feeding, ticket(1), 1],
+    ['offer', feeding, Int32Array.of(-1), ticket(1), 1],
+    ['offer', feeding, Int32Array.of(feeding, 1), new Uint8Array(2 * ticketBytes), 2],
+    ['offer', feeding, Int32Array.of(feeding), new Uint8Array(ticketBytes - 1), 1],
+    ['offer', feeding, Int32Array.of(feeding), ticket(1), 2],
+    ['offer', feeding, Int32Array.of(feeding), ticket(1), 0],
+    ['offer', feeding, new Int32Array(33).fill(feeding), new Uint8Array(33 * ticketBytes), 33],
     ['recall', taking, new Float64Array(9)],
     ['peek', taking, 'a text'],
     ['openPage', 8],
@@ -137,30 +141,30 @@ nativeTest('arguments that cannot be right are refused, not passed to the system
     ['close', 1],
     ['close', 3.5],
     ['watch', feeding, 7],
-    ['heed', seat, 1],
-    ['heed', {}, 1],
+    ['setEvents', consumer, 1],
+    ['setEvents', {}, 1],
     ['take', {}, Buffer.alloc(9)],
-    ['take', seat, Buffer.alloc(0)],
-    ['send', seat, Buffer.alloc(2), 3],
-    ['send', seat, Buffer.alloc(2), -1],
-    ['push', seat, 1],
-    ['sit', taking, feeding, feeding, 8, () => {}],
+    ['take', consumer, Buffer.alloc(0)],
+    ['send', consumer, Buffer.alloc(2), 3],
+    ['send', consumer, Buffer.alloc(2), -1],
+    ['push', consumer, 1],
+    ['openConsumer', taking, feeding, feeding, 8, () => {}],
   ]
   for (const [name, ...args] of calls) {
     assert.throws(() => wrong[name]?.(...args), TypeError, name)
   }
   // A descriptor that is none is the system's to refuse.
-  assert.equal(native.offer(feeding, 1_000_000, ticket(1)), -9)
-  assert.equal(native.read(seat, Buffer.alloc(8)), -9)
+  assert.equal(native.offer(feeding, Int32Array.of(1_000_000), ticket(1), 1), -9)
+  assert.equal(native.read(consumer, Buffer.alloc(8)), -9)
 })
 
-function take(native: NativeModule, seat: Seat, into: Buffer): number | undefined {
-  const taken = native.take(seat, into)
+function take(native: NativeModule, consumer: Consumer, into: Buffer): number | undefined {
+  const taken = native.take(consumer, into)
   if (taken > 0) return taken
   if (taken <= takeCodes.nobody) return undefined
   // Taken, but the bytes were still on their way.
   for (;;) {
-    const count = native.read(seat, into)
+    const count = native.read(consumer, into)
     if (count > 0) return count
   }
 }

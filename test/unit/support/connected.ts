@@ -9,7 +9,7 @@ import {
 import { Lingerers } from '../../../src/worker/linger.ts'
 import { NativeTransport } from '../../../src/worker/native-transport.ts'
 import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
-import { nativeModule, place, queue, ticket } from './native-place.ts'
+import { nativeModule, offer, place, queue, ticket } from './native-consumer.ts'
 import { isNative } from './over-both.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'
 
@@ -59,15 +59,15 @@ export async function connected(
 function nativeTransport(t: TestContext, server: Socket, options: SocketOptions): NativeTransport {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
-  const { seat } = place(t, taking, (events) => transport.onEvents(events))
-  native.offer(feeding, fdOf(server), ticket(1))
+  const { consumer } = place(t, taking, (events) => transport.onEvents(events))
+  offer(feeding, fdOf(server), ticket(1))
   server.destroy()
   const arena = Buffer.alloc(65_536)
-  const first = native.take(seat, arena)
-  const more = { arena, first, onConcluded: () => {} }
-  const transport = new NativeTransport(native, seat, { ...options, ...more })
+  const first = native.take(consumer, arena)
+  const way = { native, consumer, options, arena, onConcluded: () => {} }
+  const transport = new NativeTransport(way, undefined, first)
   setImmediate(() => transport.settle())
-  const sweeping = setInterval(() => native.sweep(seat), 5)
+  const sweeping = setInterval(() => native.sweep(consumer), 5)
   t.after(() => clearInterval(sweeping))
   return transport
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../src/errors.ts'
 import type { Cleanup } from '../../helpers/cleanup.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { Pm2 } from '../../helpers/pm2.ts'
@@ -13,6 +14,8 @@ import type { Flavour } from './flavour.ts'
 const readyTimeoutMs = 3_000
 /** Crash loops and pm2's own patience make some of it slow. */
 const wholeWithinMs = 60_000
+/** How much of a log is told when one is not. */
+const logTailChars = 4_000
 
 /** The app as one of the two ways runs it, with a load of its own and a ledger of what its clients saw. */
 export class Contestant {
@@ -56,6 +59,11 @@ export class Contestant {
 
   async settled(): Promise<void> {
     const isWhole = () => this.flavour.isWhole(this.pm2)
-    await waitFor(`all of ${this.flavour.name}`, isWhole, wholeWithinMs)
+    try {
+      await waitFor(`all of ${this.flavour.name}`, isWhole, wholeWithinMs)
+    } catch (error) {
+      const log = this.pm2.sandbox.log().slice(-logTailChars)
+      throw new Error(`${messageOf(error)}; the end of its log:\n${log}`, { cause: error })
+    }
   }
 }

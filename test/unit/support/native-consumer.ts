@@ -3,7 +3,7 @@ import { pageBytes, PageReader, PageWriter } from '../../../src/ipc/worker-page.
 import {
   loadNative,
   type NativeModule,
-  type Seat,
+  type Consumer,
   ticketBytes,
 } from '../../../src/native/native.ts'
 
@@ -34,9 +34,19 @@ export function ticket(turn: number, id = turn, nonce = 0): Uint8Array {
   return bytes
 }
 
+/** Puts a copy of one socket into the queue; 0 or -errno. */
+export function offer(feeding: number, socket: number, itsTicket: Uint8Array): number {
+  const native = nativeModule()
+  const copy = native.duplicate(socket)
+  const moved = native.offer(feeding, Int32Array.of(copy), itsTicket, 1)
+  if (moved === 1) return 0
+  native.close(copy)
+  return moved
+}
+
 /** A worker's place at a queue, in the test's own process, with the primary's view of its page. */
 export interface Place {
-  readonly seat: Seat
+  readonly consumer: Consumer
   readonly writer: PageWriter
   readonly reader: PageReader
   readonly bell: number
@@ -55,12 +65,12 @@ export function place(
   const own = native.duplicate(taking)
   const reader = new PageReader(page.memory)
   reader.permit(Number.POSITIVE_INFINITY)
-  const made = native.sit(own, page.fd, bell, pageBytes, onEvents)
-  if (typeof made === 'number') throw new Error(`sit: ${made}`)
+  const made = native.openConsumer(own, page.fd, bell, pageBytes, onEvents)
+  if (typeof made === 'number') throw new Error(`openConsumer: ${made}`)
   t.after(() => {
-    native.drop(made.seat)
+    native.drop(made.consumer)
     native.close(own)
     native.close(bell)
   })
-  return { seat: made.seat, writer: new PageWriter(made.memory), reader, bell }
+  return { consumer: made.consumer, writer: new PageWriter(made.memory), reader, bell }
 }

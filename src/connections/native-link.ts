@@ -1,9 +1,9 @@
 import { pageBytes, PageReader } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
-import type { Berth } from './hand-off.ts'
+import type { WorkerLink } from './hand-off.ts'
 
 /** What the primary shares with one process of a worker: the page, and the bell that wakes the worker. */
-export class NativeBerth implements Berth {
+export class NativeLink implements WorkerLink {
   readonly fds: readonly number[]
   readonly page: PageReader
   readonly #native: NativeModule

@@ -18,7 +18,7 @@
 
 #include "uv-declarations.h"
 
-static char seat_tag;
+static char consumer_tag;
 
 // What `onEvent` is called with.
 enum { READABLE = 1, WRITABLE = 2, RUNG = 4, HANGUP = 8 };
@@ -27,7 +27,7 @@ enum { READABLE = 1, WRITABLE = 2, RUNG = 4, HANGUP = 8 };
 // dropped.
 #define MOST_LINGERING 512
 
-struct seat {
+struct consumer {
   void *tag;
   napi_env env;
   napi_ref on_event;
@@ -39,6 +39,9 @@ struct seat {
   uv_handle_t *poll;
   // -1 while there is none.
   int connection;
+  // A connection that is over on both sides, still open so that a descriptor is free once it is closed;
+  // -1 while there is none.
+  int spare;
   // Tells events of this connection from those of one before it.
   uint32_t number;
   bool is_watched;
@@ -76,39 +79,39 @@ static bool is_permitted(const struct page_head *page) {
   return now < until_ms && clock_ms(CLOCK_REALTIME) - now - ahead_ms <= TOLERANCE_MS;
 }
 
-static struct seat *seat_of(napi_env env, napi_value value) {
+static struct consumer *consumer_of(napi_env env, napi_value value) {
   void *data;
-  return external_of(env, value, &seat_tag, &data) ? data : NULL;
+  return external_of(env, value, &consumer_tag, &data) ? data : NULL;
 }
 
-// The seat of a function that takes no other argument.
-static struct seat *only_seat(napi_env env, napi_callback_info info) {
+// The consumer of a function that takes no other argument.
+static struct consumer *only_consumer(napi_env env, napi_callback_info info) {
   napi_value args[1];
-  return args_of(env, info, 1, args) ? seat_of(env, args[0]) : NULL;
+  return args_of(env, info, 1, args) ? consumer_of(env, args[0]) : NULL;
 }
 
 static void on_ready(uv_handle_t *handle, int status, int events) {
   (void)status;
   (void)events;
-  struct seat *seat = handle->data;
+  struct consumer *consumer = handle->data;
   struct epoll_event ready[4];
   int32_t what = 0;
-  int count = epoll_wait(seat->epoll, ready, 4, 0);
+  int count = epoll_wait(consumer->epoll, ready, 4, 0);
   for (int at = 0; at < count; at++) {
     if (ready[at].data.u64 == 0)
       what |= RUNG;
-    else if (ready[at].data.u64 == seat->number && seat->connection >= 0) {
+    else if (ready[at].data.u64 == consumer->number && consumer->connection >= 0) {
       if (ready[at].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= READABLE;
       if (ready[at].events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) what |= WRITABLE;
       if (ready[at].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= HANGUP;
     }
   }
-  if (what != 0) call_back(seat->env, seat->on_event, what);
+  if (what != 0) call_back(consumer->env, consumer->on_event, what);
 }
 
-// sit(queue, page, bell, pageBytes, onEvent): { seat, memory }, or -errno. Closes `page`, which is
+// openConsumer(queue, page, bell, pageBytes, onEvent): { consumer, memory }, or -errno. Closes `page`, which is
 // mapped.
-static napi_value sit(napi_env env, napi_callback_info info) {
+static napi_value open_consumer(napi_env env, napi_callback_info info) {
   napi_value args[5], result, external;
   napi_valuetype type;
   int queue, page, bell;
@@ -122,51 +125,52 @@ static napi_value sit(napi_env env, napi_callback_info info) {
     return refuse(env, "not a function");
   if (napi_get_uv_event_loop(env, (struct uv_loop_s **)&loop) != napi_ok)
     return refuse(env, "no event loop");
-  struct seat *seat = calloc(1, sizeof *seat);
-  if (seat == NULL) return number_value(env, -ENOMEM);
-  *seat = (struct seat){.tag = &seat_tag,
+  struct consumer *consumer = calloc(1, sizeof *consumer);
+  if (consumer == NULL) return number_value(env, -ENOMEM);
+  *consumer = (struct consumer){.tag = &consumer_tag,
                         .env = env,
                         .queue = queue,
                         .connection = -1,
+                        .spare = -1,
                         .poll = calloc(1, uv_handle_size(UV_POLL))};
-  seat->page = map_page(page, (size_t)bytes);
-  int failure = seat->page == NULL ? errno : 0;
-  seat->epoll = epoll_create1(EPOLL_CLOEXEC);
+  consumer->page = map_page(page, (size_t)bytes);
+  int failure = consumer->page == NULL ? errno : 0;
+  consumer->epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event rung = {.events = EPOLLIN | EPOLLET, .data.u64 = 0};
-  if (failure == 0 && (seat->epoll < 0 || epoll_ctl(seat->epoll, EPOLL_CTL_ADD, bell, &rung) < 0))
+  if (failure == 0 && (consumer->epoll < 0 || epoll_ctl(consumer->epoll, EPOLL_CTL_ADD, bell, &rung) < 0))
     failure = errno;
-  if (failure == 0 && (seat->poll == NULL || uv_poll_init(loop, seat->poll, seat->epoll) < 0))
+  if (failure == 0 && (consumer->poll == NULL || uv_poll_init(loop, consumer->poll, consumer->epoll) < 0))
     failure = ENOMEM;
   if (failure != 0) {
-    if (seat->page != NULL) munmap(seat->page, (size_t)bytes);
-    if (seat->epoll >= 0) close(seat->epoll);
-    free(seat->poll);
-    free(seat);
+    if (consumer->page != NULL) munmap(consumer->page, (size_t)bytes);
+    if (consumer->epoll >= 0) close(consumer->epoll);
+    free(consumer->poll);
+    free(consumer);
     return number_value(env, -failure);
   }
   close(page);
-  seat->poll->data = seat;
-  napi_create_reference(env, args[4], 1, &seat->on_event);
-  uv_poll_start(seat->poll, UV_READABLE, on_ready);
+  consumer->poll->data = consumer;
+  napi_create_reference(env, args[4], 1, &consumer->on_event);
+  uv_poll_start(consumer->poll, UV_READABLE, on_ready);
   // Waiting for a connection keeps no process running.
-  uv_unref(seat->poll);
-  // A process has a seat until it ends.
-  napi_create_external(env, seat, NULL, NULL, &external);
+  uv_unref(consumer->poll);
+  // A process has a consumer until it ends.
+  napi_create_external(env, consumer, NULL, NULL, &external);
   napi_create_object(env, &result);
-  napi_set_named_property(env, result, "seat", external);
-  napi_value memory = memory_value(env, seat->page, (size_t)bytes);
-  // It is unmapped when it is collected, and the seat needs it.
+  napi_set_named_property(env, result, "consumer", external);
+  napi_value memory = memory_value(env, consumer->page, (size_t)bytes);
+  // It is unmapped when it is collected, and the consumer needs it.
   napi_ref kept;
   if (memory != NULL) napi_create_reference(env, memory, 1, &kept);
   napi_set_named_property(env, result, "memory", memory);
   return result;
 }
 
-static int64_t receive(struct seat *seat, void *into, size_t room) {
+static int64_t receive(struct consumer *consumer, void *into, size_t room) {
   ssize_t count;
   // recv(2)
   do
-    count = recv(seat->connection, into, room, MSG_DONTWAIT);
+    count = recv(consumer->connection, into, room, MSG_DONTWAIT);
   while (count < 0 && errno == EINTR);
   return count < 0 ? -errno : count;
 }
@@ -179,7 +183,18 @@ static napi_value now(napi_env env, napi_callback_info info) {
   return value;
 }
 
-// take(seat, into): takes the first connection, and reads what it has sent already: how many bytes,
+// Makes sure that this process can receive a descriptor: otherwise, the kernel would take a connection
+// out of the queue and close it (unix(7)). 0 or -errno.
+static int free_descriptor(struct consumer *consumer) {
+  int spare = consumer->spare;
+  consumer->spare = -1;
+  if (spare < 0) spare = fcntl(consumer->queue, F_DUPFD_CLOEXEC, 3);
+  if (spare < 0) return -errno;
+  close(spare);
+  return 0;
+}
+
+// take(consumer, into): takes the first connection, and reads what it has sent already: how many bytes,
 // 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). A code when it has
 // taken none.
 static napi_value take(napi_env env, napi_callback_info info) {
@@ -187,36 +202,34 @@ static napi_value take(napi_env env, napi_callback_info info) {
   void *into;
   size_t room;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
-  if (seat->connection >= 0) return refuse(env, "a connection is in hand");
-  if (!is_permitted(seat->page)) return number_value(env, TAKE_NOT_PERMITTED);
-  // Without a free descriptor, the kernel would take the connection out of the queue and close it
-  // (unix(7)).
-  int spare = fcntl(seat->queue, F_DUPFD_CLOEXEC, 3);
-  if (spare < 0) return number_value(env, errno == EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
-  close(spare);
-  int fd = receive_ticket(seat->queue, &seat->page->ticket);
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
+  if (consumer->connection >= 0) return refuse(env, "a connection is in hand");
+  if (!is_permitted(consumer->page)) return number_value(env, TAKE_NOT_PERMITTED);
+  int failure = free_descriptor(consumer);
+  if (failure < 0)
+    return number_value(env, failure == -EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
+  int fd = receive_ticket(consumer->queue, &consumer->page->ticket);
   if (fd < 0) return number_value(env, fd > TAKE_NOBODY ? TAKE_BROKEN : fd);
-  seat->connection = fd;
-  seat->number += 1 + (seat->number == UINT32_MAX);
-  seat->is_watched = seat->is_held_back = false;
-  seat->page->taken_at_ms = now_ms();
-  return number_value(env, receive(seat, into, room));
+  consumer->connection = fd;
+  consumer->number += 1 + (consumer->number == UINT32_MAX);
+  consumer->is_watched = consumer->is_held_back = false;
+  consumer->page->taken_at_ms = now_ms();
+  return number_value(env, receive(consumer, into, room));
 }
 
-// read(seat, into): how many bytes it has read, 0 at the end of the client's side, -errno.
+// read(consumer, into): how many bytes it has read, 0 at the end of the client's side, -errno.
 static napi_value read_more(napi_env env, napi_callback_info info) {
   napi_value args[2];
   void *into;
   size_t room;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
-  return number_value(env, seat->connection < 0 ? -EBADF : receive(seat, into, room));
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
+  return number_value(env, consumer->connection < 0 ? -EBADF : receive(consumer, into, room));
 }
 
-// send(seat, bytes, from): sends what it can of `bytes` from there on, and lets the system hold the
+// send(consumer, bytes, from): sends what it can of `bytes` from there on, and lets the system hold the
 // last packet back until `push`, `shutdown` or `finish` (send(2), MSG_MORE; 200 ms at most). How
 // many bytes it took, or -errno.
 static napi_value send_some(napi_env env, napi_callback_info info) {
@@ -225,59 +238,59 @@ static napi_value send_some(napi_env env, napi_callback_info info) {
   size_t length;
   int64_t from;
   if (!args_of(env, info, 3, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL || !bytes_of(env, args[1], 0, &bytes, &length) ||
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !bytes_of(env, args[1], 0, &bytes, &length) ||
       !whole_of(env, args[2], 0, (int64_t)length, &from))
     return NULL;
-  if (seat->connection < 0) return number_value(env, -EBADF);
+  if (consumer->connection < 0) return number_value(env, -EBADF);
   ssize_t count;
   do
-    count = send(seat->connection, (char *)bytes + from, length - (size_t)from,
+    count = send(consumer->connection, (char *)bytes + from, length - (size_t)from,
                  MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
   while (count < 0 && errno == EINTR);
-  if (count > 0) seat->is_held_back = true;
+  if (count > 0) consumer->is_held_back = true;
   return number_value(env, count < 0 ? -errno : count);
 }
 
-// push(seat, noDelay): has the system send what it holds back (tcp(7): setting TCP_NODELAY does so
+// push(consumer, noDelay): has the system send what it holds back (tcp(7): setting TCP_NODELAY does so
 // at once). `noDelay` tells whether it stays set.
 static napi_value push(napi_env env, napi_callback_info info) {
   napi_value args[2];
   bool stays;
   int on = 1, off = 0;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL) return NULL;
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL) return NULL;
   if (napi_get_value_bool(env, args[1], &stays) != napi_ok) return refuse(env, "not a boolean");
-  if (seat->connection < 0 || !seat->is_held_back) return NULL;
-  seat->is_held_back = false;
-  setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (!stays) setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+  if (consumer->connection < 0 || !consumer->is_held_back) return NULL;
+  consumer->is_held_back = false;
+  setsockopt(consumer->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!stays) setsockopt(consumer->connection, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
   return NULL;
 }
 
-// arm(seat): calls back whenever the connection becomes readable or writable, beginning with what
+// arm(consumer): calls back whenever the connection becomes readable or writable, beginning with what
 // it is now; 0 or -errno.
 static napi_value arm(napi_env env, napi_callback_info info) {
-  struct seat *seat = only_seat(env, info);
-  if (seat == NULL) return NULL;
-  if (seat->connection < 0) return number_value(env, -EBADF);
-  if (seat->is_watched) return number_value(env, 0);
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer == NULL) return NULL;
+  if (consumer->connection < 0) return number_value(env, -EBADF);
+  if (consumer->is_watched) return number_value(env, 0);
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                              .data.u64 = seat->number};
-  if (epoll_ctl(seat->epoll, EPOLL_CTL_ADD, seat->connection, &event) < 0)
+                              .data.u64 = consumer->number};
+  if (epoll_ctl(consumer->epoll, EPOLL_CTL_ADD, consumer->connection, &event) < 0)
     return number_value(env, -errno);
-  seat->is_watched = true;
+  consumer->is_watched = true;
   return number_value(env, 0);
 }
 
-// shutdown(seat): ends this side (shutdown(2)), behind everything that was sent; 0 or -errno.
+// shutdown(consumer): ends this side (shutdown(2)), behind everything that was sent; 0 or -errno.
 static napi_value shut_down(napi_env env, napi_callback_info info) {
-  struct seat *seat = only_seat(env, info);
-  if (seat == NULL) return NULL;
-  if (seat->connection < 0) return number_value(env, -EBADF);
-  seat->is_held_back = false;
-  return number_value(env, shutdown(seat->connection, SHUT_WR) < 0 ? -errno : 0);
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer == NULL) return NULL;
+  if (consumer->connection < 0) return number_value(env, -EBADF);
+  consumer->is_held_back = false;
+  return number_value(env, shutdown(consumer->connection, SHUT_WR) < 0 ? -errno : 0);
 }
 
 // Whether a connection that was ended here is over there, too; discards what still comes.
@@ -291,83 +304,92 @@ static bool is_over(int fd) {
   return false;
 }
 
-static void drop_oldest(struct seat *seat) {
-  close(seat->lingering[seat->first].fd);
-  seat->first = (seat->first + 1) % MOST_LINGERING;
-  seat->count -= 1;
+static int remove_oldest(struct consumer *consumer) {
+  int fd = consumer->lingering[consumer->first].fd;
+  consumer->first = (consumer->first + 1) % MOST_LINGERING;
+  consumer->count -= 1;
+  return fd;
+}
+
+static void add_lingering(struct consumer *consumer, int fd, double due_ms) {
+  unsigned last = (consumer->first + consumer->count) % MOST_LINGERING;
+  consumer->lingering[last].fd = fd;
+  consumer->lingering[last].due_ms = due_ms;
+  consumer->count += 1;
 }
 
 // Looks at `most` of the oldest; those that are not over go to the end, so that all have their
 // turn.
-static void sweep_some(struct seat *seat, unsigned most) {
-  if (seat->count == 0) return;
+static void sweep_some(struct consumer *consumer, unsigned most) {
+  if (consumer->count == 0) return;
   double now = now_ms();
-  for (unsigned left = most < seat->count ? most : seat->count; left > 0; left--) {
-    int fd = seat->lingering[seat->first].fd;
-    double due_ms = seat->lingering[seat->first].due_ms;
-    if (now >= due_ms || is_over(fd)) {
-      drop_oldest(seat);
-      continue;
-    }
-    seat->first = (seat->first + 1) % MOST_LINGERING;
-    unsigned last = (seat->first + seat->count - 1) % MOST_LINGERING;
-    seat->lingering[last].fd = fd;
-    seat->lingering[last].due_ms = due_ms;
+  for (unsigned left = most < consumer->count ? most : consumer->count; left > 0; left--) {
+    double due_ms = consumer->lingering[consumer->first].due_ms;
+    int fd = remove_oldest(consumer);
+    if (now >= due_ms)
+      close(fd);
+    else if (!is_over(fd))
+      add_lingering(consumer, fd, due_ms);
+    else if (consumer->spare < 0)
+      consumer->spare = fd;
+    else
+      close(fd);
   }
 }
 
-// Beyond this many, each connection that ends has two others looked at.
+// Beyond this many, each connection that ends has another one looked at, or two.
 #define SWEEP_ABOVE 12
 
-// finish(seat, lingerMs): ends this side, and closes the connection when the client has ended its
+// finish(consumer, lingerMs): ends this side, and closes the connection when the client has ended its
 // own, or after so long. Closing at once would send a reset if there were unread input, which can
 // destroy the answer (RFC 9112, 9.6). Returns how many connections are in that state.
 static napi_value finish(napi_env env, napi_callback_info info) {
   napi_value args[2];
   int64_t linger_ms;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL || !whole_of(env, args[1], 0, INT32_MAX, &linger_ms)) return NULL;
-  if (seat->connection < 0) return number_value(env, -EBADF);
-  int fd = seat->connection;
-  seat->connection = -1;
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !whole_of(env, args[1], 0, INT32_MAX, &linger_ms)) return NULL;
+  if (consumer->connection < 0) return number_value(env, -EBADF);
+  int fd = consumer->connection;
+  consumer->connection = -1;
   // A watched connection must not wake this process any more; it is not closed yet.
-  if (seat->is_watched) epoll_ctl(seat->epoll, EPOLL_CTL_DEL, fd, NULL);
+  if (consumer->is_watched) epoll_ctl(consumer->epoll, EPOLL_CTL_DEL, fd, NULL);
   if (shutdown(fd, SHUT_WR) < 0) {
     close(fd);
-    return number_value(env, seat->count);
+    return number_value(env, consumer->count);
   }
-  if (seat->count > SWEEP_ABOVE) sweep_some(seat, 2);
-  if (seat->count == MOST_LINGERING) drop_oldest(seat);
-  unsigned last = (seat->first + seat->count) % MOST_LINGERING;
-  seat->lingering[last].fd = fd;
-  seat->lingering[last].due_ms = now_ms() + (double)linger_ms;
-  seat->count += 1;
-  return number_value(env, seat->count);
+  if (consumer->count > SWEEP_ABOVE) {
+    sweep_some(consumer, 1);
+    // One that is over serves the next `take`.
+    if (consumer->spare < 0) sweep_some(consumer, 1);
+  }
+  if (consumer->count == MOST_LINGERING) close(remove_oldest(consumer));
+  add_lingering(consumer, fd, now_ms() + (double)linger_ms);
+  return number_value(env, consumer->count);
 }
 
-// sweep(seat): closes the connections whose closing handshake is over, or has taken too long; how
+// sweep(consumer): closes the connections whose closing handshake is over, or has taken too long; how
 // many are left.
 static napi_value sweep(napi_env env, napi_callback_info info) {
-  struct seat *seat = only_seat(env, info);
-  if (seat == NULL) return NULL;
-  sweep_some(seat, MOST_LINGERING);
-  return number_value(env, seat->count);
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer == NULL) return NULL;
+  sweep_some(consumer, MOST_LINGERING);
+  return number_value(env, consumer->count);
 }
 
-// drop(seat): closes the connection at once.
+// drop(consumer): closes the connection at once.
 static napi_value drop(napi_env env, napi_callback_info info) {
-  struct seat *seat = only_seat(env, info);
-  if (seat == NULL || seat->connection < 0) return NULL;
-  close(seat->connection);
-  seat->connection = -1;
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer == NULL || consumer->connection < 0) return NULL;
+  close(consumer->connection);
+  consumer->connection = -1;
   return NULL;
 }
 
-// descriptor(seat): that of the connection, or -EBADF.
+// descriptor(consumer): that of the connection, or -EBADF.
 static napi_value descriptor(napi_env env, napi_callback_info info) {
-  struct seat *seat = only_seat(env, info);
-  return seat == NULL ? NULL : number_value(env, seat->connection < 0 ? -EBADF : seat->connection);
+  struct consumer *consumer = only_consumer(env, info);
+  return consumer == NULL ? NULL : number_value(env, consumer->connection < 0 ? -EBADF : consumer->connection);
 }
 
 static int64_t keep_alive(int fd, int seconds) {
@@ -382,38 +404,38 @@ static int64_t keep_alive(int fd, int seconds) {
   return 0;
 }
 
-// setKeepAlive(seat, seconds): asks the client whether it is there after so long without a byte
+// setKeepAlive(consumer, seconds): asks the client whether it is there after so long without a byte
 // (tcp(7)); 0: never.
 static napi_value set_keep_alive(napi_env env, napi_callback_info info) {
   napi_value args[2];
   int64_t seconds;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL || !whole_of(env, args[1], 0, 32767, &seconds)) return NULL;
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !whole_of(env, args[1], 0, 32767, &seconds)) return NULL;
   return number_value(env,
-                      seat->connection < 0 ? -EBADF : keep_alive(seat->connection, (int)seconds));
+                      consumer->connection < 0 ? -EBADF : keep_alive(consumer->connection, (int)seconds));
 }
 
-// setNoDelay(seat, isOn): tcp(7), TCP_NODELAY; 0 or -errno.
+// setNoDelay(consumer, isOn): tcp(7), TCP_NODELAY; 0 or -errno.
 static napi_value set_no_delay(napi_env env, napi_callback_info info) {
   napi_value args[2];
   bool is_on;
   if (!args_of(env, info, 2, args)) return NULL;
-  struct seat *seat = seat_of(env, args[0]);
-  if (seat == NULL) return NULL;
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL) return NULL;
   if (napi_get_value_bool(env, args[1], &is_on) != napi_ok) return refuse(env, "not a boolean");
-  if (seat->connection < 0) return number_value(env, -EBADF);
+  if (consumer->connection < 0) return number_value(env, -EBADF);
   int on = is_on;
   return number_value(
-      env, setsockopt(seat->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? -errno : 0);
+      env, setsockopt(consumer->connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? -errno : 0);
 }
 
-bool define_seat(napi_env env, napi_value exports) {
+bool define_consumer(napi_env env, napi_value exports) {
   static const struct {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"sit", sit},
+      {"openConsumer", open_consumer},
       {"now", now},
       {"take", take},
       {"read", read_more},
