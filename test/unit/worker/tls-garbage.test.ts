@@ -5,7 +5,7 @@ import { connect } from 'node:tls'
 import { codeOf } from '../../../src/errors.ts'
 import { MemorySocket } from '../../../src/testing/memory-socket.ts'
 import { readTls } from '../../../src/tls/read-tls.ts'
-import { TlsDoor } from '../../../src/worker/tls-door.ts'
+import { NodeTlsDoor, type TlsDoor } from '../../../src/worker/tls-door.ts'
 import { Authority } from '../../helpers/certificates.ts'
 import { chooseSeed, randomFrom } from '../../helpers/random.ts'
 import { type Garbage, GarbageMaker } from '../../helpers/tls-garbage.ts'
@@ -27,14 +27,14 @@ function doorOf(): TlsDoor {
     minVersion: 'TLSv1.2',
     start: 'accept',
   } as const
-  return new TlsDoor(readTls({ ...settings, sni: {} }, 'tls').material)
+  return new NodeTlsDoor(readTls({ ...settings, sni: {} }, 'tls').material)
 }
 
 /** The socket of a client without a network. */
 function memorySocket(): MemorySocket {
   return new MemorySocket(
     { address: '192.0.2.1', port: 40_000 },
-    { take: (_bytes, onTaken) => onTaken(), end: () => {}, close: () => {} },
+    { take: (_bytes, onTaken) => onTaken(), secured: () => {}, end: () => {}, close: () => {} },
   )
 }
 
@@ -66,7 +66,7 @@ async function serves(t: TestContext, door: TlsDoor): Promise<void> {
   const secure = connect({ socket: client, rejectUnauthorized: false })
   secure.on('error', () => {})
   const served = await door.secure(server)
-  assert.equal(served.getProtocol(), 'TLSv1.3')
+  assert.equal(served.tls.protocol, 'TLSv1.3')
   secure.destroy()
 }
 
