@@ -2,7 +2,7 @@ import type { Options } from './options.ts'
 import type { StartedTarget } from './measurement.ts'
 import { messageOf } from './program.ts'
 import { freePort } from './readiness.ts'
-import { type Target, type TargetName, UnavailableError } from './targets/target.ts'
+import { type Target, type TargetName, type TlsFiles, UnavailableError } from './targets/target.ts'
 
 /** A target that cannot run here, and why. */
 export interface LeftOut {
@@ -52,13 +52,17 @@ export class Bench {
    * @param setups a target may occur more than once, with different numbers of workers
    */
   async withTargets<T>(
-    setups: readonly { readonly target: Target; readonly workers: number }[],
+    setups: readonly {
+      readonly target: Target
+      readonly workers: number
+      readonly tls?: TlsFiles
+    }[],
     work: (started: StartedTarget[]) => Promise<T>,
   ): Promise<T> {
     const started: StartedTarget[] = []
     try {
-      for (const { target, workers } of setups) {
-        const one = await this.#start(target, workers)
+      for (const { target, workers, tls } of setups) {
+        const one = await this.#start(target, workers, tls)
         if (one !== null) started.push(one)
       }
       return await work(started)
@@ -67,14 +71,14 @@ export class Bench {
     }
   }
 
-  async #start(target: Target, workers: number): Promise<StartedTarget | null> {
+  async #start(target: Target, workers: number, tls?: TlsFiles): Promise<StartedTarget | null> {
     const { name } = target
     if (this.#leftOut.has(name)) return null
     this.signal.throwIfAborted()
     this.progress(`Starting ${name}${target.hasWorkers ? ` with ${workers} workers` : ''}`)
     const port = await freePort()
     try {
-      const running = await target.start({ port, workers }, this.signal)
+      const running = await target.start({ port, workers, ...(tls && { tls }) }, this.signal)
       return { name, port, workers, running, pids: new Set(await running.pids()) }
     } catch (error) {
       if (!(error instanceof UnavailableError)) {

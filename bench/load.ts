@@ -1,6 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { outputOf, startCommand } from './command.ts'
 
+/** A load through TLS. */
+export interface TlsLoad {
+  /** The load generator that speaks it. */
+  readonly program: string
+  /** Whether each client resumes the session of its last connection, where the server lets it. */
+  readonly resumes: boolean
+}
+
 /** The parameters of one run of the load generator. */
 export interface LoadRequest {
   readonly port: number
@@ -12,6 +20,7 @@ export interface LoadRequest {
   readonly prefix?: string
   /** Further clients that connect and send nothing. */
   readonly idle?: number
+  readonly tls?: TlsLoad
 }
 
 /** The ways in which a connection can fail, by the load generator's names. */
@@ -99,7 +108,7 @@ export interface RunningLoad {
  * @param signal its abort ends the load, and the report is rejected
  */
 export function startLoad(program: string, request: LoadRequest, signal: AbortSignal): RunningLoad {
-  const { port, clients, seconds, lineBytes, prefix = '', idle = 0 } = request
+  const { port, clients, seconds, lineBytes, prefix = '', idle = 0, tls } = request
   const args = [
     `--port=${port}`,
     `--clients=${clients}`,
@@ -108,10 +117,11 @@ export function startLoad(program: string, request: LoadRequest, signal: AbortSi
     `--prefix=${prefix}`,
     `--idle=${idle}`,
     `--processes=${Math.min(availableParallelism(), processesMost)}`,
+    ...(tls?.resumes === true ? ['--resume'] : []),
   ]
   // Connections under way at the end may take their full 10 s to time out.
   const timeoutMs = seconds * 1000 + 30_000
-  const { pid, ended, stop } = startCommand(program, args, { timeoutMs, signal })
+  const { pid, ended, stop } = startCommand(tls?.program ?? program, args, { timeoutMs, signal })
   return { pid, stop, report: reportOf(ended) }
 }
 

@@ -42,6 +42,7 @@ export const usage = `usage: npm run bench -- [experiment …] [options]
   waiting          memory of connections that wait
   reload           cost of a reload under load
   width            cost of 64 workers with one client
+  tls              the same clients through TLS, with full and with resumed handshakes
                    [${quick.experiments.join(' and ')}; with --full, all]
   --full           every experiment, from 1 worker to 64 and from 1 client to 1,024, with longer rounds
   --targets A,B    of ${targetNames.join(', ')} [all but helloserver-watched]

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectSecurely } from 'node:tls'
+import type { Setup } from './targets/target.ts'
 
 /** A currently free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
@@ -13,10 +15,14 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
+type Place = Pick<Setup, 'port' | 'tls'>
+
 /** Whether one connection to the port gets its line back. */
-function echoes(port: number): Promise<boolean> {
+function echoes({ port, tls }: Place): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
+    const at = { port, host: '127.0.0.1' }
+    const socket =
+      tls === undefined ? connect(at) : connectSecurely({ ...at, rejectUnauthorized: false })
     let answer = ''
     socket.setTimeout(1000, () => socket.destroy())
     socket.on('connect', () => socket.write('ready?\r\n'))
@@ -30,20 +36,20 @@ function echoes(port: number): Promise<boolean> {
 }
 
 /**
- * Waits until a server echoes on the port.
+ * Waits until a server echoes on its port.
  *
  * @throws Error when it does not echo within `limitMs`, and the signal's reason when that is aborted
  */
 export async function untilEchoes(
-  port: number,
+  place: Place,
   signal: AbortSignal,
   limitMs = 15_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + limitMs
-  while (!(await echoes(port))) {
+  while (!(await echoes(place))) {
     signal.throwIfAborted()
     if (performance.now() > giveUpAt) {
-      throw new Error(`Nothing echoes on port ${port} after ${limitMs / 1000} s`)
+      throw new Error(`Nothing echoes on port ${place.port} after ${limitMs / 1000} s`)
     }
     await delay(25)
   }

@@ -3,7 +3,14 @@ import type { Sample } from '../sample.ts'
 import type { Column } from '../table.ts'
 import type { Options } from '../options.ts'
 
-export const experimentNames = ['throughput', 'fairness', 'waiting', 'reload', 'width'] as const
+export const experimentNames = [
+  'throughput',
+  'fairness',
+  'waiting',
+  'reload',
+  'width',
+  'tls',
+] as const
 
 export type ExperimentName = (typeof experimentNames)[number]
 

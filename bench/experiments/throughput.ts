@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts'
-import type { LoadRequest } from '../load.ts'
+import type { LoadRequest, TlsLoad } from '../load.ts'
 import { figuresOf, measure, type StartedTarget } from '../measurement.ts'
 import type { Load } from '../plan.ts'
 import type { Sample } from '../sample.ts'
@@ -41,9 +41,10 @@ export async function inRounds(
   bench: Bench,
   started: readonly StartedTarget[],
   { handler, clients }: Load,
+  tls?: TlsLoad,
 ): Promise<Sample[]> {
   const { rounds, seconds, lineBytes } = bench.options
-  const request = { clients, seconds, lineBytes, prefix: handler.prefix }
+  const request = { clients, seconds, lineBytes, prefix: handler.prefix, ...(tls && { tls }) }
   await warmUp(bench, started, request)
   const samples: Sample[] = []
   for (let round = 1; round <= rounds; round += 1) {

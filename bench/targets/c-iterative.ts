@@ -12,10 +12,11 @@ export function cIterative(program: string): Target {
     name: 'c-iterative',
     hasWorkers: false,
     canReload: false,
+    hasTls: false,
     async start({ port }, signal) {
       const server = spawnServer(program, ['--port', String(port)], false)
       try {
-        await server.untilReady(untilEchoes(port, signal))
+        await server.untilReady(untilEchoes({ port }, signal))
       } catch (error) {
         await server.stop()
         throw error

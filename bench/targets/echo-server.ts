@@ -1,9 +1,11 @@
 /**
  * The plain server that people write first: node:net, a buffer until CRLF, the echo, the end. The pm2 and
  * node:cluster targets run this very file, so they differ only in their supervisor.
- * Its one argument is the port.
+ * Its arguments are the port and, for TLS, the files of a certificate and its key.
  */
+import { readFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { createServer as createSecureServer } from 'node:tls'
 import { perform, workIn } from '../work.ts'
 
 async function workAndAnswer(socket: Socket, line: Buffer): Promise<void> {
@@ -25,4 +27,9 @@ function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy())
 }
 
-createServer(serve).listen(Number(process.argv[2]), '127.0.0.1')
+const [, , port, cert, key] = process.argv
+const server =
+  cert === undefined || key === undefined
+    ? createServer(serve)
+    : createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) }, serve)
+server.listen(Number(port), '127.0.0.1')

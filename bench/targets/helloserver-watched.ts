@@ -44,6 +44,7 @@ export const helloserverWatched: Target = {
   name: 'helloserver-watched',
   hasWorkers: true,
   canReload: false,
+  hasTls: false,
   async start(setup, signal) {
     const { path, remove } = await scratchFolder()
     const pagePort = await freePort()
@@ -56,7 +57,7 @@ export const helloserverWatched: Target = {
       const ecosystem = join(path, 'bench.json')
       await writeFile(ecosystem, JSON.stringify({ apps: [await shippedEntry()] }))
       await runOrThrow('pm2 start', pm2Cli, ['start', ecosystem], { env })
-      await untilEchoes(setup.port, signal)
+      await untilEchoes(setup, signal)
       await watcher.start()
     } catch (error) {
       await target.stop()

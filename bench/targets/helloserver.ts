@@ -43,6 +43,7 @@ export function helloserver(handOff: HandOff): Target {
     name: `helloserver-${handOff}`,
     hasWorkers: true,
     canReload: true,
+    hasTls: true,
     async start(setup, signal) {
       const scratch = await scratchFolder()
       const ways = handOff === 'portable' ? { HELLOSERVER_NATIVE: 'off' } : {}
@@ -52,7 +53,7 @@ export function helloserver(handOff: HandOff): Target {
       try {
         // Not aborted midway: the daemon could then exist without its PID file.
         await runOrThrow('helloserver start', ...command('start'), { env, timeoutMs: startMs })
-        await untilEchoes(setup.port, signal)
+        await untilEchoes(setup, signal)
         await mustHandOff(handOff, folder)
       } catch (error) {
         await target.stop()

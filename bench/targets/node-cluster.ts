@@ -13,12 +13,13 @@ function clusterTarget(name: Target['name'], policy: 'rr' | 'none'): Target {
     name,
     hasWorkers: true,
     canReload: false,
+    hasTls: false,
     async start({ port, workers }, signal) {
       const args = [clusterPrimary, String(port), String(workers), policy]
       const server = spawnServer(process.execPath, args, true)
       try {
         await server.untilReady(server.firstMessage)
-        await server.untilReady(untilEchoes(port, signal))
+        await server.untilReady(untilEchoes({ port }, signal))
       } catch (error) {
         await server.stop()
         throw error

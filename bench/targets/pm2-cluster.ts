@@ -12,11 +12,11 @@ const appName = 'bench'
 const commandMs = 300_000
 
 /** @param pmx whether pm2 loads its metrics into the app, as it does by default */
-function ecosystem({ port, workers }: Setup, pmx: boolean): string {
+function ecosystem({ port, workers, tls }: Setup, pmx: boolean): string {
   const app = {
     name: appName,
     script: echoServer,
-    args: [String(port)],
+    args: [String(port), ...(tls === undefined ? [] : [tls.cert, tls.key])],
     instances: workers,
     exec_mode: 'cluster',
     ...(!pmx && { pmx: false }),
@@ -48,6 +48,7 @@ function pm2Target(name: Target['name'], pmx: boolean): Target {
     name,
     hasWorkers: true,
     canReload: true,
+    hasTls: true,
     async start(setup, signal) {
       const scratch = await scratchFolder()
       const file = join(scratch.path, 'bench.json')
@@ -59,7 +60,7 @@ function pm2Target(name: Target['name'], pmx: boolean): Target {
         // Returns once every instance listens, which is what `online` means in cluster mode. Not aborted midway: the
         // daemon could then exist without its PID file.
         await runOrThrow('pm2 start', pm2Cli, ['start', file], { env, timeoutMs: commandMs })
-        await untilEchoes(setup.port, signal)
+        await untilEchoes(setup, signal)
       } catch (error) {
         await target.stop()
         throw error

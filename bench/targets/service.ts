@@ -27,22 +27,21 @@ const queue = { maxWaitMs: 300_000 }
  */
 export async function writeService(
   folder: string,
-  { port, workers }: Setup,
+  { port, workers, tls }: Setup,
   settings: object,
   variables: Readonly<Record<string, string>>,
 ): Promise<ServiceFolder> {
   const runDir = join(folder, 'run')
   const config = join(folder, 'config.json')
   await mkdir(runDir, { mode: 0o700 })
-  await writeFile(config, JSON.stringify({ queue, ...settings }))
+  const listen = [{ address: `127.0.0.1:${port}`, ...(tls && { tls }) }]
+  await writeFile(config, JSON.stringify({ queue, listen, ...settings }))
   const app = `export { default } from '${pathToFileURL(benchApp).href}'\n`
   await writeFile(join(folder, 'app.mjs'), app)
   const others = Object.entries(process.env).filter(([key]) => !key.startsWith('HELLOSERVER_'))
   const env = {
     ...Object.fromEntries(others),
     HELLOSERVER_CONFIG: config,
-    HELLOSERVER_HOST: '127.0.0.1',
-    HELLOSERVER_PORT: String(port),
     HELLOSERVER_WORKERS: String(workers),
     HELLOSERVER_RUN_DIR: runDir,
     HELLOSERVER_LOG_LEVEL: 'info',

@@ -8,12 +8,20 @@ export interface RunningTarget {
   stop(): Promise<void>
 }
 
+/** A certificate and its key, in PEM. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
 /** How a target is to run. */
 export interface Setup {
   /** A free port of 127.0.0.1. */
   readonly port: number
   /** The number of serving processes; `c-iterative` has one, whatever this says. */
   readonly workers: number
+  /** It speaks TLS with these; undefined: in the clear. */
+  readonly tls?: TlsFiles
 }
 
 /** A server to measure. All of them do the same: echo one line that ends with CRLF, then close. */
@@ -23,6 +31,8 @@ export interface Target {
   readonly hasWorkers: boolean
   /** Whether it can be told to replace its workers. */
   readonly canReload: boolean
+  /** Whether it can speak TLS. */
+  readonly hasTls: boolean
   /**
    * Starts the server and waits until it echoes. If that fails, everything started has been ended before the promise
    * is rejected.

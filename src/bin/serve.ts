@@ -19,6 +19,7 @@ import { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { foregroundLog } from '../telemetry/foreground-log.ts'
 import { ServiceLog } from '../telemetry/service-log.ts'
+import { readKeys } from '../tls/keyring.ts'
 import { versionWarning } from '../versions.ts'
 import { visible } from '../visible-text.ts'
 import { actOnSignals } from './act-on-signals.ts'
@@ -59,6 +60,9 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       const membership = await joinFleet(files, environment, config, log)
       const given = activation(serviceManager, process.pid)
       const inherited = inheritedSockets(given, config.listen, membership.isContended, log)
+      // The keys may be root's.
+      const { keyring, warnings } = readKeys(config.listen)
+      for (const untimely of warnings) log.warn(untimely)
       const held = await giveUpRoot({
         files,
         config,
@@ -78,7 +82,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
-        origin: { kind: 'start', lock, inherited: [...inherited, ...held] },
+        origin: { kind: 'start', lock, inherited: [...inherited, ...held], keyring },
       })
       actOnSignals(service)
       await service.start()

@@ -14,8 +14,7 @@ export async function checkService(options: Options & WithExample): Promise<void
   locateApp(options)
   const environment = ownEnvironment()
   runFiles(options.name, environment)
-  const config = loadConfig(options.name, environment)
-  const { warnings } = readKeys(config.listen)
+  const { config, warnings } = readConfiguration(options)
   await load(config, options)
   for (const warning of warnings) printWarning(warning, options)
   for (const override of overridesOf(config, environment)) printWarning(override, options)
@@ -24,6 +23,19 @@ export async function checkService(options: Options & WithExample): Promise<void
     config,
     `The configuration ${config.path} is valid, and the app ${config.appModule} loads`,
   )
+}
+
+/**
+ * Reads the configuration and the keys of its endpoints.
+ *
+ * @throws HelloserverError `BAD_CONFIG` when no service can start with it
+ */
+export function readConfiguration({ name }: Options): {
+  readonly config: Config
+  readonly warnings: readonly string[]
+} {
+  const config = loadConfig(name, ownEnvironment())
+  return { config, warnings: readKeys(config.listen).warnings }
 }
 
 /** Loads the app in this process, where its code may wait for ever or end the process. */

@@ -48,6 +48,8 @@ function isForced({ name, force = false }: Options & Forcible): boolean {
 async function restart(options: Options & Forcible & WithExample): Promise<void> {
   // Before the stop: a service that cannot be started again is to go on.
   locateApp(options)
+  const { readConfiguration } = await import('./check.ts')
+  readConfiguration(options)
   try {
     await stop(options)
   } catch (error) {

@@ -2,6 +2,7 @@ import type { LeaseStatus } from '../lease/lease.ts'
 import { endpointsText } from '../endpoint.ts'
 import type { Percentiles, Status, WorkerStatus } from '../status.ts'
 import { permitLine } from '../fleet/permit-line.ts'
+import { expiryLines } from './certificate-expiry.ts'
 import { drainLine } from './drain-progress.ts'
 import { duration, table } from './table.ts'
 
@@ -9,7 +10,7 @@ import { duration, table } from './table.ts'
 const eventsShown = 5
 
 /** The readable output of `status`: a summary, the workers, and the latest events. */
-export function statusView(status: Status): string[] {
+export function statusView(status: Status, now = new Date()): string[] {
   const { name, version, build, state, pid, uptimeMs, generation } = status
   const { queue, connections: c, rates, lastReload, drain, lease, fleet } = status
   const { supervisor, events } = status
@@ -24,6 +25,10 @@ export function statusView(status: Status): string[] {
     ...(lease ? [['lease', leaseLine(lease)] as [string, string]] : []),
     ...(fleet?.waiting ? [['fleet', permitLine(fleet.waiting)] as [string, string]] : []),
     ['listen', endpointsText(status)],
+    ...expiryLines(status.certificates ?? [], now).map((line, at): [string, string] => [
+      at === 0 ? 'certificate' : '',
+      line,
+    ]),
     [
       'process',
       `${pid}, ${supervisor.attached ? `attached to pm2 by ${supervisor.pid}` : 'without pm2'}`,

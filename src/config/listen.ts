@@ -1,3 +1,5 @@
+import { isIP, SocketAddress } from 'node:net'
+import { normalize } from 'node:path'
 import {
   areExclusive,
   type Endpoint,
@@ -32,9 +34,12 @@ const address = (allowed: string) =>
 function isUsable(text: string): boolean {
   const endpoint = parseEndpoint(text)
   if (endpoint === undefined) return false
-  return !hasFile(endpoint) || Buffer.byteLength(endpoint.path ?? '') <= maxSocketPathBytes
+  if (!hasFile(endpoint)) return true
+  const { path = '' } = endpoint
+  return !path.endsWith('/') && Buffer.byteLength(path) <= maxSocketPathBytes
 }
 
+const trustedAllowed = 'a list of at least one address or network'
 const proxyProtocolAllowed = 'true, false, or an object with a list "trusted"'
 
 const proxyProtocol = z.union(
@@ -46,8 +51,9 @@ const proxyProtocol = z.union(
           z
             .string({ error: networkAllowed })
             .refine((text) => parseNetwork(text) !== undefined, { error: networkAllowed }),
-          { error: 'a list of addresses and networks' },
+          { error: trustedAllowed },
         )
+        .min(1, { error: trustedAllowed })
         .describe('Addresses and networks whose PROXY headers are believed'),
     }),
   ],
@@ -136,8 +142,9 @@ export function listenSettings(given: Entry, directory: string): ListenSettings 
     owner,
     ipv6Only = false,
   } = typeof given === 'string' ? ({ address: given } as const) : given
-  const endpoint = parseEndpoint(text)
-  if (endpoint === undefined) throw new Error(`The schema has accepted "${text}"`)
+  const parsed = parseEndpoint(text)
+  if (parsed === undefined) throw new Error(`The schema has accepted "${text}"`)
+  const endpoint = inOneSpelling(parsed)
   return {
     endpoint: ipv6Only && endpoint.path === undefined ? { ...endpoint, ipv6Only } : endpoint,
     ...(ofTls !== undefined && { tls: absoluteTls(ofTls, directory) }),
@@ -145,6 +152,21 @@ export function listenSettings(given: Entry, directory: string): ListenSettings 
     ...(hasFile(endpoint) && {
       file: { mode: Number.parseInt(mode, 8), ...(owner !== undefined && { owner }) },
     }),
+  }
+}
+
+/** The same endpoint for all spellings of its address or path, so that each is named once. */
+function inOneSpelling(endpoint: Endpoint): Endpoint {
+  if (endpoint.path !== undefined) {
+    return hasFile(endpoint) ? { path: normalize(endpoint.path) } : endpoint
+  }
+  const { host, port } = endpoint
+  const family = isIP(host)
+  // A zone, as in fe80::1%eth0, is no part of the address.
+  if (family === 0 || host.includes('%')) return endpoint
+  return {
+    host: new SocketAddress({ address: host, family: `ipv${family as 4 | 6}` }).address,
+    port,
   }
 }
 

@@ -18,11 +18,10 @@ const keyPair = {
   key: pathOf("File of the certificate's private key, in PEM, without a passphrase"),
 }
 
-const serverNameAllowed = 'a server name such as "example.org" or "*.example.org"'
+const serverName = z.string().regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i)
 
-const serverName = z
-  .string()
-  .regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i, { error: serverNameAllowed })
+const isEachOnce = (names: readonly string[]) =>
+  new Set(names.map((name) => name.toLowerCase())).size === names.length
 
 /** The settings of TLS on an endpoint. */
 export const tlsSchema = z
@@ -52,7 +51,11 @@ export const tlsSchema = z
         ),
       sni: z
         .record(serverName, z.strictObject(keyPair, { error: 'an object with "cert" and "key"' }), {
-          error: 'an object of server names',
+          error: 'an object whose keys are server names, such as "example.org" or "*.example.org"',
+        })
+        .refine((pairs) => isEachOnce(Object.keys(pairs)), {
+          error:
+            'an object that has each server name once, since upper and lower case are the same',
         })
         .default({})
         .describe('Further certificates, by the server name that the client asks for [{}]'),

@@ -59,6 +59,7 @@ export class Listener {
   /** The file of a Unix socket, which others can take away; undefined for an endpoint without one. */
   readonly kept: Kept | undefined
   #endpoint: NumberedEndpoint
+  #address: string | undefined
   #isGiven = false
   #accepted = 0
 
@@ -108,6 +109,13 @@ export class Listener {
       : endpoint
   }
 
+  /** Where it binds, or has bound, with the address that the endpoint's host stands for, once that is known. */
+  get target(): Endpoint {
+    const { endpoint } = this.#endpoint.settings
+    if (endpoint.path !== undefined || this.#address === undefined) return endpoint
+    return { ...endpoint, host: this.#address, port: this.endpoint?.port ?? endpoint.port }
+  }
+
   /** The socket belongs to a service manager, which keeps it open while this process does not run. */
   get isGiven(): boolean {
     return this.#isGiven
@@ -147,6 +155,7 @@ export class Listener {
     try {
       if (endpoint.path === undefined) {
         const address = await resolveHost(endpoint.host, this.#closed.signal)
+        this.#address = address
         return () => this.#bindAddress(endpoint, address)
       }
       if (file !== undefined) await this.#file?.prepare(file)

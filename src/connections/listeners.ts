@@ -186,9 +186,25 @@ export class Listeners {
       const failed = outcomes.find((outcome) => outcome.status === 'rejected')
       if (failed !== undefined) throw failed.reason
     } catch (error) {
+      const conflict = codeOf(error) === 'ADDRESS_TAKEN' ? this.#ownConflict(listeners) : undefined
       for (const listener of listeners) this.#close(listener)
-      throw namingPortHolder(error)
+      throw conflict ?? namingPortHolder(error)
     }
+  }
+
+  /** Two endpoints of this service that their texts do not tell to be for one address, as with a name and its address. */
+  #ownConflict(listeners: readonly Listener[]): HelloserverError | undefined {
+    for (const one of listeners) {
+      for (const other of this.#open) {
+        const [own, others] = [nameOf(one), nameOf(other)]
+        if (own === others || !areExclusive(one.target, other.target)) continue
+        return new HelloserverError(
+          'ADDRESS_TAKEN',
+          `Cannot listen on both ${own} and ${others}: they are for the same address; leave out one of them`,
+        )
+      }
+    }
+    return undefined
   }
 
   async #finish(listeners: readonly Listener[]): Promise<void> {
@@ -232,6 +248,12 @@ interface Place {
   readonly listener: Listener
   readonly was: ListenSettings | undefined
   readonly settings: ListenSettings
+}
+
+/** The text by which people know an endpoint: that of the configuration, unless it leaves the port open. */
+function nameOf({ settings, target }: Listener): string {
+  const { endpoint } = settings.settings
+  return endpointText(endpoint.port === 0 ? target : endpoint)
 }
 
 function listenerOf({ listener }: { readonly listener: Listener }): Listener {

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { plainAddress } from '../endpoint.ts'
 import type { Remote } from '../ipc/socket-handle.ts'
 import { crc32c } from './crc32c.ts'
 
@@ -129,9 +130,13 @@ function portOf(text: string): number | undefined {
   return /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 }
 
-/** The one spelling of an IP address: each client must be counted under one. */
+/** The one spelling of an IP address: each client must be counted under one, and an IPv4 client by its IPv4 address. */
 function canonical(address: string): string {
-  return new SocketAddress({ address, family: isIPv4(address) ? 'ipv4' : 'ipv6' }).address
+  const { address: spelled } = new SocketAddress({
+    address,
+    family: isIPv4(address) ? 'ipv4' : 'ipv6',
+  })
+  return plainAddress(spelled)
 }
 
 // Version 2: binary (2.2)

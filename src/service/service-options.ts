@@ -5,6 +5,7 @@ import type { GivenSocket } from '../connections/listeners.ts'
 import type { FleetMembership } from '../membership/membership.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { Notifier } from '../systemd/notifier.ts'
+import type { Keyring } from '../tls/keyring.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import type { Predecessor } from '../upgrade/predecessor.ts'
@@ -21,6 +22,8 @@ export type Origin =
       readonly lock: PidLock
       /** Listening sockets that this process was given for endpoints of the configuration. */
       readonly inherited: readonly GivenSocket[]
+      /** The TLS of its endpoints, which was read while this process could read it. */
+      readonly keyring: Keyring
     }
   | {
       readonly kind: 'upgrade'

@@ -132,8 +132,8 @@ export class Service
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
     const { endpoints } = this.connections.listeners
-    endpoints.equip(new Map(state?.keyring))
-    endpoints.equip(this.readKeys(config))
+    endpoints.equip(origin.kind === 'start' ? origin.keyring : new Map(state?.keyring))
+    if (origin.kind === 'upgrade') endpoints.equip(this.readKeys(config))
     const output = new WorkerOutput(serviceLog, log)
     const { name: service, runDir } = files
     this.pool = new WorkerPool(

@@ -128,6 +128,14 @@ async function stopsAndRestarts(t: TestContext, service: Service): Promise<void>
     async () => {
       const first = await restart()
       assert.equal((await service.status()).state, 'serving')
+      service.sandbox.configure({
+        listen: [{ address: '127.0.0.1:0', tls: { cert: 'c', key: 'k' } }],
+      })
+      const refused = await service.cli('restart')
+      assert.equal(refused.status, 78)
+      assert.match(refused.stderr, /Cannot read listen\.0\.tls\.cert .*: it does not exist/)
+      assert.equal((await service.status()).pid, first.pid)
+      service.sandbox.configure()
       const second = await restart()
       assert.notEqual(second.pid, first.pid)
       assert.equal(isAlive(first.pid), false)

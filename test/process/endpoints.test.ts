@@ -220,7 +220,7 @@ describe('several endpoints', { concurrency: 2 }, () => {
   })
 
   test('of clients that are turned away at the door', async (t) => {
-    const { sandbox, port, endpoints, config } = await ofEachKind(t)
+    const { sandbox, port, dual, endpoints, config } = await ofEachKind(t)
     const service: Service = await startIn(sandbox)
     const [tcp = '', , unix = ''] = endpoints
     const shut = /^(|ECONNRESET|EPIPE)$/
@@ -242,6 +242,11 @@ describe('several endpoints', { concurrency: 2 }, () => {
       await reload(service)
       assert.match(await askAt(tcp), shut)
       assert.match(await askAt(`[::1]:${endpoints[1]?.split(':').at(-1)}`), /"local"/)
+      // The address of an IPv4 client is the same on an endpoint for both kinds.
+      sandbox.configure({ ...config, access: { allow: ['127.0.0.0/8'] } })
+      await reload(service)
+      assert.match(await askAt(`[::1]:${dual}`), shut)
+      assert.match(await askAt(`127.0.0.1:${dual}`), /"local"/)
     })
 
     await t.test('an address that connects too often is, until it has waited', async () => {
@@ -249,6 +254,9 @@ describe('several endpoints', { concurrency: 2 }, () => {
       await reload(service)
       const answers = await Promise.all(Array.from({ length: 6 }, () => askAt(tcp)))
       assert.ok(answers.filter((answer) => shut.test(answer)).length >= 2)
+      const others = await Promise.all(Array.from({ length: 6 }, () => askAt(`[::1]:${dual}`)))
+      assert.ok(others.filter((answer) => shut.test(answer)).length >= 2)
+      assert.ok(others.some((answer) => !shut.test(answer)))
       await sandbox.logged(/"kind":"access".*"outcome":"shed","reason":"rate-limit"/)
       await waitFor('a client that is let in again', async () =>
         /"local"/.test(await askAt(`127.0.0.1:${port}`)),

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, test } from 'node:test'
+import { Authority } from '../helpers/certificates.ts'
 import { tryReload, upgrade } from '../helpers/commands.ts'
 import { asUser, ownNetwork, works } from '../helpers/namespaces.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
@@ -31,7 +32,14 @@ const skip =
 describe('a service that gives up root', { skip }, () => {
   test('of one on ports 43 and 79', async (t) => {
     const sandbox = new Sandbox(t, { allow: [/Reload failed/] })
-    const listen = ['127.0.0.1:43', '127.0.0.1:79', `unix:${sandbox.runDir}/public.sock`]
+    const { cert, key } = new Authority(t).sign('server')
+    const tls = { cert, key }
+    const listen = [
+      '127.0.0.1:43',
+      '127.0.0.1:79',
+      `unix:${sandbox.runDir}/public.sock`,
+      { address: '127.0.0.1:992', tls },
+    ]
     const config = { listen, user: 'nobody', group: 'nogroup' }
     sandbox.configure(config)
     // The user has to reach the app and the configuration.
@@ -101,10 +109,30 @@ describe('a service that gives up root', { skip }, () => {
         const { outcome, reason } = await tryReload(service)
         assert.equal(outcome, 'failed')
         assert.match(reason ?? '', /Cannot listen on 127.0.0.1:80: permission denied/)
-        assert.equal((await service.status()).endpoints?.length, 3)
+        assert.equal((await service.status()).endpoints?.length, 4)
         sandbox.configure(config)
       },
     )
+
+    await t.test('keys that only root may read stay in use, and no new ones are read', async () => {
+      // The files are in a folder of root's.
+      assert.equal((await tryReload(service)).outcome, 'done')
+      assert.match(
+        service.log(),
+        new RegExp(`listen\\.3\\.tls\\.cert.*${cert}.*permission denied.*stays in use`),
+      )
+      const more = { address: '127.0.0.1:9992', tls: { ...tls, minVersion: 'TLSv1.3' } }
+      sandbox.configure({ ...config, listen: [...listen, more] })
+      const { outcome, reason } = await tryReload(service)
+      assert.equal(outcome, 'failed')
+      assert.match(
+        reason ?? '',
+        new RegExp(`^Cannot read listen\\.4\\.tls\\.cert ${cert}: permission denied; [^\n]*$`),
+      )
+      const hello = ['s_client', '-connect', '127.0.0.1:992', '-brief']
+      assert.match(inNetworkOf(pid, 'openssl', ...hello).stderr, /Peer certificate: CN = server/)
+      sandbox.configure(config)
+    })
 
     await t.test('a reload to another user is refused', async () => {
       sandbox.configure({ ...config, user: 'daemon' })

@@ -9,8 +9,10 @@ import { Authority } from '../helpers/certificates.ts'
 import { Client } from '../helpers/client.ts'
 import { reload, tryReload, upgrade } from '../helpers/commands.ts'
 import { sClient } from '../helpers/openssl-client.ts'
+import { chooseSeed, randomFrom } from '../helpers/random.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
 import { counted, startIn, workerPids } from '../helpers/service.ts'
+import { type Garbage, GarbageMaker } from '../helpers/tls-garbage.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** Says what it knows of TLS, then echoes lines; "start" begins TLS, "die" ends the worker. */
@@ -137,6 +139,32 @@ test('TLS with the real openssl, reloads, upgrades and workers that die', async 
     },
   )
 
+  await t.test('garbage of every kind is counted, and hinders no good client', async (t2) => {
+    const seed = chooseSeed()
+    t2.diagnostic(`seed ${seed}`)
+    const maker = new GarbageMaker(randomFrom(seed))
+    const before = (await service.status()).connections
+    for (let batch = 0; batch < 15; batch += 1) {
+      // A worker waits for what says nothing more, which is tested above.
+      const garbage = Array.from({ length: 20 }, () => maker.next())
+      await Promise.all(garbage.map((one) => send(port, one)))
+    }
+    const ended = await waitFor('all of them', async () => {
+      const { connections } = await service.status()
+      const count = connections.failed + connections.gone - before.failed - before.gone
+      return count === 300 ? connections : undefined
+    })
+    const { accepted, ...states } = ended
+    assert.equal(
+      Object.values(states).reduce((sum, count) => sum + count, 0),
+      accepted,
+    )
+    assert.equal(ended.served, before.served)
+    const good = await open(port)
+    good.write('bye\r\n')
+    assert.equal(answerIn(await received(good))['protocol'], 'TLSv1.3')
+  })
+
   await t.test('a reload brings the new certificate, and a bad one changes nothing', async () => {
     const old = await open(port)
     use(other)
@@ -203,6 +231,15 @@ test('TLS with the real openssl, reloads, upgrades and workers that die', async 
     assert.match(stderr, /CN=expired\) has expired on/)
   })
 })
+
+/** Sends garbage; resolves when the connection is over. */
+async function send(port: number, { pieces, ending }: Garbage): Promise<void> {
+  const client = await Client.connect(port)
+  for (const piece of pieces) await client.send(piece)
+  if (ending === 'reset') client.reset()
+  else client.halfClose()
+  await client.ending()
+}
 
 /** A client that has agreed on TLS. */
 async function open(port: number): Promise<TLSSocket> {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../helpers/sandbox.ts'
 import type { Status, WorkerStatus } from '../../src/status.ts'
+import { variables } from '../../src/config/environment.ts'
 import { Authority } from '../helpers/certificates.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
 import { Pm2 } from '../helpers/pm2.ts'
@@ -16,6 +17,9 @@ import type { Way } from './load/way.ts'
 
 /** Workers, of which the load keeps about two busy. */
 export const workerCount = 4
+
+/** Of the two ways to hand connections off, the native one lacks TLS. */
+const isNative = process.env[variables.native] === 'on'
 
 /** What the events provoke; any other error in a log fails the run. */
 const provoked = [
@@ -48,8 +52,8 @@ export class World {
     this.#settings = {
       listen: [
         `127.0.0.1:${ports.tcp}`,
-        { address: `127.0.0.1:${ports.tls}`, tls: { cert, key } },
         `unix:${path}`,
+        ...(isNative ? [] : [{ address: `127.0.0.1:${ports.tls}`, tls: { cert, key } }]),
       ],
       workers: workerCount,
       // A long connection comes near to its deadline, and must not miss it because the machine is busy.
@@ -59,8 +63,8 @@ export class World {
     const ca = readFileSync(authority.ca, 'utf8')
     this.ways = [
       { name: 'tcp', port: ports.tcp, weight: 3 },
-      { name: 'tls', port: ports.tls, ca, weight: 1 },
       { name: 'unix', path, weight: 1 },
+      ...(isNative ? [] : [{ name: 'tls', port: ports.tls, ca, weight: 1 } as const]),
     ]
   }
 

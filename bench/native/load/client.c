@@ -38,6 +38,7 @@ static void client_end(struct run *run, struct client *client, enum outcome outc
     uint64_t now = clock_ns();
     timer_cancel(&client->deadline);
     timer_cancel(&client->pause);
+    wire_close(client->wire);
     if (client->socket >= 0)
         close(client->socket); /* takes it out of the epoll set too */
     client->socket = -1;
@@ -96,8 +97,8 @@ void client_begin(struct run *run, struct client *client)
 static void client_send(struct run *run, struct client *client)
 {
     while (client->sent < run->options->line_bytes) {
-        ssize_t count = send(client->socket, client->line + client->sent,
-                             run->options->line_bytes - client->sent, MSG_NOSIGNAL);
+        ssize_t count = wire_send(client->wire, client->line + client->sent,
+                                  run->options->line_bytes - client->sent);
         if (count > 0) {
             client->sent += (size_t)count;
         } else if (errno == EAGAIN) {
@@ -120,7 +121,7 @@ static void client_receive(struct run *run, struct client *client)
 {
     static char buffer[65536];
     for (;;) {
-        ssize_t count = recv(client->socket, buffer, sizeof buffer, 0);
+        ssize_t count = wire_receive(client->wire, buffer, sizeof buffer);
         if (count > 0) {
             if (!matches(client, buffer, (size_t)count)) {
                 client_end(run, client, OUTCOME_WRONG);
@@ -142,6 +143,10 @@ static void client_receive(struct run *run, struct client *client)
 
 static void client_connected(struct run *run, struct client *client)
 {
+    if (wire_open(client->wire, client->socket) < 0) {
+        client_fail(run, client, errno);
+        return;
+    }
     if (run->options->hold_ns > 0) {
         client->state = CLIENT_HOLDING;
         timer_start(&run->holds, &client->pause, clock_ns());

@@ -6,6 +6,7 @@
 
 #include "run.h"
 #include "timers.h"
+#include "../wire/wire.h"
 
 enum client_state {
     CLIENT_RESTING, /* no connection */
@@ -17,6 +18,7 @@ enum client_state {
 struct client {
     enum client_state state;
     int socket;
+    struct wire *wire;
     uint64_t began_ns;
     size_t sent;
     size_t received;

@@ -2,6 +2,7 @@
 #define LOAD_OPTIONS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct options {
     size_t line_bytes;    /* of the line sent, prefix and CRLF included */
     const char *prefix;   /* the line's first bytes, which ask some servers for work */
     unsigned processes;   /* that share the clients */
+    bool resume;          /* TLS with the session of the last connection */
     unsigned sources;     /* local addresses used in turn, from 127.0.0.1 upwards */
 };
 

@@ -67,6 +67,9 @@ static int set_up(struct run *run, const struct options *options)
         return fail("Allocating the clients");
     for (size_t i = 0; i < options->clients; i++) {
         run->clients[i].socket = -1;
+        run->clients[i].wire = wire_new(options->resume);
+        if (run->clients[i].wire == NULL)
+            return fail("Allocating a client");
         run->clients[i].line = run->lines + i * options->line_bytes;
         memcpy(run->clients[i].line, options->prefix, run->prefix_bytes);
     }

@@ -1,5 +1,5 @@
 import { endpointsText } from '../../endpoint.ts'
-import type { Status } from '../../status.ts'
+import type { CertificateStatus, Status } from '../../status.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, milliseconds, span, timeOf } from './format.ts'
 
@@ -12,6 +12,9 @@ const tones: { readonly [State in Status['state']]: Tone } = {
   draining: 'warn',
   stopped: 'bad',
 }
+
+/** A certificate that is not renewed in this time before its end has been forgotten, in milliseconds. */
+const renewalMs = 14 * 86_400_000
 
 /** The bad outcomes. */
 const isBad: ReadonlySet<string> = new Set(['failed', 'shed', 'expired'])
@@ -69,7 +72,7 @@ function showLease({ lease }: Status): void {
   }
 }
 
-function showReload({ lastReload, drain, waiting }: Status): void {
+function showReload({ lastReload, drain, waiting, certificates = [] }: Status): void {
   const alert = byId('alert')
   if (lastReload === null) {
     show('reload', 'none yet')
@@ -87,9 +90,18 @@ function showReload({ lastReload, drain, waiting }: Status): void {
     lastReload?.outcome === 'failed'
       ? `The last reload failed; the old generation keeps serving: ${lastReload.reason ?? 'no reason given'}`
       : '',
+    ...certificates.map((one) => expiryText(one)),
   ]
   setText(alert, texts.filter((text) => text !== '').join(' '))
   alert.hidden = alert.textContent === ''
+}
+
+/** Empty for a certificate that is good for a while. */
+function expiryText({ endpoint, serverName, expiresAt }: CertificateStatus): string {
+  const leftMs = Date.parse(expiresAt) - Date.now()
+  if (leftMs > renewalMs) return ''
+  const name = serverName === null ? endpoint : `${serverName} at ${endpoint}`
+  return `The certificate of ${name} ${leftMs > 0 ? `expires in ${span(leftMs)}` : 'has expired'}.`
 }
 
 function showSupervisor({ supervisor }: Status): void {

@@ -3,6 +3,7 @@ import type { LeaseStatus } from '../../lease/lease.ts'
 import { endpointsText } from '../../endpoint.ts'
 import type { Percentiles, ReloadResult, Status } from '../../status.ts'
 import { ago, busyOf, megabytes, memoryOf, perSecond, shortTime } from '../amounts.ts'
+import { expiryLines } from '../certificate-expiry.ts'
 import { drainLine } from '../drain-progress.ts'
 import { duration } from '../table.ts'
 import { type Line, type Style, span } from './paint.ts'
@@ -59,7 +60,8 @@ export function vitalFacts(status: Status, now: Date): Pieces[] {
 
 /** All facts. */
 export function facts(status: Status, now: Date): Pieces[] {
-  const { connections: c, lastReload } = status
+  const { connections: c, lastReload, certificates = [] } = status
+  const [soonest] = expiryLines(certificates, now)
   return [
     ...vitalFacts(status, now),
     labelled(
@@ -72,6 +74,7 @@ export function facts(status: Status, now: Date): Pieces[] {
       `${c.accepted} accepted`,
     ),
     labelled('reload', lastReload === null ? 'none' : reloadText(lastReload, now)),
+    ...(soonest === undefined ? [] : [labelled('tls', soonest)]),
   ]
 }
 

@@ -18,7 +18,7 @@ test('without arguments, a short run measures every target in seven rounds', () 
 
 test('the full run has every experiment, 64 workers and 1,024 clients', () => {
   const { experiments, plan } = parseOptions(['--full'])
-  assert.deepEqual(experiments, ['throughput', 'fairness', 'waiting', 'reload', 'width'])
+  assert.deepEqual(experiments, ['throughput', 'fairness', 'waiting', 'reload', 'width', 'tls'])
   assert.ok(plan.some(({ workers }) => workers === 64))
   assert.ok(plan.some(({ loads }) => loads.some(({ clients }) => clients === 1024)))
 })

@@ -63,6 +63,31 @@ test('a drain has a line while it lasts', () => {
   )
 })
 
+test('certificates are told by when they expire, the soonest first', () => {
+  const at = (endpoint: string, expiresAt: string, serverName: string | null = null) => ({
+    endpoint,
+    serverName,
+    subject: 'CN=x',
+    expiresAt,
+  })
+  const certificates = [
+    at('0.0.0.0:43', '2026-03-01T00:00:00.000Z'),
+    at('0.0.0.0:44', '2026-01-13T00:00:00.000Z', 'a.example'),
+    at('0.0.0.0:43', '2025-12-31T00:00:00.000Z'),
+    at('0.0.0.0:45', '2026-05-01T00:00:00.000Z'),
+    at('0.0.0.0:46', '2026-05-02T00:00:00.000Z'),
+  ]
+  const view = statusView({ ...status, certificates }, new Date('2026-01-01T00:00:00.000Z'))
+  const from = view.findIndex((line) => line.startsWith('certificate'))
+  assert.deepEqual(view.slice(from, from + 5), [
+    'certificate 0.0.0.0:43 expired at 2025-12-31T00:00:00.000Z',
+    '            a.example at 0.0.0.0:44 expires in 12 d, at 2026-01-13T00:00:00.000Z',
+    '            0.0.0.0:43 expires in 59 d, at 2026-03-01T00:00:00.000Z',
+    '            2 more, which expire later',
+    'process     100, attached to pm2 by 99',
+  ])
+})
+
 test('a section without content is not shown', () => {
   const quiet: Status = {
     ...status,

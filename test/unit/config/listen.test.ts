@@ -63,6 +63,8 @@ test('what the variable overrides is told', (t) => {
   ])
 })
 
+const pair = { cert: 'c', key: 'k' }
+
 const addresses =
   '"address:port", "[IPv6 address]:port", "unix:/path" (up to 99 bytes) or "unix:@name"'
 
@@ -96,6 +98,16 @@ for (const [listen, problem] of [
   ],
   [[{ address: 'a:1', ipv6Only: 'yes' }], 'listen.0.ipv6Only is "yes"; it must be true or false'],
   [['a:1', 'b:1', 'a:1'], 'listen.0 and listen.2 are both "a:1"; name it once'],
+  [['[::1]:1', '[0:0:0:0:0:0:0:1]:1'], 'listen.0 and listen.1 are both "[::1]:1"; name it once'],
+  [['unix:/a/b', 'unix:/a//c/../b'], 'listen.0 and listen.1 are both "unix:/a/b"; name it once'],
+  [
+    ['0.0.0.0:1', '[0::0]:1'],
+    'listen.0 is "0.0.0.0:1" and listen.1 is "[::]:1", which the system does not allow together; give one of them another port',
+  ],
+  [
+    ['unix:/a/'],
+    `listen.0 is "unix:/a/"; it must be ${addresses}, or an object with such an "address"`,
+  ],
   [
     ['[::]:1', '127.0.0.1:1'],
     'listen.0 is "[::]:1" and listen.1 is "127.0.0.1:1", which the system does not allow together; give one of them another port',
@@ -116,6 +128,18 @@ for (const [listen, problem] of [
   [
     [{ address: 'a:1', proxyProtocol: { trusted: ['10.0.0.0/33'] } }],
     'listen.0.proxyProtocol.trusted.0 is "10.0.0.0/33"; it must be an address or a network, such as "192.0.2.7" or "2001:db8::/32"',
+  ],
+  [
+    [{ address: 'a:1', proxyProtocol: { trusted: [] } }],
+    'listen.0.proxyProtocol.trusted is []; it must be a list of at least one address or network',
+  ],
+  [
+    [{ address: 'a:1', tls: { cert: 'c', key: 'k', sni: { '*': pair } } }],
+    'listen.0.tls.sni.* is {"cert":"c","key":"k"}; it must be an object whose keys are server names, such as "example.org" or "*.example.org"',
+  ],
+  [
+    [{ address: 'a:1', tls: { cert: 'c', key: 'k', sni: { 'A.b': pair, 'a.B': pair } } }],
+    'listen.0.tls.sni is {"A.b":{"cert":"c","key":"k"},"a.B":{"cert":"c","key":"k"}}; it must be an object that has each server name once, since upper and lower case are the same',
   ],
 ] as const) {
   test(`${JSON.stringify(listen)} is refused in a line that names the key`, (t) => {

@@ -18,7 +18,10 @@ test('without lists and limits everybody is let in, and no address is asked for'
 })
 
 test('an address that is denied is refused, even if it is allowed as well', () => {
-  const made = admission({ allow: ['192.0.2.0/24', '2001:db8::/32'], deny: ['192.0.2.128/25'] })
+  const made = admission({
+    allow: ['192.0.2.0/24', '2001:db8::/32', '::ffff:203.0.113.0/120'],
+    deny: ['192.0.2.128/25', '2001:db8:0:f::/64'],
+  })
   for (const [address, refusal] of [
     ['192.0.2.1', undefined],
     ['192.0.2.127', undefined],
@@ -26,6 +29,10 @@ test('an address that is denied is refused, even if it is allowed as well', () =
     ['198.51.100.1', 'denied'],
     ['2001:db8::7', undefined],
     ['2001:db9::7', 'denied'],
+    ['2001:db8:0:f:1::', 'denied'],
+    ['2001:db8:0:e:ffff::', undefined],
+    // Both spellings of an IPv4 network are for the addresses that IPv4 clients have.
+    ['203.0.113.9', undefined],
     ['fe80::1%eth0', 'denied'],
   ] as const) {
     assert.equal(made.refusalOf(address), refusal, address)

@@ -24,9 +24,9 @@ async function listening(t: TestContext) {
   await listeners.listen(at({ host: '127.0.0.1', port: 0 }))
   const port = listeners.actual[0]?.port ?? 0
   /** Whether somebody who connects is accepted there. */
-  const accepts = async (host: string) => {
+  const accepts = async (host: string, on = port) => {
     const before = handles.length
-    const client = connect(port, host)
+    const client = connect(on, host)
     t.after(() => client.destroy())
     try {
       await once(client, 'connect')
@@ -73,6 +73,25 @@ test('only all addresses and one of them, on one port, exclude each other', asyn
   }
 })
 
+test('an endpoint for all IPv6 addresses serves IPv4 clients unless it is told not to', async (t) => {
+  const { listeners, port: other, accepts } = await listening(t)
+  for (const [host, ipv6Only, expected] of [
+    ['::', undefined, [true, true]],
+    ['::', true, [false, true]],
+  ] as const) {
+    const endpoint = { host, port: 0, ...(ipv6Only && { ipv6Only }) }
+    await (await listeners.move(at(endpoint))).finish()
+    const { port } = listeners.actual[0] ?? {}
+    assert.deepEqual([await accepts('127.0.0.1', port), await accepts('::1', port)], expected)
+  }
+  const both: Endpoint[] = [
+    { host: '0.0.0.0', port: other },
+    { host: '::', port: other, ipv6Only: true },
+  ]
+  await (await listeners.move(at(...both))).finish()
+  assert.deepEqual([await accepts('127.0.0.1'), await accepts('::1')], [true, true])
+})
+
 test('a move to the same address changes nothing', async (t) => {
   const { listeners, port, accepts } = await listening(t)
   for (const place of [
@@ -92,6 +111,16 @@ test('an address that the service itself blocks is refused with that reason', as
   await assert.rejects(listeners.move(at({ host: '0.0.0.0', port })), {
     code: 'ADDRESS_TAKEN',
     message: `Cannot listen on 0.0.0.0:${port} while this service listens on 127.0.0.1:${port}; change the port too, or use "helloserver restart"`,
+  })
+  assert.equal(await accepts('127.0.0.1'), true)
+})
+
+test('a name and the address that it stands for are told to be the same', async (t) => {
+  const { listeners, port, accepts } = await listening(t)
+  const both = at({ host: '127.0.0.1', port }, { host: 'localhost', port })
+  await assert.rejects(listeners.move(both), {
+    code: 'ADDRESS_TAKEN',
+    message: `Cannot listen on both localhost:${port} and 127.0.0.1:${port}: they are for the same address; leave out one of them`,
   })
   assert.equal(await accepts('127.0.0.1'), true)
 })

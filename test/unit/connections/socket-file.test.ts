@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { lstatSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Listener } from '../../../src/connections/listener.ts'
-import { codeOf } from '../../../src/errors.ts'
+import { codeOf, messageOf } from '../../../src/errors.ts'
 import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
@@ -77,6 +86,45 @@ test('whatever others have put in its place is left to them', async (t) => {
   assert.equal(await connected(t, path), 'connected')
   assert.equal(await connected(t, away), 'ECONNREFUSED')
   rmSync(away)
+})
+
+test('what is at the path of a new socket decides in one line', async (t) => {
+  const folder = tempFolder(t)
+  const path = join(folder, 'new.sock')
+  const listener = () =>
+    new Listener(
+      { number: 0, settings: { endpoint: { path }, file: { mode: 0o660 } } },
+      { accept: () => {} },
+      keptLog().log,
+    )
+  const refusal = async (put: () => void) => {
+    put()
+    const before = lstatSync(path)
+    const told = await listener()
+      .listen()
+      .then(() => 'listens', messageOf)
+    assert.deepEqual(lstatSync(path), before)
+    rmSync(path, { recursive: true })
+    return told
+  }
+  const noSocket = `Cannot listen on unix:${path}: there is a file that is not a socket`
+  assert.equal(await refusal(() => writeFileSync(path, '')), noSocket)
+  assert.equal(await refusal(() => mkdirSync(path)), noSocket)
+  assert.equal(await refusal(() => symlinkSync('/nowhere', path)), noSocket)
+  const stale = createServer().listen(join(folder, 'stale.sock'))
+  await once(stale, 'listening')
+  renameSync(join(folder, 'stale.sock'), path)
+  await new Promise((resolve) => stale.close(resolve))
+  if (process.getuid?.() === 0) {
+    chownSync(path, 65_534, 65_534)
+    const foreign = /the socket there belongs to user 65534; remove it, or use another path$/
+    await assert.rejects(listener().listen(), { code: 'BAD_CONFIG', message: foreign })
+    chownSync(path, 0, 0)
+  }
+  const own = listener()
+  await own.listen()
+  assert.equal(await connected(t, path), 'connected')
+  own.close()
 })
 
 test('a listener that closes does not put its socket back', async (t) => {

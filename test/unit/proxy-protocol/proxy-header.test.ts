@@ -49,6 +49,20 @@ test('an IPv6 address has one spelling', () => {
   assert.deepEqual(header.destination, { address: '2001:db8::2', port: 443 })
 })
 
+test('a proxy for both kinds of addresses says IPv4 addresses as IPv6, which they are not', () => {
+  const mapped = Buffer.concat([
+    Buffer.from('00000000000000000000ffffc000020100000000000000000000ffffc0000202', 'hex'),
+    Buffer.from([0x15, 0xb3, 1, 0xbb]),
+  ])
+  for (const bytes of [
+    text('PROXY TCP6 ::ffff:192.0.2.1 ::FFFF:c000:0202 5555 443\r\n'),
+    binaryHeader(1, families.tcp6, mapped),
+  ]) {
+    const { header } = headerOf(bytes)
+    assert.deepEqual([header.source, header.destination], [source4, destination4])
+  }
+})
+
 test('a proxy that does not say who the client is has no addresses', () => {
   const unknown = [
     text('PROXY UNKNOWN\r\n'),

@@ -52,6 +52,19 @@ const scene = (changes: Partial<Scene> = {}): Scene => ({
 
 const at = (columns: number, rows: number): Canvas => ({ columns, rows, isColoured: false })
 
+test('the certificate that expires first has a line', () => {
+  const certificates = [
+    {
+      endpoint: '0.0.0.0:4343',
+      serverName: null,
+      subject: 'CN=x',
+      expiresAt: '2026-01-03T00:05:00.000Z',
+    },
+  ]
+  const lines = view(scene({ status: { ...full, certificates } }), at(80, 24))
+  assert.ok(lines.includes('tls     0.0.0.0:4343 expires in 2 d, at 2026-01-03T00:05:00.000Z'))
+})
+
 test('80 by 24 has all figures, as many workers as fit, and events', () => {
   assert.deepEqual(view(scene(), at(80, 24)), [
     `whois  serving  g4  up 1 min  0.0.0.0:4343  ${clock('2026-01-01T00:05:00.000Z')}  process 100  …`,
