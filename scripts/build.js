@@ -30,6 +30,7 @@ const sources = [
   'bench',
   'scripts/build.js',
   'scripts/native.js',
+  'scripts/packages.js',
   'tsconfig.json',
   'package-lock.json',
 ]
@@ -55,6 +56,9 @@ export async function build() {
   run(process.execPath, [compiler, '-p', join(root, pageFolder), '--outDir', aside])
   copyFiles(pageFolder, /\.(html|css|svg)$/, aside)
   copyFiles(luaFolder, /\.lua$/, aside)
+  // It is itself a package, which may have been installed only now.
+  const { includePackages } = await import('./packages.js')
+  await includePackages(join(aside, 'src'))
   buildNative(join(aside, 'src/native/helloserver.node'))
   chmodSync(join(aside, 'src/bin/cli.js'), 0o755)
   const { configJsonSchema } = await import(pathToFileURL(join(aside, 'src/config/schema.js')).href)

@@ -61,15 +61,20 @@ function packagesOf(file) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : undefined
 }
 
-/** Requires this process's Node.js to have the version that the package demands. */
+/** Requires this process's Node.js to have a version that the package demands, such as "^20.19 || >=22.12". */
 export function requireNode() {
   const { engines } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
-  const [, least] = engines.node.match(/>=(\d+\.\d+)/)
   const [major, minor] = process.versions.node.split('.').map(Number)
-  const [leastMajor, leastMinor] = least.split('.').map(Number)
-  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return
+  const ranges = [...engines.node.matchAll(/(\^|>=)(\d+)\.(\d+)/g)]
+  const fits = ranges.some(([, kind, leastMajor, leastMinor]) =>
+    major === Number(leastMajor)
+      ? minor >= Number(leastMinor)
+      : kind === '>=' && major > Number(leastMajor),
+  )
+  if (fits) return
+  const least = ranges.map(([, , leastMajor, leastMinor]) => `${leastMajor}.${leastMinor}`)
   process.stderr.write(
-    `helloserver needs Node.js ${least} or newer; this is ${process.versions.node}\n`,
+    `helloserver needs Node.js ${least.join(', ')} or newer; this is ${process.versions.node}\n`,
   )
   process.exit(1)
 }

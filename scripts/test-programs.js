@@ -25,6 +25,7 @@ const programs = {
   setpriv: 'util-linux',
   haproxy: 'haproxy',
   socat: 'socat',
+  strace: 'strace',
   cc: 'gcc',
 }
 

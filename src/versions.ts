@@ -8,9 +8,16 @@ export const supported = {
 
 export type SupportedProgram = keyof typeof supported
 
-/** Each program's name for people and, where not all of its first supported release will do, the first that does. */
-const programs: Readonly<Record<SupportedProgram, { name: string; first?: string }>> = {
-  node: { name: 'Node.js', first: '20.19' },
+interface Program {
+  /** Its name for people. */
+  readonly name: string
+  /** The releases of which not every minor one will do, by their major numbers, and the first that does. */
+  readonly since?: Readonly<Record<number, string>>
+}
+
+const programs: Readonly<Record<SupportedProgram, Program>> = {
+  // From here on, CommonJS can load an ES module.
+  node: { name: 'Node.js', since: { 20: '20.19', 22: '22.12' } },
   pm2: { name: 'pm2' },
   redis: { name: 'Redis' },
   valkey: { name: 'Valkey' },
@@ -23,9 +30,10 @@ const programs: Readonly<Record<SupportedProgram, { name: string; first?: string
  */
 export function versionWarning(program: SupportedProgram, version: string): string | undefined {
   const majors: readonly number[] = supported[program]
-  const { name, first = `${majors[0]}` } = programs[program]
-  if (majors.includes(Number.parseInt(version, 10)) && isSince(first, version)) return undefined
-  const releases = [first, ...majors.slice(1)].join(', ')
+  const { name, since = {} } = programs[program]
+  const major = Number.parseInt(version, 10)
+  if (majors.includes(major) && isSince(since[major] ?? `${major}`, version)) return undefined
+  const releases = majors.map((one) => since[one] ?? one).join(', ')
   return `${name} ${version} is not supported, though it may work; the supported releases are ${releases}`
 }
 

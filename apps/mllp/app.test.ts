@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type TestApp, testApp, type TestClient } from 'helloserver/testing'
 import mllp from './app.ts'
@@ -102,6 +103,20 @@ test('a sender that breaks off, or does not speak MLLP, is answered nothing', as
   await foreign.write('GET / HTTP/1.0\r\n\r\n')
   assert.equal((await foreign.outcome).reason, 'handler-error')
   assert.deepEqual(files(), [])
+  await app.close()
+})
+
+test('the rest of a message that a dead process has left is removed, but not that of another host', async (t) => {
+  const { app, folder } = await started(t)
+  const { pid } = spawnSync('true')
+  const dead = `.incoming-${hostname()}-${pid}`
+  const living = `.incoming-${hostname()}-${process.pid}`
+  const others = `.incoming-another-${pid}`
+  for (const name of [dead, living, others]) writeFileSync(join(folder, name), 'MSH|')
+  const again = await testApp(mllp, { directory: dirname(folder), settings: { folder: 'in' } })
+  const left = readdirSync(folder).filter((name) => name.startsWith('.'))
+  assert.deepEqual(new Set(left), new Set([others, living]))
+  await again.close()
   await app.close()
 })
 

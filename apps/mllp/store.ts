@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Header } from './header.ts'
 
 /** What has become of a message. `conflict`: another message with the same id is there. `full`: there are too many. */
@@ -10,7 +11,9 @@ export type Stored = 'new' | 'duplicate' | 'conflict' | 'full'
 const processed = 'done'
 
 const suffix = '.hl7'
-const unfinished = '.incoming-'
+
+/** What a file is called until it is whole: a folder may be shared by hosts and containers, whose PIDs coincide. */
+const unfinished = `.incoming-${encodeURIComponent(hostname())}-`
 
 /**
  * A folder with one file for each message, named after its sender and id. A file is there as a whole or not at all, and
@@ -28,9 +31,16 @@ export class MessageStore {
     this.#incoming = join(folder, `${unfinished}${process.pid}`)
   }
 
-  /** Creates the folders, and removes what processes that have died have left. */
+  /** Creates the folders, and removes what processes of this host left when they died. */
   async open(): Promise<void> {
-    await mkdir(join(this.#folder, processed), { recursive: true })
+    const inner = join(this.#folder, processed)
+    const created = (await mkdir(inner, { recursive: true })) ?? this.#folder
+    // The name of a new folder is in the data of the folder around it.
+    let folder = inner
+    do {
+      folder = dirname(folder)
+      await sync(folder)
+    } while (folder !== dirname(created))
     for (const name of await readdir(this.#folder)) {
       if (!name.startsWith(unfinished)) continue
       if (!isRunning(Number(name.slice(unfinished.length))))
@@ -54,7 +64,7 @@ export class MessageStore {
     } finally {
       await rm(this.#incoming, { force: true })
     }
-    await this.#syncFolder()
+    await sync(this.#folder)
     return 'new'
   }
 
@@ -74,7 +84,7 @@ export class MessageStore {
   async #compare(known: Buffer, message: Buffer): Promise<Stored> {
     if (!known.equals(message)) return 'conflict'
     // The process that wrote it may have died before it did this.
-    await this.#syncFolder()
+    await sync(this.#folder)
     return 'duplicate'
   }
 
@@ -87,15 +97,15 @@ export class MessageStore {
       await file.close()
     }
   }
+}
 
-  /** A new name is in the folder's own data (fsync(2)). */
-  async #syncFolder(): Promise<void> {
-    const folder = await open(this.#folder)
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
+/** Writes a folder's data to disk: the names of the files in it (fsync(2)). */
+async function sync(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 

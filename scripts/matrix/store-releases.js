@@ -101,8 +101,15 @@ function writeProgram(key, program, whole, folder) {
   const loader = libraries.map((path) => join(path, loaderName())).find((path) => existsSync(path))
   const binary = join(whole, 'root/usr/bin', `${name}-${program}`)
   const command = [loader, '--library-path', libraries.join(':'), binary]
+  // Debian's Redis 6 has parts of its Lua in packages of their own.
+  const modules = libraries.map((path) => join(path, 'lua/5.1/?.so')).join(';')
+  const lines = [
+    '#!/bin/sh',
+    `export LUA_CPATH='${modules};;'`,
+    `exec '${command.join("' '")}' "$@"`,
+  ]
   const file = join(folder, `redis-${program}`)
-  writeFileSync(file, `#!/bin/sh\nexec '${command.join("' '")}' "$@"\n`)
+  writeFileSync(file, `${lines.join('\n')}\n`)
   chmodSync(file, 0o755)
 }
 

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 /** The command line; the rest is loaded once signals have listeners. */
 import './cli-signals.ts'
+import { load } from './load.ts'
+import type * as CommandLine from './command-line.ts'
 
-await import('./command-line.ts')
+const { runCommand } = load<typeof CommandLine>('./command-line.js')
+await runCommand()

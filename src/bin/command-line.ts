@@ -1,5 +1,6 @@
 /** The commands and their options. Exit statuses: docs/operations.md. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from './commander.ts'
+import { load } from './load.ts'
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet-command.ts'
@@ -13,6 +14,7 @@ import { unknownVariables } from '../config/unknown-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
 import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
+import type * as Serving from './serve.ts'
 
 const program = new Command('helloserver')
   .description(
@@ -35,7 +37,7 @@ appCommand('run', 'serve in the foreground, until Ctrl-C').action(
       printError(error, options)
       process.exit(exitStatusOf(error))
     }
-    const { serve } = await import('./serve.ts')
+    const { serve } = load<typeof Serving>('./serve.js')
     process.exit(await serve(options.name, 'foreground', options.json))
   },
 )
@@ -112,11 +114,14 @@ command('top', 'watch the service; keys reload and scale it')
     run((o) => commands.top({ ...options, ...o }))(options),
   )
 
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+/** Runs the command that the arguments of this process name. */
+export async function runCommand(): Promise<void> {
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    process.exitCode = error.exitCode === 0 ? exitStatus.done : exitStatus.usage
+  }
 }
 
 function command(name: string, description: string): Command {

@@ -2,6 +2,9 @@
 import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'
+import { load } from './load.ts'
+import type * as Succeeding from './succeed.ts'
+import type * as Serving from './serve.ts'
 
 const { values } = parseArgs({
   options: {
@@ -15,11 +18,11 @@ process.exitCode = values.successor ? await succeed() : await serve()
 process.exit()
 
 async function succeed(): Promise<number> {
-  const successor = await import('./succeed.ts')
+  const successor = load<typeof Succeeding>('./succeed.js')
   return successor.succeed(values.name)
 }
 
 async function serve(): Promise<number> {
-  const service = await import('./serve.ts')
+  const service = load<typeof Serving>('./serve.js')
   return service.serve(values.name, values.daemon ? 'daemon' : 'foreground')
 }

@@ -1,5 +1,7 @@
 /** A worker process, started by the primary through node:cluster; the rest is loaded once signals have listeners. */
 import './worker-signals.ts'
+import { load } from './load.ts'
+import type * as Working from '../worker/worker-program.ts'
 
-const { WorkerProgram } = await import('../worker/worker-program.ts')
+const { WorkerProgram } = load<typeof Working>('../worker/worker-program.js')
 new WorkerProgram((status) => process.exit(status)).start()

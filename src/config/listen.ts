@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import {
   areExclusive,
   type Endpoint,
@@ -9,6 +8,7 @@ import {
 } from '../endpoint.ts'
 import { networkAllowed, parseNetwork } from './network.ts'
 import { absoluteTls, tlsSchema, type TlsSettings } from './tls-settings.ts'
+import * as z from './zod.ts'
 
 /** The most endpoints that a service may have. */
 export const maxEndpoints = 64

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { z } from 'zod'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import { type AdminSettings, adminSettings } from './admin-settings.ts'
@@ -20,6 +19,7 @@ import {
 } from './project.ts'
 import { redisTarget } from './redis.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
+import type * as z from './zod.ts'
 
 /** All settings, checked and frozen. */
 export interface Config

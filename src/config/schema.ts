@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { maxTimerMs } from '../clock.ts'
 import { parseHost } from '../endpoint.ts'
 import { isSyslogTarget, syslogPattern } from '../telemetry/syslog-target.ts'
@@ -8,6 +7,7 @@ import { listenSchema } from './listen.ts'
 import { logLevels } from './log-levels.ts'
 import { networkAllowed, parseNetwork } from './network.ts'
 import { maxWorkers, minWorkers, workersAllowed } from './worker-count.ts'
+import * as z from './zod.ts'
 
 /** An integer from `min` to `max`; the error names the range, since zod's own does not name both ends. */
 function integer(min: number, max: number, fallback: number, description: string) {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from './zod.ts'
 
 /** The versions of TLS that an endpoint may require at least, as Node.js names them. */
 const tlsVersions = ['TLSv1.2', 'TLSv1.3'] as const

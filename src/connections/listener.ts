@@ -14,6 +14,7 @@ import {
 } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf, stopping } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import type { Kept } from '../files/keeper.ts'
 import {
   acceptHandles,
   type BoundListener,
@@ -55,6 +56,8 @@ export class Listener {
   readonly #log: Logger
   readonly #closed = new AbortController()
   readonly #file: SocketFile | undefined
+  /** The file of a Unix socket, which others can take away; undefined for an endpoint without one. */
+  readonly kept: Kept | undefined
   #endpoint: NumberedEndpoint
   #isGiven = false
   #accepted = 0
@@ -75,7 +78,14 @@ export class Listener {
     this.#log = log
     // Few connections come by Unix sockets.
     this.#accepting = path === undefined ? accepting : undefined
-    this.#file = path?.startsWith('/') ? new SocketFile(path, log) : undefined
+    const file = path?.startsWith('/') ? new SocketFile(path, log) : undefined
+    this.#file = file
+    this.kept = file && {
+      what: 'Unix socket',
+      path: file.path,
+      isThere: () => file.isThere,
+      putBack: () => this.#listenAnew(),
+    }
   }
 
   /** Where it listens, with the port that it got; undefined before and after. */
@@ -171,15 +181,33 @@ export class Listener {
 
   async #bindPath(endpoint: UnixEndpoint): Promise<void> {
     const { file } = this.#endpoint.settings
+    const server = createServer()
     try {
       this.#closed.signal.throwIfAborted()
       const path = this.#file?.temporaryPath ?? endpoint.path.replace('@', '\0')
-      await once(this.#server.listen({ path, backlog, exclusive: true }), 'listening')
+      await once(server.listen({ path, backlog, exclusive: true }), 'listening')
+      this.#closed.signal.throwIfAborted()
       if (file !== undefined) this.#file?.publish(file)
     } catch (error) {
+      server.close()
       throw this.#failure(error, endpoint)
     }
+    this.#server = server
     this.#accept()
+  }
+
+  /**
+   * Puts a socket at the path again: another one, since the system makes no new file for one that has lost its own. The
+   * clients that have connected to that one are served.
+   *
+   * @throws HelloserverError as `listenFailure` states, when something else is at the path
+   */
+  async #listenAnew(): Promise<void> {
+    const before = this.#server
+    const bind = await this.located()
+    await bind()
+    await this.drained()
+    before.close()
   }
 
   #failure(error: unknown, endpoint: Endpoint, address?: string): HelloserverError {

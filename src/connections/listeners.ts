@@ -8,6 +8,7 @@ import {
   isSameEndpoint,
 } from '../endpoint.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
+import type { Kept } from '../files/keeper.ts'
 import type { BoundListener } from '../ipc/socket-handle.ts'
 import { namingPortHolder } from '../lock/port-taken.ts'
 import type { AddressMove } from '../network/address-move.ts'
@@ -45,6 +46,11 @@ export class Listeners {
   /** Where the service listens, in the order of the configuration; empty before and after. */
   get actual(): readonly Endpoint[] {
     return this.#current.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpoint]))
+  }
+
+  /** The files of the Unix sockets. */
+  get kept(): readonly Kept[] {
+    return this.#current.flatMap(({ kept }) => (kept === undefined ? [] : [kept]))
   }
 
   /** The listening sockets for another process. */

@@ -9,6 +9,11 @@ import { everybodyMayReplaceIn, ownUid } from '../files/trust.ts'
 import { findGroup, findUser } from '../process/system-users.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
+/** A file as it was found; without an identity, others have taken it away before. */
+interface OwnFile {
+  readonly identity: string | undefined
+}
+
 /**
  * The file of a Unix socket on which the service listens.
  *
@@ -17,19 +22,19 @@ import type { Logger } from '../telemetry/logger.ts'
  * it was bound under, does not remove a successor's.
  */
 export class SocketFile {
-  readonly #path: string
+  readonly path: string
   readonly #log: Logger
-  /** Identifies the file that this process has to remove; undefined while there is none. */
-  #own: string | undefined
+  /** The file that this process has to keep, and to remove in the end; undefined while there is none. */
+  #own: OwnFile | undefined
 
   constructor(path: string, log: Logger) {
-    this.#path = path
+    this.path = path
     this.#log = log
   }
 
   /** The name under which to bind the socket. */
   get temporaryPath(): string {
-    return `${this.#path}.${process.pid}`
+    return `${this.path}.${process.pid}`
   }
 
   /**
@@ -39,11 +44,11 @@ export class SocketFile {
    * @throws HelloserverError `ADDRESS_TAKEN` when another program listens there, `BAD_CONFIG` for anything else
    */
   async prepare({ owner }: SocketFileSettings): Promise<void> {
-    const folder = dirname(this.#path)
+    const folder = dirname(this.path)
     if (everybodyMayReplaceIn(folder)) {
       throw this.#refusal(`every user may write to "${folder}"; use another folder`)
     }
-    const found = lstatSync(this.#path, { throwIfNoEntry: false })
+    const found = lstatSync(this.path, { throwIfNoEntry: false })
     if (found !== undefined) {
       if (!found.isSocket()) throw this.#refusal('there is a file that is not a socket')
       const owners = [ownUid(), owner === undefined ? undefined : ownerIds(owner).uid]
@@ -52,13 +57,13 @@ export class SocketFile {
           `the socket there belongs to user ${found.uid}; remove it, or use another path`,
         )
       }
-      if (await isListenedOn(this.#path)) {
+      if (await isListenedOn(this.path)) {
         throw new HelloserverError(
           'ADDRESS_TAKEN',
-          `Cannot listen on unix:${this.#path}: another program listens there; stop that program, or use another path`,
+          `Cannot listen on unix:${this.path}: another program listens there; stop that program, or use another path`,
         )
       }
-      this.#log.warn({ path: this.#path }, 'Replacing a socket that nobody listens on any more')
+      this.#log.warn({ path: this.path }, 'Replacing a socket that nobody listens on any more')
     }
     rmSync(this.temporaryPath, { force: true })
   }
@@ -67,18 +72,26 @@ export class SocketFile {
   publish(settings: SocketFileSettings): void {
     setPermissions(this.temporaryPath, settings)
     const identity = identityOf(this.temporaryPath)
-    renameSync(this.temporaryPath, this.#path)
-    this.#own = identity
+    renameSync(this.temporaryPath, this.path)
+    this.#own = { identity }
   }
 
-  /** Gives the socket at the path other permissions. */
+  /** Whether the path leads to the socket; true while this process does not have to keep it. */
+  get isThere(): boolean {
+    if (this.#own === undefined) return true
+    const { identity } = this.#own
+    return identity !== undefined && identityOf(this.path) === identity
+  }
+
+  /** Gives the socket at the path other permissions; one that is put back later gets them then. */
   permit(settings: SocketFileSettings): void {
-    setPermissions(this.#path, settings)
+    if (this.isThere) setPermissions(this.path, settings)
   }
 
-  /** This process has to remove the file at the path, which another process has bound. */
+  /** This process has to keep the file at the path, which another process has bound, and to remove it. */
   own(): void {
-    this.#own ??= identityOf(this.#path)
+    const isSocket = lstatSync(this.path, { throwIfNoEntry: false })?.isSocket() ?? false
+    this.#own ??= { identity: isSocket ? identityOf(this.path) : undefined }
   }
 
   /** Another process has to remove the file from now on. */
@@ -88,13 +101,12 @@ export class SocketFile {
 
   /** Removes the file, if this process has to, and no other file has its path by now. */
   remove(): void {
-    if (this.#own === undefined) return
-    if (identityOf(this.#path) === this.#own) removeSocket(this.#path)
+    if (this.#own !== undefined && this.isThere) removeSocket(this.path)
     this.#own = undefined
   }
 
   #refusal(problem: string): HelloserverError {
-    return new HelloserverError('BAD_CONFIG', `Cannot listen on unix:${this.#path}: ${problem}`)
+    return new HelloserverError('BAD_CONFIG', `Cannot listen on unix:${this.path}: ${problem}`)
   }
 }
 

@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import { logLevels } from '../config/log-levels.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
+import * as z from '../config/zod.ts'
 
 const maxVariables = 1_000
 

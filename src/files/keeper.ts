@@ -13,7 +13,7 @@ export interface Kept {
   readonly path: string
   /** Whether it is at its path; true before it was first put there. The check costs one or two system calls. */
   isThere(): boolean
-  /** Puts it there, in place of whatever is there now. An error is reported, and the attempt repeated. */
+  /** Puts it there; throws when what is there now must stay. An error is reported, and the attempt repeated. */
   putBack(): void | Promise<void>
   /** Without it, the others are not restored either, as without their folder, or in one that is not ours. */
   readonly isGround?: boolean
@@ -28,23 +28,26 @@ export interface KeeperListener {
   onFailure(kept: Kept, loss: Loss, reason: string): void
 }
 
-/** Something that is kept, and the state of its restoration. */
-interface Entry {
-  readonly kept: Kept
-  delayMs: number
-  tryAtMs: number
-  loggedReason: string | undefined
+/** The state of something's restoration. */
+interface Restoration {
+  readonly delayMs: number
+  readonly tryAtMs: number
+  readonly loggedReason: string | undefined
 }
 
 /** Keeps files in their places: checks every second, and restores those that are missing. */
 export class Keeper {
   readonly #listener: KeeperListener
   readonly #timer: NodeJS.Timeout
-  #entries: readonly Entry[] = []
+  readonly #restorations = new Map<Kept, Restoration>()
+  #kept: readonly Kept[] = []
+  #others: () => readonly Kept[]
   #round: Promise<void> | undefined
 
-  constructor(listener: KeeperListener) {
+  /** @param others - what else is to be kept at the moment, behind everything that `keep` is given */
+  constructor(listener: KeeperListener, others: () => readonly Kept[] = () => []) {
     this.#listener = listener
+    this.#others = others
     this.#timer = setInterval(
       () => void (this.#round ?? this.#begin(performance.now())),
       checkEveryMs,
@@ -54,14 +57,12 @@ export class Keeper {
 
   /** Also keeps these, in this order. */
   keep(...all: readonly Kept[]): void {
-    const known = new Set(this.#entries.map(({ kept }) => kept))
-    const added = all.filter((kept) => !known.has(kept))
-    this.#entries = [...this.#entries, ...added.map(fresh)]
+    this.#kept = [...new Set([...this.#kept, ...all])]
   }
 
   /** Stops keeping these; resolves when none of them is being restored. */
   async leave(...all: readonly Kept[]): Promise<void> {
-    this.#entries = this.#entries.filter(({ kept }) => !all.includes(kept))
+    this.#kept = this.#kept.filter((kept) => !all.includes(kept))
     await this.#round
   }
 
@@ -74,8 +75,13 @@ export class Keeper {
   /** Stops keeping anything; resolves when nothing is being restored. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    this.#entries = []
+    this.#kept = []
+    this.#others = () => []
     await this.#round
+  }
+
+  get #all(): readonly Kept[] {
+    return [...this.#kept, ...this.#others()]
   }
 
   #begin(nowMs: number): Promise<void> {
@@ -88,44 +94,45 @@ export class Keeper {
   async #restoreAll(nowMs: number): Promise<void> {
     // Reported at the end, since the log may be among the restored files.
     const news: (() => void)[] = []
-    for (const entry of this.#entries) {
+    for (const kept of this.#all) {
       // A file that was left in the meantime is for others to restore or to remove.
-      if (!this.#entries.includes(entry)) continue
-      const isRestored = await this.#restore(entry, nowMs, news)
-      if (!isRestored && entry.kept.isGround) break
+      if (!this.#all.includes(kept)) continue
+      const isRestored = await this.#restore(kept, nowMs, news)
+      if (!isRestored && kept.isGround) break
     }
     for (const tell of news) tell()
   }
 
   /** Returns whether it is there in the end. */
-  async #restore(entry: Entry, nowMs: number, news: (() => void)[]): Promise<boolean> {
-    const { kept } = entry
+  async #restore(kept: Kept, nowMs: number, news: (() => void)[]): Promise<boolean> {
     if (isThere(kept)) {
-      Object.assign(entry, fresh(kept))
+      this.#restorations.delete(kept)
       return true
     }
-    if (nowMs < entry.tryAtMs) return false
+    const restoration = this.#restorations.get(kept) ?? fresh()
+    if (nowMs < restoration.tryAtMs) return false
     const loss = identityOf(kept.path) === undefined ? 'missing' : 'replaced'
     try {
       await kept.putBack()
-      Object.assign(entry, fresh(kept))
+      this.#restorations.delete(kept)
       news.push(() => this.#listener.onPutBack(kept, loss))
       return true
     } catch (error) {
       const reason = messageOf(error)
-      if (this.#isNews(entry, reason)) news.push(() => this.#listener.onFailure(kept, loss, reason))
+      // Restoring what was left in the meantime has no meaning any more.
+      if (!this.#all.includes(kept)) return false
+      if (reason !== restoration.loggedReason)
+        news.push(() => this.#listener.onFailure(kept, loss, reason))
+      this.#restorations.set(kept, postponed(restoration, reason))
       return false
     }
   }
+}
 
-  /** Postpones the next attempt; returns whether the reason is a new one. */
-  #isNews(entry: Entry, reason: string): boolean {
-    entry.delayMs = Math.min(maxDelayMs, entry.delayMs * 2)
-    entry.tryAtMs = performance.now() + entry.delayMs
-    const isNews = entry.loggedReason !== reason
-    entry.loggedReason = reason
-    return isNews
-  }
+/** The next attempt comes later; the same reason is not reported again. */
+function postponed({ delayMs: lastMs }: Restoration, loggedReason: string): Restoration {
+  const delayMs = Math.min(maxDelayMs, lastMs * 2)
+  return { delayMs, tryAtMs: performance.now() + delayMs, loggedReason }
 }
 
 /** A path that cannot be examined, since its folder is closed, leads nowhere; restoring it gives the reason. */
@@ -137,6 +144,6 @@ function isThere(kept: Kept): boolean {
   }
 }
 
-function fresh(kept: Kept): Entry {
-  return { kept, delayMs: checkEveryMs / 2, tryAtMs: 0, loggedReason: undefined }
+function fresh(): Restoration {
+  return { delayMs: checkEveryMs / 2, tryAtMs: 0, loggedReason: undefined }
 }

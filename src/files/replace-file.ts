@@ -1,4 +1,5 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fchownSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { withFile } from './file-error.ts'
 import { identityOf } from './file-identity.ts'
 import { putInPlace } from './put-in-place.ts'
@@ -12,7 +13,8 @@ export interface Replacement {
 }
 
 /**
- * Rewrites a file by a temporary file and a rename: no reader sees half of it, and no link is followed.
+ * Rewrites a file by a temporary file and a rename: no reader sees half of it, and no link is followed. What root
+ * writes into a user's folder belongs to that user, who can replace it later.
  *
  * @returns the new file's identity
  * @throws a file error that names the path
@@ -20,7 +22,17 @@ export interface Replacement {
 export function replaceFile(path: string, { what, text, mode }: Replacement): string | undefined {
   const temporary = `${path}.${process.pid}`
   rmSync(temporary, { force: true })
-  withFile(`write ${what}`, path, () => writeFileSync(temporary, text, { mode, flag: 'wx' }))
+  withFile(`write ${what}`, path, () => {
+    const fd = openSync(temporary, 'wx', mode)
+    try {
+      writeFileSync(fd, text)
+      const { uid, gid } = statSync(dirname(path))
+      // By the descriptor: the folder's owner may have put a link in the place of the new file.
+      if (process.geteuid?.() === 0 && uid !== 0) fchownSync(fd, uid, gid)
+    } finally {
+      closeSync(fd)
+    }
+  })
   const identity = identityOf(temporary)
   putInPlace(temporary, path)
   return identity

@@ -28,7 +28,7 @@ export function packageSettings(
     version: '0.0.0',
     private: true,
     type: 'module',
-    engines: { node: isTyped ? '>=22.18' : '>=20.19' },
+    engines: { node: isTyped ? '>=22.18' : '^20.19 || >=22.12' },
     scripts: {
       start: `helloserver check --name ${name} && pm2 start ${ecosystemFile(isModule)} && helloserver status --name ${name}`,
       dev: `helloserver dev ${name}`,

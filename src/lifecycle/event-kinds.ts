@@ -182,13 +182,13 @@ export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[K
   'file-restored': {
     level: 'warn',
     text: ({ file, path, loss }) => `The ${file} was ${loss}; restored it at ${path}`,
-    key: ({ file }) => file,
+    key: ({ file, path }) => `${file} ${path}`,
   },
   'file-lost': {
     level: 'error',
     text: ({ file, path, loss, reason }) =>
       `The ${file} at ${path} was ${loss} and cannot be restored yet: ${reason}`,
-    key: ({ file }) => file,
+    key: ({ file, path }) => `${file} ${path}`,
   },
 }
 

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from './prom-client.ts'
 import type { StatsTotals, Status } from '../status.ts'
 import { addDurations } from './durations.ts'
 import { addProcessMetrics } from './process-metrics.ts'

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from './prom-client.ts'
 import { openFilesLimit } from '../process/open-files-limit.ts'
 
 /**

@@ -1,6 +1,4 @@
-// Not "@pm2/io" itself, which registers figures and actions of its own as it is loaded. pm2 keeps them
-// permanently: the figures before ours, and the actions although nothing would answer them.
-import pmx from '@pm2/io/build/main/pmx.js'
+import { pmx } from './pm2-io.ts'
 import { type ActionsOptions, offerActions } from './actions.ts'
 import { type MetricsOptions, showMetrics } from './metrics.ts'
 

@@ -5,6 +5,7 @@ const ecosystem = require('./ecosystem.js') as typeof Ecosystem
 declare namespace ecosystem {
   export type Entry = Ecosystem.Entry
   export type ServiceOptions = Ecosystem.ServiceOptions
+  export type Variables = Ecosystem.Variables
 }
 // @ts-expect-error -- the only form in which a CommonJS module exports values and types
 export = ecosystem

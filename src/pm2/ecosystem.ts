@@ -11,7 +11,7 @@ import { callerFile } from './caller-file.ts'
 import { finalStatuses, type Timeouts, timeoutSettings, tooSmall } from './requirements.ts'
 
 /** Environment variables, by their names. */
-type Variables = Readonly<Record<string, string | number | boolean>>
+export type Variables = Readonly<Record<string, string | number | boolean>>
 
 /** Settings of pm2 that have the same meaning for a service as for any app. */
 const passedOn = [

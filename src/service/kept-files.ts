@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs'
+import type { Listeners } from '../connections/listeners.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
 import type { ControlServer } from '../control/server.ts'
 import { HelloserverError } from '../errors.ts'
@@ -10,8 +11,8 @@ import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * Keeps the run directory of a service in order: the log for as long as this process writes one, and the files
- * by which the service is found for as long as this process is the service.
+ * Keeps the files of a service in their places: the log for as long as this process writes one, and the files by which
+ * the service is found, those of its Unix sockets among them, for as long as this process is the service.
  */
 export class KeptFiles implements KeeperListener {
   readonly #files: RunFiles
@@ -21,14 +22,24 @@ export class KeptFiles implements KeeperListener {
   readonly #keeper: Keeper
   /** Files that another process replaces with its own when it becomes the service. */
   #public: readonly Kept[] = []
+  #arePublicKept = false
 
-  /** @param logFile - undefined in the foreground */
-  constructor(files: RunFiles, logFile: LogFile | undefined, events: Events, log: Logger) {
+  /**
+   * @param logFile - undefined in the foreground
+   * @param listeners - those whose Unix sockets have files
+   */
+  constructor(
+    files: RunFiles,
+    logFile: LogFile | undefined,
+    listeners: Pick<Listeners, 'kept'>,
+    events: Events,
+    log: Logger,
+  ) {
     this.#files = files
     this.#events = events
     this.#log = log
     this.#logFile = logFile === undefined ? undefined : logOf(files, logFile)
-    this.#keeper = new Keeper(this)
+    this.#keeper = new Keeper(this, () => (this.#arePublicKept ? listeners.kept : []))
     this.#keeper.keep(runDirectory(files))
     if (this.#logFile !== undefined) this.#keeper.keep(this.#logFile)
   }
@@ -58,10 +69,12 @@ export class KeptFiles implements KeeperListener {
       ]
     }
     this.#keeper.keep(...this.#public)
+    this.#arePublicKept = true
   }
 
   /** Another process may put its files in place; resolves when nothing is being put back. */
   leavePublicFiles(): Promise<void> {
+    this.#arePublicKept = false
     return this.#keeper.leave(...this.#public)
   }
 

@@ -71,9 +71,9 @@ export class PublicFiles {
     return this.#kept.check()
   }
 
-  /** A successor may put its own files in place from now on. */
-  yield(): void {
-    void this.#kept.leavePublicFiles()
+  /** A successor may put its own files in place; resolves when this process puts none back any more. */
+  yield(): Promise<void> {
+    return this.#kept.leavePublicFiles()
   }
 
   /** The successor has failed, and may have put its files in place before: puts them back. */

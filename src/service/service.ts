@@ -163,7 +163,8 @@ export class Service
     })
     this.admin = new Admin(this, log)
     this.stack.push('page', () => this.admin.close())
-    const kept = new KeptFiles(files, logFile, this.events, log)
+    const { listeners } = this.connections
+    const kept = new KeptFiles(files, logFile, listeners, this.events, log)
     const lock = origin.kind === 'start' ? origin.lock : undefined
     this.publicFiles = new PublicFiles(files, this.stack, this.control, kept, lock)
   }

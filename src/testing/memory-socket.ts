@@ -10,6 +10,8 @@ export type Arrival = Buffer | 'end' | 'reset'
 export interface FarEnd {
   /** Takes bytes that the handler has sent; calls back when it has room for more. */
   take(bytes: Buffer, onTaken: () => void): void
+  /** The server has agreed on TLS. */
+  secured(): void
   /** The server has ended its side. */
   end(): void
   /** The server has closed the socket, or answers further input with a reset. */
@@ -74,6 +76,13 @@ export class MemorySocket extends Duplex implements ClientSocket {
   /** Whether something that has been sent will arrive in the next turn. */
   get isReceiving(): boolean {
     return this.#isWanted && !this.destroyed && this.#arrivals.length > 0
+  }
+
+  /** TLS has begun: from here on, bytes are counted as for a new socket, of which these have arrived. */
+  secured(arrivedBytes: number): void {
+    this.bytesRead = arrivedBytes
+    this.bytesWritten = 0
+    this.#farEnd.secured()
   }
 
   /** Queues the client's next bytes behind the earlier ones. */

@@ -1,24 +1,31 @@
 import { join, resolve } from 'node:path'
 import type { App } from '../app/app.ts'
-import type { Config } from '../config/load.ts'
 import { configSchema } from '../config/schema.ts'
 import { type Deferred, deferred } from '../async/deferred.ts'
 import { HelloserverError } from '../errors.ts'
 import type { ConnectionLease } from '../ipc/worker-messages.ts'
 import type { Progress } from '../ipc/progress.ts'
+import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import type { ConnectionLimits } from '../worker/connection.ts'
+import type { Arrival } from '../worker/intake.ts'
 import { Worker, type WorkerContext } from '../worker/connection-worker.ts'
-import { Offers } from '../worker/offers.ts'
+import type { SocketOptions } from '../worker/socket-transport.ts'
+import { MemoryDoor } from './memory-door.ts'
+import { MemoryIntake } from './memory-intake.ts'
 import { TestClock } from './test-clock.ts'
 import { type ConnectOptions, type Outcome, TestClient } from './test-client.ts'
 import { inNextTurn, nextTurn } from './turn.ts'
+
+/** The configuration's `connection` section. */
+export interface ConnectionSettings extends ConnectionLimits, SocketOptions {}
 
 /** The settings of an app under test; defaults are in brackets. */
 export interface TestAppOptions<Settings> {
   /** The configuration's `app` object [{}]. */
   readonly settings?: Settings
   /** Limits of the configuration's `connection` section [their defaults]. */
-  readonly connection?: Partial<Config['connection']>
+  readonly connection?: Partial<ConnectionSettings>
   /** The lease of the first connections; null where hosts share none [null]. */
   readonly lease?: ConnectionLease | null
   /** The clock that measures the limits, which several apps may share [a clock of its own]. */
@@ -40,6 +47,7 @@ export interface LogLine {
 interface OpenConnection {
   readonly id: number
   readonly client: TestClient
+  readonly arrival: Arrival
   readonly ended: Deferred<Outcome>
   /** Whether the test has asked how it ended. */
   isWatched: boolean
@@ -63,7 +71,7 @@ export class TestApp implements AsyncDisposable {
   readonly #app: App
   readonly #context: WorkerContext
   readonly #worker: Worker
-  #offers!: Offers
+  #intake!: MemoryIntake
   readonly #release: () => void
   /** Connections by id, in the order in which they came. */
   readonly #open = new Map<number, OpenConnection>()
@@ -93,33 +101,15 @@ export class TestApp implements AsyncDisposable {
         write: (line) => void this.log.push(JSON.parse(line) as LogLine),
       }),
     }
-    const channels = {
-      // Claims matter only to a primary whose worker dies.
-      claims: { write: () => {} },
-      progress: { write: (progress: Progress) => this.#report(progress) },
-      onUnreported: () => {},
-    }
-    const endpoints = config.listen.map((settings) => ({ settings, tls: null }))
+    const boot = { kind: 'boot', ...identity, config, handOff: 'portable', endpoints: [] } as const
     this.#worker = new Worker(
       this.#app,
       this.#context,
-      {
-        kind: 'boot',
-        ...identity,
-        config,
-        handOff: 'portable',
-        endpoints,
-      },
+      boot,
       (handler) => {
-        this.#offers = new Offers(
-          handler,
-          config.connection,
-          endpoints,
-          channels,
-          this.#context.log,
-          clock,
-        )
-        return this.#offers
+        const report = (progress: Progress) => this.#report(progress)
+        this.#intake = new MemoryIntake(handler, config.connection, clock, report)
+        return this.#intake
       },
       clock,
     )
@@ -149,7 +139,8 @@ export class TestApp implements AsyncDisposable {
         return ended.promise
       },
     })
-    const connection: OpenConnection = { id, client, ended, isWatched: false }
+    const arrival = arrivalOf(client, options)
+    const connection: OpenConnection = { id, client, arrival, ended, isWatched: false }
     this.#open.set(id, connection)
     this.#clients.add(client)
     client.socket.once('close', () => this.#clients.delete(client))
@@ -253,17 +244,16 @@ export class TestApp implements AsyncDisposable {
       const [next] = this.#open.values()
       if (this.#active !== undefined || next === undefined || this.#isEnding) return
       this.#active = next
-      this.#offers.receive([next.id, 0], next.client.socket)
+      this.#intake.receive(next.id, next.client.socket, next.arrival)
     })
   }
 
-  #report({ id, step, reason, bytesIn, bytesOut }: Progress): boolean {
+  #report({ id, step, reason, bytesIn, bytesOut }: Progress): void {
     if (step === 'missing') throw new Error(`The worker has refused connection ${id}`)
     this.#active = undefined
     const isFailed = step === 'failed' && reason !== 'none'
     this.#end(id, { outcome: step, reason: isFailed ? reason : null, bytesIn, bytesOut })
     this.#offerNext()
-    return true
   }
 
   #end(id: number, ending: Omit<Outcome, 'error'>): void {
@@ -306,6 +296,26 @@ export function testApp<Settings = Readonly<Record<string, unknown>>>(
   options: TestAppOptions<Settings> = {},
 ): Promise<TestApp> {
   return TestApp.start(app as App, options as TestAppOptions<object>)
+}
+
+/** A header of version 2 with nothing in it. */
+const emptyHeader: ProxyHeader = {
+  version: 2,
+  isLocal: false,
+  source: undefined,
+  destination: undefined,
+  tls: undefined,
+  alpn: undefined,
+  authority: undefined,
+  uniqueId: undefined,
+}
+
+/** What a primary, or a worker's intake, would know of the client. */
+function arrivalOf(client: TestClient, { proxy, tls }: ConnectOptions): Arrival {
+  const door = new MemoryDoor(client.socket, () => client.tls)
+  const header = proxy === undefined ? {} : { proxy: { ...emptyHeader, ...proxy } }
+  if (tls !== undefined) void client.startTls(tls)
+  return { door, ...header, beginsWithTls: tls !== undefined }
 }
 
 /** The configuration that a service would read from a file with these settings. */

@@ -1,6 +1,11 @@
 import type { TcpAddress } from '../ipc/socket-handle.ts'
-import type { Reason, Step } from '../ipc/progress.ts'
+import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import { InputBuffer } from '../worker/input-buffer.ts'
+import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
+import { quiet } from '../worker/quiet.ts'
+import type { ConnectionTls } from '../worker/transport.ts'
+import { type Deferred, deferred } from '../async/deferred.ts'
+import { clientHello } from './memory-door.ts'
 import { type Arrival, connectionReset, type FarEnd, MemorySocket } from './memory-socket.ts'
 import { nextTurn } from './turn.ts'
 
@@ -9,9 +14,9 @@ const crlf = Buffer.from('\r\n')
 /** How a connection ended, as the service's counters and its access log have it. */
 export interface Outcome {
   /** `gone`: the client reset the connection before a byte had passed. */
-  readonly outcome: Exclude<Step, 'missing'>
+  readonly outcome: 'served' | 'failed' | 'gone'
   /** Why it failed; null when it did not. */
-  readonly reason: Exclude<Reason, 'none'> | null
+  readonly reason: FailReason | null
   /** The value that the handler threw; undefined when it threw none. */
   readonly error: unknown
   /** How many bytes the handler's connection received and sent. */
@@ -22,9 +27,22 @@ export interface Outcome {
 export interface ConnectOptions {
   /** The client's address, as `connection.remote` shows it ["127.0.0.1" and a port of its own]. */
   readonly remote?: Partial<TcpAddress>
+  /**
+   * The PROXY header in front of the connection, as `connection.proxy` shows it; `connection.remote` and `local` are its
+   * `source` and `destination` then [no header; what is left out has the values of a header of version 2 without it].
+   */
+  readonly proxy?: Partial<ProxyHeader>
+  /** TLS from the beginning, as for `startTls` [none]. */
+  readonly tls?: TlsOptions
   /** How many bytes the client takes before the test reads them; the handler's writes then wait [no limit]. */
   readonly maxUnreadBytes?: number
 }
+
+/**
+ * TLS as client and server agree on it, as `connection.tls` shows it [`protocol`: "TLSv1.3"; `cipher`:
+ * "TLS_AES_256_GCM_SHA384"; no name, no certificate; `isVerified`: whether there is a certificate].
+ */
+export type TlsOptions = Partial<ConnectionTls>
 
 export interface WriteOptions {
   /** Sends the bytes in pieces of this length, which arrive one by one [65,536, the most that Node.js reads at once]. */
@@ -41,6 +59,8 @@ interface Served {
 /** The length of the buffer into which libuv reads, in bytes. */
 const mostAtOnceBytes = 65_536
 
+const ended = () => new Error('The connection ended before TLS began')
+
 /** A client's end of a connection: it sends bytes and reads the answers. */
 export class TestClient {
   readonly #socket: MemorySocket
@@ -53,6 +73,8 @@ export class TestClient {
   #server: 'open' | 'ended' | 'reset' = 'open'
   #own: 'open' | 'ended' | 'reset' = 'open'
   #wake: (() => void) | undefined
+  #tls: TlsOptions = {}
+  #securing: Deferred<void> | undefined
 
   /** @internal */
   constructor(
@@ -68,6 +90,19 @@ export class TestClient {
   /** @internal The worker's end. */
   get socket(): MemorySocket {
     return this.#socket
+  }
+
+  /** @internal What client and server agree on. */
+  get tls(): ConnectionTls {
+    const { peerCertificate } = this.#tls
+    return {
+      protocol: 'TLSv1.3',
+      cipher: 'TLS_AES_256_GCM_SHA384',
+      serverName: undefined,
+      peerCertificate,
+      isVerified: peerCertificate !== undefined,
+      ...this.#tls,
+    }
   }
 
   /** How the connection ended; resolves when its handler has settled and its answer is flushed. */
@@ -94,6 +129,25 @@ export class TestClient {
       this.#send(bytes.subarray(at, at + pieceBytes))
     }
     await this.#arrived()
+  }
+
+  /**
+   * Begins TLS, for a handler that calls `connection.startTls`; resolves when it has. Nothing is encrypted; what is
+   * written afterwards arrives behind the handshake.
+   *
+   * @param tls - what client and server agree on
+   * @throws Error when the connection ends before, or the client has ended its side
+   */
+  startTls(tls: TlsOptions = {}): Promise<void> {
+    this.#tls = tls
+    const begun = (async () => {
+      if (this.#server !== 'open') throw ended()
+      this.#send(clientHello)
+      this.#securing = deferred()
+      await this.#securing.promise
+    })()
+    // A test may care for the outcome only.
+    return quiet(begun)
   }
 
   /** Ends the client's side, and leaves the server's open (half-close). */
@@ -167,6 +221,7 @@ export class TestClient {
         if (this.#input.length < this.#maxUnreadBytes) this.#makeRoom()
         this.#wake?.()
       },
+      secured: () => this.#securing?.resolve(),
       end: () => this.#close('ended'),
       close: (how) => this.#close(how === 'end' ? 'ended' : 'reset'),
     }
@@ -187,6 +242,7 @@ export class TestClient {
   /** The first end counts. */
   #close(how: 'ended' | 'reset'): void {
     if (this.#server === 'open') this.#server = how
+    this.#securing?.reject(ended())
     this.#wake?.()
   }
 

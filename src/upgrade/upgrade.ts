@@ -72,7 +72,7 @@ export class Upgrade {
 
       // 2. It gets copies of the lock and the listening sockets. They are read only now, since this host may have won or
       // lost the lease while the successor prepared, and opens and closes the socket with it.
-      publicFiles.yield()
+      await publicFiles.yield()
       // No process of this host may seek the lease while it changes hands.
       if (service.state === 'standby') leadership.yield()
       await successor.equip(lock.abstractHandle, connections.listeners.bound)

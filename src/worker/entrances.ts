@@ -1,5 +1,5 @@
 import type { ServedEndpoint } from '../ipc/worker-messages.ts'
-import { TlsDoor } from './tls-door.ts'
+import { NodeTlsDoor, type TlsDoor } from './tls-door.ts'
 
 /** An endpoint, as a worker serves it. */
 export interface Entrance {
@@ -27,7 +27,7 @@ export class Entrances {
     for (const { settings, tls } of endpoints.slice(this.#all.length)) {
       this.#all.push({
         path: settings.endpoint.path,
-        door: tls === null ? undefined : new TlsDoor(tls),
+        door: tls === null ? undefined : new NodeTlsDoor(tls),
         beginsWithTls: tls?.start === 'accept',
       })
     }

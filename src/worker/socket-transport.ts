@@ -1,4 +1,3 @@
-import { TLSSocket } from 'node:tls'
 import { isUint8Array } from 'node:util/types'
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
@@ -42,6 +41,7 @@ export class SocketTransport implements Transport {
    * @param lingerers - where the socket goes for its closing handshake
    * @param path - of the Unix socket that it was accepted on; undefined for TCP
    * @param before - what has passed already: by an earlier socket, or bytes that this one was given back
+   * @param tls - what client and server have agreed on, if the socket is within TLS
    */
   constructor(
     socket: ClientSocket,
@@ -49,6 +49,7 @@ export class SocketTransport implements Transport {
     lingerers: Pick<Lingerers, 'add'>,
     path?: string,
     before = none,
+    tls?: ConnectionTls,
   ) {
     const { keepAliveMs, noDelay } = options
     this.#socket = socket
@@ -56,7 +57,7 @@ export class SocketTransport implements Transport {
     this.#lingerers = lingerers
     this.#path = path
     this.#before = before
-    this.tls = socket instanceof TLSSocket ? agreedOn(socket) : undefined
+    this.tls = tls
     // A Unix socket sends everything at once, and its system knows when a client is gone.
     this.#noDelay = noDelay && path === undefined
     if (keepAliveMs > 0 && path === undefined) socket.setKeepAlive(true, keepAliveMs)
@@ -132,8 +133,15 @@ export class SocketTransport implements Transport {
     }
     // The handshake ends with a write, behind which the first answer would have to wait (Nagle).
     if (this.#noDelay) socket.setNoDelay(true)
-    const secure = await door.secure(socket)
-    return new SocketTransport(secure, this.#options, this.#lingerers, this.#path, before)
+    const secured = await door.secure(socket)
+    return new SocketTransport(
+      secured.socket,
+      this.#options,
+      this.#lingerers,
+      this.#path,
+      before,
+      secured.tls,
+    )
   }
 
   destroy(): void {
@@ -162,16 +170,5 @@ export class SocketTransport implements Transport {
     for (const [at, chunk] of chunks.entries())
       this.#socket.write(chunk, at === last ? onSent : undefined)
     this.#socket.uncork()
-  }
-}
-
-function agreedOn(socket: TLSSocket): ConnectionTls {
-  const { servername } = socket as { readonly servername?: string | false }
-  return {
-    protocol: socket.getProtocol() ?? 'unknown',
-    cipher: socket.getCipher().standardName,
-    serverName: typeof servername === 'string' ? servername : undefined,
-    peerCertificate: socket.getPeerX509Certificate(),
-    isVerified: socket.authorized,
   }
 }

@@ -9,10 +9,28 @@ import {
 import { codeOf, HelloserverError } from '../errors.ts'
 import type { KeyPair, TlsMaterial } from '../tls/tls-material.ts'
 import type { ClientSocket } from './client-socket.ts'
+import type { ConnectionTls } from './transport.ts'
+
+/** A socket within TLS, and what client and server have agreed on. */
+export interface Secured {
+  readonly socket: ClientSocket
+  readonly tls: ConnectionTls
+}
+
+/** The way to TLS for the connections of one endpoint. */
+export interface TlsDoor {
+  /**
+   * Lets the client begin TLS on a socket, whose unread input is the first of it. To give up, destroy the socket.
+   *
+   * @throws HelloserverError `TLS_FAILED` when client and server do not agree, or the client leaves in between;
+   * `CLIENT_GONE` when it leaves before it has sent anything. The socket is destroyed then
+   */
+  secure(socket: ClientSocket): Promise<Secured>
+}
 
 /** The handshake that is in progress. */
 interface Handshake {
-  readonly resolve: (secure: TLSSocket) => void
+  readonly resolve: (secured: Secured) => void
   readonly reject: (error: HelloserverError) => void
   readonly socket: ClientSocket
 }
@@ -20,11 +38,8 @@ interface Handshake {
 /** Whatever the client does not finish in this time, the caller has given up before; in milliseconds. */
 const neverMs = 2_147_483_647
 
-/**
- * TLS for the connections of one endpoint. Node's own server does it, which is given sockets instead of listening
- * (documented at its `connection` event).
- */
-export class TlsDoor {
+/** TLS by Node's own server, which is given sockets instead of listening (documented at its `connection` event). */
+export class NodeTlsDoor implements TlsDoor {
   readonly #server: Server
   readonly #contexts: ReadonlyMap<string, SecureContext>
   #handshake: Handshake | undefined
@@ -53,20 +68,14 @@ export class TlsDoor {
     this.#server.on('tlsClientError', (error, socket) => this.#fail(error, socket))
   }
 
-  /**
-   * Lets the client begin TLS on a socket, whose unread input is the first of it. To give up, destroy the socket.
-   *
-   * @throws HelloserverError `TLS_FAILED` when client and server do not agree, or the client leaves in between;
-   * `CLIENT_GONE` when it leaves before it has sent anything. The socket is destroyed then
-   */
-  secure(socket: ClientSocket): Promise<TLSSocket> {
+  secure(socket: ClientSocket): Promise<Secured> {
     // Node's events do not say which socket a TLS socket was made of, so the server has one handshake at a time.
     const handshake = this.#last.then(() => this.#begin(socket))
     this.#last = handshake.catch(() => {})
     return handshake
   }
 
-  #begin(socket: ClientSocket): Promise<TLSSocket> {
+  #begin(socket: ClientSocket): Promise<Secured> {
     return new Promise((resolve, reject) => {
       this.#handshake = { socket, resolve, reject }
       // Node would wait for a client that has ended its side in the middle of the handshake.
@@ -86,7 +95,7 @@ export class TlsDoor {
   #succeed(secure: TLSSocket): void {
     // The client may end its side and still wait for the answer, as without TLS.
     secure.allowHalfOpen = true
-    this.#handshake?.resolve(secure)
+    this.#handshake?.resolve({ socket: secure, tls: agreedOn(secure) })
   }
 
   #fail(cause: Error, { authorizationError }: TLSSocket): void {
@@ -104,15 +113,33 @@ function failure(cause: Error, refusal: unknown, hasSent: boolean): HelloserverE
     return new HelloserverError('TLS_FAILED', message, { cause })
   }
   const isGone = codeOf(cause) === 'ECONNRESET'
-  if (isGone && !hasSent) {
-    return new HelloserverError('CLIENT_GONE', 'The client left before it began TLS', { cause })
-  }
-  const why = isGone ? 'the client left' : reasonOf(cause)
+  if (isGone) return clientLeft(hasSent, cause)
+  return handshakeFailed(reasonOf(cause), cause)
+}
+
+export function handshakeFailed(why: string, cause?: Error): HelloserverError {
   return new HelloserverError('TLS_FAILED', `The TLS handshake failed: ${why}`, { cause })
+}
+
+/** @param hasSent - whether the client has sent anything on the connection */
+export function clientLeft(hasSent: boolean, cause?: Error): HelloserverError {
+  if (hasSent) return handshakeFailed('the client left', cause)
+  return new HelloserverError('CLIENT_GONE', 'The client left before it began TLS', { cause })
 }
 
 /** OpenSSL's reason, which Node has beside a message with places in OpenSSL's source. */
 function reasonOf(cause: Error): string {
   const { reason } = cause as { readonly reason?: unknown }
   return typeof reason === 'string' ? reason : cause.message
+}
+
+function agreedOn(socket: TLSSocket): ConnectionTls {
+  const { servername } = socket as { readonly servername?: string | false }
+  return {
+    protocol: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().standardName,
+    serverName: typeof servername === 'string' ? servername : undefined,
+    peerCertificate: socket.getPeerX509Certificate(),
+    isVerified: socket.authorized,
+  }
 }

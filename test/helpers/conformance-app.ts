@@ -1,4 +1,4 @@
-import { defineApp, LineTooLongError } from '../../src/index.ts'
+import { type Connection, defineApp, LineTooLongError } from '../../src/index.ts'
 
 const megabyte = 1_048_576
 
@@ -45,6 +45,16 @@ export default defineApp({
           )
         })
         return
+      case 'who':
+        await connection.write(told(connection))
+        for await (const line of connection) await connection.write(line)
+        return
+      case 'tls':
+        await connection.write('go')
+        await connection.startTls()
+        await connection.write(told(connection))
+        for await (const line of connection) await connection.write(line)
+        return
       case 'throw':
         await connection.write('before')
         throw new Error('on purpose')
@@ -55,3 +65,13 @@ export default defineApp({
     }
   },
 })
+
+/** All that a connection tells of itself. */
+function told({ remote, local, proxy, tls }: Connection): string {
+  const { uniqueId, ...header } = proxy ?? {}
+  const { peerCertificate, ...agreed } = tls ?? {}
+  const peer = peerCertificate?.subject
+  const addresses = proxy === undefined ? {} : { remote, local }
+  const id = uniqueId?.toString()
+  return JSON.stringify({ ...addresses, header, id, agreed, peer })
+}

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownRoot } from '../../src/config/locate.ts'
 
@@ -12,10 +12,15 @@ export interface DocumentedCommand {
   readonly output?: string
 }
 
-/** The README and every page of docs/. */
+/** The README, every page of docs/, and the README of each bundled app. */
 export function pages(): string[] {
   const docs = readdirSync(join(ownRoot, 'docs')).filter((file) => file.endsWith('.md'))
-  return ['README.md', ...docs.toSorted().map((file) => `docs/${file}`)]
+  const apps = readdirSync(join(ownRoot, 'apps')).map((app) => `apps/${app}/README.md`)
+  return [
+    'README.md',
+    ...docs.toSorted().map((file) => `docs/${file}`),
+    ...apps.filter((page) => existsSync(join(ownRoot, page))).toSorted(),
+  ]
 }
 
 /** The first block of code on a page that is in one of the languages and contains a text. */

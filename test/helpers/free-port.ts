@@ -1,9 +1,26 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
+import { codeOf } from '../../src/errors.ts'
 
 /** A currently free port of 127.0.0.1, for a service that must come back to the same port. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+  return listenOnce(0)
+}
+
+/** Whether a port of 127.0.0.1 is free at this moment. */
+export async function isFree(port: number): Promise<boolean> {
+  try {
+    await listenOnce(port)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EADDRINUSE') return false
+    throw error
+  }
+}
+
+/** Returns the port that it listened on. */
+async function listenOnce(wanted: number): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()

@@ -11,7 +11,7 @@ export interface LoadResult {
 /** How long a load runs if a failed test does not stop it, in milliseconds. */
 const longestMs = 60_000
 /** The pause between two lines of a client, in milliseconds: it leaves the processor to the processes under load. */
-const restMs = 10
+const restMs = 25
 
 /** Clients that send one request after the other, each with its own line, until told to stop. */
 export class Load {

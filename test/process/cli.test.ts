@@ -47,7 +47,8 @@ const statuses = []
 for (const [index, args] of JSON.parse(process.argv[2]).entries()) {
   process.argv.splice(2, Infinity, ...args)
   process.exitCode = undefined
-  await import(process.argv[1] + '?' + index)
+  const { runCommand } = await import(process.argv[1] + '?' + index)
+  await runCommand()
   statuses.push(process.exitCode)
   process.stderr.write('\\n\\0')
 }

@@ -16,6 +16,7 @@ import { Reader } from '../helpers/reader.ts'
 /** Commands that no test can run as they are, each with its reason; a part of a command stands for all that begin so. */
 const notRun: Readonly<Record<string, string>> = {
   'npm test': 'in a clone, it is this suite',
+  'npm ci': 'whoever runs this test has done so',
   'npm run bench': 'takes minutes',
   'npm run bench:lease': 'takes minutes',
   'npm run compare': 'takes minutes',
@@ -44,6 +45,7 @@ suite('the documentation', { skip: noOwnHosts() ?? false }, () => {
     await t.test('docs/from-net-server.md', () => fromNetServer(reader))
     await t.test('README: in a clone, and docs/operations.md', () => inAClone(reader))
     await t.test('docs/network.md', () => network(reader))
+    await t.test('README of the bundled apps', () => bundledApps(reader))
     await t.test('docs/fleet.md', () => fleet(reader))
     await t.test('nothing is left out', () => assertComplete(reader.typed))
   })
@@ -190,6 +192,29 @@ async function network(reader: Reader): Promise<void> {
   await reader.types(start.text)
   await reader.types(ask.text, { shows: /^hello\r\n$/ })
   await reader.does('npx helloserver stop --name echo')
+}
+
+/** In a clone of the person's own, since they change it and the gateway stores messages in it. */
+async function bundledApps(reader: Reader): Promise<void> {
+  const ecosystem = `${ownRoot}/ecosystem.config.js`
+  await reader.does(`mkdir /tmp/clone && cp -r ${ownRoot}/apps ${ownRoot}/package.json /tmp/clone`)
+  reader.folder = '/tmp/clone'
+  await reader.does(`ln -s ${ownRoot}/dist ${ownRoot}/node_modules .`)
+  await reader.does(`sed 's|// service|service|' ${ecosystem} > ecosystem.config.js`)
+  const shown: readonly (readonly [string, RegExp])[] = [
+    ['whois -h', /holder: +Example Holdings/],
+    ['nc -N 127.0.0.1 2575', /MSA\|AA\|42/],
+    ['ls apps/mllp/messages', /^42-\w+\.hl7$/m],
+  ]
+  for (const { text } of ['mllp', 'whois'].flatMap((app) =>
+    blockCommands(`apps/${app}/README.md`),
+  )) {
+    const [, shows = /^/] = shown.find(([part]) => text.includes(part)) ?? []
+    await reader.types(text, { shows })
+  }
+  const half = 'printf example.test | nc -N 127.0.0.1 4343'
+  await reader.types(half, { shows: /holder: +Example Holdings/ })
+  await reader.does('npx pm2 delete whois')
 }
 
 async function fleet(reader: Reader): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -9,6 +9,7 @@ import { run } from '../helpers/run.ts'
 import { Sandbox } from '../helpers/sandbox.ts'
 import { counted, type Service, startIn } from '../helpers/service.ts'
 import { freePort } from '../helpers/systemd.ts'
+import { pidIn } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /** Answers with both ends of the connection. */
@@ -32,7 +33,7 @@ async function ends(endpoint: string): Promise<Answer> {
 
 /** A service with an endpoint of each kind. */
 async function ofEachKind(t: TestContext) {
-  const sandbox = new Sandbox(t, { app, allow: [/Reload failed/] })
+  const sandbox = new Sandbox(t, { app, allow: [/Reload failed/, /"kind":"file-lost"/] })
   const socket = join(sandbox.runDir, 'public.sock')
   const [port, dual] = [await freePort(), await freePort()]
   const endpoints = [
@@ -51,6 +52,14 @@ async function ofEachKind(t: TestContext) {
 
 /** A connection that is refused, by a closed socket or a missing file. */
 const refused = /^(ECONNREFUSED|ENOENT|ECONNRESET)$/
+
+/** By HUP to the service as it is now. */
+async function reloadBySignal(sandbox: Sandbox): Promise<void> {
+  const done = () => sandbox.log().split('Reloaded in').length
+  const before = done()
+  process.kill(pidIn(sandbox), 'SIGHUP')
+  await waitFor('the reload', () => done() > before)
+}
 
 describe('several endpoints', { concurrency: 2 }, () => {
   test('of a service that has each kind', async (t) => {
@@ -94,6 +103,13 @@ describe('several endpoints', { concurrency: 2 }, () => {
       await sandbox.logged(/"kind":"access".*"peer":"unix:@.*"outcome":"served"/)
     })
 
+    await t.test('a Unix socket that others remove is put back', async () => {
+      rmSync(socket)
+      await waitFor('the socket', async () => /"local"/.test(await askAt(`unix:${socket}`)))
+      assert.equal(lstatSync(socket).mode & 0o777, 0o666)
+      await sandbox.logged(/The Unix socket was missing; restored it at .*public\.sock/)
+    })
+
     await t.test('an upgrade passes all sockets on', async () => {
       const before = inode()
       await upgrade(service)
@@ -104,6 +120,28 @@ describe('several endpoints', { concurrency: 2 }, () => {
         return status.pid !== service.pid && status.endpoints?.length === 4
       })
     })
+
+    await t.test(
+      'what others have put in place of a Unix socket stays, which is said',
+      async () => {
+        const saved = `${socket}.saved`
+        renameSync(socket, saved)
+        writeFileSync(socket, 'precious')
+        await sandbox.logged(
+          /The Unix socket at .* was replaced and cannot be restored yet: .* a file that is not a socket/,
+        )
+        assert.match(await askAt(`127.0.0.1:${port}`), /"local"/)
+        assert.match(await askAt(`unix:${saved}`), /"local"/)
+        assert.equal(readFileSync(socket, 'utf8'), 'precious')
+        rmSync(socket)
+        await reloadBySignal(sandbox)
+        await waitFor('the socket', async () => /"local"/.test(await askAt(`unix:${socket}`)))
+        await waitFor('the end of the other', async () =>
+          refused.test(await askAt(`unix:${saved}`)),
+        )
+        rmSync(saved)
+      },
+    )
 
     await t.test('a reload that cannot bind one changes none', async (t2) => {
       const other = createServer().listen(0, '127.0.0.1')

@@ -4,12 +4,13 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { Authority } from '../helpers/certificates.ts'
-import { reload, upgrade } from '../helpers/commands.ts'
+import { upgrade } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Haproxy } from '../helpers/haproxy.ts'
 import { sClient } from '../helpers/openssl-client.ts'
-import { Sandbox } from '../helpers/sandbox.ts'
-import { counted, startIn } from '../helpers/service.ts'
+import { Pm2 } from '../helpers/pm2.ts'
+import { isAlive } from '../helpers/processes.ts'
+import { counted } from '../helpers/service.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** Answers a line with what it knows of its client. */
@@ -55,13 +56,14 @@ async function ask(port: number, line: string): Promise<{ text: string; own: unk
   return { text, own }
 }
 
-/** A service behind HAProxy, which has a frontend for each version, and one that ends TLS. */
+/** A service under pm2 and behind HAProxy, which has a frontend for each version, and one that ends TLS. */
 async function startBehindHaproxy(t: TestContext) {
   const authority = new Authority(t)
   const certificate = authority.sign('server')
   const device = authority.sign('device')
   const [admin, v1, v2, ssl, through] = await Promise.all([1, 2, 3, 4, 5].map(() => freePort()))
-  const sandbox = new Sandbox(t, { app })
+  const pm2 = new Pm2(t, { app })
+  const { sandbox } = pm2
   const { cert, key } = certificate
   sandbox.configure({
     host: undefined,
@@ -76,7 +78,7 @@ async function startBehindHaproxy(t: TestContext) {
       { address: '127.0.0.3:0', proxyProtocol: { trusted: ['192.0.2.0/24'] } },
     ],
   })
-  const service = await startIn(sandbox)
+  const service = await pm2.start()
   const { endpoints: [plain = '', secure = '', strict = ''] = [] } = await service.status()
   const bundle = `${authority.folder}/bundle.pem`
   const { pem } = certificate
@@ -112,6 +114,7 @@ backend through
   return {
     authority,
     device,
+    pm2,
     service,
     sandbox,
     haproxy,
@@ -121,7 +124,7 @@ backend through
 }
 
 test('behind a real HAProxy', async (t) => {
-  const { device, authority, service, sandbox, haproxy, strict, ports } =
+  const { device, authority, pm2, service, sandbox, haproxy, strict, ports } =
     await startBehindHaproxy(t)
 
   await t.test('the app and the access log see the client, by either version', async () => {
@@ -180,7 +183,7 @@ test('behind a real HAProxy', async (t) => {
     await sandbox.logged(/"reason":"proxy-untrusted"/)
   })
 
-  await t.test('reloads and upgrades under load lose nothing', async () => {
+  await t.test('pm2 reload, an upgrade and pm2 restart under load lose nothing', async () => {
     const load = new AbortController()
     const lost: string[] = []
     let answered = 0
@@ -191,10 +194,19 @@ test('behind a real HAProxy', async (t) => {
         else lost.push(`client ${client} after ${answered} answers: "${text}"`)
       }
     })
-    await reload(service)
+    const { pid: before, generation } = await service.status()
+    await pm2.do('reload', 'helloserver')
+    assert.ok((await service.status()).generation > generation)
     await upgrade(service)
-    await reload(service)
-    await waitFor('some more answers', () => answered > 50)
+    const { pid: upgraded } = await service.status()
+    assert.notEqual(upgraded, before)
+    await pm2.do('restart', 'helloserver')
+    const enough = answered + 50
+    await waitFor('a restarted primary', async () => {
+      const now = await service.status().catch(() => undefined)
+      return now !== undefined && now.pid !== upgraded && !isAlive(upgraded)
+    })
+    await waitFor('some more answers', () => answered > enough)
     load.abort()
     await Promise.all(clients)
     const lines = sandbox.log().match(/.*"kind":"access".*"outcome":"failed".*/g) ?? []
@@ -212,6 +224,6 @@ test('behind a real HAProxy', async (t) => {
     const { pid } = await service.status()
     process.kill(pid, 'SIGUSR1')
     await waitFor('a server that is down', async () => !(await haproxy.isUp('one')))
-    await sandbox.assertNothingLeft()
+    await waitFor('the end of the service', () => !isAlive(pid))
   })
 })

@@ -1,18 +1,32 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { connect as secureConnect, type ConnectionOptions } from 'node:tls'
 import { codeOf } from '../../src/errors.ts'
-import { testApp } from '../../src/testing.ts'
+import { type ConnectOptions, testApp, type TlsOptions } from '../../src/testing.ts'
+import { Authority } from '../helpers/certificates.ts'
 import { Client } from '../helpers/client.ts'
 import app from '../helpers/conformance-app.ts'
 import { counted, type Service, startService } from '../helpers/service.ts'
 import { shared } from '../helpers/shared.ts'
-import { waitFor } from '../helpers/wait-for.ts'
+import { waitFor, within } from '../helpers/wait-for.ts'
+import {
+  addresses4,
+  binaryHeader,
+  families,
+  field,
+  tlsField,
+} from '../unit/support/proxy-headers.ts'
 
 /** What a client does; both a real one and that of the test kit can do it. */
 interface Actor {
   send(bytes: string | Uint8Array): Promise<void>
   halfClose(): Promise<void>
   reset(): Promise<void>
+  /** Begins TLS. */
+  startTls(): Promise<void>
   /** Waits until the handler has been called. */
   isHandled(): Promise<void>
   /** Waits until so many bytes have come. */
@@ -33,7 +47,7 @@ interface Seen {
 
 type Script = (actor: Actor) => Promise<void>
 
-const limits = { readTimeoutMs: 400, deadlineMs: 800, maxLineBytes: 64 }
+const limits = { readTimeoutMs: 400, deadlineMs: 800, maxLineBytes: 64, handshakeTimeoutMs: 300 }
 
 const scripts: Readonly<Record<string, Script>> = {
   'lines are echoed, and the end is clean': async (actor) => {
@@ -99,9 +113,14 @@ const scripts: Readonly<Record<string, Script>> = {
   },
 }
 
-async function ofKit(script: Script): Promise<Seen> {
+/** @param tls - what client and server agree on, if the script begins TLS */
+async function ofKit(
+  script: Script,
+  options: ConnectOptions = {},
+  tls: TlsOptions = {},
+): Promise<Seen> {
   const kit = await testApp(app, { connection: limits })
-  const client = kit.connect()
+  const client = kit.connect(options)
   let received = Buffer.alloc(0)
   const reading = (async (): Promise<string> => {
     try {
@@ -117,6 +136,7 @@ async function ofKit(script: Script): Promise<Seen> {
     send: (bytes) => client.write(bytes),
     halfClose: () => client.end(),
     reset: () => client.reset(),
+    startTls: () => (options.tls === undefined ? client.startTls(tls) : Promise.resolve()),
     isHandled: () => kit.clock.advance(0),
     receives: (length) => waitFor('bytes', () => received.length >= length).then(() => {}),
     // The time before a limit is not over, and the limit is not early.
@@ -139,6 +159,7 @@ async function ofService(service: Service, script: Script): Promise<Seen> {
     send: (bytes) => client.send(bytes),
     halfClose: async () => client.halfClose(),
     reset: async () => client.reset(),
+    startTls: () => Promise.reject(new Error('This endpoint has no TLS')),
     // A connection that is reset before it is accepted has no address in the log.
     isHandled: async () => void (await counted(service, { active: 1 })),
     receives: (length) => waitFor('bytes', () => client.bytes.length >= length).then(() => {}),
@@ -151,12 +172,15 @@ async function ofService(service: Service, script: Script): Promise<Seen> {
 }
 
 function accessLine(service: Service, peer: string): Record<string, unknown> | undefined {
+  return accessLines(service).find((line) => line['peer'] === peer)
+}
+
+function accessLines(service: Service): Record<string, unknown>[] {
   return service
     .log()
     .split('\n')
     .filter((line) => line.includes('"kind":"access"'))
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .find((line) => line['peer'] === peer)
 }
 
 describe('the test kit does as a service does', () => {
@@ -178,4 +202,185 @@ describe('the test kit does as a service does', () => {
       assert.deepEqual({ ...kit, how, bytesIn }, real)
     })
   }
+})
+
+/** Scripts behind a proxy: the header is in front of each. */
+const behindProxy: Readonly<Record<string, Script>> = {
+  'a header names the client, its TLS to the proxy and the connection': async (actor) => {
+    await actor.send('who\r\nmore\r\n')
+    await actor.halfClose()
+  },
+}
+
+/** Scripts on an endpoint with TLS from the beginning, by a client with a certificate. */
+const withTls: Readonly<Record<string, Script>> = {
+  'a connection tells of its TLS, and its bytes are counted without it': async (actor) => {
+    await actor.startTls()
+    await actor.send('who\r\nmore\r\n')
+    await actor.halfClose()
+  },
+}
+
+/** Scripts on an endpoint whose handler begins TLS. */
+const startingTls: Readonly<Record<string, Script>> = {
+  'TLS begins in the middle': async (actor) => {
+    await actor.send('tls\r\n')
+    await actor.receives(2)
+    await actor.startTls()
+    await actor.send('more\r\n')
+    await actor.halfClose()
+  },
+  'what was sent in the clear is no part of TLS': async (actor) => {
+    await actor.send('tls\r\nDELETE everything\r\n')
+    await actor.receives(2)
+  },
+  'the client leaves instead of beginning TLS': async (actor) => {
+    await actor.send('tls\r\n')
+    await actor.receives(2)
+    await actor.halfClose()
+  },
+  'the client never begins TLS': async (actor) => {
+    await actor.send('tls\r\n')
+    await actor.receives(2)
+    await actor.wait(limits.handshakeTimeoutMs)
+  },
+}
+
+/** What the proxy says, as a real one writes it and as a test describes it. */
+const header = binaryHeader(
+  1,
+  families.tcp4,
+  addresses4,
+  field(0x01, Buffer.from('hl7')),
+  field(0x02, Buffer.from('a.example')),
+  field(0x05, Buffer.from('id-1')),
+  tlsField(3, 0),
+)
+const described: ConnectOptions['proxy'] = {
+  source: { address: '192.0.2.1', port: 5555 },
+  destination: { address: '192.0.2.2', port: 443 },
+  alpn: 'hl7',
+  authority: 'a.example',
+  uniqueId: Buffer.from('id-1'),
+  tls: {
+    protocol: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    commonName: 'meter-7',
+    hasCertificate: true,
+    isVerified: true,
+  },
+}
+
+/** A real connection that may become one with TLS. */
+class RealClient {
+  #socket: Socket
+  readonly #options: ConnectionOptions
+  #received = Buffer.alloc(0)
+
+  constructor(endpoint: string, options: ConnectionOptions) {
+    const [host = '', port] = endpoint.split(':')
+    this.#socket = this.#listen(connect({ host, port: Number(port), allowHalfOpen: true }))
+    this.#options = options
+  }
+
+  get received(): Buffer {
+    return this.#received
+  }
+
+  get isOver(): boolean {
+    return this.#socket.readableEnded || this.#socket.destroyed
+  }
+
+  send(bytes: string | Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.#socket.write(bytes, () => resolve()))
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  async startTls(): Promise<void> {
+    const clear = this.#socket.removeAllListeners('data')
+    const secure = secureConnect({ socket: clear, ...this.#options })
+    this.#socket = this.#listen(secure)
+    await within('a handshake', once(secure, 'secureConnect'))
+  }
+
+  #listen<S extends Socket>(socket: S): S {
+    socket.on('error', () => {})
+    socket.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk])
+    })
+    return socket
+  }
+}
+
+describe('the test kit does as a service with PROXY headers and TLS does', () => {
+  const running = shared(async (t) => {
+    const authority = new Authority(t)
+    const server = authority.sign('server')
+    const device = authority.sign('device').pem
+    const { cert, key } = server
+    const tls = { cert, key, ca: authority.ca, clientCert: 'request' }
+    const service = await startService(t, {
+      config: {
+        connection: limits,
+        log: { access: true },
+        listen: [
+          { address: '127.0.0.1:0', proxyProtocol: true },
+          { address: '127.0.0.2:0', tls },
+          { address: '127.0.0.3:0', tls: { ...tls, start: 'handler' } },
+        ],
+      },
+      app: `export { default } from '${new URL('../helpers/conformance-app.js', import.meta.url).href}'\n`,
+    })
+    const { endpoints = [] } = await service.status()
+    const client = { ...device, servername: 'a.example', rejectUnauthorized: false }
+    return { service, endpoints, client, peerCertificate: new X509Certificate(device.cert) }
+  })
+
+  /** Plays a script on one of the endpoints; its access line is the next one. */
+  async function ofEndpoint(
+    at: number,
+    script: Script,
+    first?: Buffer,
+  ): Promise<Omit<Seen, 'how'>> {
+    const { service, endpoints, client: options } = await running()
+    const before = accessLines(service).length
+    const client = new RealClient(endpoints[at] ?? '', options)
+    if (first !== undefined) await client.send(first)
+    await script({
+      send: (bytes) => client.send(bytes),
+      halfClose: async () => client.end(),
+      reset: () => Promise.reject(new Error('No script does')),
+      startTls: () => client.startTls(),
+      isHandled: async () => {},
+      receives: (length) => waitFor('bytes', () => client.received.length >= length).then(() => {}),
+      wait: async () => {},
+    })
+    const line = await waitFor('an access line', () => accessLines(service)[before])
+    await waitFor('the end of the connection', () => client.isOver)
+    const { outcome, reason, bytesIn, bytesOut } = line
+    return { bytes: client.received.toString('latin1'), outcome, reason, bytesIn, bytesOut }
+  }
+
+  const play = (
+    at: number,
+    own: Readonly<Record<string, Script>>,
+    act: (script: Script, tls: TlsOptions) => Promise<Seen>,
+    first?: Buffer,
+  ) => {
+    for (const [what, script] of Object.entries(own)) {
+      test(what, async () => {
+        const real = await ofEndpoint(at, script, first)
+        const { peerCertificate } = await running()
+        const { how: _, ...kit } = await act(script, { serverName: 'a.example', peerCertificate })
+        assert.deepEqual(kit, real)
+      })
+    }
+  }
+
+  play(0, behindProxy, (script) => ofKit(script, { proxy: described }), header)
+  play(1, withTls, (script, tls) => ofKit(script, { tls }))
+  play(2, startingTls, (script, tls) => ofKit(script, {}, tls))
 })

@@ -171,10 +171,11 @@ suite('the package in a project', { concurrency: 2 }, () => {
         files: {
           'package.json': { type },
           'tsconfig.json': compilerSettings(module, { noEmit: true }),
-          'source/app.ts': `import { type Connection, type Context, defineApp, HelloserverError, LineTooLongError } from 'helloserver'
+          'source/app.ts': `import { type Connection, type ConnectionTls, type Context, defineApp, type Frames, HelloserverError, LineTooLongError, type ProxyHeader } from 'helloserver'
 import { type Entry, service } from 'helloserver/pm2'
 export const entry: Entry = service('shout', { env: { A: 1 } })
 export const codeOf = (error: HelloserverError): string => error.code
+export const endOf = (tls: ConnectionTls, proxy: ProxyHeader, frames: Frames) => [tls.protocol, proxy.source?.address, frames.read()]
 export const limitOf = (error: unknown) => error instanceof LineTooLongError ? error.limitBytes : 0
 export default defineApp<{ greeting: string }>({
   async handle(connection: Connection, context: Context<{ greeting: string }>) {

@@ -44,6 +44,8 @@ export class FleetHost {
     const joined = new FleetHost(url, host, rest)
     t.after(() => joined.die())
     joined.#state = state
+    // A busy machine may take longer than a start waits for Redis.
+    await joined.#link.ready(60_000)
     await joined.fleet.join(() => joined.#status)
     if (state !== 'starting') joined.fleet.markReady(() => joined.#status)
     return joined

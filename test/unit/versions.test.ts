@@ -18,13 +18,18 @@ test('any other one is named, with those to use', () => {
     versionWarning('pm2', '4.5.6'),
     'pm2 4.5.6 is not supported, though it may work; the supported releases are 5, 6, 7',
   )
-  assert.match(versionWarning('node', '27.0.0') ?? '', /^Node\.js 27\.0\.0 .* 20\.19, 22, 24, 26$/)
+  assert.match(
+    versionWarning('node', '27.0.0') ?? '',
+    /^Node\.js 27\.0\.0 .* 20\.19, 22\.12, 24, 26$/,
+  )
   assert.match(versionWarning('valkey', '10.0.1') ?? '', /^Valkey 10\.0\.1 .* 8, 9$/)
 })
 
 test('the first minor release counts where not all of a major one will do', () => {
   assert.match(versionWarning('node', '20.18.3') ?? '', /^Node\.js 20\.18\.3 is not supported/)
   assert.equal(versionWarning('node', '20.19.0'), undefined)
+  assert.match(versionWarning('node', '22.11.0') ?? '', /^Node\.js 22\.11\.0 is not supported/)
+  assert.equal(versionWarning('node', '22.12.0'), undefined)
 })
 
 test('package.json and the documentation say the same', () => {
@@ -32,7 +37,7 @@ test('package.json and the documentation say the same', () => {
     peerDependencies: { pm2: string }
     engines: { node: string }
   }
-  assert.equal(engines.node, '>=20.19')
+  assert.equal(engines.node, '^20.19 || >=22.12')
   const [first] = supported.pm2
   const last = supported.pm2[supported.pm2.length - 1] ?? 0
   assert.equal(peerDependencies.pm2, `>=${first} <${last + 1}`)

@@ -1,13 +1,12 @@
 import type { Occurrence } from './ledger.ts'
 import type { Settled } from './load/messages.ts'
+import { type WayName, wayNames } from './load/way.ts'
 
 /** An event's figures over all the times that it happened. */
 export interface Figures {
   readonly name: string
   readonly times: number
-  /** Connections that began while it went on. */
-  readonly begun: number
-  /** Connections that were accepted, and ended without their whole right answer. */
+  readonly ways: Readonly<Record<WayName, WayFigures>>
   readonly lost: number
   readonly refused: number
   /** What a connection took beyond its handler's time: of 99 in a hundred, and of all. */
@@ -15,6 +14,14 @@ export interface Figures {
   readonly longestWaitMs: number
   /** The longest from a connection that got no answer to the first answer of one that began later. */
   readonly longestGapMs: number
+}
+
+/** The account of one way to reach the service. */
+export interface WayFigures {
+  /** Connections that began while the event went on. */
+  readonly begun: number
+  /** Connections that were accepted, and ended without their whole right answer. */
+  readonly lost: number
 }
 
 /** One row of figures for each event, in the order in which they first happened. */
@@ -30,12 +37,16 @@ export function figuresOf(occurrences: readonly Occurrence[]): Figures[] {
     return {
       name,
       times: times.length,
-      begun: times.reduce((sum, one) => sum + begunIn(one), 0),
+      ways: {
+        tcp: wayFigures(times, 'tcp'),
+        tls: wayFigures(times, 'tls'),
+        unix: wayFigures(times, 'unix'),
+      },
       lost: connections.filter(isLost).length,
       refused: connections.filter(({ outcome }) => outcome === 'refused').length,
       p99WaitMs: waitsMs[Math.floor(waitsMs.length * 0.99)] ?? 0,
       longestWaitMs: waitsMs.at(-1) ?? 0,
-      longestGapMs: Math.max(...times.map((one) => longestGapMs(one.connections))),
+      longestGapMs: Math.max(...times.map(longestGapOfAnyMs)),
     }
   })
 }
@@ -54,8 +65,21 @@ function waitMs({ begunMs, endedMs, delayMs }: Settled): number {
   return endedMs - begunMs - delayMs
 }
 
-function begunIn({ fromMs, toMs, connections }: Occurrence): number {
-  return connections.filter(({ begunMs }) => begunMs >= fromMs && begunMs <= toMs).length
+function wayFigures(times: readonly Occurrence[], name: WayName): WayFigures {
+  const begun = times.flatMap(({ fromMs, toMs, connections }) =>
+    by(name, connections).filter(({ begunMs }) => begunMs >= fromMs && begunMs <= toMs),
+  )
+  const lost = times.flatMap(({ connections }) => by(name, connections).filter(isLost))
+  return { begun: begun.length, lost: lost.length }
+}
+
+function by(name: WayName, connections: readonly Settled[]): readonly Settled[] {
+  return connections.filter(({ way }) => way === name)
+}
+
+/** Each way has gaps of its own: a client of one is no answer to a client of another. */
+function longestGapOfAnyMs({ connections }: Occurrence): number {
+  return Math.max(...wayNames.map((name) => longestGapMs(by(name, connections))))
 }
 
 function longestGapMs(connections: readonly Settled[]): number {

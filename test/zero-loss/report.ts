@@ -1,12 +1,12 @@
 import { table } from '../../src/cli/table.ts'
 import { figuresOf, type Figures } from './figures.ts'
 import type { Ledger } from './ledger.ts'
+import { wayNames } from './load/way.ts'
 
 const headings = [
   'event',
   'times',
-  'connections',
-  'lost',
+  ...wayNames.flatMap((name) => [name, 'lost']),
   'refused',
   'p99 wait',
   'longest wait',
@@ -19,9 +19,10 @@ export function report({ occurrences, between }: Ledger): string {
 }
 
 function row(figures: Figures): string[] {
-  const { name, times, begun, lost, refused } = figures
+  const { name, times, ways, refused } = figures
   const { p99WaitMs, longestWaitMs, longestGapMs } = figures
   const ms = (value: number) => (value === 0 ? '-' : `${Math.round(value)} ms`)
-  const counts = [times, begun, lost, refused].map(String)
+  const accounts = wayNames.flatMap((way) => [ways[way].begun, ways[way].lost])
+  const counts = [times, ...accounts, refused].map(String)
   return [name, ...counts, ms(p99WaitMs), ms(longestWaitMs), ms(longestGapMs)]
 }

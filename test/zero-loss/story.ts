@@ -2,7 +2,7 @@ import type { Violation } from './ledger.ts'
 
 /** What a person needs to know of a connection that ended badly: its client's view, and what the service's log says of it. */
 export function storyOf({ connection, overlapped }: Violation, log: string): string {
-  const { id, kind, address, begunMs, delayMs, outcome } = connection
+  const { id, kind, way, address, begunMs, delayMs, outcome } = connection
   const { receivedBytes, expectedBytes } = connection
   const after = (ms: number | null) => {
     if (ms === null) return 'never'
@@ -14,7 +14,7 @@ export function storyOf({ connection, overlapped }: Violation, log: string): str
     return `${event.name} (began ${after(fromMs)}, ${end})`
   })
   const story = [
-    `${outcome}: ${kind} connection ${id} from ${address || 'nowhere'}, handler ${delayMs} ms`,
+    `${outcome}: ${kind} connection ${id} by ${way} from ${address || 'nowhere'}, handler ${delayMs} ms`,
     `connected ${after(connection.connectedMs)}, first byte ${after(connection.firstByteMs)}`,
     `ended ${after(connection.endedMs)} with ${receivedBytes} of ${expectedBytes} bytes`,
     `during ${events.join(' and ') || 'no event'}`,

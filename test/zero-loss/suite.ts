@@ -29,11 +29,12 @@ export interface SuiteOptions {
  */
 export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void> {
   const { seed, sequence, limitMs, print } = options
-  const world = new World(t, await freePort(), randomFrom(seed))
+  const ports = { tcp: await freePort(), tls: await freePort() }
+  const world = new World(t, ports, randomFrom(seed))
   const { ledger, load, pm2 } = world
-  const { port } = await pm2.start()
+  await pm2.start()
   const untilMs = performance.now() + limitMs
-  load.start(port, seed, usualStreams)
+  load.start(world.ways, seed, usualStreams)
   const problems: string[] = []
   for (const event of sequence) {
     if (performance.now() > untilMs) break

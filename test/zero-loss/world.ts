@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Settings } from '../helpers/sandbox.ts'
 import type { Status, WorkerStatus } from '../../src/status.ts'
+import { Authority } from '../helpers/certificates.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
@@ -9,6 +12,7 @@ import { appSource } from './app-source.ts'
 import { monotonicMs } from '../../src/clock.ts'
 import { Ledger } from './ledger.ts'
 import { LoadProcess } from './load/load-process.ts'
+import type { Way } from './load/way.ts'
 
 /** Workers, of which the load keeps about two busy. */
 export const workerCount = 4
@@ -28,20 +32,36 @@ export class World {
   readonly pm2: Pm2
   readonly load: LoadProcess
   readonly ledger = new Ledger()
+  /** All ways to reach the service. A handshake costs the machine about as much as a few connections without it. */
+  readonly ways: readonly Way[]
   /** Decides everything that an event leaves to chance. */
   readonly random: () => number
   readonly #settings: Settings
 
-  constructor(t: Cleanup, port: number, random: () => number) {
+  constructor(t: Cleanup, ports: Readonly<Record<'tcp' | 'tls', number>>, random: () => number) {
     this.random = random
+    this.load = new LoadProcess(t, (connection) => this.ledger.settle(connection))
+    this.pm2 = new Pm2(t, { app: appSource, allow: provoked })
+    const path = join(this.pm2.sandbox.runDir, 'public.sock')
+    const authority = new Authority(t)
+    const { cert, key } = authority.sign('server', ['IP:127.0.0.1'])
     this.#settings = {
-      port,
+      listen: [
+        `127.0.0.1:${ports.tcp}`,
+        { address: `127.0.0.1:${ports.tls}`, tls: { cert, key } },
+        `unix:${path}`,
+      ],
       workers: workerCount,
       // A long connection comes near to its deadline, and must not miss it because the machine is busy.
       connection: { deadlineMs: 4_000 },
     }
-    this.load = new LoadProcess(t, (connection) => this.ledger.settle(connection))
-    this.pm2 = new Pm2(t, { config: this.#settings, app: appSource, allow: provoked })
+    this.configure()
+    const ca = readFileSync(authority.ca, 'utf8')
+    this.ways = [
+      { name: 'tcp', port: ports.tcp, weight: 3 },
+      { name: 'tls', port: ports.tls, ca, weight: 1 },
+      { name: 'unix', path, weight: 1 },
+    ]
   }
 
   /** Writes the configuration that the run began with, changed. */

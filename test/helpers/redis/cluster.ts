@@ -1,5 +1,6 @@
+import { randomInt } from 'node:crypto'
 import type { Cleanup } from '../cleanup.ts'
-import { freePort } from '../free-port.ts'
+import { isFree } from '../free-port.ts'
 import { waitFor } from '../wait-for.ts'
 import { RedisServer } from './server.ts'
 
@@ -51,33 +52,30 @@ async function all(members: readonly Member[], name: string, value: string | num
   return infos.every((info) => info.split('\r\n').includes(`cluster_${name}:${value}`))
 }
 
-/** A server, and the port on which the other members of its cluster reach it. */
 class Member {
   readonly server: RedisServer
-  readonly #busPort: number
 
-  private constructor(server: RedisServer, busPort: number) {
+  private constructor(server: RedisServer) {
     this.server = server
-    this.#busPort = busPort
   }
 
   static async start(t: Cleanup): Promise<Member> {
-    const busPort = await freePort()
-    const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)]
-    const timing = ['--cluster-node-timeout', '2000']
-    return new Member(await RedisServer.start(t, { settings: [...bus, ...timing] }), busPort)
+    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']
+    return new Member(await RedisServer.start(t, { port: await memberPort(), settings }))
   }
 
   async meet(other: Member): Promise<void> {
     const { host, port } = other.server.address
-    await this.server.command('CLUSTER', 'MEET', host, String(port), String(other.#busPort))
+    await this.server.command('CLUSTER', 'MEET', host, String(port))
   }
 
   /** Assigns the member its share of the slots. */
   async serve(index: number, count: number): Promise<void> {
     const bounds = [index, index + 1].map((one) => Math.floor((one * slotCount) / count))
     const [from = 0, to = 0] = bounds
-    await this.server.command('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to - 1))
+    // Redis 6 has no ADDSLOTSRANGE.
+    const slots = Array.from({ length: to - from }, (_, at) => String(from + at))
+    await this.server.command('CLUSTER', 'ADDSLOTS', ...slots)
   }
 
   async follow(master: Member): Promise<void> {
@@ -86,5 +84,19 @@ class Member {
       'REPLICATE',
       await master.server.command('CLUSTER', 'MYID'),
     )
+  }
+}
+
+/** How far a member's second port, for the other members, is above its first; Redis 6 knows no other distance. */
+const busDistance = 10_000
+
+/** The last port that Linux gives to outgoing connections by itself (ip(7), ip_local_port_range). */
+const lastEphemeral = 60_999
+
+/** A free port whose second one is free, too, and stays so: no outgoing connection gets it. */
+async function memberPort(): Promise<number> {
+  for (;;) {
+    const bus = randomInt(lastEphemeral + 1, 65_536)
+    if ((await isFree(bus)) && (await isFree(bus - busDistance))) return bus - busDistance
   }
 }

@@ -92,7 +92,12 @@ export class RedisServer {
   /** Kills and restarts the server; with `isEmpty`, also without the data on its disk. */
   async restart(isEmpty = false): Promise<void> {
     await this.kill()
-    if (isEmpty) rmSync(join(this.#folder, 'appendonlydir'), { recursive: true, force: true })
+    if (isEmpty) {
+      // A folder since Redis 7, a file before.
+      for (const name of ['appendonlydir', 'appendonly.aof']) {
+        rmSync(join(this.#folder, name), { recursive: true, force: true })
+      }
+    }
     await this.start()
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Kept, Keeper } from '../../../src/files/keeper.ts'
+import { type Kept, Keeper, type Loss } from '../../../src/files/keeper.ts'
 import { setImmediate as settled } from 'node:timers/promises'
 
 /** A thing that can be taken away, and what happens to it. */
@@ -29,16 +29,18 @@ class Thing implements Kept {
   }
 }
 
-/** A keeper of these things, whose clock is the test's. */
-function kept(t: TestContext, ...things: Thing[]) {
+/** A keeper of these things, and of what `others` has at the time; its clock is the test's. */
+function kept(t: TestContext, others: readonly Thing[], ...things: Thing[]) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   let nowMs = 0
   t.mock.method(performance, 'now', () => nowMs)
   const said: string[] = []
-  const keeper = new Keeper({
-    onPutBack: ({ what }, loss) => said.push(`${what} ${loss}`),
-    onFailure: ({ what }, loss, reason) => said.push(`${what} ${loss}: ${reason}`),
-  })
+  const listener = {
+    onPutBack: ({ what }: Kept, loss: Loss) => said.push(`${what} ${loss}`),
+    onFailure: ({ what }: Kept, loss: Loss, reason: string) =>
+      said.push(`${what} ${loss}: ${reason}`),
+  }
+  const keeper = new Keeper(listener, () => others)
   keeper.keep(...things)
   t.after(() => keeper.close())
   const pass = async (seconds: number) => {
@@ -53,7 +55,7 @@ function kept(t: TestContext, ...things: Thing[]) {
 
 test('a file that is removed is restored within about a second, and reported once', async (t) => {
   const thing = new Thing('socket')
-  const { said, pass } = kept(t, thing)
+  const { said, pass } = kept(t, [], thing)
   await pass(3)
   assert.equal(thing.attempts, 0)
   thing.isHere = false
@@ -65,7 +67,7 @@ test('a file that is removed is restored within about a second, and reported onc
 
 test('a file that cannot be restored is reported once for each reason, and retried with growing delays', async (t) => {
   const thing = new Thing('socket')
-  const { said, pass } = kept(t, thing)
+  const { said, pass } = kept(t, [], thing)
   thing.isHere = false
   thing.trouble = 'no space'
   await pass(60)
@@ -84,7 +86,7 @@ test('a file that cannot be restored is reported once for each reason, and retri
 
 test('a check looks at once, and tries again what could not be put back', async (t) => {
   const thing = new Thing('socket')
-  const { keeper, said, pass } = kept(t, thing)
+  const { keeper, said, pass } = kept(t, [], thing)
   thing.isHere = false
   thing.trouble = 'no space'
   await pass(40)
@@ -96,10 +98,26 @@ test('a check looks at once, and tries again what could not be put back', async 
   assert.deepEqual(said, ['socket missing: no space', 'socket missing', 'socket missing'])
 })
 
+test('what comes and goes is kept while it is there', async (t) => {
+  const thing = new Thing('socket')
+  const others = [thing]
+  const { said, pass } = kept(t, others)
+  await pass(1)
+  thing.isHere = false
+  await pass(1)
+  others.pop()
+  thing.isHere = false
+  await pass(3)
+  assert.equal(thing.attempts, 1)
+  others.push(thing)
+  await pass(1)
+  assert.deepEqual(said, ['socket missing', 'socket missing'])
+})
+
 test('without the ground nothing is put on it', async (t) => {
   const ground = new Thing('folder', true)
   const thing = new Thing('socket')
-  const { said, pass } = kept(t, ground, thing)
+  const { said, pass } = kept(t, [], ground, thing)
   ground.isHere = false
   thing.isHere = false
   ground.trouble = 'somebody else has it'
@@ -117,7 +135,7 @@ test('without the ground nothing is put on it', async (t) => {
 test('one that cannot be put back holds no other up', async (t) => {
   const one = new Thing('one')
   const other = new Thing('other')
-  const { said, pass } = kept(t, one, other)
+  const { said, pass } = kept(t, [], one, other)
   one.isHere = false
   one.trouble = 'never'
   other.isHere = false
@@ -127,7 +145,7 @@ test('one that cannot be put back holds no other up', async (t) => {
 
 test('a file that is left is not restored any more, until it is kept again', async (t) => {
   const thing = new Thing('socket')
-  const { keeper, said, pass } = kept(t, thing)
+  const { keeper, said, pass } = kept(t, [], thing)
   await keeper.leave(thing)
   thing.isHere = false
   await pass(3)
@@ -140,7 +158,7 @@ test('a file that is left is not restored any more, until it is kept again', asy
 
 test('a path that cannot be looked at counts as lost, not as an exception', async (t) => {
   const thing = new Thing('socket')
-  const { said, pass } = kept(t, thing)
+  const { said, pass } = kept(t, [], thing)
   t.mock.method(thing, 'isThere', () => {
     throw new Error('closed')
   })

@@ -98,6 +98,51 @@ test('the handler sees the client, the settings, the lease and the folder', asyn
   assert.equal(seen.at(-1), null)
 })
 
+test('the handler sees what a PROXY header and TLS tell of the client', async (t) => {
+  const seen: unknown[] = []
+  const app = await started(t, {
+    handle: ({ remote, local, proxy, tls }) =>
+      void seen.push([remote, local, proxy?.version, tls?.serverName, tls?.isVerified]),
+  })
+  const source = { address: '192.0.2.1', port: 5555 }
+  const remote = { address: '10.0.0.1', port: 40_000 }
+  const own = { address: '127.0.0.1', port: 30_153 }
+  await app.connect({ remote, proxy: { source } }).outcome
+  await app.connect({ remote, tls: { serverName: 'a.example' } }).outcome
+  assert.deepEqual(seen, [
+    [source, own, 2, undefined, undefined],
+    [remote, own, undefined, 'a.example', false],
+  ])
+})
+
+test('a handler may look at what begins TLS, and TLS may come in pieces with what follows', async (t) => {
+  const app = await started(t, {
+    async handle(connection) {
+      const [first] = (await connection.peek(1)) ?? []
+      if (first === 0x16) await connection.startTls()
+      const line = await connection.readLine()
+      await connection.write(`${connection.tls?.protocol}: ${String(line)}`)
+    },
+  })
+  for (const protocol of ['TLSv1.3', 'TLSv1.2']) {
+    const client = app.connect()
+    void client.startTls({ protocol })
+    await client.write('hello\r\n', { pieceBytes: 3 })
+    assert.equal(String(await client.readAll()), `${protocol}: hello\r\n`)
+    const { bytesIn, bytesOut } = await client.outcome
+    assert.deepEqual([bytesIn, bytesOut], [7, 16])
+  }
+})
+
+test('a client whose handler does not begin TLS is told so', async (t) => {
+  const app = await started(t, { handle: () => {} })
+  const client = app.connect()
+  const begun = client.startTls()
+  await client.outcome
+  await assert.rejects(begun, /The connection ended before TLS began/)
+  await assert.rejects(client.startTls(), /The connection ended before TLS began/)
+})
+
 test('one connection at a time: the next waits, with what it has sent', async (t) => {
   const app = await started(t, echo)
   const first = app.connect()

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { TlsSettings } from '../../../src/config/tls-settings.ts'
 import { readTls } from '../../../src/tls/read-tls.ts'
-import { TlsDoor } from '../../../src/worker/tls-door.ts'
+import { NodeTlsDoor } from '../../../src/worker/tls-door.ts'
 import { Authority } from '../../helpers/certificates.ts'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
@@ -32,7 +32,7 @@ const plain: TlsSettings = {
 }
 
 const doorOf = (changes: Partial<TlsSettings> = {}) =>
-  new TlsDoor(readTls({ ...plain, ...changes }, 'tls').material)
+  new NodeTlsDoor(readTls({ ...plain, ...changes }, 'tls').material)
 
 /** A connection through a door, and the client's end of it. */
 async function withTls(t: TestContext, changes: Partial<TlsSettings> = {}) {
@@ -168,10 +168,10 @@ test('a version of TLS that is too old fails', async (t) => {
 
 test('a session is resumed with another worker that has the same keys', async (t) => {
   const { material } = readTls(plain, 'tls')
-  const first = await connected(t, {}, { door: new TlsDoor(material) })
+  const first = await connected(t, {}, { door: new NodeTlsDoor(material) })
   const [, one] = await Promise.all([first.connection.startTls(), secured(first.client)])
   const [session] = (await within('a ticket', once(one, 'session'))) as [Buffer]
-  const second = await connected(t, {}, { door: new TlsDoor(material) })
+  const second = await connected(t, {}, { door: new NodeTlsDoor(material) })
   const [, two] = await Promise.all([
     second.connection.startTls(),
     secured(second.client, { session }),

@@ -5,6 +5,7 @@ import { monotonicMs } from '../../../src/clock.ts'
 import { figuresOf } from '../../zero-loss/figures.ts'
 import { type Entry, Ledger } from '../../zero-loss/ledger.ts'
 import type { Outcome, Settled } from '../../zero-loss/load/messages.ts'
+import type { WayName } from '../../zero-loss/load/way.ts'
 
 const harmless: Entry = { name: 'harmless', tolerance: {} }
 const kill: Entry = { name: 'kill', tolerance: { claimed: 1 } }
@@ -13,11 +14,18 @@ const crash: Entry = { name: 'crash', tolerance: { refuses: true, queued: true }
 let lastId = 0
 
 /** A connection that began at one time and ended at another. */
-function ended(outcome: Outcome, fromMs: number, toMs: number, firstByteMs?: number): Settled {
+function ended(
+  outcome: Outcome,
+  fromMs: number,
+  toMs: number,
+  firstByteMs?: number,
+  way: WayName = 'tcp',
+): Settled {
   lastId += 1
   return {
     id: lastId,
     kind: 'short',
+    way,
     delayMs: 0,
     address: '127.0.0.1:1',
     begunMs: fromMs,
@@ -83,12 +91,24 @@ describe('the ledger', () => {
     ledger.end(ledger.begin(harmless))
     ledger.settle(ended('wrong', fromMs, monotonicMs() + 1))
     assert.deepEqual(
-      figuresOf(ledger.occurrences).map(({ name, begun, lost }) => [name, begun, lost]),
+      figuresOf(ledger.occurrences).map(({ name, ways, lost }) => [name, ways.tcp.begun, lost]),
       [
         ['kill', 1, 1],
         ['harmless', 0, 1],
       ],
     )
+  })
+
+  test('has an account of each way', async () => {
+    const { ledger, fromMs, toMs } = await after(kill)
+    ledger.settle(ended('right', fromMs, toMs, toMs, 'tls'))
+    ledger.settle(ended('short', fromMs, toMs, toMs, 'tls'))
+    ledger.settle(ended('right', fromMs, toMs, toMs, 'unix'))
+    assert.deepEqual(figuresOf(ledger.occurrences)[0]?.ways, {
+      tcp: { begun: 0, lost: 0 },
+      tls: { begun: 2, lost: 1 },
+      unix: { begun: 1, lost: 0 },
+    })
   })
 
   test('totals what began since it was told to', async () => {
@@ -110,5 +130,14 @@ describe('the longest gap', () => {
     ledger.settle(ended('right', toMs, fromMs + 90, fromMs + 60))
     const [figures] = figuresOf(ledger.occurrences)
     assert.equal(Math.round(figures?.longestGapMs ?? 0), 60)
+  })
+
+  test('ends with an answer on the same way', async () => {
+    const { ledger, fromMs, toMs } = await after(crash)
+    ledger.settle(ended('refused', fromMs, fromMs, undefined, 'unix'))
+    ledger.settle(ended('right', toMs, fromMs + 60, fromMs + 60))
+    ledger.settle(ended('right', toMs, fromMs + 90, fromMs + 90, 'unix'))
+    const [figures] = figuresOf(ledger.occurrences)
+    assert.equal(Math.round(figures?.longestGapMs ?? 0), 90)
   })
 })

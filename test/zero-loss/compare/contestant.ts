@@ -41,7 +41,8 @@ export class Contestant {
   }
 
   startLoad(seed: number): void {
-    this.#load.start(Number(this.#settings['port']), seed, usualStreams)
+    const port = Number(this.#settings['port'])
+    this.#load.start([{ name: 'tcp', port, weight: 1 }], seed, usualStreams)
   }
 
   stopLoad(): Promise<void> {

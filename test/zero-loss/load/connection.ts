@@ -1,14 +1,18 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { codeOf } from '../../../src/errors.ts'
 import { monotonicMs } from '../../../src/clock.ts'
 import { answerTo, type Ask, lineOf } from '../exchange.ts'
 import type { Outcome, Settled } from './messages.ts'
+import { connectBy, type Way } from './way.ts'
 
 /** A client that has heard nothing for so long gives up; a service never needs this long. Milliseconds. */
 const patienceMs = 20_000
 
+/** Nobody listens: the port is closed, or the file of the Unix socket is left over or missing. */
+const refusals: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
+
 export interface ConnectionOptions {
-  readonly port: number
+  readonly way: Way
   readonly kind: string
   readonly ask: Ask
   readonly holdOpenMs: number
@@ -38,24 +42,19 @@ export class ClientConnection {
     const { head, rest } = answerTo(this.#line)
     this.#expected = Buffer.from(head + rest, 'latin1')
     this.#patience = setTimeout(() => this.#settle('timeout'), patienceMs + options.ask.delayMs)
-    this.#socket = connect({
-      host: '127.0.0.1',
-      port: options.port,
-      allowHalfOpen: true,
-      noDelay: true,
-    })
+    this.#socket = connectBy(options.way)
     this.#socket.on('connect', () => this.#connected())
     this.#socket.on('data', (chunk: Buffer) => this.#check(chunk))
     this.#socket.on('end', () => this.#ended())
     this.#socket.on('error', (error) => {
-      this.#settle(codeOf(error) === 'ECONNREFUSED' ? 'refused' : 'reset')
+      this.#settle(refusals.has(codeOf(error)) ? 'refused' : 'reset')
     })
   }
 
   #connected(): void {
     this.#connectedMs = monotonicMs()
     const { localAddress, localPort } = this.#socket
-    this.#address = `${localAddress}:${localPort}`
+    if (localPort !== undefined) this.#address = `${localAddress}:${localPort}`
     this.#socket.write(this.#line, 'latin1')
   }
 
@@ -83,13 +82,14 @@ export class ClientConnection {
     if (this.#isSettled) return
     this.#isSettled = true
     clearTimeout(this.#patience)
-    const { kind, ask, holdOpenMs, onSettled } = this.#options
+    const { way, kind, ask, holdOpenMs, onSettled } = this.#options
     if (outcome === 'right' && holdOpenMs > 0) setTimeout(() => this.#socket.end(), holdOpenMs)
     else if (outcome === 'right') this.#socket.end()
     else this.#socket.destroy()
     onSettled({
       id: ask.id,
       kind,
+      way: way.name,
       delayMs: ask.delayMs,
       address: this.#address,
       begunMs: this.#begunMs,

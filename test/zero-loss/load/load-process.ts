@@ -5,6 +5,7 @@ import { type Deferred, deferred } from '../../../src/async/deferred.ts'
 import type { Cleanup } from '../../helpers/cleanup.ts'
 import { within } from '../../helpers/wait-for.ts'
 import type { FromLoad, Settled, Special, Stream, ToLoad } from './messages.ts'
+import type { Way } from './way.ts'
 
 const program = fileURLToPath(new URL('./program.js', import.meta.url))
 
@@ -23,7 +24,7 @@ export interface OpenConnection {
   readonly answered: Promise<unknown>
 }
 
-/** Constant load on a port, from a process of its own. */
+/** Constant load on a service, from a process of its own. */
 export class LoadProcess {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
@@ -42,8 +43,8 @@ export class LoadProcess {
     })
   }
 
-  start(port: number, seed: number, streams: readonly Stream[]): void {
-    this.#send({ kind: 'start', port, seed, streams })
+  start(ways: readonly Way[], seed: number, streams: readonly Stream[]): void {
+    this.#send({ kind: 'start', ways, seed, streams })
   }
 
   /** Opens one connection beside the streams; resolves with the first byte of its answer. */

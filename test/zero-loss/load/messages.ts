@@ -1,4 +1,5 @@
 import type { Pace } from '../exchange.ts'
+import type { Way, WayName } from './way.ts'
 
 /** How a connection ended: with its whole right answer and a clean end, or otherwise. */
 export type Outcome = 'right' | 'refused' | 'reset' | 'short' | 'wrong' | 'timeout'
@@ -7,8 +8,9 @@ export type Outcome = 'right' | 'refused' | 'reset' | 'short' | 'wrong' | 'timeo
 export interface Settled {
   readonly id: number
   readonly kind: string
+  readonly way: WayName
   readonly delayMs: number
-  /** The client's own address, which the service logs. */
+  /** The client's own address, which the service logs; empty for clients of a Unix socket, which have none. */
   readonly address: string
   readonly begunMs: number
   readonly connectedMs: number | null
@@ -40,7 +42,7 @@ export interface Special {
 export type ToLoad =
   | {
       readonly kind: 'start'
-      readonly port: number
+      readonly ways: readonly Way[]
       readonly seed: number
       readonly streams: readonly Stream[]
     }

@@ -1,15 +1,19 @@
 /** The clients, in a process of their own: what keeps the test busy does not delay them. Told what to do by messages. */
+import { deal } from '../../helpers/deck.ts'
 import { randomFrom } from '../../helpers/random.ts'
 import { ClientConnection } from './connection.ts'
 import type { FromLoad, Settled, Special, Stream, ToLoad } from './messages.ts'
+import type { Way } from './way.ts'
 
 /** How often what has ended is reported, in milliseconds. */
 const reportEveryMs = 50
 /** So many open connections mean that the service answers nobody: to open more would only bury it. */
 const maxOpen = 600
 
-let port = 0
 let random = randomFrom(0)
+/** The ways in turn: all of them, and those on which a client has an address of its own. */
+let allWays: Iterator<Way> | undefined
+let addressedWays: Iterator<Way> | undefined
 let lastId = 0
 let open = 0
 let isStopping = false
@@ -19,15 +23,19 @@ let settled: Settled[] = []
 process.on('message', (message: ToLoad) => {
   switch (message.kind) {
     case 'start':
-      port = message.port
       random = randomFrom(message.seed)
+      allWays = deal(message.ways, random)
+      addressedWays = deal(
+        message.ways.filter(({ name }) => name !== 'unix'),
+        random,
+      )
       for (const stream of message.streams) {
         timers.push(setInterval(() => beginOne(stream), stream.everyMs))
       }
       timers.push(setInterval(report, reportEveryMs))
       return
     case 'open':
-      begin('special', message.special, 100, message.ticket)
+      begin(addressedWays, 'special', message.special, 100, message.ticket)
       return
     case 'stop':
       isStopping = true
@@ -44,10 +52,23 @@ process.on('disconnect', () => process.exit(isStopping ? 0 : 1))
 function beginOne({ kind, delayMs: [least, most], payloadBytes }: Stream): void {
   if (open >= maxOpen) return
   const delayMs = Math.round(least + random() * (most - least))
-  begin(kind, { pace: 'silent', delayMs, holdOpenMs: 0 }, Math.ceil(random() * payloadBytes))
+  begin(
+    allWays,
+    kind,
+    { pace: 'silent', delayMs, holdOpenMs: 0 },
+    Math.ceil(random() * payloadBytes),
+  )
 }
 
-function begin(kind: string, special: Special, payloadBytes: number, ticket?: number): void {
+function begin(
+  ways: Iterator<Way> | undefined,
+  kind: string,
+  special: Special,
+  payloadBytes: number,
+  ticket?: number,
+): void {
+  const way = ways?.next().value
+  if (way === undefined) throw new Error('Expected the message "start" first')
   const { pace, delayMs, holdOpenMs } = special
   lastId += 1
   open += 1
@@ -56,7 +77,7 @@ function begin(kind: string, special: Special, payloadBytes: number, ticket?: nu
     if (ticket !== undefined) send({ kind: what, ticket, address })
   }
   const connection = new ClientConnection({
-    port,
+    way,
     kind,
     ask: { id: lastId, pace, delayMs, payload },
     holdOpenMs,
