@@ -65,10 +65,15 @@ test('clients that misbehave', async (t) => {
     },
   )
 
+  /** Without offers, the connection waits until the worker goes on. */
+  const { handOff } = await service.status()
+  const untaken = handOff === 'portable' ? { active: 1 } : { queued: 1 }
+
   await adds('a reset between offer and claim is counted as gone', { gone: 1 }, async () => {
     const [worker = 0] = workers
     signalTo(worker, 'SIGSTOP')
-    const client = await held(service)
+    const client = await Client.connect(port)
+    await counted(service, untaken)
     client.reset()
     signalTo(worker, 'SIGCONT')
   })
