@@ -1,7 +1,13 @@
-import type { NativeAcceptor } from './native-acceptor.ts'
-
 /** How long nothing is accepted at most, in milliseconds. */
 const restMs = 5
+
+/** An acceptor, as its rest sees it. */
+export interface Acceptor {
+  /** Accepts connections as soon as they come, or only when `accept` is called. */
+  listen(isOn: boolean): void
+  /** Accepts the connections that wait; returns how many. */
+  accept(): number
+}
 
 /** The hand-off, as far as acceptors ask it. */
 export interface Supply {
@@ -17,7 +23,7 @@ export interface Supply {
  */
 export class AcceptRest {
   readonly #supply: Supply
-  readonly #acceptors = new Set<NativeAcceptor>()
+  readonly #acceptors = new Set<Acceptor>()
   readonly #onScarce = () => this.#interrupt()
   #isResting = false
   #timer: NodeJS.Timeout | undefined
@@ -26,15 +32,16 @@ export class AcceptRest {
     this.#supply = supply
   }
 
-  add(acceptor: NativeAcceptor): void {
+  add(acceptor: Acceptor): void {
     this.#acceptors.add(acceptor)
     acceptor.listen(!this.#isResting)
   }
 
-  remove(acceptor: NativeAcceptor): void {
+  remove(acceptor: Acceptor): void {
     this.#acceptors.delete(acceptor)
     if (this.#acceptors.size > 0) return
     clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#isResting = false
   }
 

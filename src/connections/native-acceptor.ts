@@ -1,10 +1,15 @@
 import { type ListeningHandle, quiet } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule, type Watch, watched } from '../native/native.ts'
-import type { AcceptRest } from './accept-rest.ts'
+import type { Acceptor, AcceptRest } from './accept-rest.ts'
 import { NativeSocket } from './native-socket.ts'
 
-/** How many connections are accepted in one turn of the event loop. */
+/** How many connections are accepted in one call. */
 const batch = 64
+/**
+ * How many calls are made in a row. In a flood, the system's own queue overflows unless it is emptied, and with SYN
+ * cookies (tcp(7)) the clients that find no room there wait for ever.
+ */
+const mostCalls = 16
 
 /** How long nothing is accepted after a failure, such as a lack of descriptors; in milliseconds. */
 const pauseMs = 100
@@ -13,7 +18,7 @@ const fds = new Int32Array(batch)
 const addresses = Buffer.alloc(batch * addressBytes)
 
 /** Accepts the connections of one listening socket, many at a time, as bare descriptors. */
-export class NativeAcceptor {
+export class NativeAcceptor implements Acceptor {
   readonly #native: NativeModule
   /** A descriptor of our own: Node polls the other, and would close it. */
   readonly #fd: number
@@ -49,15 +54,22 @@ export class NativeAcceptor {
     rest.add(this)
   }
 
-  /** Accepts connections as soon as they come, or only when `accept` is called. */
   listen(isOn: boolean): void {
     this.#isListening = isOn
     if (this.#pause === undefined) this.#watchFor(isOn ? watched.readable : 0)
   }
 
-  /** Accepts the connections that wait, as many as one batch has room for; returns how many. */
   accept(): number {
-    if (this.#pause !== undefined) return 0
+    let accepted = 0
+    for (let calls = 0; calls < mostCalls && this.#pause === undefined; calls += 1) {
+      const count = this.#acceptBatch()
+      accepted += count
+      if (count < batch) break
+    }
+    return accepted
+  }
+
+  #acceptBatch(): number {
     const count = this.#native.accept(this.#fd, fds, addresses)
     for (let at = 0; at < count; at += 1) {
       const address = addresses.toString('latin1', at * addressBytes, (at + 1) * addressBytes)
@@ -75,7 +87,7 @@ export class NativeAcceptor {
   }
 
   #onReadable(): void {
-    if (this.accept() < batch) this.#rest.offer()
+    if (this.accept() < mostCalls * batch) this.#rest.offer()
   }
 
   #watchFor(events: number): void {

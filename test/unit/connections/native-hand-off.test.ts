@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { AccessLog } from '../../../src/connections/access-log.ts'
-import { Accounts } from '../../../src/connections/accounts.ts'
-import { Dispatcher } from '../../../src/connections/dispatcher.ts'
-import { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
-import { ConnectionQueue } from '../../../src/connections/queue.ts'
-import { Shedding } from '../../../src/connections/shedding.ts'
-import { Stats } from '../../../src/connections/stats.ts'
+import type { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
 import { type Step, uncounted } from '../../../src/ipc/progress.ts'
 import { pageBytes, PageWriter } from '../../../src/ipc/worker-page.ts'
 import { errnos, takeCodes } from '../../../src/native/native.ts'
-import { Events } from '../../../src/telemetry/events.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
-import { keptLog } from '../support/kept-log.ts'
 import { nativeTest } from '../support/native-test.ts'
 import { nativeModule } from '../support/native-consumer.ts'
 import { anywhere } from '../support/pending.ts'
-import { BareWorker, settingsOf } from '../support/stage.ts'
+import { nativeStage, type NativeStageLimits } from '../support/native-stage.ts'
+import { BareWorker } from '../support/stage.ts'
 
 /** A worker in the test's own process, at a real consumer. */
 class TakingWorker extends BareWorker {
@@ -68,40 +61,9 @@ class TakingWorker extends BareWorker {
   }
 }
 
-async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerClient = 0 } = {}) {
-  const accounts = new Accounts()
-  const { log, lines } = keptLog('debug')
-  const queue = new ConnectionQueue((late) => dispatcher.expire(late))
-  queue.limit({ max, maxWaitMs })
-  const native = { ...nativeModule() }
-  const stats = new Stats()
-  const handOff = new NativeHandOff(native, accounts, stats, queue, log)
-  let notes = 0
-  const dispatcher: Dispatcher = new Dispatcher(
-    {
-      queue,
-      room: { has: () => true },
-      accounts,
-      handOff,
-      accessLog: new AccessLog(log),
-      shedding: new Shedding(new Events(log)),
-      stats,
-      log,
-    },
-    {
-      mayHandOut: () => true,
-      onClosed: () => {
-        notes += 1
-      },
-    },
-  )
-  dispatcher.apply(settingsOf(max, maxPerClient))
-  handOff.permit(Number.POSITIVE_INFINITY)
-  t.after(() => {
-    dispatcher.abandon()
-    queue.close()
-    handOff.close()
-  })
+async function staged(t: TestContext, limits: NativeStageLimits = {}) {
+  const made = nativeStage(t, limits)
+  const { handOff, dispatcher, accounts } = made
   const clients: Awaited<ReturnType<typeof handlePair>>['client'][] = []
   const arrive = async (count: number) => {
     for (let at = 0; at < count; at += 1) {
@@ -117,18 +79,7 @@ async function staged(t: TestContext, { max = 100, maxWaitMs = 60_000, maxPerCli
     assert.equal(accepted, served + failed + shed + expired + gone + queued + active)
     return all
   }
-  return {
-    native,
-    handOff,
-    dispatcher,
-    queue,
-    accounts,
-    lines,
-    arrive,
-    clients,
-    counts,
-    notes: () => notes,
-  }
+  return { ...made, arrive, clients, counts }
 }
 
 nativeTest(

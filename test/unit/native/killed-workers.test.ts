@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { text } from 'node:stream/consumers'
+import { compileNative } from '../../../bench/native.ts'
+import { AcceptRest } from '../../../src/connections/accept-rest.ts'
+import type { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
+import { Listener } from '../../../src/connections/listener.ts'
+import { chooseSeed, randomFrom } from '../../helpers/random.ts'
+import { waitFor } from '../../helpers/wait-for.ts'
+import { nativeStage } from '../support/native-stage.ts'
+import { nativeTest } from '../support/native-test.ts'
+import { BareWorker } from '../support/stage.ts'
+
+/** These files run compiled, in dist/test/unit/native. */
+const root = join(import.meta.dirname, '../../../..')
+
+const kills = 40
+/** On a busy machine, fewer must do. */
+const longestMs = 10_000
+/** How long a worker lives, in microseconds. */
+const life = { least: 10, most: 600 }
+const atATime = 2
+
+/** How the connections of the load ended, by its own count. */
+interface LoadFigures {
+  readonly connections: number
+  readonly ok: number
+}
+
+nativeTest(
+  'workers that are killed at any instant lose one connection each at most, and none is lost track of',
+  async (t) => {
+    const seed = chooseSeed()
+    t.diagnostic(`HELLOSERVER_TEST_SEED=${seed}`)
+    const random = randomFrom(seed)
+    const program = compiled(t, 'doomed-worker')
+    const { load: loadProgram } = await compileNative()
+    const { handOff, dispatcher, accounts, native, log } = nativeStage(t, { max: 1_000 })
+    const accepting = { native, rest: new AcceptRest(handOff) }
+    const settings = { endpoint: { host: '127.0.0.1', port: 0 } }
+    const listener = new Listener({ number: 0, settings }, dispatcher, log, accepting)
+    await listener.listen()
+    t.after(() => listener.close())
+    const { port = 0 } = listener.endpoint ?? {}
+
+    const options = ['--port', String(port), '--clients', '64', '--seconds', '300']
+    const load = spawn(loadProgram, options, { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => load.kill())
+    const figures = text(load.stdout)
+
+    let killed = 0
+    const untilMs = performance.now() + longestMs
+    const killOneByOne = async () => {
+      while (killed < kills && performance.now() < untilMs) {
+        killed += 1
+        const us = Math.round(life.least + random() * (life.most - life.least))
+        await new DoomedWorker(handOff, program, us).ended
+        const { accepted, ...states } = accounts.counts
+        assert.equal(sum(states), accepted)
+      }
+    }
+    await Promise.all(Array.from({ length: atATime }, killOneByOne))
+    const survivor = new DoomedWorker(handOff, program, 0)
+    load.kill('SIGTERM')
+    const { connections, ok } = JSON.parse(await figures) as LoadFigures
+    await waitFor('the last connections', () => {
+      handOff.settle()
+      return accounts.open === 0
+    })
+    survivor.kill()
+    await survivor.ended
+
+    const { accepted, served, failed } = accounts.counts
+    t.diagnostic(`${accepted} connections, ${failed} lost by ${killed} kills`)
+    assert.equal(accepted, connections)
+    assert.equal(served + failed, accepted)
+    assert.ok(failed > 0, 'no kill has met a worker at work')
+    assert.ok(failed <= killed, `${failed} were lost by ${killed} kills`)
+    // A worker may die between its answer and the record of it.
+    assert.ok(ok >= served && ok <= accepted, `${ok} answered, ${served} counted as served`)
+  },
+)
+
+nativeTest('whenever a process is killed, its page tells which connection it took last', (t) => {
+  const program = compiled(t, 'killed-takers')
+  const { status, stdout } = spawnSync(program, ['1000'], { encoding: 'utf8' })
+  assert.equal(status, 0)
+  const { between, unknown } = JSON.parse(stdout) as Record<'between' | 'unknown', number>
+  t.diagnostic(`${between} of 1000 kills came between the taking and the count`)
+  assert.ok(between > 0, 'no kill has come at the moment that matters')
+  assert.equal(unknown, 0)
+})
+
+/** A process that takes connections until it is killed. */
+class DoomedWorker extends BareWorker {
+  static #count = 0
+  readonly #process
+  /** Resolves when it has ended, and the hand-off knows of it. */
+  readonly ended: Promise<void>
+
+  /** @param us - how long it lives, in microseconds; 0: until `kill` is called */
+  constructor(handOff: NativeHandOff, program: string, us: number) {
+    super((DoomedWorker.#count += 1))
+    const [page = -1, queue = -1, bell = -1] = handOff.link(this).fds
+    const stdio = ['ignore', 'ignore', 'inherit', 'ignore', page, queue, bell] as const
+    this.#process = spawn(program, [String(us)], { stdio: [...stdio] })
+    handOff.addIdle(this)
+    this.ended = this.#untilLost(handOff)
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  async #untilLost(handOff: NativeHandOff): Promise<void> {
+    const [status, signal] = (await once(this.#process, 'exit')) as [number | null, string | null]
+    assert.equal(signal, 'SIGKILL', `it ended with status ${status}`)
+    handOff.settle()
+    handOff.lost(this, { claimed: 0, lastStep: undefined }, 'killed')
+    assert.deepEqual(this.faults, [])
+  }
+}
+
+/** Compiles a program without Node, together with the module's way to take a connection. */
+function compiled(t: TestContext, name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hst-killed-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const program = join(folder, name)
+  const sources = [`test/native/${name}.c`, 'src/native/ticket.c']
+  const includes = ['src/native', 'node_modules/node-api-headers/include']
+  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program]
+  const paths = includes.map((path) => `-I${join(root, path)}`)
+  const { status, stderr } = spawnSync(
+    'cc',
+    [...flags, ...paths, ...sources.map((source) => join(root, source))],
+    { encoding: 'utf8' },
+  )
+  assert.equal(status, 0, stderr)
+  return program
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0)
+}

@@ -1,0 +1,59 @@
+import type { TestContext } from 'node:test'
+import { AccessLog } from '../../../src/connections/access-log.ts'
+import { Accounts } from '../../../src/connections/accounts.ts'
+import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
+import { ConnectionQueue } from '../../../src/connections/queue.ts'
+import { Shedding } from '../../../src/connections/shedding.ts'
+import { Stats } from '../../../src/connections/stats.ts'
+import { Events } from '../../../src/telemetry/events.ts'
+import { keptLog } from './kept-log.ts'
+import { nativeModule } from './native-consumer.ts'
+import { settingsOf } from './stage.ts'
+
+export interface NativeStageLimits {
+  readonly max?: number
+  readonly maxWaitMs?: number
+  readonly maxPerClient?: number
+}
+
+/** A dispatcher with its real queue, accounts and native hand-off, which a test may give other functions. */
+export function nativeStage(
+  t: TestContext,
+  { max = 100, maxWaitMs = 60_000, maxPerClient = 0 }: NativeStageLimits = {},
+) {
+  const accounts = new Accounts()
+  const { log, lines } = keptLog('debug')
+  const queue = new ConnectionQueue((late) => dispatcher.expire(late))
+  queue.limit({ max, maxWaitMs })
+  const native = { ...nativeModule() }
+  const stats = new Stats()
+  const handOff = new NativeHandOff(native, accounts, stats, queue, log)
+  let notes = 0
+  const dispatcher: Dispatcher = new Dispatcher(
+    {
+      queue,
+      room: { has: () => true },
+      accounts,
+      handOff,
+      accessLog: new AccessLog(log),
+      shedding: new Shedding(new Events(log)),
+      stats,
+      log,
+    },
+    {
+      mayHandOut: () => true,
+      onClosed: () => {
+        notes += 1
+      },
+    },
+  )
+  dispatcher.apply(settingsOf(max, maxPerClient))
+  handOff.permit(Number.POSITIVE_INFINITY)
+  t.after(() => {
+    dispatcher.abandon()
+    queue.close()
+    handOff.close()
+  })
+  return { native, handOff, dispatcher, queue, accounts, log, lines, notes: () => notes }
+}
