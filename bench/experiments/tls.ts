@@ -49,10 +49,9 @@ export const tls: Experiment = {
         for (const handshake of handshakes) {
           for (const clients of clientCounts) {
             const way = { program, resumes: handshake === 'resumed' }
-            const measured = await inRounds(bench, started, { handler: echo, clients }, way)
-            samples.push(
-              ...measured.map((one) => ({ ...one, conditions: { handshake, ...one.conditions } })),
-            )
+            for (const one of await inRounds(bench, started, { handler: echo, clients }, way)) {
+              samples.push({ ...one, conditions: { handshake, ...one.conditions } })
+            }
           }
         }
         return samples

@@ -41,23 +41,23 @@ function memorySocket(): MemorySocket {
 /** Lets a client send its garbage; resolves with the code of the error. */
 async function outcomeOf(door: TlsDoor, { pieces, ending }: Garbage): Promise<string> {
   const socket = memorySocket()
-  let outcome: string | undefined
+  const result: { outcome?: string } = {}
   door.secure(socket).then(
     () => {
-      outcome = 'secured'
+      result.outcome = 'secured'
     },
     (error: unknown) => {
-      outcome = String(codeOf(error))
+      result.outcome = String(codeOf(error))
     },
   )
   for (const piece of pieces) socket.arrive(piece)
   if (ending !== 'silence') socket.arrive(ending)
-  for (let turn = 0; outcome === undefined && turn < maxTurns; turn += 1) {
+  for (let turn = 0; result.outcome === undefined && turn < maxTurns; turn += 1) {
     // A connection whose handshake takes too long is given up by its worker.
     if (ending === 'silence' && !socket.isReceiving && turn > pieces.length + 2) socket.destroy()
     await nextTurn()
   }
-  return outcome ?? 'hangs'
+  return result.outcome ?? 'hangs'
 }
 
 /** A good client is served by the door. */
