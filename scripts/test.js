@@ -4,6 +4,7 @@
  * `--native` and `--portable` choose the hand-off of the services that the tests start, if they do not choose it.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { run as runTests } from 'node:test'
 import { spec as Spec } from 'node:test/reporters'
@@ -14,11 +15,24 @@ import { needPrograms } from './test-programs.js'
 /** No test file takes this long: one that does has hung, and must fail. */
 const timeoutMs = 600_000
 
-/** The number of files that run at a time. The tests within a file already run several at a time. */
-const concurrency = 2
+const cores = availableParallelism()
+
+/** The number of files that run at a time. One more than compute, since the others wait for pm2 half of the time. */
+const concurrency = cores + 1
 
 /** The fastest folders run first, so that failures show early; within a folder, files run in alphabetical order. */
 const folders = ['unit', 'redis', 'process', 'fleet-faults', 'zero-loss']
+
+/** The files that take a minute and more, the longest first. They begin early, or the run would wait for them at its end. */
+const longest = [
+  'zero-loss/zero-loss',
+  'process/documentation',
+  'process/package',
+  'fleet-faults/fleet-faults',
+  'process/pm2-restart',
+  'process/pm2-releases',
+  'process/fleet-permits',
+]
 
 const compiled = join(root, 'dist')
 
@@ -46,19 +60,30 @@ say(`Running ${selected.length} test files …`)
 report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 
 /**
- * The programs to run as processes of their own. The unit tests are divided among as many programs as run at a time,
+ * The programs to run as processes of their own. The unit tests are divided among as many programs as there are cores,
  * since starting Node.js for each file takes longer than its tests.
  */
 function programsOf(files) {
   const unit = files.filter((file) => folderOf(file) === 'unit')
   const others = files.filter((file) => folderOf(file) !== 'unit')
-  const shares = Array.from({ length: Math.min(concurrency, unit.length) }, (_, share) => {
+  const shares = Array.from({ length: Math.min(cores, unit.length) }, (_, share) => {
     const program = join(compiled, `unit-${share + 1}.js`)
-    const own = unit.filter((_file, at) => at % concurrency === share)
+    const own = unit.filter((_file, at) => at % cores === share)
     writeFileSync(program, own.map((file) => `import './${file}'\n`).join(''))
     return program
   })
-  return [...shares, ...others.map((file) => join(compiled, file))]
+  return [...shares, ...longSpread(others).map((file) => join(compiled, file))]
+}
+
+/** The files with the longest spread evenly among the others, so that one at a time runs beside them. */
+function longSpread(files) {
+  const long = longest
+    .map((name) => join('test', `${name}.test.js`))
+    .filter((file) => files.includes(file))
+  const others = files.filter((file) => !long.includes(file))
+  const each = Math.ceil(others.length / long.length)
+  const spread = long.flatMap((file, at) => [file, ...others.slice(at * each, (at + 1) * each)])
+  return long.length === 0 ? others : spread
 }
 
 /** The test files in a folder of the compiled code, as paths from there. */

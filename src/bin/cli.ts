@@ -4,5 +4,5 @@ import './cli-signals.ts'
 import { load } from './load.ts'
 import type * as CommandLine from './command-line.ts'
 
-const { runCommand } = load<typeof CommandLine>('./command-line.js')
+const { runCommand } = load('./command-line.js') as typeof CommandLine
 await runCommand()

@@ -37,7 +37,7 @@ appCommand('run', 'serve in the foreground, until Ctrl-C').action(
       printError(error, options)
       process.exit(exitStatusOf(error))
     }
-    const { serve } = load<typeof Serving>('./serve.js')
+    const { serve } = load('./serve.js') as typeof Serving
     process.exit(await serve(options.name, 'foreground', options.json))
   },
 )

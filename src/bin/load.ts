@@ -8,12 +8,12 @@ const require = createRequire(import.meta.url)
  *
  * @param file - the path of the compiled module from this folder
  */
-export function load<Module>(file: string): Module {
+export function load(file: string): unknown {
   if (!('require_module' in process.features && process.features.require_module)) {
     process.stderr.write(
       `helloserver: Node.js ${process.versions.node} is too old; use Node.js 20.19, 22.12 or newer\n`,
     )
     process.exit(1)
   }
-  return require(file) as Module
+  return require(file)
 }

@@ -18,11 +18,11 @@ process.exitCode = values.successor ? await succeed() : await serve()
 process.exit()
 
 async function succeed(): Promise<number> {
-  const successor = load<typeof Succeeding>('./succeed.js')
+  const successor = load('./succeed.js') as typeof Succeeding
   return successor.succeed(values.name)
 }
 
 async function serve(): Promise<number> {
-  const service = load<typeof Serving>('./serve.js')
+  const service = load('./serve.js') as typeof Serving
   return service.serve(values.name, values.daemon ? 'daemon' : 'foreground')
 }

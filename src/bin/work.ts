@@ -3,5 +3,5 @@ import './worker-signals.ts'
 import { load } from './load.ts'
 import type * as Working from '../worker/worker-program.ts'
 
-const { WorkerProgram } = load<typeof Working>('../worker/worker-program.js')
+const { WorkerProgram } = load('../worker/worker-program.js') as typeof Working
 new WorkerProgram((status) => process.exit(status)).start()

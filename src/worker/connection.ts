@@ -20,6 +20,7 @@ import {
   something,
   until,
 } from './reads.ts'
+import { shown } from './shown.ts'
 import type { TlsDoor } from './tls-door.ts'
 import {
   type Chunk,
@@ -111,6 +112,7 @@ export class Connection implements AsyncIterable<Buffer> {
   #abort: AbortController | undefined
   #stream: ConnectionStream | undefined
   #securing: Promise<void> | undefined
+  #isSecuring = false
   #flushed: (() => void) | undefined
 
   /** @internal Created by the worker; the transport's socket is claimed and not read yet. */
@@ -200,11 +202,8 @@ export class Connection implements AsyncIterable<Buffer> {
    * The bytes up to and including `delimiter`, which is text in UTF-8 or bytes; `null` when the client has ended its
    * side before the first of them.
    */
-  readUntil(
-    delimiter: string | Uint8Array,
-    { maxBytes }: UntilOptions = {},
-  ): Promise<Buffer | null> {
-    return this.#read(() => until(delimiter, this.#bound(maxBytes)))
+  readUntil(delimiter: string | Uint8Array, options: UntilOptions = {}): Promise<Buffer | null> {
+    return this.#read(() => until(delimiter, this.#bound('options', options)))
   }
 
   /**
@@ -223,7 +222,7 @@ export class Connection implements AsyncIterable<Buffer> {
   frames(format: FrameFormat): Frames {
     return new Frames(
       format,
-      this.#bound(format.maxBytes),
+      this.#bound('format', format),
       (read) => this.#read(read),
       (chunks) => this.write(chunks),
     )
@@ -266,6 +265,7 @@ export class Connection implements AsyncIterable<Buffer> {
    */
   stream(): ConnectionStream {
     if (this.#stream === undefined) {
+      this.#throwIfSecuring()
       this.#incoming.throwIfAwaited()
       this.#stream = this.#openStream()
       if (this.#failure !== undefined) this.#stream.destroy(this.#failure)
@@ -284,7 +284,7 @@ export class Connection implements AsyncIterable<Buffer> {
    */
   startTls(): Promise<void> {
     const begun = new Promise<void>((resolve) => {
-      this.#throwFailure()
+      this.#throwIfUnusable()
       this.#securing = quiet(this.#secure(this.#tlsDoor()))
       resolve(this.#securing)
     })
@@ -376,7 +376,7 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /** @throws what the promise would reject with, if that is known already */
   #start(read: Read): Promise<Buffer | null> {
-    this.#throwFailure()
+    this.#throwIfUnusable()
     const arrived = this.#incoming.read(read)
     if (arrived !== undefined) return Promise.resolve(arrived)
     const awaited = new Promise<Buffer | null>((resolve, reject) => {
@@ -387,7 +387,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   #send(chunks: readonly Chunk[], onSent: (failure: Error | null) => void): void {
-    this.#throwFailure()
+    this.#throwIfUnusable()
     if (this.#outputEnded)
       throw new HelloserverError('CONNECTION_ENDED', 'The stream has ended this side')
     if (chunks.length === 0) {
@@ -448,6 +448,7 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   async #secure(door: TlsDoor): Promise<void> {
+    this.#isSecuring = true
     const { handshakeTimeoutMs } = this.#limits
     this.#alarms.handshake.set(() =>
       this.end('TLS_TIMEOUT', `The TLS handshake took longer than ${handshakeTimeoutMs} ms`),
@@ -460,6 +461,7 @@ export class Connection implements AsyncIterable<Buffer> {
       this.#fail(error as HelloserverError)
     }
     this.#alarms.handshake.clear()
+    this.#isSecuring = false
     if (this.#failure !== undefined) {
       this.#transport.destroy()
       throw this.#failure
@@ -467,12 +469,28 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#transport.open(this.#receiver)
   }
 
-  #bound(maxBytes: number | undefined): Bound {
+  /** @throws RangeError for an argument that is no object, or has a bound that is no such number */
+  #bound(name: string, argument: UntilOptions): Bound {
+    // Otherwise, a number in place of the object would be ignored.
+    if (typeof argument !== 'object' || argument === null)
+      throw new RangeError(`${name} is ${shown(argument)}; it must be an object`)
+    const { maxBytes } = argument
     return maxBytes === undefined ? lineBound(this.#limits.maxLineBytes) : atMost(maxBytes)
   }
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #throwIfUnusable(): void {
+    this.#throwFailure()
+    this.#throwIfSecuring()
+  }
+
+  #throwIfSecuring(): void {
+    // What would be written now would be sent in the clear, in the middle of the handshake.
+    if (this.#isSecuring)
+      throw new Error('TLS begins on the connection; await startTls() before any other call')
   }
 
   #lose(cause: Error): void {

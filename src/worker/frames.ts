@@ -2,6 +2,7 @@ import { LineTooLongError } from '../errors.ts'
 import type { InputBuffer } from './input-buffer.ts'
 import type { Bound, Read } from './reads.ts'
 import { quiet } from './quiet.ts'
+import { shown } from './shown.ts'
 import { type Chunk, chunksOf } from './transport.ts'
 
 /** How frames are written on the wire: the length of the payload as an unsigned integer, then the payload. */
@@ -29,9 +30,9 @@ export class Frames implements AsyncIterable<Buffer> {
     write: (chunks: readonly Chunk[]) => Promise<void>,
   ) {
     if (![1, 2, 4].includes(lengthBytes))
-      throw new RangeError(`lengthBytes is ${lengthBytes}; it must be 1, 2 or 4`)
+      throw new RangeError(`lengthBytes is ${shown(lengthBytes)}; it must be 1, 2 or 4`)
     if (!Object.hasOwn(prefixes, endian))
-      throw new RangeError(`endian is "${endian}"; it must be "big" or "little"`)
+      throw new RangeError(`endian is ${shown(endian)}; it must be "big" or "little"`)
     this.#prefix = prefixes[endian](lengthBytes)
     this.#bound = bound
     this.#read = read
@@ -48,7 +49,7 @@ export class Frames implements AsyncIterable<Buffer> {
    * longer than `maxBytes`, or too long for its length prefix.
    */
   write(payload: Chunk | readonly Chunk[]): Promise<void> {
-    return quiet(this.#send(chunksOf(payload)))
+    return quiet(this.#send(payload))
   }
 
   /** The frames until the client ends its side. */
@@ -56,7 +57,8 @@ export class Frames implements AsyncIterable<Buffer> {
     for (let next = await this.read(); next !== null; next = await this.read()) yield next
   }
 
-  async #send(chunks: readonly Chunk[]): Promise<void> {
+  async #send(payload: Chunk | readonly Chunk[]): Promise<void> {
+    const chunks = chunksOf(payload)
     const bytes = chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
     const longest = Math.min(this.#bound.longestBytes, 256 ** this.#prefix.bytes - 1)
     if (bytes > longest)

@@ -1,5 +1,4 @@
 import { getSystemErrorName } from 'node:util'
-import { isUint8Array } from 'node:util/types'
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import {
@@ -262,7 +261,6 @@ function failure(call: string, errno: number): Error {
   return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
 }
 
-/** @throws TypeError when a chunk is neither text nor bytes */
 function piecesOf(chunks: readonly Chunk[]): readonly Uint8Array[] {
   const [only] = chunks
   if (chunks.length === 1 && only !== undefined) return [bytesOf(only)]
@@ -272,9 +270,5 @@ function piecesOf(chunks: readonly Chunk[]): readonly Uint8Array[] {
 }
 
 function bytesOf(chunk: Chunk): Uint8Array {
-  if (typeof chunk === 'string') return Buffer.from(chunk)
-  if (isUint8Array(chunk)) return chunk
-  throw Object.assign(new TypeError('A chunk is neither text nor a Uint8Array'), {
-    code: 'ERR_INVALID_ARG_TYPE',
-  })
+  return typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }

@@ -1,6 +1,8 @@
+import { isUint8Array } from 'node:util/types'
 import type { LineEnding } from '../config/line-endings.ts'
 import { LineTooLongError } from '../errors.ts'
 import type { InputBuffer } from './input-buffer.ts'
+import { shown } from './shown.ts'
 
 /** A kind of read: the one thing in which the connection's reads differ. A value is for one call. */
 export interface Read {
@@ -42,7 +44,9 @@ const mostBytes = 1_073_741_824
 
 function checked(name: string, value: number, least: number): number {
   if (Number.isInteger(value) && value >= least && value <= mostBytes) return value
-  throw new RangeError(`${name} is ${value}; it must be an integer from ${least} to ${mostBytes}`)
+  throw new RangeError(
+    `${name} is ${shown(value)}; it must be an integer from ${least} to ${mostBytes}`,
+  )
 }
 
 const take = (input: InputBuffer, bytes: number) => input.take(bytes)
@@ -80,9 +84,11 @@ export function ahead(bytes: number): Read {
 /**
  * Everything up to and including a delimiter.
  *
- * @throws RangeError for an empty delimiter
+ * @throws RangeError for a delimiter that is empty, or neither text nor bytes
  */
 export function until(delimiter: string | Uint8Array, bound: Bound): Read {
+  if (typeof delimiter !== 'string' && !isUint8Array(delimiter))
+    throw new RangeError(`delimiter is ${shown(delimiter)}; it must be text or a Uint8Array`)
   const bytes = Buffer.from(delimiter)
   if (bytes.length === 0) throw new RangeError('The delimiter is empty')
   return new Ended(endingWith(bytes), bound, 'refused', 'The delimiter did not come')

@@ -1,4 +1,3 @@
-import { isUint8Array } from 'node:util/types'
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
@@ -161,11 +160,6 @@ export class SocketTransport implements Transport {
 
   /** Corked chunks leave in one writev(2). */
   #writeAll(chunks: readonly Chunk[], last: number, onSent: (error?: Error | null) => void): void {
-    // A socket refuses a bad chunk only when it reaches it, after the chunks before it have gone out.
-    for (const chunk of chunks) {
-      if (typeof chunk !== 'string' && !isUint8Array(chunk))
-        throw new TypeError('A chunk is neither text nor a Uint8Array')
-    }
     this.#socket.cork()
     for (const [at, chunk] of chunks.entries())
       this.#socket.write(chunk, at === last ? onSent : undefined)

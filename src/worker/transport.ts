@@ -1,5 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
+import { isUint8Array } from 'node:util/types'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
+import { shown } from './shown.ts'
 import type { TlsDoor } from './tls-door.ts'
 
 /** Bytes to send, or text that is sent as UTF-8. */
@@ -51,7 +53,6 @@ export interface Transport {
    * Sends chunks in one go, after what was sent before.
    *
    * @param onSent - called when the system has taken all of them, or with the reason why it never will
-   * @throws TypeError when a chunk is neither text nor bytes; nothing is sent then
    */
   write(chunks: readonly Chunk[], onSent: (error?: Error | null) => void): void
   /** Ends this side once everything is sent, and then calls back; the client may still send. */
@@ -72,6 +73,14 @@ export interface Transport {
   conclude(): void
 }
 
+/** @throws TypeError when something in it is neither text nor bytes */
 export function chunksOf(data: Chunk | readonly Chunk[]): readonly Chunk[] {
-  return Array.isArray(data) ? (data as readonly Chunk[]) : [data as Chunk]
+  const chunks = Array.isArray(data) ? (data as readonly Chunk[]) : [data as Chunk]
+  for (const chunk of chunks) {
+    if (typeof chunk === 'string' || isUint8Array(chunk)) continue
+    throw new TypeError(
+      `Cannot write ${shown(chunk)}; only text, a Uint8Array, or a list of these can be written`,
+    )
+  }
+  return chunks
 }

@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -52,7 +53,7 @@ const managers: Readonly<Record<PackageManager, { command: () => readonly string
 
 /**
  * The package as people get it: packed, and installed by a package manager into an empty project. Installing takes
- * longer than most tests, so each project of a test file gets this one's packages, as hard links.
+ * longer than most tests, so each project of a test file has a link to this one's packages.
  */
 export class Installation {
   readonly folder = mkdtempSync(join(realpathSync(tmpdir()), 'hs-installed-'))
@@ -104,6 +105,8 @@ export interface UserProjectOptions {
   readonly files?: Readonly<Record<string, string | object>>
   /** The Node.js of its commands and services [that of the tests]. */
   readonly node?: string
+  /** Whether its packages are a copy, which it may replace, and not a link to those of the installation [false]. */
+  readonly hasOwnPackages?: boolean
 }
 
 /** A project of a person who has installed the package; everything started in it ends with the test. */
@@ -116,7 +119,8 @@ export class UserProject {
   constructor(t: Cleanup, installation: Installation, options: UserProjectOptions = {}) {
     this.#node = options.node ?? process.execPath
     t.after(() => this.#close())
-    run('cp', ['-al', installation.packages, this.folder])
+    if (options.hasOwnPackages === true) this.#copy(installation)
+    else symlinkSync(installation.packages, join(this.folder, 'node_modules'))
     for (const [file, content] of Object.entries(options.files ?? {})) this.write(file, content)
   }
 
@@ -130,8 +134,12 @@ export class UserProject {
   replacePackages(installation: Installation): void {
     const packages = join(this.folder, 'node_modules')
     renameSync(packages, `${packages}.old`)
-    run('cp', ['-al', installation.packages, this.folder])
+    this.#copy(installation)
     rmSync(`${packages}.old`, { recursive: true })
+  }
+
+  #copy(installation: Installation): void {
+    run('cp', ['-al', installation.packages, this.folder])
   }
 
   read(file: string): string {

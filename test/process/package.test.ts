@@ -76,6 +76,7 @@ suite('the package in a project', { concurrency: 2 }, () => {
 
   test('packages that are replaced under the service are found by the next reload and worker', async (t) => {
     const project = new UserProject(t, installation, {
+      hasOwnPackages: true,
       files: {
         'package.json': { type: 'module' },
         'apps/shout/config.json': {},

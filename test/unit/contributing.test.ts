@@ -11,7 +11,7 @@ test('each name that CONTRIBUTING tells to look for is in a file that it tells t
   assert.ok(rows.length >= 10, 'no map was found')
   for (const row of rows) {
     const codes = [...row.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
-    const isFile = (code: string) => /^(src|test|docs)\//.test(code)
+    const isFile = (code: string) => /^(src|test|docs|apps)\//.test(code)
     const texts = codes.filter(isFile).map(read)
     for (const name of codes.filter((code) => !isFile(code))) {
       assert.ok(

@@ -188,7 +188,21 @@ overBoth('mistakes of the handler are told by name, and only to it', async (t) =
     [() => connection.readExactly(-1), 'bytes is -1; it must be an integer from 0 to 1073741824'],
     [() => connection.readExactly(1.5), 'bytes is 1.5; it must be an integer from 0 to 1073741824'],
     [() => connection.peek(0), 'bytes is 0; it must be an integer from 1 to 1073741824'],
+    [
+      () => connection.readExactly('5' as never),
+      "bytes is '5'; it must be an integer from 0 to 1073741824",
+    ],
+    [
+      () => connection.readExactly(Symbol('5') as never),
+      'bytes is Symbol(5); it must be an integer from 0 to 1073741824',
+    ],
     [() => connection.readUntil(''), 'The delimiter is empty'],
+    [() => connection.readUntil(10 as never), 'delimiter is 10; it must be text or a Uint8Array'],
+    [() => connection.readUntil('x', 9 as never), 'options is 9; it must be an object'],
+    [
+      async () => connection.frames(undefined as never),
+      'format is undefined; it must be an object',
+    ],
     [
       () => connection.readUntil('x', { maxBytes: 2 ** 31 }),
       'maxBytes is 2147483648; it must be an integer from 1 to 1073741824',
@@ -199,7 +213,7 @@ overBoth('mistakes of the handler are told by name, and only to it', async (t) =
     ],
     [
       async () => connection.frames({ lengthBytes: 2, endian: 'middle' as never }),
-      'endian is "middle"; it must be "big" or "little"',
+      `endian is 'middle'; it must be "big" or "little"`,
     ],
   ]
   for (const [call, message] of mistakes)

@@ -88,7 +88,19 @@ overBoth(
   'a write of what is neither text nor bytes fails by itself, and does not keep the flush',
   async (t) => {
     const { connection } = await connected(t)
-    await assert.rejects(connection.write(7 as never), { code: 'ERR_INVALID_ARG_TYPE' })
+    const frames = connection.frames({ lengthBytes: 2 })
+    for (const [data, shown] of [
+      [7, '7'],
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [{ a: 'b' }, "{ a: 'b' }"],
+      [new Uint16Array(1), 'Uint16Array(1) [ 0 ]'],
+      [['a', ['b']], "[ 'b' ]"],
+    ] as const) {
+      const message = `Cannot write ${shown}; only text, a Uint8Array, or a list of these can be written`
+      for (const write of [connection, frames])
+        await assert.rejects(write.write(data as never), { name: 'TypeError', message })
+    }
     await within('the flush', connection.flush(), 2_000)
   },
 )

@@ -230,6 +230,11 @@ test('TLS begins once, and only where there is a certificate', async (t) => {
   await assert.rejects(connection.startTls(), /Another read/)
   client.write('x')
   await pending
-  await Promise.all([connection.startTls(), secured(client)])
+  const begun = connection.startTls()
+  await assert.rejects(connection.startTls(), /TLS begins/)
+  await assert.rejects(connection.write('in the clear'), /TLS begins/)
+  await assert.rejects(connection.read(), /TLS begins/)
+  assert.throws(() => connection.stream(), /TLS begins/)
+  await Promise.all([begun, secured(client)])
   await assert.rejects(connection.startTls(), /TLS already/)
 })
