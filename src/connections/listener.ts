@@ -183,7 +183,7 @@ export class Listener {
     const bound = this.#server
     const fd = native.duplicate(listeningHandle(bound).fd)
     const given = createServer()
-    await once(given.listen({ fd, backlog, exclusive: true }), 'listening')
+    await once(listenOnFd(given, fd), 'listening')
     bound.close()
     this.#server = given
   }
@@ -244,7 +244,7 @@ export class Listener {
         { cause },
       )
     try {
-      await once(this.#server.listen({ fd, backlog, exclusive: true }), 'listening')
+      await once(listenOnFd(this.#server, fd), 'listening')
     } catch (error) {
       throw refuse(` (${messageOf(error)})`, error)
     }
@@ -310,6 +310,11 @@ export class Listener {
       )
     }
   }
+}
+
+/** Node.js takes the backlog of a descriptor from its own argument only, and else makes the queue a short one again. */
+function listenOnFd(server: Server, fd: number): Server {
+  return server.listen({ fd, exclusive: true }, backlog)
 }
 
 /**
