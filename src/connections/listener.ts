@@ -331,7 +331,7 @@ export function listenFailure(
   const names = {
     what: 'Cannot listen on',
     setting: variables.host,
-    portSetting: variables.port,
+    portSetting: `another port ("port" or "listen" in the configuration, or ${variables.port})`,
   }
   return bindFailure(error, endpoint, names, address)
 }

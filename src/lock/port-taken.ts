@@ -11,7 +11,7 @@ class PortTakenError extends HelloserverError {
     const { name, pid, runDir } = holder
     super(
       'ADDRESS_TAKEN',
-      `Port ${port} is taken by the helloserver service "${name}" (process ${pid}, run directory ${runDir}); reach it with ${variables.runDir}=${runDir} and --name ${name}, or set ${variables.port} to another port`,
+      `Port ${port} is taken by the helloserver service "${name}" (process ${pid}, run directory ${runDir}); reach it with ${variables.runDir}=${runDir} and --name ${name}, or set another port ("port" or "listen" in the configuration, or ${variables.port})`,
       { cause },
     )
     this.holder = holder

@@ -46,7 +46,7 @@ test('a port that another program uses is refused, with the remedy', async (t) =
   const { port = 0 } = first.endpoint ?? {}
   await assert.rejects(listener(t, { host: '127.0.0.1', port }).listener.listen(), {
     code: 'ADDRESS_TAKEN',
-    message: `Cannot listen on 127.0.0.1:${port}: another program uses it; stop that program, or set HELLOSERVER_PORT`,
+    message: `Cannot listen on 127.0.0.1:${port}: another program uses it; stop that program, or set another port ("port" or "listen" in the configuration, or HELLOSERVER_PORT)`,
   })
 })
 

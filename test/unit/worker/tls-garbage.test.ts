@@ -14,7 +14,7 @@ import { socketPair } from '../support/socket-pair.ts'
 /** So many turns of the event loop without an outcome are a hang. */
 const maxTurns = 100
 /** A full handshake for each would take half a minute, so a longer run is asked for: with 100000, for instance. */
-const inputs = Number(process.env['HELLOSERVER_TEST_INPUTS'] ?? 10_000)
+const inputs = Number(process.env['FUZZ_INPUTS'] ?? 10_000)
 
 const authority = new Authority({ after: () => {} })
 
