@@ -111,7 +111,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   get isAmple(): boolean {
     if (this.#isFull) return true
     if (this.#fed.length <= this.#queue.scarce) return false
-    if (this.#claim()) this.#dispatcher.onTaken()
+    this.settle()
     return this.#fed.length > this.#queue.scarce
   }
 
@@ -131,7 +131,8 @@ export class NativeHandOff implements WorkerHandOff, Supply {
       queueMicrotask(this.#onTurnEnd)
     }
     if (this.#fed.length < this.#queue.room) return
-    if (this.#claim()) this.#dispatcher.onTaken()
+    // Not the claims alone: who is idle must be known as well, or one too many could wait.
+    this.settle()
     if (this.#fed.length >= this.#queue.room) this.#fill()
   }
 
