@@ -1,5 +1,5 @@
-import type { Options } from './options.ts'
 import type { StartedTarget } from './measurement.ts'
+import type { Options } from './options.ts'
 import { messageOf } from './program.ts'
 import { freePort } from './readiness.ts'
 import { type Target, type TargetName, type TlsFiles, UnavailableError } from './targets/target.ts'

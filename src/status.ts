@@ -1,9 +1,9 @@
-import type { FailReason } from './lifecycle/fail-reasons.ts'
-import type { ServiceEvent } from './lifecycle/event-kinds.ts'
-import type { PrimaryState } from './lifecycle/primary-states.ts'
-import type { DrainPhase } from './lifecycle/drain-phases.ts'
 import type { FleetStatus } from './fleet/fleet-status.ts'
 import type { LeaseStatus } from './lease/lease.ts'
+import type { DrainPhase } from './lifecycle/drain-phases.ts'
+import type { ServiceEvent } from './lifecycle/event-kinds.ts'
+import type { FailReason } from './lifecycle/fail-reasons.ts'
+import type { PrimaryState } from './lifecycle/primary-states.ts'
 import type { SlotState } from './lifecycle/slot-states.ts'
 
 /** One worker, as `status --json` shows it. */

@@ -1,7 +1,7 @@
 /** The test kit, `helloserver/testing`: public exports only. */
 export type { LineEnding } from './config/line-endings.ts'
-export type { ConnectionLease } from './ipc/worker-messages.ts'
 export type { TcpAddress } from './ipc/socket-handle.ts'
+export type { ConnectionLease } from './ipc/worker-messages.ts'
 export type { FailReason } from './lifecycle/fail-reasons.ts'
 export {
   type ConnectionSettings,
@@ -10,7 +10,6 @@ export {
   type TestAppOptions,
   testApp,
 } from './testing/test-app.ts'
-export { TestClock } from './testing/test-clock.ts'
 export type {
   ConnectOptions,
   Outcome,
@@ -18,5 +17,6 @@ export type {
   TlsOptions,
   WriteOptions,
 } from './testing/test-client.ts'
+export { TestClock } from './testing/test-clock.ts'
 export type { ConnectionLimits } from './worker/connection.ts'
 export type { SocketOptions } from './worker/socket-transport.ts'

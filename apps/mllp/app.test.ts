@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { hostname, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type TestApp, testApp, type TestClient } from 'helloserver/testing'
+import { type TestApp, type TestClient, testApp } from 'helloserver/testing'
 import mllp from './app.ts'
 
 /** The app on a folder of the test's own, with these settings. */

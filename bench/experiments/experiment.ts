@@ -1,7 +1,7 @@
 import type { Bench } from '../bench.ts'
+import type { Options } from '../options.ts'
 import type { Sample } from '../sample.ts'
 import type { Column } from '../table.ts'
-import type { Options } from '../options.ts'
 
 export const experimentNames = [
   'throughput',

@@ -1,8 +1,8 @@
 import type { Experiment, ExperimentName } from './experiment.ts'
 import { fairness } from './fairness.ts'
 import { reload } from './reload.ts'
-import { tls } from './tls.ts'
 import { throughput } from './throughput.ts'
+import { tls } from './tls.ts'
 import { waiting } from './waiting.ts'
 import { width } from './width.ts'
 

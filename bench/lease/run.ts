@@ -9,9 +9,9 @@ import { markdownOf, type Results, resultsOf, writeResults } from './results.ts'
 import { measureAll, type Stage } from './rounds.ts'
 import { startRedis } from './server.ts'
 import type { Contender, Target } from './target.ts'
+import { helloserverLease } from './targets/helloserver-lease.ts'
 import { redisSemaphore } from './targets/redis-semaphore.ts'
 import { redlock } from './targets/redlock.ts'
-import { helloserverLease } from './targets/helloserver-lease.ts'
 
 const targets = [helloserverLease, redisSemaphore, redlock]
 

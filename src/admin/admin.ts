@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { addressOf } from '../config/admin-address.ts'
 import { type AdminSettings, adminSettings } from '../config/admin-settings.ts'
 import type { Config } from '../config/load.ts'
-import { addressOf } from '../config/admin-address.ts'
 import { endpointText, isSameEndpoint, type TcpEndpoint } from '../endpoint.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { AddressMove } from '../network/address-move.ts'
@@ -13,8 +13,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import { LiveFeed } from './live-feed.ts'
 import { requestLimit } from './request-limit.ts'
 import { routesTo } from './routes.ts'
-import { createSite } from './site.ts'
 import type { AdminTarget } from './service-interface.ts'
+import { createSite } from './site.ts'
 
 /** The delays of retries while the page's address is taken: a predecessor releases it within moments. */
 const backoff: Pace = { baseMs: 20, capMs: 1_000 }

@@ -1,5 +1,5 @@
 import type { FleetView } from '../fleet/fleet.ts'
-import type { StatsTotals, ReloadResult, Status } from '../status.ts'
+import type { ReloadResult, StatsTotals, Status } from '../status.ts'
 
 /** The service as the page, health checks and metrics see it; the primary implements it. */
 export interface AdminTarget {

@@ -1,5 +1,5 @@
-import type { Logger } from '../telemetry/logger.ts'
 import type { ConnectionLease } from '../ipc/worker-messages.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Connection } from '../worker/connection.ts'
 
 /** The context of an app besides the connection; one for each worker. */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { App } from './app.ts'
 import { HelloserverError, messageOf, stackOf } from '../errors.ts'
+import type { App } from './app.ts'
 
 /** The folder of this program's own code, which is never the place of an app's error. */
 const ownCode = dirname(dirname(fileURLToPath(import.meta.url)))

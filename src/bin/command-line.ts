@@ -1,6 +1,5 @@
 /** The commands and their options. Exit statuses: docs/operations.md. */
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from './commander.ts'
-import { load } from './load.ts'
+
 import { version } from '../build-id.ts'
 import { commands } from '../cli/commands.ts'
 import type { FleetRequest } from '../cli/fleet-command.ts'
@@ -8,12 +7,14 @@ import { locateApp, usualName, type WithExample } from '../cli/locate-app.ts'
 import type { Options } from '../cli/options.ts'
 import { printError, printWarning } from '../cli/output.ts'
 import { examples } from '../config/examples.ts'
-import type { InitOptions } from '../init/init.ts'
 import { type LogLevel, logLevels } from '../config/log-levels.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
 import { maxWorkers, minWorkers } from '../config/worker-count.ts'
-import { refuseFewOpenFiles } from '../launch/least-files.ts'
 import { codeOf, exitStatus, exitStatusOf } from '../errors.ts'
+import type { InitOptions } from '../init/init.ts'
+import { refuseFewOpenFiles } from '../launch/least-files.ts'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from './commander.ts'
+import { load } from './load.ts'
 import type * as Serving from './serve.ts'
 
 const program = new Command('helloserver')

@@ -3,8 +3,8 @@ import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'
 import { load } from './load.ts'
-import type * as Succeeding from './succeed.ts'
 import type * as Serving from './serve.ts'
+import type * as Succeeding from './succeed.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,7 +1,7 @@
 import type { StopFollower, StopProgress } from '../control/stop.ts'
+import { permitLine } from '../fleet/permit-line.ts'
 import type { DrainPhase } from '../lifecycle/drain-phases.ts'
 import type { DrainStatus } from '../status.ts'
-import { permitLine } from '../fleet/permit-line.ts'
 import { visible } from '../visible-text.ts'
 import { duration } from './table.ts'
 

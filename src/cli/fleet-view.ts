@@ -1,5 +1,5 @@
-import type { FleetView, HostView } from '../fleet/fleet.ts'
 import { endpointsText } from '../endpoint.ts'
+import type { FleetView, HostView } from '../fleet/fleet.ts'
 import { duration, table } from './table.ts'
 
 /** The readable output of `fleet`: a line for each host, and the refused builds. */

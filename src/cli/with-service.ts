@@ -1,8 +1,8 @@
 import { ownEnvironment } from '../config/environment.ts'
 import { checkRunDir, type RunFiles, runFiles } from '../config/run-dir.ts'
 import { callService } from '../control/call.ts'
-import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import type { Options } from './options.ts'
 
 /**

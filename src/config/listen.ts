@@ -9,7 +9,7 @@ import {
   parseEndpoint,
 } from '../endpoint.ts'
 import { networkAllowed, parseNetwork } from './network.ts'
-import { absoluteTls, tlsSchema, type TlsSettings } from './tls-settings.ts'
+import { absoluteTls, type TlsSettings, tlsSchema } from './tls-settings.ts'
 import * as z from './zod.ts'
 
 /** The most endpoints that a service may have. */

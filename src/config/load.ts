@@ -7,7 +7,7 @@ import { type AdminSettings, adminSettings } from './admin-settings.ts'
 import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
 import { type Environment, variables } from './environment.ts'
-import { listenProblems, type ListenSettings, listenSettings } from './listen.ts'
+import { type ListenSettings, listenProblems, listenSettings } from './listen.ts'
 import { isNativeWanted } from './native-wish.ts'
 import { overridable, overridesIn } from './overrides.ts'
 import {

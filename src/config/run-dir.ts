@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
-import { holderOf } from '../lock/holder.ts'
 import { mustBeOwnDirectory, ownUid } from '../files/trust.ts'
+import { holderOf } from '../lock/holder.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 
 /** The files by which others find a service. */

@@ -1,5 +1,6 @@
 import { config } from 'zod'
 
+export type { core, input, output } from 'zod'
 export {
   array,
   boolean,
@@ -18,7 +19,6 @@ export {
   ZodObject,
   ZodPrefault,
 } from 'zod'
-export type { core, input, output } from 'zod'
 
 // A configuration is read once: compiling code for that takes longer than the code would save.
 config({ jitless: true })

@@ -23,14 +23,14 @@ import {
   listenOn,
   type SocketHandle,
 } from '../ipc/socket-handle.ts'
+import type { NativeModule } from '../native/native.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { NativeModule } from '../native/native.ts'
 import type { AcceptRest } from './accept-rest.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import { NativeAcceptor } from './native-acceptor.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
+import { NativeAcceptor } from './native-acceptor.ts'
 import { SocketFile } from './socket-file.ts'
 
 /**

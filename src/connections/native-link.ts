@@ -1,4 +1,4 @@
-import { pageBytes, PageReader } from '../ipc/worker-page.ts'
+import { PageReader, pageBytes } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { WorkerLink } from './hand-off.ts'
 

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { remoteOf, type TcpAddress, type SocketHandle } from '../ipc/socket-handle.ts'
+import { remoteOf, type SocketHandle, type TcpAddress } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule } from '../native/native.ts'
 
 const nowhere = { address: 'unknown', port: 0 }

@@ -1,7 +1,7 @@
 import { endpointOf, endpointText } from '../endpoint.ts'
 import { type Remote, remoteOf, type SocketHandle } from '../ipc/socket-handle.ts'
-import type { ShedReason } from '../status.ts'
 import type { ConnectionState } from '../lifecycle/connection-states.ts'
+import type { ShedReason } from '../status.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { Links } from './linked-list.ts'
 

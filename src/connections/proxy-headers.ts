@@ -1,8 +1,8 @@
 import { ReadAhead } from '../ipc/read-ahead.ts'
 import {
   type HeaderFault,
-  parseProxyHeader,
   type ProxyHeader,
+  parseProxyHeader,
 } from '../proxy-protocol/proxy-header.ts'
 import type { PendingConnection } from './pending-connection.ts'
 

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import type { AttachedBridge, Supervisor } from './attached-bridge.ts'
+import type { BoundedConnection } from './bounded-connections.ts'
 import {
   createJSONRPCErrorResponse,
   JSONRPCClient,
@@ -6,11 +8,9 @@ import {
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from './json-rpc.ts'
-import type { BoundedConnection } from './bounded-connections.ts'
 import { LineChannel } from './line-channel.ts'
 import type { Pacer } from './pacer.ts'
 import { maxRequestBytes } from './protocol.ts'
-import type { Supervisor, AttachedBridge } from './attached-bridge.ts'
 
 /** Parameters are at most objects of objects; deep nesting takes the parser longer than its length suggests. */
 const maxDepth = 16

@@ -1,21 +1,21 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { deferred } from '../async/deferred.ts'
+import { withDeadline } from '../async/with-deadline.ts'
+import { version } from '../build-id.ts'
+import { codeOf, type ErrorCode, HelloserverError, handedOver, messageOf } from '../errors.ts'
+import { mustBeOwnSocket } from '../files/trust.ts'
 import {
   JSONRPCClient,
   JSONRPCErrorException,
   JSONRPCServer,
   JSONRPCServerAndClient,
 } from './json-rpc.ts'
-import { version } from '../build-id.ts'
-import { deferred } from '../async/deferred.ts'
-import { withDeadline } from '../async/with-deadline.ts'
-import { codeOf, type ErrorCode, handedOver, HelloserverError, messageOf } from '../errors.ts'
-import { mustBeOwnSocket } from '../files/trust.ts'
 import { clientLimits, LineChannel } from './line-channel.ts'
 import {
   controlProtocol,
-  maxRequestBytes,
   type Method,
+  maxRequestBytes,
   type Notifications,
   type Params,
   type Results,

@@ -1,10 +1,10 @@
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
+import type * as z from '../config/zod.ts'
 import type { FleetOperations, FleetView } from '../fleet/fleet.ts'
 import type { ReloadResult, Status } from '../status.ts'
 import type { requestParams } from './params.ts'
-import type * as z from '../config/zod.ts'
 
 /**
  * The version of the control socket's protocol. The two ends may be of different builds, such as an updated

@@ -1,15 +1,16 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from './json-rpc.ts'
 import { withDeadline } from '../async/with-deadline.ts'
 import { version } from '../build-id.ts'
 import { configDigest } from '../config/load.ts'
-import { BoundedConnections } from './bounded-connections.ts'
-import { codeOf, handedOver, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError, handedOver, messageOf } from '../errors.ts'
 import { fileError, withFile } from '../files/file-error.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { putInPlace } from '../files/put-in-place.ts'
+import { AttachedBridge, type Deserted } from './attached-bridge.ts'
+import { BoundedConnections } from './bounded-connections.ts'
 import { Caller } from './caller.ts'
+import { createJSONRPCErrorResponse, type JSONRPCServerAndClient } from './json-rpc.ts'
 import { Pacer } from './pacer.ts'
 import { requestParams } from './params.ts'
 import {
@@ -19,7 +20,6 @@ import {
   type Method,
   type Results,
 } from './protocol.ts'
-import { type Deserted, AttachedBridge } from './attached-bridge.ts'
 
 /** How long the last answers may take to reach their readers, in milliseconds. */
 const farewellMs = 500

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isRunning } from '../process/is-running.ts'
 import { holdsLock, type LockFiles } from '../lock/holder.ts'
+import { isRunning } from '../process/is-running.ts'
 import type { Status } from '../status.ts'
 import type { ControlClient } from './control-client.ts'
 import type { Results } from './protocol.ts'

@@ -1,5 +1,5 @@
-import type { DownHost, Purpose } from './fleet-status.ts'
 import type { FleetOperations, HostReport, RefusedBuild } from './fleet.ts'
+import type { DownHost, Purpose } from './fleet-status.ts'
 
 /** The interval between a host's heartbeats, in milliseconds. */
 export const heartbeatMs = 1_000

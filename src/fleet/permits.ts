@@ -1,4 +1,5 @@
 import { type Deferred, deferred } from '../async/deferred.ts'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
@@ -8,7 +9,6 @@ import {
 } from '../lifecycle/permit-states.ts'
 import { pollPauseMs } from '../poll-pause.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import type { PermitStatus, Purpose } from './fleet-status.ts'
 import type { FleetStore, Heartbeat, Member, PermitAnswer } from './fleet-store.ts'
 import { permitLine } from './permit-line.ts'

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { TokenBucket } from '../token-bucket.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
+import { TokenBucket } from '../token-bucket.ts'
 
 /**
  * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`,

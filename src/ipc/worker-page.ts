@@ -1,6 +1,6 @@
 import { monotonicMs } from '../clock.ts'
-import { pageOffsets } from '../native/native.ts'
 import { reasons } from '../lifecycle/fail-reasons.ts'
+import { pageOffsets } from '../native/native.ts'
 import { isCount, type Progress, type Reason, type Step, steps } from './progress.ts'
 
 /**

@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import type { RunFiles } from '../config/run-dir.ts'
 import { codeOf } from '../errors.ts'
-import { type ListeningHandle, listeningHandle, listenOn } from '../ipc/socket-handle.ts'
 import { realPath } from '../files/real-path.ts'
+import { type ListeningHandle, listeningHandle, listenOn } from '../ipc/socket-handle.ts'
 
 /**
  * The PID lock of releases up to 0.1: a listening socket in the abstract namespace (unix(7)), named after the

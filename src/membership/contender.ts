@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { Config } from '../config/load.ts'
 import { type Environment, variables } from '../config/environment.ts'
+import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import type { Contender } from '../lease/lease-store.ts'
 

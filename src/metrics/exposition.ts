@@ -1,7 +1,7 @@
-import { Counter, Gauge, Registry } from './prom-client.ts'
 import type { StatsTotals, Status } from '../status.ts'
 import { addDurations } from './durations.ts'
 import { addProcessMetrics } from './process-metrics.ts'
+import { Counter, Gauge, Registry } from './prom-client.ts'
 import { type Snapshot, serviceMetrics } from './service-metrics.ts'
 
 /** The source of the figures. */

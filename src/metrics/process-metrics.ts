@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { Counter, Gauge, type Registry } from './prom-client.ts'
 import { openFilesLimit } from '../process/open-files-limit.ts'
+import { Counter, Gauge, type Registry } from './prom-client.ts'
 
 /**
  * The metrics of the primary's own process, by the standard names of Prometheus clients. prom-client's default

@@ -1,5 +1,5 @@
-import { respawnDelayMs } from '../lifecycle/respawn.ts'
 import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
+import { respawnDelayMs } from '../lifecycle/respawn.ts'
 
 /** Bounds of the delays between attempts, which double; milliseconds. */
 export interface Pace {

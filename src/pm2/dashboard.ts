@@ -1,6 +1,6 @@
-import { pmx } from './pm2-io.ts'
 import { type ActionsOptions, offerActions } from './actions.ts'
 import { type MetricsOptions, showMetrics } from './metrics.ts'
+import { pmx } from './pm2-io.ts'
 
 /** Shows the service in pm2 and offers its actions there, until `signal` is aborted. */
 export function openDashboard(options: ActionsOptions & MetricsOptions): void {

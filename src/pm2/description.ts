@@ -1,6 +1,6 @@
 import { megabytes, memoryOf } from '../cli/amounts.ts'
-import type { LeaseStatus } from '../lease/lease.ts'
 import { endpointsText } from '../endpoint.ts'
+import type { LeaseStatus } from '../lease/lease.ts'
 import type { ReloadResult, Status } from '../status.ts'
 
 /** Rows of `pm2 describe`: a short label and its text. */

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { RunFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
 import { Keeper } from '../files/keeper.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import { LogCursor, type LogPosition } from '../telemetry/log-cursor.ts'
 import { LogFollower } from '../telemetry/log-follower.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Pm2Process } from './pm2-process.ts'
 
 /** How much of the log from the time without a bridge the next bridge shows, in bytes. */

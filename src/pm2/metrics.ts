@@ -1,7 +1,7 @@
 import type pmx from '@pm2/io/build/main/pmx.js'
 import type { Status } from '../status.ts'
-import type { Ask } from './actions.ts'
 import { visible } from '../visible-text.ts'
+import type { Ask } from './actions.ts'
 import { figures } from './figures.ts'
 import { pm2Version, quirksOf } from './pm2-release.ts'
 

@@ -1,6 +1,6 @@
 import { ambient } from '../config/environment.ts'
-import { closeDebugger } from '../process/debugger.ts'
 import { signalsWith } from '../lifecycle/signal-table.ts'
+import { closeDebugger } from '../process/debugger.ts'
 import type { AskedBy } from './dismissal.ts'
 
 const forwarded = signalsWith(({ inBridge }) => inBridge === 'forward')

@@ -8,8 +8,8 @@ import { visibleLines, withVisibleTexts } from '../visible-text.ts'
 import type { Description } from './description.ts'
 import type { Origin } from './dismissal.ts'
 import { type AppRecord, recordOf } from './pm2-daemon.ts'
-import { finalStatuses } from './requirements.ts'
 import type { Pm2Event, Pm2Events } from './pm2-events.ts'
+import { finalStatuses } from './requirements.ts'
 
 /** How long the last output may take to reach pm2, in milliseconds. */
 const flushMs = 1_000

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import { controlProtocol } from '../control/protocol.ts'
 import { codeOf } from '../errors.ts'
 import { permitLine } from '../fleet/permit-line.ts'

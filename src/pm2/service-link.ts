@@ -1,7 +1,7 @@
 import { withDeadline } from '../async/with-deadline.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import type { ControlClient } from '../control/control-client.ts'
 import { connectTo } from '../control/connect.ts'
+import type { ControlClient } from '../control/control-client.ts'
 import type { Method, Params, Results } from '../control/protocol.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'

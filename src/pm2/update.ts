@@ -1,9 +1,9 @@
 import { programId } from '../build-id.ts'
 import { type Environment, variables } from '../config/environment.ts'
 import type { ProgramIdentity, Results } from '../control/protocol.ts'
+import { realPath } from '../files/real-path.ts'
 import { namedPrimary, primaryModule } from '../launch/launch.ts'
 import { inRelease } from '../launch/named-path.ts'
-import { realPath } from '../files/real-path.ts'
 
 /** The request by which a bridge brings a primary up to date. */
 export interface Update {

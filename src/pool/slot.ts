@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts'
-import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
 import type { HandOffWorker, WorkerHandOff } from '../connections/hand-off.ts'
+import { type PendingConnection, peerOf } from '../connections/pending-connection.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { FromWorker, Offer, ToWorker, WorkerBoot } from '../ipc/worker-messages.ts'
 import { Machine } from '../lifecycle/machine.ts'

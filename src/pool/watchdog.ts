@@ -1,8 +1,8 @@
 import type { Config } from '../config/load.ts'
-import type { SlotState } from '../lifecycle/slot-states.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import type { WorkerHandOff } from '../connections/hand-off.ts'
 import { peerOf } from '../connections/pending-connection.ts'
+import type { SlotState } from '../lifecycle/slot-states.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { WorkerSlot } from './slot.ts'
 
 /** The properties of a worker that the watchdog judges; times are monotonic, in milliseconds. */

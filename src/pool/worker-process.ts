@@ -1,15 +1,14 @@
-import cluster, { type Worker } from 'node:cluster'
 import type { ChildProcess } from 'node:child_process'
+import cluster, { type Worker } from 'node:cluster'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { WorkerLink } from '../connections/hand-off.ts'
-import { debuggerArguments } from '../process/debugger.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { ChannelGuard } from '../ipc/channel-guard.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { type Progress, ProgressReader, progressFd, stepOfStatus } from '../ipc/progress.ts'
-import { sendHandle, type SocketHandle } from '../ipc/socket-handle.ts'
+import { type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
 import {
   decodeFromWorker,
   type FromWorker,
@@ -18,8 +17,9 @@ import {
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/worker-messages.ts'
-import { processLimitHint, startProcess } from '../process/start-process.ts'
+import { debuggerArguments } from '../process/debugger.ts'
 import { waitUntilStopped } from '../process/is-stopped.ts'
+import { processLimitHint, startProcess } from '../process/start-process.ts'
 import type { OutputSink, Printer } from '../telemetry/worker-output.ts'
 import type { ProcessExit } from './worker-exit.ts'
 

@@ -1,8 +1,8 @@
 import { withDeadline } from '../async/with-deadline.ts'
 import { messageOf } from '../errors.ts'
 import { StoreError } from '../store-error.ts'
-import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './redis-client.ts'
 import { explainRedis } from './problem.ts'
+import { commandTimeoutMs, createClient, type RedisClient, retryDelayMs } from './redis-client.ts'
 import { describeTarget, type RedisTarget } from './redis-target.ts'
 import type { Script } from './script.ts'
 

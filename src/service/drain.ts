@@ -1,12 +1,12 @@
-import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
+import type { Config } from '../config/load.ts'
+import type { Connections } from '../connections/connections.ts'
 import { type DrainEvent, type DrainPhase, drainTransitions } from '../lifecycle/drain-phases.ts'
 import { Machine } from '../lifecycle/machine.ts'
+import type { WorkerPool } from '../pool/pool.ts'
 import type { DrainStatus } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Deadline } from './deadline.ts'
-import type { Connections } from '../connections/connections.ts'
-import type { WorkerPool } from '../pool/pool.ts'
 
 /** How long a worker that was told to drop everything may take before it is killed. Milliseconds. */
 const terminateGraceMs = 1_000

@@ -1,5 +1,5 @@
-import type { Config } from '../config/load.ts'
 import { deferred } from '../async/deferred.ts'
+import type { Config } from '../config/load.ts'
 import { handedOver } from '../errors.ts'
 import { type DrainEvent, primaryEvents } from '../lifecycle/drain-phases.ts'
 import type { DrainStatus } from '../status.ts'

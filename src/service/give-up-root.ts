@@ -1,4 +1,4 @@
-import { constants, fchownSync, fstatSync, openSync, closeSync } from 'node:fs'
+import { closeSync, constants, fchownSync, fstatSync, openSync } from 'node:fs'
 import { variables } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'

@@ -5,8 +5,8 @@ import { HelloserverError } from '../errors.ts'
 import type { ListeningHandle } from '../ipc/socket-handle.ts'
 import { PidFile } from '../lock/pid-file.ts'
 import { PidLock } from '../lock/pid-lock.ts'
-import type { KeptFiles } from './kept-files.ts'
 import type { CleanupStack } from './cleanup-stack.ts'
+import type { KeptFiles } from './kept-files.ts'
 
 /** The files by which this process is found as the service: its lock, its control socket and its PID file. */
 export class PublicFiles {

@@ -1,10 +1,10 @@
 import { deferred } from '../async/deferred.ts'
+import type { Stats } from '../connections/stats.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { ReloadResult } from '../status.ts'
-import type { ReloadStep, StepName } from './reload-steps.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Stats } from '../connections/stats.ts'
+import type { ReloadStep, StepName } from './reload-steps.ts'
 
 /** Plans the reloads of a queue, and learns when one begins. */
 export interface ReloadListener<Request> {

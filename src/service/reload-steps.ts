@@ -1,11 +1,11 @@
+import { deferred } from '../async/deferred.ts'
 import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
-import { deferred } from '../async/deferred.ts'
-import { refuseForNative } from '../native/choose-hand-off.ts'
-import type { Keyring } from '../tls/keyring.ts'
 import type { Change } from '../fleet/fleet.ts'
+import { refuseForNative } from '../native/choose-hand-off.ts'
 import type { AddressMove } from '../network/address-move.ts'
+import type { Keyring } from '../tls/keyring.ts'
 import {
   forecast,
   isOwnProgramOnDisk,

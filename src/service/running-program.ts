@@ -3,8 +3,8 @@ import { environmentDigest } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import type { ProgramIdentity } from '../control/protocol.ts'
 import { HelloserverError } from '../errors.ts'
-import { namedPrimary, primaryModule } from '../launch/launch.ts'
 import { realPath } from '../files/real-path.ts'
+import { namedPrimary, primaryModule } from '../launch/launch.ts'
 
 /** The program and the environment that this process was started with; only another process can have others. */
 export class RunningProgram implements ProgramIdentity {

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
 import { ownEnvironment } from '../config/environment.ts'
-import type { ReloadResult } from '../status.ts'
 import { type RespawnPolicy, respawnDelayMs } from '../lifecycle/respawn.ts'
 import { startProcess } from '../process/start-process.ts'
-import { visible } from '../visible-text.ts'
+import type { ReloadResult } from '../status.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { InterruptibleSleep } from '../async/interruptible-sleep.ts'
+import { visible } from '../visible-text.ts'
 
 /** systemd-notify itself waits at most five seconds for the service manager to have read the message. */
 const sendTimeoutMs = 10_000

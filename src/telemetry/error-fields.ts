@@ -1,5 +1,5 @@
-import { stdSerializers } from './pino.ts'
 import { cutText, messageOf } from '../errors.ts'
+import { stdSerializers } from './pino.ts'
 
 /** The length at which a field of an error is cut, in characters: one error must not fill the log. */
 const maxFieldLength = 8_192

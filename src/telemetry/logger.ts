@@ -1,6 +1,6 @@
 import type { DestinationStream, Logger } from 'pino'
-import { pino } from './pino.ts'
 import { errorFields } from './error-fields.ts'
+import { pino } from './pino.ts'
 
 export type { DestinationStream as LogDestination, Logger }
 

@@ -1,5 +1,5 @@
-import { version } from '../build-id.ts'
 import { deferred } from '../async/deferred.ts'
+import { version } from '../build-id.ts'
 import { type ErrorCode, HelloserverError } from '../errors.ts'
 import type { BoundListener, ListeningHandle, SocketHandle } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'

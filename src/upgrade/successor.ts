@@ -1,15 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { deferred } from '../async/deferred.ts'
 import type { Environment } from '../config/environment.ts'
 import type { RunFiles } from '../config/run-dir.ts'
-import { debuggerArguments } from '../process/debugger.ts'
-import { deferred } from '../async/deferred.ts'
-import { type ErrorCode, HelloserverError } from '../errors.ts'
-import { isRunning } from '../process/is-running.ts'
-import { startProcess } from '../process/start-process.ts'
 import type { PendingConnection } from '../connections/pending-connection.ts'
-import { openLog } from '../telemetry/open-log.ts'
+import { type ErrorCode, HelloserverError } from '../errors.ts'
 import {
   type BoundListener,
   type ListeningHandle,
@@ -17,6 +13,10 @@ import {
   sendHandle,
 } from '../ipc/socket-handle.ts'
 import type { Hold } from '../lease/lease.ts'
+import { debuggerArguments } from '../process/debugger.ts'
+import { isRunning } from '../process/is-running.ts'
+import { startProcess } from '../process/start-process.ts'
+import { openLog } from '../telemetry/open-log.ts'
 import {
   type FromSuccessor,
   type HandoverState,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Environment } from '../config/environment.ts'
 import { deferred } from '../async/deferred.ts'
+import type { Environment } from '../config/environment.ts'
 import { stopping } from '../errors.ts'
 import type { Service } from '../service/service.ts'
 import { Successor } from './successor.ts'

@@ -1,13 +1,13 @@
 import type { App, Context } from '../app/app.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { codeOf } from '../errors.ts'
+import { type Progress, type Reason, type Step, type Traffic, uncounted } from '../ipc/progress.ts'
 import type {
   ConnectionLease,
   WorkerBoot,
   WorkerLease,
   WorkerView,
 } from '../ipc/worker-messages.ts'
-import { type Progress, type Reason, type Step, type Traffic, uncounted } from '../ipc/progress.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Alarm } from './alarm.ts'
 import { type Alarms, Connection } from './connection.ts'

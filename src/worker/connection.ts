@@ -24,8 +24,8 @@ import { shown } from './shown.ts'
 import type { TlsDoor } from './tls-door.ts'
 import {
   type Chunk,
-  chunksOf,
   type ConnectionTls,
+  chunksOf,
   type Receiver,
   type Transport,
 } from './transport.ts'

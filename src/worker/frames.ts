@@ -1,7 +1,7 @@
 import { LineTooLongError } from '../errors.ts'
 import type { InputBuffer } from './input-buffer.ts'
-import type { Bound, Read } from './reads.ts'
 import { quiet } from './quiet.ts'
+import type { Bound, Read } from './reads.ts'
 import { shown } from './shown.ts'
 import { type Chunk, chunksOf } from './transport.ts'
 

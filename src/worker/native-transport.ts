@@ -3,10 +3,10 @@ import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import {
   type AddressOrErrno,
-  errnos,
-  type NativeModule,
   type Consumer,
   consumerEvents,
+  errnos,
+  type NativeModule,
 } from '../native/native.ts'
 import type { SocketOptions } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'

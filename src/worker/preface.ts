@@ -1,4 +1,4 @@
-import { parseProxyHeader, type ProxyHeader } from '../proxy-protocol/proxy-header.ts'
+import { type ProxyHeader, parseProxyHeader } from '../proxy-protocol/proxy-header.ts'
 
 const nothing = Buffer.alloc(0)
 

@@ -4,6 +4,8 @@ import { appError, loadApp } from '../app/load-app.ts'
 import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
+import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
+import { receivedSocket } from '../ipc/socket-handle.ts'
 import {
   decodeToWorker,
   type FromWorker,
@@ -12,8 +14,6 @@ import {
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/worker-messages.ts'
-import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
-import { receivedSocket } from '../ipc/socket-handle.ts'
 import { loadNative, type NativeModule } from '../native/native.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { Worker } from './connection-worker.ts'

@@ -1,5 +1,5 @@
-import { type Claim, type History, servedUntilMs } from './history.ts'
 import { type Fault, patience } from './fault.ts'
+import { type Claim, type History, servedUntilMs } from './history.ts'
 import type { Violation } from './verdict.ts'
 
 /** A machine that is busy may be late by this much, beside what the protocol allows; milliseconds. */

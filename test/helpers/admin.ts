@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { type IncomingHttpHeaders, request } from 'node:http'
 import { writeFileSync } from 'node:fs'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
-import type { Settings } from './sandbox.ts'
-import type { Sandbox } from './sandbox.ts'
+import type { Sandbox, Settings } from './sandbox.ts'
 import { within } from './wait-for.ts'
 
 export const token = 'correct-horse-battery'

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { codeOf } from '../../src/errors.ts'
 import { type Endpoint, parseEndpoint } from '../../src/endpoint.ts'
+import { codeOf } from '../../src/errors.ts'
 import { within } from './wait-for.ts'
 
 /** Sends a line to an endpoint; resolves with the answer, or with the code of the error. */

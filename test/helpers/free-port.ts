@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { codeOf } from '../../src/errors.ts'
 
 /** A currently free port of 127.0.0.1, for a service that must come back to the same port. */

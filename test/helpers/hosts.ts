@@ -4,7 +4,7 @@ import type { Status } from '../../src/status.ts'
 import { type Cleanup, Cleanups } from './cleanup.ts'
 import { RedisServer } from './redis/server.ts'
 import { Sandbox, type SandboxOptions, type Settings } from './sandbox.ts'
-import { startIn, type Service } from './service.ts'
+import { type Service, startIn } from './service.ts'
 import { statusIn } from './service-in.ts'
 import { waitFor } from './wait-for.ts'
 

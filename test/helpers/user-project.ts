@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -13,7 +14,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import assert from 'node:assert/strict'
 import { ownRoot } from '../../src/config/locate.ts'
 import { callService } from '../../src/control/call.ts'
 import { ControlClient } from '../../src/control/control-client.ts'

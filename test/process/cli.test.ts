@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale } from '../helpers/commands.ts'
 import { isAlive } from '../helpers/processes.ts'

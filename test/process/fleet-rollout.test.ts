@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { reload, tryReload, tryUpgrade, upgrade } from '../helpers/commands.ts'
 import { fleetOf } from '../helpers/fleet.ts'
 import { RedisServer } from '../helpers/redis/server.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { cliModule, Sandbox } from '../helpers/sandbox.ts'

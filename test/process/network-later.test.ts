@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { http, page } from '../helpers/admin.ts'
 import { ask } from '../helpers/client.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { test } from 'node:test'
 import { telling, told } from '../helpers/environment.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { waitFor } from '../helpers/wait-for.ts'

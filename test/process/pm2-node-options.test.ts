@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { told, telling } from '../helpers/environment.ts'
+import { telling, told } from '../helpers/environment.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 
 test("Node's options in the ecosystem file", async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { tryUpgrade } from '../helpers/commands.ts'
 import { Pm2 } from '../helpers/pm2.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
-import { type TestContext, describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, tryReload } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { test } from 'node:test'
 import { ask, Client } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted, startService, workerPids } from '../helpers/service.ts'

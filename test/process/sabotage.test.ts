@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { ServiceEvent } from '../../src/lifecycle/event-kinds.ts'
 import { ask, type Ending } from '../helpers/client.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import { counted, type Service, startService, workerPids } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
-import type { ServiceEvent } from '../../src/lifecycle/event-kinds.ts'
 
 /**
  * An app that does to its own process what its client asks for: a line `in hand CODE` is answered after CODE has run, a

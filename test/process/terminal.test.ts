@@ -3,9 +3,9 @@ import { describe, test } from 'node:test'
 import { ControlClient } from '../../src/control/control-client.ts'
 import { stop } from '../helpers/commands.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
-import { shared } from '../helpers/shared.ts'
 import { startService } from '../helpers/service.ts'
 import { statusIn } from '../helpers/service-in.ts'
+import { shared } from '../helpers/shared.ts'
 import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** What a command shows on a terminal. */

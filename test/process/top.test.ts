@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { Client } from '../helpers/client.ts'
 import { tryUpgrade } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'

@@ -1,5 +1,5 @@
-import type { TestContext } from 'node:test'
 import { randomUUID } from 'node:crypto'
+import type { TestContext } from 'node:test'
 import type { Change } from '../../src/fleet/fleet.ts'
 import { SharedFleet, type SharedFleetOptions } from '../../src/fleet/shared-fleet.ts'
 import { RedisLink } from '../../src/redis/link.ts'

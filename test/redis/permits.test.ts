@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { cannotFakeClocks } from '../helpers/redis/faked-clock.ts'
 import { RedisServer } from '../helpers/redis/server.ts'

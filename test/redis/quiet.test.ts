@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'
-import { listenAsRedis } from '../helpers/redis/canned-redis.ts'
 import { freePort } from '../helpers/free-port.ts'
-import { resultOf } from '../helpers/sandbox.ts'
+import { listenAsRedis } from '../helpers/redis/canned-redis.ts'
 import { RedisServer } from '../helpers/redis/server.ts'
+import { resultOf } from '../helpers/sandbox.ts'
 
 const linkModule = new URL('../../src/redis/link.js', import.meta.url).href
 const targetModule = new URL('../../src/redis/redis-target.js', import.meta.url).href

@@ -1,5 +1,5 @@
 import { table } from '../../src/cli/table.ts'
-import { figuresOf, type Figures } from './figures.ts'
+import { type Figures, figuresOf } from './figures.ts'
 import type { Ledger } from './ledger.ts'
 import { wayNames } from './load/way.ts'
 

@@ -1,5 +1,5 @@
-import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
 import { endpointsText } from '../../endpoint.ts'
+import type { HostView, RefusedBuild } from '../../fleet/fleet.ts'
 import type { LiveMessages } from '../live-messages.ts'
 import { byId, element, setText, setTone, show, sync, type Tone } from './dom.ts'
 import { count, span, timeOf } from './format.ts'

@@ -1,6 +1,6 @@
+import { endpointsText } from '../../endpoint.ts'
 import { permitLine } from '../../fleet/permit-line.ts'
 import type { LeaseStatus } from '../../lease/lease.ts'
-import { endpointsText } from '../../endpoint.ts'
 import type { Percentiles, ReloadResult, Status } from '../../status.ts'
 import { ago, busyOf, megabytes, memoryOf, perSecond, shortTime } from '../amounts.ts'
 import { expiryLines } from '../certificate-expiry.ts'

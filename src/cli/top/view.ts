@@ -1,10 +1,10 @@
 import type { Status, WorkerStatus } from '../../status.ts'
 import { megabytes } from '../amounts.ts'
 import { duration, table } from '../table.ts'
-import { facts, vitalFacts } from './status-facts.ts'
 import type { Mode } from './keys.ts'
 import { isRoomy, share } from './layout.ts'
 import { fields, type Line, paint, type Style, span } from './paint.ts'
+import { facts, vitalFacts } from './status-facts.ts'
 
 /** The content to show. */
 export interface Scene {

@@ -1,7 +1,7 @@
 import { messageOf } from '../../../src/errors.ts'
+import { describeHolders } from '../../../src/lease/holders.ts'
 import type { LeaseListener } from '../../../src/lease/lease.ts'
 import { SharedLease } from '../../../src/lease/shared-lease.ts'
-import { describeHolders } from '../../../src/lease/holders.ts'
 import { RedisLink } from '../../../src/redis/link.ts'
 import { RedisLeaseStore } from '../../../src/redis/redis-lease-store.ts'
 import { parseRedisUrl } from '../../../src/redis/redis-target.ts'

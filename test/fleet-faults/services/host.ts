@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import { freePort } from '../../helpers/free-port.ts'
-import { Proxy } from '../../helpers/proxy.ts'
 import { signalTo } from '../../helpers/processes.ts'
+import { Proxy } from '../../helpers/proxy.ts'
 import type { RedisServer } from '../../helpers/redis/server.ts'
 import { Sandbox } from '../../helpers/sandbox.ts'
 import { type Service, startIn } from '../../helpers/service.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deferred } from '../../../src/async/deferred.ts'
 import { withDeadline } from '../../../src/async/with-deadline.ts'
 import { Clock } from '../support/clock.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { adminSettings } from '../../../src/config/admin-settings.ts'
 import { endpointText } from '../../../src/endpoint.ts'
 import { load } from '../support/config-file.ts'

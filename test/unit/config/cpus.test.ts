@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { availableCpus, cpuQuota } from '../../../src/config/cpus.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 

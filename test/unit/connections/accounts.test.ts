@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { Accounts } from '../../../src/connections/accounts.ts'
+import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import {
   type ConnectionEvent,
   connectionTransitions,
 } from '../../../src/lifecycle/connection-states.ts'
-import { Accounts } from '../../../src/connections/accounts.ts'
-import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import type { ConnectionCounts } from '../../../src/status.ts'
 import { eventsOf } from '../support/graph.ts'
 import { pending } from '../support/pending.ts'

@@ -5,8 +5,8 @@ import { Events } from '../../../src/telemetry/events.ts'
 import { load } from '../support/config-file.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
-import { BareWorker } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { BareWorker } from '../support/stage.ts'
 
 const portable = { native: undefined, reason: 'a test' }
 

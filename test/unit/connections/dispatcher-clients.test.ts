@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair, LooseHandle } from '../support/handles.ts'
-import { BareWorker, settingsOf, staged } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { BareWorker, settingsOf, staged } from '../support/stage.ts'
 
 test('a client that had left before the claim is gone, and the worker is free', (t) => {
   const { dispatcher, handOff, accounts, report } = staged(t)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { steps, uncounted } from '../../../src/ipc/progress.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
+import { steps, uncounted } from '../../../src/ipc/progress.ts'
 import { LooseHandle } from '../support/handles.ts'
-import { BareWorker, stage } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { BareWorker, stage } from '../support/stage.ts'
 
 const slotCount = 3
 const anySlot = fc.nat({ max: slotCount - 1 })

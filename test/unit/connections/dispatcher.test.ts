@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { uncounted } from '../../../src/ipc/progress.ts'
 import { LooseHandle } from '../support/handles.ts'
-import { BareWorker, staged } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { BareWorker, staged } from '../support/stage.ts'
 
 test('a connection goes to the worker that has been idle longest', (t) => {
   const { dispatcher, handOff, report } = staged(t)

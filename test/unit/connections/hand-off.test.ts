@@ -6,13 +6,13 @@ import { Dispatcher } from '../../../src/connections/dispatcher.ts'
 import type { HandOff, HandOffListener } from '../../../src/connections/hand-off.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
-import { Stats } from '../../../src/connections/stats.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
+import { Stats } from '../../../src/connections/stats.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
-import { settingsOf } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { settingsOf } from '../support/stage.ts'
 
 /** A hand-off that offers nothing to anybody: free workers take the first connection from a short queue of its own. */
 class SharedQueue implements HandOff {

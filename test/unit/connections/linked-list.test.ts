@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Links, LinkedList } from '../../../src/connections/linked-list.ts'
+import { LinkedList, type Links } from '../../../src/connections/linked-list.ts'
 
 interface Item extends Links<Item> {
   readonly name: number

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { ProxySettings } from '../../../src/config/listen.ts'
 import type { NumberedEndpoint } from '../../../src/connections/endpoint-table.ts'
 import type { FailReason } from '../../../src/lifecycle/fail-reasons.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { type HandlePair, handlePair, LooseHandle } from '../support/handles.ts'
-import { addresses4, binaryHeader, families } from '../support/proxy-headers.ts'
 import { anywhere } from '../support/pending.ts'
+import { addresses4, binaryHeader, families } from '../support/proxy-headers.ts'
 import { BareWorker, settingsOf, staged } from '../support/stage.ts'
 
 const behindProxy = (proxyProtocol: ProxySettings = true): NumberedEndpoint => ({

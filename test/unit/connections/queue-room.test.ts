@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { affordableQueue, QueueRoom } from '../../../src/connections/queue-room.ts'
 import { Events } from '../../../src/telemetry/events.ts'
 import { load } from '../support/config-file.ts'
 import { LooseHandle } from '../support/handles.ts'
 import { keptLog } from '../support/kept-log.ts'
-import { staged } from '../support/stage.ts'
 import { anywhere } from '../support/pending.ts'
+import { staged } from '../support/stage.ts'
 
 /** The room in a process that may have `limit` descriptors; the workers and queued connections use some. */
 function roomy(t: TestContext, workers: number, limit: number) {

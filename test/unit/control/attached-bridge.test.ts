@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Supervisor, AttachedBridge } from '../../../src/control/attached-bridge.ts'
+import { AttachedBridge, type Supervisor } from '../../../src/control/attached-bridge.ts'
 
 /** A bridge that writes down what it is told and leaves when the test says so. */
 function caller(pid: number, instance = 0) {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
-  BoundedConnections,
   type BoundedConnection,
+  BoundedConnections,
 } from '../../../src/control/bounded-connections.ts'
 
 /** A member whose state a test sets. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Kept, Keeper, type Loss } from '../../../src/files/keeper.ts'
 import { setImmediate as settled } from 'node:timers/promises'
+import { Keeper, type Kept, type Loss } from '../../../src/files/keeper.ts'
 
 /** A thing that can be taken away, and what happens to it. */
 class Thing implements Kept {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, readdirSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { claimFd, ClaimRegister, ClaimWriter } from '../../../src/ipc/claim-register.ts'
+import { ClaimRegister, ClaimWriter, claimFd } from '../../../src/ipc/claim-register.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const { href: writerModule } = new URL('../../../src/ipc/claim-register.js', import.meta.url)

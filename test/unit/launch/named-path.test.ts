@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { inRelease, namedPath } from '../../../src/launch/named-path.ts'
+import { test } from 'node:test'
 import { realPath } from '../../../src/files/real-path.ts'
+import { inRelease, namedPath } from '../../../src/launch/named-path.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 /** A folder with a release in `releases/1`. */

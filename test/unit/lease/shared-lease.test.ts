@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { monotonicMs } from '../../../src/clock.ts'
 import { deferred } from '../../../src/async/deferred.ts'
+import { monotonicMs } from '../../../src/clock.ts'
 import type { Grant, LeaseListener } from '../../../src/lease/lease.ts'
 import { SharedLease } from '../../../src/lease/shared-lease.ts'
 import { waitFor } from '../../helpers/wait-for.ts'

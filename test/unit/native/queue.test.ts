@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { fstatSync, ftruncateSync } from 'node:fs'
 import {
-  type NativeModule,
   type Consumer,
+  type NativeModule,
   takeCodes,
   ticketBytes,
   tryOut,
@@ -10,8 +10,8 @@ import {
 } from '../../../src/native/native.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
-import { nativeTest } from '../support/native-test.ts'
 import { nativeModule, offer, place, queue, ticket } from '../support/native-consumer.ts'
+import { nativeTest } from '../support/native-test.ts'
 
 const idOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(8, true)
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HelloserverError } from '../../../src/errors.ts'
 import { type Ask, actions, answer } from '../../../src/pm2/actions.ts'
-import { statusWith } from '../support/status.ts'
 import { Clock } from '../support/clock.ts'
+import { statusWith } from '../support/status.ts'
 
 const never = () => new Promise<never>(() => {})
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AskedBy, type Origin, type Intent, intentOf } from '../../../src/pm2/dismissal.ts'
+import { type AskedBy, type Intent, intentOf, type Origin } from '../../../src/pm2/dismissal.ts'
 import type { AppRecord } from '../../../src/pm2/pm2-daemon.ts'
 
 const askedAtMs = 1_000_000

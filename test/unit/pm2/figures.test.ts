@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { figures } from '../../../src/pm2/figures.ts'
 import type { LeaseStatus } from '../../../src/lease/lease.ts'
+import { figures } from '../../../src/pm2/figures.ts'
 import type { Status } from '../../../src/status.ts'
 import { statusWith, worker } from '../support/status.ts'
 

@@ -8,7 +8,7 @@ import {
 } from '../../../src/worker/connection.ts'
 import { Lingerers } from '../../../src/worker/linger.ts'
 import { NativeTransport } from '../../../src/worker/native-transport.ts'
-import { SocketTransport, type SocketOptions } from '../../../src/worker/socket-transport.ts'
+import { type SocketOptions, SocketTransport } from '../../../src/worker/socket-transport.ts'
 import { nativeModule, offer, place, queue, ticket } from './native-consumer.ts'
 import { isNative } from './over-both.ts'
 import { type SocketPair, socketPair } from './socket-pair.ts'

@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test'
-import { pageBytes, PageReader, PageWriter } from '../../../src/ipc/worker-page.ts'
+import { PageReader, PageWriter, pageBytes } from '../../../src/ipc/worker-page.ts'
 import {
+  type Consumer,
   loadNative,
   type NativeModule,
-  type Consumer,
   ticketBytes,
 } from '../../../src/native/native.ts'
 

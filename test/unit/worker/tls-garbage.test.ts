@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { test, type TestContext } from 'node:test'
 import { connect } from 'node:tls'
 import { codeOf } from '../../../src/errors.ts'
 import { MemorySocket } from '../../../src/testing/memory-socket.ts'

@@ -1,7 +1,7 @@
 import type { Event } from '../event.ts'
 import { primary } from './primary.ts'
-import { releases } from './releases.ts'
 import { recycling } from './recycle.ts'
+import { releases } from './releases.ts'
 import { reloads } from './reloads.ts'
 import { supervisor } from './supervisor.ts'
 import { workers } from './workers.ts'

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import { codeOf } from '../../../src/errors.ts'
 import { monotonicMs } from '../../../src/clock.ts'
-import { answerTo, type Ask, lineOf } from '../exchange.ts'
+import { codeOf } from '../../../src/errors.ts'
+import { type Ask, answerTo, lineOf } from '../exchange.ts'
 import type { Outcome, Settled } from './messages.ts'
 import { connectBy, type Way } from './way.ts'
 
