@@ -112,7 +112,8 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   #admit(connection: PendingConnection): void {
     const { handle } = connection
     const refusal = this.#refusalOf(connection)
-    if (refusal !== undefined) {
+    if (refusal === 'gone') this.#conclude(connection, 'leave')
+    else if (refusal !== undefined) {
       this.#noteFailure(refusal, connection)
       this.#shed(connection, refusal)
     } else if (!this.#room.has(handle) || !this.#mayWait()) this.#turnAway(connection)
@@ -346,11 +347,15 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.#shed(connection, 'queue-full')
   }
 
-  /** Why a client may not enter, by its address; undefined when it may. A Unix socket's clients have no address. */
-  #refusalOf(connection: PendingConnection): ShedReason | undefined {
+  /**
+   * Why a client may not enter, by its address; undefined when it may. A Unix socket's clients have no address. One that
+   * has reset its connection has none any more: it is gone, or what it has sent could be read whatever its address was.
+   */
+  #refusalOf(connection: PendingConnection): ShedReason | 'gone' | undefined {
     if (!this.#admission.isOpen) {
       const address = addressOf(connection)
-      const refusal = !address ? undefined : this.#admission.refusalOf(address)
+      if (address === '') return 'gone'
+      const refusal = address === undefined ? undefined : this.#admission.refusalOf(address)
       if (refusal !== undefined) return refusal
     }
     return this.#isOneTooMany(connection) ? 'client-limit' : undefined

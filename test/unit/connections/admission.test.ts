@@ -39,6 +39,22 @@ test('an address that is denied is refused, even if it is allowed as well', () =
   }
 })
 
+test('a network of one family has no addresses of the other', () => {
+  for (const [network, within, beside] of [
+    ['::/0', '2001:db8::1', '192.0.2.1'],
+    ['::/64', '::1', '192.0.2.1'],
+    ['0.0.0.0/0', '192.0.2.1', '2001:db8::1'],
+    ['::ffff:0.0.0.0/96', '192.0.2.1', '2001:db8::1'],
+  ] as const) {
+    const denied = admission({ deny: [network] })
+    assert.equal(denied.refusalOf(within), 'denied', network)
+    assert.equal(denied.refusalOf(beside), undefined, network)
+    const allowed = admission({ allow: [network] })
+    assert.equal(allowed.refusalOf(within), undefined, network)
+    assert.equal(allowed.refusalOf(beside), 'denied', network)
+  }
+})
+
 test('new lists replace the old ones', () => {
   const made = admission({ deny: ['192.0.2.1'] })
   made.apply({ access: { allow: [], deny: [], maxPerSecond: 0 } })

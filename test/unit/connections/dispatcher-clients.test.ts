@@ -168,3 +168,22 @@ test('with the access log, a connection notes its client from its acceptance on'
     [undefined, '192.0.2.7:4711'],
   )
 })
+
+test('a client whose address cannot be known any more is gone where addresses decide', (t) => {
+  for (const access of [
+    { allow: [], deny: ['198.51.100.0/24'], maxPerSecond: 0 },
+    { allow: ['192.0.2.0/24'], deny: [], maxPerSecond: 0 },
+    { allow: [], deny: [], maxPerSecond: 100 },
+  ]) {
+    const { dispatcher, handOff, accounts } = staged(t)
+    dispatcher.apply({ ...settingsOf(100, 0), access })
+    const slot = new BareWorker(1)
+    handOff.addIdle(slot)
+    const reset = new LooseHandle()
+    reset.isReset = true
+    dispatcher.accept(reset, anywhere)
+    assert.deepEqual([slot.inHand, reset.isOpen, accounts.counts.gone], [undefined, false, 1])
+    dispatcher.accept(new LooseHandle(), anywhere)
+    assert.equal(slot.current.id, 2)
+  }
+})
