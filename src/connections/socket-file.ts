@@ -1,5 +1,15 @@
 import { once } from 'node:events'
-import { chmodSync, chownSync, lstatSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { SocketFileSettings } from '../config/listen.ts'
@@ -9,9 +19,17 @@ import { everybodyMayReplaceIn, ownUid } from '../files/trust.ts'
 import { findGroup, findUser } from '../process/system-users.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
+/** The numbers of a file's owner and group. */
+interface Ids {
+  readonly uid: number
+  readonly gid: number
+}
+
 /** A file as it was found; without an identity, others have taken it away before. */
 interface OwnFile {
   readonly identity: string | undefined
+  /** Whose it was before `owner` was applied; undefined when another process has made the file. */
+  readonly former?: Ids
 }
 
 /**
@@ -70,10 +88,17 @@ export class SocketFile {
 
   /** Gives the bound socket its permissions, and then its path. */
   publish(settings: SocketFileSettings): void {
-    setPermissions(this.temporaryPath, settings)
-    const identity = identityOf(this.temporaryPath)
+    const own = withSocket(this.temporaryPath, (socket) => {
+      // Whoever may write to the folder may have put another file there.
+      const { uid, gid, nlink } = fstatSync(socket)
+      if (uid !== ownUid() || nlink !== 1) {
+        throw this.#refusal('another user has replaced the socket; use another folder')
+      }
+      setPermissions(socket, settings)
+      return { identity: identityOf(socket), former: { uid, gid } }
+    })
     renameSync(this.temporaryPath, this.path)
-    this.#own = { identity }
+    this.#own = own
   }
 
   /** Whether the path leads to the socket; true while this process does not have to keep it. */
@@ -85,7 +110,11 @@ export class SocketFile {
 
   /** Gives the socket at the path other permissions; one that is put back later gets them then. */
   permit(settings: SocketFileSettings): void {
-    if (this.isThere) setPermissions(this.path, settings)
+    if (this.#own === undefined || !this.isThere) return
+    const { identity, former } = this.#own
+    withSocket(this.path, (socket) => {
+      if (identityOf(socket) === identity) setPermissions(socket, settings, former)
+    })
   }
 
   /** This process has to keep the file at the path, which another process has bound, and to remove it. */
@@ -133,28 +162,48 @@ async function isListenedOn(path: string): Promise<boolean> {
   }
 }
 
+/** Stands for a file without opening it, as a socket's cannot be (open(2)); Node.js does not name it. */
+const O_PATH = 0o10_000_000
+
+/** A name for exactly the file that a descriptor stands for, whatever its path leads to by now (proc(5)). */
+const fdPath = (fd: number) => `/proc/self/fd/${fd}`
+
 /**
+ * Gives `use` a descriptor of the socket at a path. No link is followed: in a folder that another user may write to,
+ * root would otherwise give away whatever file that user has put there in the meantime.
+ */
+function withSocket<Result>(path: string, use: (fd: number) => Result): Result {
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW)
+  try {
+    if (!fstatSync(fd).isSocket()) {
+      throw new HelloserverError('BAD_CONFIG', `"${path}" is no socket any more`)
+    }
+    return use(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * @param former - whose the file is when there is no `owner`; by default, that stays as it is
  * @throws HelloserverError `BAD_CONFIG` when there is no such user or group, or this process may not give the file to it
  */
-function setPermissions(path: string, { mode, owner }: SocketFileSettings): void {
-  if (owner !== undefined) {
-    const current = statSync(path)
-    const { uid = current.uid, gid = current.gid } = ownerIds(owner)
-    if (uid !== current.uid || gid !== current.gid) {
-      try {
-        chownSync(path, uid, gid)
-      } catch (error) {
-        if (codeOf(error) !== 'EPERM') throw error
-        throw new HelloserverError(
-          'BAD_CONFIG',
-          `Cannot give a Unix socket to "${owner}": this user may give it only to a group of its own; start the service as root, or change "owner"`,
-          { cause: error },
-        )
-      }
-    }
+function setPermissions(socket: number, { mode, owner }: SocketFileSettings, former?: Ids): void {
+  const current = fstatSync(socket)
+  const { uid = current.uid, gid = current.gid } =
+    owner === undefined ? (former ?? {}) : ownerIds(owner)
+  try {
+    if (uid !== current.uid || gid !== current.gid) chownSync(fdPath(socket), uid, gid)
+    // After the change of owner, which may clear bits of the mode (chown(2)).
+    chmodSync(fdPath(socket), mode)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      `Cannot give a Unix socket the owner "${owner ?? uid}" and its mode: this user may change only files of its own, and give them only to its own groups; start the service as root, or change "owner"`,
+      { cause: error },
+    )
   }
-  // After the change of owner, which may clear bits of the mode (chown(2)).
-  chmodSync(path, mode)
 }
 
 /** The numbers of an `owner`; undefined for a part that is left out. */

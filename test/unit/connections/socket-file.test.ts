@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -14,6 +16,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Listener } from '../../../src/connections/listener.ts'
+import { SocketFile } from '../../../src/connections/socket-file.ts'
 import { codeOf, messageOf } from '../../../src/errors.ts'
 import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
@@ -135,4 +138,44 @@ test('a listener that closes does not put its socket back', async (t) => {
   await restored
   assert.equal(kept.isThere(), true)
   assert.equal(lstatSync(path, { throwIfNoEntry: false }), undefined)
+})
+
+const isRoot = process.geteuid?.() === 0
+
+test('what another user puts in the place of a socket that is being bound keeps its owner and mode', {
+  skip: !isRoot && 'only root can be made to give files away',
+}, (t) => {
+  const folder = tempFolder(t)
+  const victim = join(folder, 'victim')
+  writeFileSync(victim, 'secret', { mode: 0o600 })
+  const socket = new SocketFile(join(folder, 'new.sock'), keptLog().log)
+  const publish = () => socket.publish({ mode: 0o666, owner: 'nobody:nogroup' })
+  for (const plant of [
+    () => symlinkSync(victim, socket.temporaryPath),
+    () => linkSync(victim, socket.temporaryPath),
+    () => {
+      execFileSync('mkfifo', [socket.temporaryPath])
+    },
+  ]) {
+    plant()
+    assert.throws(publish)
+    rmSync(socket.temporaryPath)
+  }
+  const { uid, mode } = lstatSync(victim)
+  assert.deepEqual([uid, mode & 0o777], [0, 0o600])
+})
+
+test('a socket gets its former owner back when the new one is undone, or left out', {
+  skip: !isRoot && 'only root can give a file away',
+}, async (t) => {
+  const { path, listener } = await unixSocket(t)
+  const owner = () => {
+    const { uid, gid, mode } = lstatSync(path)
+    return [uid, gid, mode & 0o777]
+  }
+  const before = owner()
+  listener.permit({ mode: 0o600, owner: 'nobody:nogroup' })
+  assert.deepEqual(owner(), [65_534, 65_534, 0o600])
+  listener.permit({ mode: 0o640 })
+  assert.deepEqual(owner(), before)
 })
