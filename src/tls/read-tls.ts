@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
@@ -50,11 +50,23 @@ export function readTls(settings: TlsSettings, label: string): LoadedTls {
   return { material: { pair, sni, ca, clientCert, minVersion, start, ticketKeys }, certificates }
 }
 
+/** A chain of certificates has some kilobytes; a list of authorities, some hundred. */
+const mostBytes = 4_194_304
+
+/** Opens without waiting for the other end of a FIFO, which would hold up the whole service. */
 function readText(key: string, path: string): string {
+  let fd: number | undefined
   try {
-    return readFileSync(path, 'utf8')
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = fstatSync(fd)
+    if (!stats.isFile()) throw bad(key, `is no regular file: "${path}"`)
+    if (stats.size > mostBytes) throw bad(key, `is longer than ${mostBytes} bytes: "${path}"`)
+    return readFileSync(fd, 'utf8')
   } catch (error) {
+    if (error instanceof HelloserverError) throw error
     throw fileError('BAD_CONFIG', `read ${key}`, path, error)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
   }
 }
 

@@ -71,12 +71,19 @@ test('each mistake is one line that names the key, and quotes nothing of a key',
   const broken = join(authority.folder, 'broken.crt')
   const middle = Math.floor(own.pem.cert.length / 2)
   writeFileSync(broken, `${own.pem.cert.slice(0, middle)}*${own.pem.cert.slice(middle + 1)}`)
+  const pipe = join(authority.folder, 'pipe.key')
+  execFileSync('mkfifo', [pipe])
+  const long = join(authority.folder, 'long.crt')
+  writeFileSync(long, Buffer.alloc(4_194_305, '\n'))
   const mistakes: [Partial<TlsSettings>, RegExp][] = [
+    [{ key: pipe }, /^listen\.0\.tls\.key is no regular file: ".*pipe\.key"$/],
+    [{ cert: '/dev/zero' }, /^listen\.0\.tls\.cert is no regular file: "\/dev\/zero"$/],
+    [{ cert: long }, /^listen\.0\.tls\.cert is longer than 4194304 bytes: ".*long\.crt"$/],
     [
       { cert: '/nowhere/none.crt' },
       /^Cannot read listen\.0\.tls\.cert .*none\.crt: it does not exist/,
     ],
-    [{ key: '/' }, /^Cannot read listen\.0\.tls\.key .*it is a directory/],
+    [{ key: '/' }, /^listen\.0\.tls\.key is no regular file: "\/"$/],
     [{ ca: own.key }, /^listen\.0\.tls\.ca holds no certificate in PEM$/],
     [{ cert: own.key }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],
     [{ cert: broken }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],
