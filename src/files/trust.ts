@@ -112,8 +112,10 @@ export function mustBeOwnSocket(what: string, path: string): void {
 }
 
 /** Refuses a file that another user owns or may write to; for root, the directory's owner may own it, too. */
-function mustBeOwned(what: string, path: string, { uid, mode }: Stats): void {
+function mustBeOwned(what: string, path: string, { uid, mode, nlink }: Stats): void {
   const self = ownUid()
+  // The folder's owner may have given a name here to a file of root's from elsewhere.
+  if (self === 0 && nlink > 1) throw untrusted(what, path, 'has another name, a hard link')
   if (uid !== self && !(self === 0 && uid === lstatSync(dirname(path)).uid)) {
     throw untrusted(what, path, `belongs to user ${uid}, not to ${self}`)
   }

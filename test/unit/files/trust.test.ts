@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   constants,
+  linkSync,
   mkdirSync,
   readFileSync,
   symlinkSync,
@@ -101,4 +102,14 @@ test('nobody connects to a socket in a directory that others may write', async (
     message: /^The directory of the control socket ".*" can be written by others$/,
   })
   assert.equal(heard.callers, 0)
+})
+
+test('root follows no hard link, which may lead to any file', { skip: !isRoot }, (t) => {
+  const folder = tempFolder(t)
+  writeFileSync(join(folder, 'precious'), 'precious', { mode: 0o600 })
+  linkSync(join(folder, 'precious'), join(folder, 'log'))
+  assert.throws(() => openOwned('log', join(folder, 'log'), appending), {
+    code: 'BAD_CONFIG',
+    message: /^The log ".*" has another name, a hard link$/,
+  })
 })
