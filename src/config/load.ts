@@ -221,11 +221,12 @@ function nested(path: readonly PropertyKey[], inner: z.core.$ZodIssue): z.core.$
   return { ...inner, path: [...path, ...inner.path] }
 }
 
-/** The name of a setting: that of its variable, if the environment has set it. */
+/** The name of a setting: that of its variable, if the environment has set it, and the part of a list. */
 function labelOf(key: string, environment: Environment): string {
-  const [setting = ''] = key.split('.')
+  const [setting = '', index] = key.split('.')
   const variable = isOverridable(setting) ? variables[setting] : undefined
-  return variable !== undefined && environment[variable] !== undefined ? variable : key
+  if (variable === undefined || environment[variable] === undefined) return key
+  return index === undefined ? variable : `${variable}, part ${Number(index) + 1},`
 }
 
 function isOverridable(key: string): key is keyof typeof variables {

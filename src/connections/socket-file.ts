@@ -219,6 +219,6 @@ function known(id: number | undefined, kind: string, name: string): number {
   if (id !== undefined) return id
   throw new HelloserverError(
     'BAD_CONFIG',
-    `The owner of a Unix socket is "${name}", which is no ${kind} of this host`,
+    `The "owner" of a Unix socket in "listen" names "${name}", which is no ${kind} of this host`,
   )
 }

@@ -175,7 +175,7 @@ test('the list and its short form exclude each other, wherever they come from', 
 test('a bad endpoint in the variable is told by its name', (t) => {
   assert.match(
     problemOf(t, {}, { HELLOSERVER_LISTEN: 'a:1,b' }),
-    /^HELLOSERVER_LISTEN is "b"; it must be "address:port"/,
+    /^HELLOSERVER_LISTEN, part 2, is "b"; it must be "address:port"/,
   )
 })
 
