@@ -43,7 +43,8 @@ function appIn(module: Module): App | undefined {
   return [outer, inner].find(isApp)
 }
 
-function isApp(value: unknown): value is App {
+/** Whether a value has the shape of an app. */
+export function isApp(value: unknown): value is App {
   return isObject(value) && isHandler(value['handle'])
 }
 

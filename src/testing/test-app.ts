@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { App } from '../app/app.ts'
+import { isApp } from '../app/load-app.ts'
 import { type Deferred, deferred } from '../async/deferred.ts'
 import { configSchema } from '../config/schema.ts'
 import { HelloserverError } from '../errors.ts'
@@ -289,13 +290,15 @@ export class TestApp implements AsyncDisposable {
  * ```
  *
  * @param app - an app module's default export
- * @throws whatever the app's `setup` throws; HelloserverError `BAD_CONFIG` for limits that a configuration cannot have
+ * @throws whatever the app's `setup` throws; TypeError for an app without a handler; HelloserverError `BAD_CONFIG` for
+ * limits that a configuration cannot have
  */
-export function testApp<Settings = Readonly<Record<string, unknown>>>(
+export async function testApp<Settings = Readonly<Record<string, unknown>>>(
   app: App<Settings>,
   options: TestAppOptions<Settings> = {},
 ): Promise<TestApp> {
-  return TestApp.start(app as App, options as TestAppOptions<object>)
+  if (!isApp(app)) throw new TypeError('The app has no handle function')
+  return TestApp.start(app, options as TestAppOptions<object>)
 }
 
 /** A header of version 2 with nothing in it. */

@@ -26,8 +26,10 @@ export class TestClock {
    * and handlers react to it before the next one.
    *
    * @param ms - how much time passes, in milliseconds
+   * @throws RangeError for less than 0
    */
   async advance(ms: number): Promise<void> {
+    if (!(ms >= 0)) throw new RangeError(`The time to pass is ${ms} ms; it must be 0 or more`)
     const endMs = this.#nowMs + ms
     await this.#settle()
     for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {

@@ -391,3 +391,19 @@ test('the client refuses to send after its end, and two reads at a time', async 
   await reset.reset()
   await assert.rejects(reset.write('x'), /has reset the connection/)
 })
+
+test('what is no app, and time that goes backwards, is refused', async (t) => {
+  for (const wrong of [{}, { handle: 'no function' }, null, undefined]) {
+    await assert.rejects(testApp(wrong as unknown as App), {
+      name: 'TypeError',
+      message: 'The app has no handle function',
+    })
+  }
+  const { clock } = await started(t, echo)
+  for (const wrong of [-1, Number.NaN]) {
+    await assert.rejects(clock.advance(wrong), {
+      name: 'RangeError',
+      message: /must be 0 or more$/,
+    })
+  }
+})
