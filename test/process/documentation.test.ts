@@ -182,7 +182,10 @@ async function inAClone(reader: Reader): Promise<void> {
   await reader.types('HELLOSERVER_RUN_DIR=/run/helloserver helloserver status')
   await reader.types('npx helloserver stop', { shows: /stopped/ })
   await reader.types('pm2 start dist/src/bin/bridge.cjs --name helloserver')
+  // Without "wait_ready", pm2 does not wait for it.
+  await reader.does('until npx helloserver status; do sleep 0.2; done')
   await reader.does('npx pm2 delete helloserver')
+  await isGone()
 }
 
 async function network(reader: Reader): Promise<void> {
