@@ -79,6 +79,8 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (child < 0) return 2;
     if (child == 0) take_for_ever();
+    // Not before it is at work: on an idle machine, most would die before they have begun.
+    while (*counted == 0) feed();
     for (long rounds = random() % 100; rounds >= 0; rounds--) feed();
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
