@@ -1,4 +1,3 @@
-import { monotonicMs } from '../clock.ts'
 import type { EndRecord } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -11,7 +10,9 @@ import { NativeLink } from './native-link.ts'
 import type { NativeSocket } from './native-socket.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
+import { type Moment, momentNow, timeEnd, timeTaken } from './shared-time.ts'
 import type { Stats } from './stats.ts'
+import { tellLoss } from './tell-loss.ts'
 
 /** How often the workers' pages are read while a connection is handed off, in milliseconds. */
 const paceMs = 20
@@ -21,12 +22,6 @@ const mostUnsettled = 128
 
 /** How long nobody may have reported to have taken a connection that left the queue, in milliseconds. */
 const unclaimedMs = 10_000
-
-/** One moment by this process's clock, and by the one that all processes share; in milliseconds. */
-interface Moment {
-  readonly ownMs: number
-  readonly sharedMs: number
-}
 
 /** The end of a connection, as its worker has recorded it. */
 interface Ended {
@@ -144,10 +139,10 @@ export class NativeHandOff implements WorkerHandOff, Supply {
       ([worker, link]) => [worker, link, link.page.unread] as const,
     )
     const hasTaken = this.#claim()
-    const now = { ownMs: performance.now(), sharedMs: monotonicMs() }
+    const now = momentNow()
     const ended: Ended[] = []
     for (const [worker, link, count] of unread) this.#readEnds(worker, link, count, now, ended)
-    for (const [worker, link] of this.#links) this.#seeCurrent(worker, link)
+    for (const [worker, link] of this.#links) this.#seeCurrent(worker, link, now)
     // From here on others act, who may call this again.
     for (const one of ended) this.#end(one)
     if (hasTaken) this.#dispatcher.onTaken()
@@ -213,7 +208,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     if (connection !== undefined) {
       this.#taken.delete(connection.id)
       worker.lose(false)
-      this.#tellLoss(connection, worker, cause)
+      tellLoss(this.#log, connection, worker, cause)
       this.#dispatcher.close(connection, 'fail', worker)
     }
     // It may have been woken for a connection, and have died before it took it.
@@ -303,7 +298,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
         return
       }
       this.#taken.delete(connection.id)
-      time(connection, record, now)
+      timeEnd(connection, record, now)
       if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
       worker.release(record.step === 'served')
       ended.push({ worker, connection, record })
@@ -316,7 +311,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     worker.release(false)
   }
 
-  #seeCurrent(worker: HandOffWorker, { page }: NativeLink): void {
+  #seeCurrent(worker: HandOffWorker, { page }: NativeLink, now: Moment): void {
     const { id, nonce, takenAtMs } = page.current
     const connection = this.#taken.get(id)
     if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
@@ -324,11 +319,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     // The worker has gone on since its records were counted: the next time, they are read before this.
     if (page.unread > 0) return
     if (worker.inHand !== undefined) this.#disown(worker)
-    connection.offeredAtMs = within(
-      takenAtMs + performance.now() - monotonicMs(),
-      connection.acceptedAtMs,
-      connection.offeredAtMs,
-    )
+    timeTaken(connection, takenAtMs, now)
     worker.took(connection)
   }
 
@@ -343,20 +334,6 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     if (step === 'failed') this.#log.debug({ connection: id, reason }, 'Connection failed')
     const event: EndEvent = step === 'served' ? 'serve' : 'fail'
     this.#dispatcher.close(connection, event, worker, record)
-  }
-
-  #tellLoss(connection: PendingConnection, worker: HandOffWorker, cause: string): void {
-    const { id, acceptedAtMs } = connection
-    this.#log.warn(
-      {
-        connection: id,
-        peer: peerOf(connection),
-        ageMs: Math.round(performance.now() - acceptedAtMs),
-        worker: worker.number,
-        cause,
-      },
-      'Connection lost with its worker',
-    )
   }
 
   /**
@@ -428,17 +405,4 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.#queue.resize(this.#admitted.size)
     for (const worker of this.#links.keys()) worker.distrust('an app has shut down the queue')
   }
-}
-
-/** The times in a record, by this process's clock; as far as they can be true. */
-function time(connection: PendingConnection, { takenAtMs, endedAtMs }: EndRecord, now: Moment) {
-  const shiftMs = now.ownMs - now.sharedMs
-  connection.offeredAtMs = within(takenAtMs + shiftMs, connection.acceptedAtMs, now.ownMs)
-  connection.endedAtMs = within(endedAtMs + shiftMs, connection.offeredAtMs, now.ownMs)
-}
-
-/** `ms`, or the nearest that can be true. */
-function within(ms: number, leastMs: number, mostMs: number): number {
-  // NaN is below everything.
-  return ms > leastMs ? Math.min(ms, mostMs) : leastMs
 }

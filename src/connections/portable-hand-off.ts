@@ -4,6 +4,7 @@ import type { Accounts } from './accounts.ts'
 import type { HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { Stats } from './stats.ts'
+import { tellLoss } from './tell-loss.ts'
 
 /** A connection that has bounced this often is given up: by then at least three workers have failed to take it. */
 const maxMissed = 9
@@ -123,22 +124,8 @@ export class PortableHandOff implements WorkerHandOff {
       return
     }
     this.#accounts.apply(connection, 'claim')
-    if (!isServed) this.#tellLoss(connection, worker, cause)
+    if (!isServed) tellLoss(this.#log, connection, worker, cause)
     this.#dispatcher.close(connection, isServed ? 'serve' : 'fail', worker)
-  }
-
-  #tellLoss(connection: PendingConnection, worker: HandOffWorker, cause: string): void {
-    const { id, acceptedAtMs } = connection
-    this.#log.warn(
-      {
-        connection: id,
-        peer: peerOf(connection),
-        ageMs: Math.round(performance.now() - acceptedAtMs),
-        worker: worker.number,
-        cause,
-      },
-      'Connection lost with its worker',
-    )
   }
 
   #handled({ acceptedAtMs, offeredAtMs }: PendingConnection): void {

@@ -77,7 +77,7 @@ export function parseProxyHeader(bytes: Buffer): Parsed {
 }
 
 /** A header without anything that a proxy may say besides the client's address. */
-const plain = {
+export const plain = {
   isLocal: false,
   source: undefined,
   destination: undefined,

@@ -6,7 +6,7 @@ import { configSchema } from '../config/schema.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Progress } from '../ipc/progress.ts'
 import type { ConnectionLease } from '../ipc/worker-messages.ts'
-import type { ProxyHeader } from '../proxy-protocol/proxy-header.ts'
+import { plain } from '../proxy-protocol/proxy-header.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import type { ConnectionLimits } from '../worker/connection.ts'
 import { Worker, type WorkerContext } from '../worker/connection-worker.ts'
@@ -301,22 +301,10 @@ export async function testApp<Settings = Readonly<Record<string, unknown>>>(
   return TestApp.start(app, options as TestAppOptions<object>)
 }
 
-/** A header of version 2 with nothing in it. */
-const emptyHeader: ProxyHeader = {
-  version: 2,
-  isLocal: false,
-  source: undefined,
-  destination: undefined,
-  tls: undefined,
-  alpn: undefined,
-  authority: undefined,
-  uniqueId: undefined,
-}
-
 /** What a primary, or a worker's intake, would know of the client. */
 function arrivalOf(client: TestClient, { proxy, tls }: ConnectOptions): Arrival {
   const door = new MemoryDoor(client.socket, () => client.tls)
-  const header = proxy === undefined ? {} : { proxy: { ...emptyHeader, ...proxy } }
+  const header = proxy === undefined ? {} : { proxy: { version: 2 as const, ...plain, ...proxy } }
   if (tls !== undefined) void client.startTls(tls)
   return { door, ...header, beginsWithTls: tls !== undefined }
 }

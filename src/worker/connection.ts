@@ -112,7 +112,6 @@ export class Connection implements AsyncIterable<Buffer> {
   #abort: AbortController | undefined
   #stream: ConnectionStream | undefined
   #securing: Promise<void> | undefined
-  #isSecuring = false
   #flushed: (() => void) | undefined
 
   /** @internal Created by the worker; the transport's socket is claimed and not read yet. */
@@ -448,7 +447,6 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   async #secure(door: TlsDoor): Promise<void> {
-    this.#isSecuring = true
     const { handshakeTimeoutMs } = this.#limits
     this.#alarms.handshake.set(() =>
       this.end('TLS_TIMEOUT', `The TLS handshake took longer than ${handshakeTimeoutMs} ms`),
@@ -461,7 +459,6 @@ export class Connection implements AsyncIterable<Buffer> {
       this.#fail(error as HelloserverError)
     }
     this.#alarms.handshake.clear()
-    this.#isSecuring = false
     if (this.#failure !== undefined) {
       this.#transport.destroy()
       throw this.#failure
@@ -485,6 +482,11 @@ export class Connection implements AsyncIterable<Buffer> {
   #throwIfUnusable(): void {
     this.#throwFailure()
     this.#throwIfSecuring()
+  }
+
+  /** Whether a handshake is under way. */
+  get #isSecuring(): boolean {
+    return this.#securing !== undefined && this.tls === undefined && this.#failure === undefined
   }
 
   #throwIfSecuring(): void {
