@@ -2,7 +2,8 @@
  * `npm run matrix`: runs tests under the supported releases of Node.js, pm2, Redis and Valkey, and prints a table.
  *
  * Each row of `rows` changes one program and takes the newest of the others, with the tests of the parts that depend
- * on the changed one. `--short` runs the newest of all with a few tests. `--node 22,26 --pm2 5 pm2-reload` runs the
+ * on the changed one. `--short` runs the newest of all with a few tests; where that server cannot be fetched, with the
+ * machine's own. `--node 22,26 --pm2 5 pm2-reload` runs the
  * given tests (words, as for `npm test`) under every combination of the given releases. `--write` writes the table to
  * docs/versions.md.
  */
@@ -101,13 +102,17 @@ function result({ node, pm2, store, words: chosen }) {
     cells[1] = version
   }
   if (store !== undefined) {
-    const { folder, version } = storeFolder(store)
-    folders.unshift(folder)
-    env.MATRIX_STORE = version
-    cells[2] = version
+    const fetched = storeOrReason(store)
+    cells[2] = fetched.version ?? `${store}: ${fetched.reason}`
+    if (fetched.folder === undefined && !values.short) return [...cells, 0, 'not run']
+    if (fetched.folder !== undefined) {
+      folders.unshift(fetched.folder)
+      env.MATRIX_STORE = fetched.version
+    }
   }
   env.PATH = [...folders, env.PATH].join(delimiter)
-  say(`\nNode.js ${cells.join(', pm2 ').trim()}: ${chosen.join(' ')}`)
+  const names = [`Node.js ${cells[0]}`, cells[1] && `pm2 ${cells[1]}`, cells[2]].filter(Boolean)
+  say(`\n${names.join(', ')}: ${chosen.join(' ')}`)
   const { stdout, status } = spawnSync(program.path, ['scripts/test.js', ...chosen], {
     cwd: root,
     env,
@@ -120,6 +125,16 @@ function result({ node, pm2, store, words: chosen }) {
   const isGood = status === 0 && failed === 0 && count('tests') > 0
   if (!isGood) say(stdout.slice(Math.max(0, stdout.indexOf('failing tests'))))
   return [...cells, count('tests'), isGood ? 'passed' : `${failed} failed`]
+}
+
+/** A release of Redis or Valkey, or why it cannot be had. */
+function storeOrReason(store) {
+  try {
+    return storeFolder(store)
+  } catch (error) {
+    say(`${store} cannot be fetched: ${error.message}`)
+    return { reason: 'cannot be fetched' }
+  }
 }
 
 /** Replaces the table between the two marks in the documentation. */

@@ -27,6 +27,7 @@ const programs = {
   socat: 'socat',
   strace: 'strace',
   cc: 'gcc',
+  'musl-gcc': 'musl-tools',
 }
 
 /** Packages that programs among these need for the tests, and that Debian only recommends. */

@@ -1,7 +1,7 @@
 /**
  * `npm test`: installs, builds and runs every test. `npm test -- wire reload` runs only the files whose path contains
  * one of these words; `npm test -- unit` runs those that need no other process, and the tests of the bundled apps.
- * `--native` and `--portable` choose the hand-off of the services that the tests start, if they do not choose it.
+ * `--portable` takes the native module from the services that the tests start, if they do not choose it.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -39,11 +39,9 @@ const compiled = join(root, 'dist')
 const slowestShown = 10
 
 const given = process.argv.slice(2)
-const handOffs = { '--native': 'on', '--portable': 'off' }
-for (const [flag, value] of Object.entries(handOffs)) {
-  if (given.includes(flag)) process.env.HELLOSERVER_NATIVE = value
-}
-const words = given.filter((word) => !(word in handOffs))
+const portable = '--portable'
+if (given.includes(portable)) process.env.HELLOSERVER_NATIVE = 'off'
+const words = given.filter((word) => word !== portable)
 // The unit tests need none; and the build wants the compiler.
 if (words.length !== 1 || words[0] !== 'unit') needPrograms()
 await build()
@@ -60,15 +58,15 @@ say(`Running ${selected.length} test files …`)
 report(runTests({ files: programsOf(selected), concurrency, timeout: timeoutMs }))
 
 /**
- * The programs to run as processes of their own. The unit tests are divided among as many programs as there are cores,
+ * The programs to run as processes of their own. The unit tests are divided among as many programs as run at a time,
  * since starting Node.js for each file takes longer than its tests.
  */
 function programsOf(files) {
   const unit = files.filter((file) => folderOf(file) === 'unit')
   const others = files.filter((file) => folderOf(file) !== 'unit')
-  const shares = Array.from({ length: Math.min(cores, unit.length) }, (_, share) => {
+  const shares = Array.from({ length: Math.min(concurrency, unit.length) }, (_, share) => {
     const program = join(compiled, `unit-${share + 1}.js`)
-    const own = unit.filter((_file, at) => at % cores === share)
+    const own = unit.filter((_file, at) => at % concurrency === share)
     writeFileSync(program, own.map((file) => `import './${file}'\n`).join(''))
     return program
   })

@@ -4,7 +4,7 @@
  * Each is unpacked into a folder of its own with all libraries that it depends on, including the C library, and runs
  * by the dynamic loader of that folder: nothing is installed, whatever Debian this machine has.
  */
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -15,7 +15,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { run } from '../run.js'
 import { cache } from './npm-releases.js'
 
 /** The release of Debian that has each one. */
@@ -30,7 +29,10 @@ const sources = {
 /** The programs, by the names that the tests call them by. */
 const programs = ['server', 'sentinel', 'cli']
 
-/** A folder for the PATH, in which redis-server, redis-sentinel and redis-cli are those of a release; its version. */
+/**
+ * A folder for the PATH, in which redis-server, redis-sentinel and redis-cli are those of a release; its version.
+ * Throws when the mirror does not have that release of Debian, or this is no Debian.
+ */
 export function storeFolder(key) {
   const whole = join(cache, key)
   if (!existsSync(whole)) {
@@ -72,7 +74,7 @@ function fetch(key, folder) {
     `${setting}=${value}`,
   ])
   const wanted = programs.map((program) => `${name}-${program === 'cli' ? 'tools' : program}`)
-  run('apt-get', [...options, '-qq', 'update'])
+  run('apt-get', [...options, '-qq', '--error-on=any', 'update'])
   const install = ['-qq', 'install', '-y', '--no-install-recommends', '--download-only']
   run('apt-get', [...options, ...install, ...wanted])
   const archives = at('cache/archives')
@@ -80,6 +82,10 @@ function fetch(key, folder) {
     run('dpkg-deb', ['--extract', join(archives, file), at('root')])
   }
   for (const part of ['lists', 'cache']) rmSync(at(part), { recursive: true })
+}
+
+function run(program, args) {
+  execFileSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
 /** The mirror of Debian that this machine uses. */

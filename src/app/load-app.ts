@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HelloserverError, messageOf, stackOf } from '../errors.ts'
 import type { App } from './app.ts'
+import { placeOfSyntaxError } from './syntax-error.ts'
 
 /** The folder of this program's own code, which is never the place of an app's error. */
 const ownCode = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -13,19 +14,23 @@ const ownCode = dirname(dirname(fileURLToPath(import.meta.url)))
  * @throws HelloserverError `APP_FAILED`, with the reason and its place in the code
  */
 export async function loadApp(path: string): Promise<App> {
-  let module: Module
+  let problem: string
   try {
-    module = (await import(pathToFileURL(path).href)) as Module
+    const module = (await import(pathToFileURL(path).href)) as Module
+    const app = appIn(module)
+    if (isApp(app)) return app
+    problem = hasHandler(app)
+      ? problemOf(app)
+      : `has no default export with a handle function${remedyFor(module)}`
   } catch (error) {
-    throw appError(`The app ${path} failed to load`, error)
+    const isUnplaced = error instanceof SyntaxError && placeIn(error) === undefined
+    // Whatever keeps the place from being found, this error is the one to report.
+    const place = isUnplaced
+      ? await placeOfSyntaxError(path, error.message).catch(() => undefined)
+      : undefined
+    throw appError(`The app ${path} failed to load`, error, place)
   }
-  const app = appIn(module)
-  if (app !== undefined) return app
-  const remedy = isHandler(module.handle) ? '; it exports handle by name, so export an object' : ''
-  throw new HelloserverError(
-    'APP_FAILED',
-    `The app ${path} has no default export with a handle function${remedy}`,
-  )
+  throw new HelloserverError('APP_FAILED', `The app ${path} ${problem}`)
 }
 
 interface Module {
@@ -37,26 +42,52 @@ interface Module {
  * The default export. Of a CommonJS module, Node.js makes `module.exports` the default export; what a compiler
  * makes of `export default` is in there, one level deeper.
  */
-function appIn(module: Module): App | undefined {
+function appIn(module: Module): unknown {
   const outer = module.default
   const inner = isObject(outer) ? outer['default'] : undefined
-  return [outer, inner].find(isApp)
+  return [outer, inner].find(hasHandler)
 }
 
 /** Whether a value has the shape of an app. */
 export function isApp(value: unknown): value is App {
-  return isObject(value) && isHandler(value['handle'])
+  return hasHandler(value) && badHookOf(value) === undefined
+}
+
+/** The reason why a value is no app, as the rest of a sentence. */
+export function problemOf(value: unknown): string {
+  if (!hasHandler(value)) return 'has no handle function'
+  return `has a "${badHookOf(value)}" that is not a function`
+}
+
+/** What there may be besides `handle`. */
+function badHookOf(app: Readonly<Record<string, unknown>>): string | undefined {
+  return ['setup', 'teardown'].find((hook) => !isFunction(app[hook] ?? (() => {})))
+}
+
+function remedyFor({ default: exported, handle }: Module): string {
+  if (isFunction(handle)) return '; it exports handle by name, so export an object'
+  if (isFunction(exported)) return '; it exports a function or class, so export an object'
+  if (isObject(exported) && isFunction(exported['then']))
+    return '; it exports a promise, so export its result'
+  return ''
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
-const isHandler = (value: unknown) => typeof value === 'function'
+const isFunction = (value: unknown) => typeof value === 'function'
 
-/** Wraps an app's error in one line, with the place in the code that it came from. */
-export function appError(what: string, error: unknown): HelloserverError {
-  const place = placeOf(error)
-  return new HelloserverError('APP_FAILED', `${what}: ${inOneLine(messageOf(error))}${place}`, {
+const hasHandler = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) && isFunction(value['handle'])
+
+/**
+ * Wraps an app's error in one line, with the place in the code that it came from.
+ *
+ * @param place - the place, where it is known [that in the error's stack]
+ */
+export function appError(what: string, error: unknown, place = placeIn(error)): HelloserverError {
+  const at = place === undefined ? '' : ` (${place})`
+  return new HelloserverError('APP_FAILED', `${what}: ${inOneLine(messageOf(error))}${at}`, {
     cause: error,
   })
 }
@@ -69,11 +100,24 @@ function inOneLine(message: string): string {
     .replace(/\s*\n\s*/g, ' ')
 }
 
+/** A line of a stack that has a place: the first line of a syntax error, or that of a call. */
+const placePattern = /^(?:\s+at (?:async )?(?:.*?\()?)?((?:file:\/\/)?\/.+?)(:\d+)(?::\d+)?\)?$/gm
+
 /** The first line of an app's code in the stack, which begins with the place of a syntax error. */
-function placeOf(error: unknown): string {
-  const places = (stackOf(error) ?? '').matchAll(/(?:^|[\s(]|file:\/\/)(\/[^\s():]+:\d+)/g)
-  const place = Array.from(places, ([, found = '']) => found).find(
-    (found) => !found.startsWith(ownCode),
+function placeIn(error: unknown): string | undefined {
+  const places = (stackOf(error) ?? '').matchAll(placePattern)
+  return Array.from(places, ([, file = '', line = '']) => `${pathOf(file)}${line}`).find(
+    (place) => !place.startsWith(ownCode),
   )
-  return place === undefined ? '' : ` (${place})`
+}
+
+/** Stacks name ES modules by their URLs. */
+function pathOf(file: string): string {
+  if (!file.startsWith('file:')) return file
+  try {
+    return fileURLToPath(file)
+  } catch {
+    // The app has put something else there.
+    return file
+  }
 }

@@ -14,6 +14,8 @@ export function actOnSignals(service: Service): void {
       return
     }
     log.fatal({ signal }, `Ending on ${signal}`)
+    // Such a signal ends the service, not this process alone.
+    service.pool.freeze()
     stack.releaseAll()
     process.exit(128 + constants.signals[signal])
   })

@@ -79,6 +79,15 @@ appCommand('check', 'check the configuration and load the app; serves nothing').
   run(commands.check),
 )
 program
+  .command('load-app', { hidden: true })
+  .argument('<module>')
+  .argument('<milliseconds>')
+  .requiredOption('--name <name>')
+  .option('--json', undefined, false)
+  .action((module: string, withinMs: string, options: Options) =>
+    commands.loadApp(module, Number(withinMs), options),
+  )
+program
   .command('init')
   .description('create a project with an app, or add an app to a project')
   .argument('[folder]', 'folder of the project', '.')

@@ -2,6 +2,7 @@
 import './primary-signals.ts'
 import { parseArgs } from 'node:util'
 import { defaultName } from '../config/locate.ts'
+import { restoreEnvironment } from '../config/shell-environment.ts'
 import { load } from './load.ts'
 import type * as Serving from './serve.ts'
 import type * as Succeeding from './succeed.ts'
@@ -14,6 +15,7 @@ const { values } = parseArgs({
   },
 })
 
+restoreEnvironment()
 process.exitCode = values.successor ? await succeed() : await serve()
 process.exit()
 

@@ -2,12 +2,14 @@ import { hideRedisUrl, ownEnvironment, takeServiceManager } from '../config/envi
 import { loadConfig, overridesOf } from '../config/load.ts'
 import { makeRunDir, runFiles } from '../config/run-dir.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
+import type { GivenSocket } from '../connections/listeners.ts'
 import { codeOf, type ErrorCode, exitStatus, exitStatusOf, messageOf } from '../errors.ts'
 import { reportBoot } from '../launch/boot-report.ts'
 import { PidLock } from '../lock/pid-lock.ts'
 import { runsElsewhere } from '../lock/port-taken.ts'
 import { joinFleet } from '../membership/membership.ts'
 import { debuggerWarning, refuseWaitingDebugger } from '../process/debugger.ts'
+import { type Rescued, rescue } from '../rescue/rescue.ts'
 import { giveUpRoot } from '../service/give-up-root.ts'
 import { clearLeftovers } from '../service/leftovers.ts'
 import { Service } from '../service/service.ts'
@@ -57,7 +59,9 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       for (const override of overridesOf(config, environment)) log.info(override)
       const warning = debuggerWarning()
       if (warning !== undefined) log.warn(warning)
-      const membership = await joinFleet(files, environment, config, log)
+      const rescued = await rescue(files, environment, config, log)
+      const instance = rescued?.notes.instance
+      const membership = await joinFleet(files, environment, config, log, instance)
       const given = activation(serviceManager, process.pid)
       const inherited = inheritedSockets(given, config.listen, membership.isContended, log)
       // The keys may be root's.
@@ -66,7 +70,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
       const held = await giveUpRoot({
         files,
         config,
-        inherited,
+        inherited: [...inherited, ...passedBy(rescued)],
         isContended: membership.isContended,
         lock,
         logFile,
@@ -82,7 +86,7 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
         stack,
         notifier: new Notifier(serviceManager.NOTIFY_SOCKET, log),
         membership,
-        origin: { kind: 'start', lock, inherited: [...inherited, ...held], keyring },
+        origin: { kind: 'start', lock, inherited: [...inherited, ...held], rescued, keyring },
       })
       actOnSignals(service)
       await service.start()
@@ -101,6 +105,10 @@ export async function serve(name: string, mode: Mode, asJson = false): Promise<n
   } catch (error) {
     return fail(mode, name, error)
   }
+}
+
+function passedBy(rescued: Rescued | undefined): GivenSocket[] {
+  return rescued?.listeners.map((bound) => ({ kind: 'passed', bound })) ?? []
 }
 
 /** Reports to the launcher that the service has started. */

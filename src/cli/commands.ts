@@ -166,6 +166,12 @@ async function check(options: Options & WithExample): Promise<void> {
   await checkService(options)
 }
 
+/** For `check` alone: loads the app in a process of its own. */
+async function loadApp(path: string, withinMs: number, options: Options): Promise<never> {
+  const { loadAndExit } = await import('./app-trial.ts')
+  return loadAndExit(path, withinMs, options)
+}
+
 /** Loaded on demand: it is used once in the life of a project. */
 async function init(options: InitOptions): Promise<void> {
   const { init: make } = await import('../init/init.ts')
@@ -184,6 +190,7 @@ export const commands = {
   scale,
   logLevel,
   check,
+  loadApp,
   init,
   fleet,
   logs,

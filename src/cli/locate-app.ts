@@ -41,7 +41,9 @@ export function usualName({ example }: WithExample): string {
  */
 export function locateApp({ name, example }: Options & WithExample): void {
   if (example !== undefined) useConfig(examplePath(example))
-  const path = located(ownEnvironment(), name, workingDirectory())[variables.config] ?? ''
+  const environment = ownEnvironment()
+  const named = environment[variables.config]
+  const path = named ?? located(environment, name, workingDirectory())[variables.config] ?? ''
   refuseMissing(path)
   useConfig(path)
 }

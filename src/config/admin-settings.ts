@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { TcpEndpoint } from '../endpoint.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
+import { readText } from '../files/read-text.ts'
 import { addressOf, defaultHost, isLoopbackHost } from './admin-address.ts'
 import type { ConfigFile } from './schema.ts'
 
@@ -57,7 +58,7 @@ function readToken(path: string): string {
     if ((statSync(path).mode & othersMayRead) !== 0) {
       throw refuse(`can be read by every user; run "chmod 600 ${path}"`)
     }
-    token = readFileSync(path, 'utf8').trim()
+    token = readText(path).trim()
   } catch (error) {
     if (error instanceof HelloserverError) throw error
     throw refuse(`cannot be read: ${messageOf(error)}`, error)

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
+import { hasFile } from '../endpoint.ts'
 import { codeOf, HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import { parseJson } from '../files/json-file.ts'
+import { readText } from '../files/read-text.ts'
+import { realPath } from '../files/real-path.ts'
+import { firstFew } from '../first-few.ts'
 import { type AdminSettings, adminSettings } from './admin-settings.ts'
 import { appModuleIn } from './app-module.ts'
 import { availableCpus } from './cpus.ts'
@@ -18,7 +22,9 @@ import {
   workingDirectory,
 } from './project.ts'
 import { redisTarget } from './redis.ts'
+import { runFiles } from './run-dir.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
+import { shownValue } from './shown-value.ts'
 import type * as z from './zod.ts'
 
 /** All settings, checked and frozen. */
@@ -35,6 +41,9 @@ export interface Config
   readonly appModule: string
 }
 
+/** How many wrong settings an error names. */
+const maxProblems = 10
+
 /** The configuration file of the service called `name`, which need not exist. */
 export function configPath(name: string, environment: Environment): string {
   const configured = environment[variables.config]
@@ -46,7 +55,7 @@ export function configPath(name: string, environment: Environment): string {
  * Reads the configuration file, lets the environment override it, checks it and fills in the defaults.
  *
  * @param name - the service's name, which is also its app's unless the environment names a configuration
- * @throws HelloserverError `BAD_CONFIG`, naming every wrong key, its value and the allowed values.
+ * @throws HelloserverError `BAD_CONFIG`, naming the wrong keys, their values and the allowed values.
  */
 export function loadConfig(name: string, environment: Environment): Config {
   const isShared = redisTarget(environment) !== undefined
@@ -58,7 +67,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explain(issue, raw, environment))
     // A value that breaks two rules, such as an integer and a range, is the same problem twice.
-    const different = [...new Set(problems)].join('; ')
+    const different = firstFew([...new Set(problems)], maxProblems, '; ')
     throw new HelloserverError('BAD_CONFIG', `Bad configuration in ${path}: ${different}`)
   }
   if (!isShared) refuseUnshared(parsed.data, path)
@@ -66,6 +75,7 @@ export function loadConfig(name: string, environment: Environment): Config {
   const listen = endpointsOf({ host, port, listen: listed }, raw, environment, path)
   const directory = dirname(path)
   refusePage(settings.admin, listen, directory, path)
+  refuseControlSocket(name, listen, environment, path)
   return deepFreeze({
     ...settings,
     listen,
@@ -112,7 +122,7 @@ function endpointsOf(
     throw refuse(`${one} and ${other} are both set; ${short} is the short form, so set only one`)
   }
   const problems = listenProblems(listen)
-  if (problems.length > 0) throw refuse(problems.join('; '))
+  if (problems.length > 0) throw refuse(firstFew(problems, maxProblems, '; '))
   return listen.map((one) => listenSettings(one, dirname(path)))
 }
 
@@ -139,28 +149,43 @@ function refusePage(
     )
 }
 
+/** Refuses the socket of the service's own commands as an endpoint for clients. */
+function refuseControlSocket(
+  name: string,
+  listen: readonly ListenSettings[],
+  environment: Environment,
+  path: string,
+): void {
+  const files = listen.map(({ endpoint }) => (hasFile(endpoint) ? endpoint.path : undefined))
+  if (files.every((file) => file === undefined)) return
+  const own = spelledOut(runFiles(name, environment).socketFile)
+  const at = files.findIndex((file) => file !== undefined && spelledOut(file) === own)
+  if (at < 0) return
+  const label = labelOf(`listen.${at}`, environment)
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `Bad configuration in ${path}: ${label} is "unix:${files[at]}", the service's own control socket; use another path`,
+  )
+}
+
+/** The same path for every way that leads to a folder. */
+const spelledOut = (file: string) => join(realPath(dirname(file)), basename(file))
+
 function readFile(path: string): Record<string, unknown> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readText(path)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') {
       throw fileError('BAD_CONFIG', 'read the configuration file', path, error)
     }
     throw noConfiguration(path, error)
   }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new HelloserverError('BAD_CONFIG', `Cannot read ${path}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
+  const value = parseJson(path, text)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new HelloserverError(
       'BAD_CONFIG',
-      `${path} holds ${JSON.stringify(value)}; it must be an object`,
+      `${path} holds ${shownValue(value)}; it must be an object`,
     )
   }
   return value as Record<string, unknown>
@@ -200,7 +225,7 @@ function explain(
   const fitting = issue.code === 'invalid_union' ? fittingProblems(issue) : undefined
   if (fitting !== undefined) return fitting.flatMap((inner) => explain(inner, raw, environment))
   const label = labelOf(issue.path.join('.'), environment)
-  const got = JSON.stringify(valueAt(raw, issue.path)) ?? 'missing'
+  const got = shownValue(valueAt(raw, issue.path))
   return [`${label} is ${got}; it must be ${issue.message}`]
 }
 

@@ -1,4 +1,5 @@
 import { type Environment, variables } from './environment.ts'
+import { shownValue } from './shown-value.ts'
 
 /** The settings that a variable can override. */
 export const overridable = ['host', 'port', 'listen', 'workers', 'logLevel'] as const
@@ -26,7 +27,7 @@ export function overridesIn(
     const what =
       raw[key] === undefined
         ? `sets ${key}, which ${path} leaves out`
-        : `overrides ${key} ${JSON.stringify(raw[key])} of ${path}`
+        : `overrides ${key} ${shownValue(raw[key])} of ${path}`
     return [`${variable}=${value} ${what}`]
   })
 }

@@ -1,10 +1,14 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import { parseJson } from '../files/json-file.ts'
+import { readText } from '../files/read-text.ts'
+import { firstFew } from '../first-few.ts'
 import { isAppFile } from './app-module.ts'
 import { ambient, type Environment, variables } from './environment.ts'
 import { packageRootOf } from './locate.ts'
+import { mustBeName } from './service-name.ts'
 
 /** The configuration's file name in an app's folder. */
 export const configFileName = 'config.json'
@@ -20,8 +24,16 @@ export function appsFolderOf(folder: string): string {
   return resolve(root, appsSettingIn(join(root, 'package.json')) ?? 'apps')
 }
 
-/** The path of an app's configuration, whether it exists or not. */
+/** How many names an error lists. */
+const maxNamed = 8
+
+/**
+ * The path of an app's configuration, whether it exists or not.
+ *
+ * @throws HelloserverError `BAD_CONFIG` for an unusable name, such as one that leads out of the folder
+ */
 export function configPathOf(app: string, appsFolder: string): string {
+  mustBeName(app, 'app')
   return join(appsFolder, app, configFileName)
 }
 
@@ -50,9 +62,11 @@ export function located(environment: Environment, name: string, folder: string):
 /**
  * This process's working directory, by the path that the person used: in a folder that a link such as `current`
  * leads to, a later reload is to follow the link again.
+ *
+ * @throws HelloserverError `BAD_CONFIG` when it has been removed, as a deploy removes old releases
  */
 export function workingDirectory(): string {
-  const cwd = process.cwd()
+  const cwd = currentFolder()
   const path = ambient('PWD')
   return path !== undefined && isSameFolder(path, cwd) ? path : cwd
 }
@@ -75,8 +89,13 @@ function whyMissing(path: string): string {
   if (files.some(isAppFile)) return `${path} does not exist; "{}" in it means the defaults`
   const [name, appsFolder] = [basename(folder), dirname(folder)]
   const others = appNamesIn(appsFolder)
-  const has = others.length === 0 ? 'no app' : others.join(', ')
-  return `There is no app "${name}" in ${appsFolder}, which has ${has}; "helloserver init --name ${name}" creates it in the working directory, and "--example echo" runs a bundled app`
+  const has =
+    others.length > 0
+      ? `has ${firstFew(others, maxNamed)}`
+      : existsSync(appsFolder)
+        ? 'has no app'
+        : 'does not exist'
+  return `There is no app "${name}" in ${appsFolder}, which ${has}; "helloserver init --name ${name}" creates it in the working directory, and "--example echo" runs a bundled app`
 }
 
 /** Refuses a second configuration in an app's folder, which a person may take for the one that counts. */
@@ -98,26 +117,29 @@ function isOtherConfiguration(file: string): boolean {
 function appsSettingIn(packageFile: string): string | undefined {
   const text = readIfThere(packageFile)
   if (text === undefined) return undefined
-  let settings: unknown
-  try {
-    settings = (JSON.parse(text) as { helloserver?: unknown } | null)?.helloserver
-  } catch (error) {
-    throw new HelloserverError('BAD_CONFIG', `Cannot read ${packageFile}: ${messageOf(error)}`, {
-      cause: error,
-    })
+  const value = parseJson(packageFile, text) as { helloserver?: unknown } | null
+  const settings = value?.helloserver ?? {}
+  const refuse = (problem: string) => new HelloserverError('BAD_CONFIG', `helloserver${problem}`)
+  if (typeof settings !== 'object' || Array.isArray(settings)) {
+    throw refuse(
+      ` in ${packageFile} is ${JSON.stringify(settings)}; it must be an object, such as { "apps": "src/services" }`,
+    )
   }
-  const apps = (settings as { apps?: unknown } | null | undefined)?.apps
+  const { apps, ...others } = settings as Readonly<Record<string, unknown>>
+  const [other] = Object.keys(others)
+  if (other !== undefined) {
+    throw refuse(`.${other} in ${packageFile} is not a known key; the only one is helloserver.apps`)
+  }
   if (apps === undefined) return undefined
   if (typeof apps === 'string' && apps !== '') return apps
-  throw new HelloserverError(
-    'BAD_CONFIG',
-    `helloserver.apps in ${packageFile} is ${JSON.stringify(apps)}; it must be the path of the folder of the apps`,
+  throw refuse(
+    `.apps in ${packageFile} is ${JSON.stringify(apps)}; it must be the path of the folder of the apps`,
   )
 }
 
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readText(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw fileError('BAD_CONFIG', 'read', path, error)
@@ -125,11 +147,23 @@ function readIfThere(path: string): string | undefined {
 }
 
 /** The names in a folder; none when it is no folder that this user may read, which the caller reports in its words. */
-function namesIn(folder: string): string[] {
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch {
     return []
+  }
+}
+
+function currentFolder(): string {
+  try {
+    return process.cwd()
+  } catch (error) {
+    throw new HelloserverError(
+      'BAD_CONFIG',
+      'The working directory has been removed; change to one that exists',
+      { cause: error },
+    )
   }
 }
 

@@ -6,6 +6,7 @@ import { fileError } from '../files/file-error.ts'
 import { mustBeOwnDirectory, ownUid } from '../files/trust.ts'
 import { holderOf } from '../lock/holder.ts'
 import { ambient, type Environment, variables } from './environment.ts'
+import { mustBeName } from './service-name.ts'
 
 /** The files by which others find a service. */
 export interface RunFiles {
@@ -17,12 +18,13 @@ export interface RunFiles {
   readonly lockFile: string
   readonly pidFile: string
   readonly socketFile: string
+  /** The Unix socket at which the workers of a primary that was killed wait for the next one. */
+  readonly rescueFile: string
   readonly logFile: string
   /** How far a supervisor has shown the log. */
   readonly logCursorFile: string
 }
 
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 /** The size of sun_path in unix(7), less its terminating zero and the length of a PID. */
 const maxSocketPathBytes = 99
 
@@ -32,12 +34,7 @@ const maxSocketPathBytes = 99
  * @throws HelloserverError `BAD_CONFIG` for an unusable name or directory.
  */
 export function runFiles(name: string, environment: Environment): RunFiles {
-  if (!namePattern.test(name)) {
-    throw new HelloserverError(
-      'BAD_CONFIG',
-      `The service name is "${name}"; it must be 1 to 64 letters, digits, ".", "_" or "-", and start with a letter or digit`,
-    )
-  }
+  mustBeName(name)
   const named = environment[variables.runDir]
   const runDir = named === undefined ? defaultRunDir(name) : resolve(named)
   const { socketFile } = filesIn(runDir, name)
@@ -171,6 +168,8 @@ function filesIn(runDir: string, name: string): Omit<RunFiles, 'isNamed'> {
     lockFile: file('lock'),
     pidFile: file('pid'),
     socketFile: file('sock'),
+    // No longer than the control socket's name, which is checked.
+    rescueFile: file('next'),
     logFile: file('log'),
     logCursorFile: file('log.cursor'),
   }

@@ -213,6 +213,20 @@ export const configSchema = z.strictObject(
         'How many workers are replaced at a time; "all" replaces all at once ["all"]',
       ),
     }),
+    rescue: section({
+      startAfterMs: milliseconds(
+        1_000,
+        'How long after the primary was killed a worker starts another one, if nobody else has',
+        0,
+        '; 0 means never',
+      ),
+      waitMs: milliseconds(
+        15_000,
+        'How long workers go on serving what waits for them while there is no primary',
+        0,
+        '; 0 means not at all',
+      ),
+    }),
     recycle: section({
       afterConnections: integer(
         0,

@@ -5,6 +5,7 @@ import {
 } from '../lifecycle/connection-states.ts'
 import { nextState } from '../lifecycle/machine.ts'
 import type { ConnectionCounts } from '../status.ts'
+import { ledgerCounts } from './ledger.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /**
@@ -14,6 +15,8 @@ import type { PendingConnection } from './pending-connection.ts'
  * It is the only writer of a connection's state, which is why the sum cannot drift.
  */
 export class Accounts {
+  /** The counts that only rise, where the next primary finds them: see `ledgerCounts`. */
+  readonly #kept: Float64Array
   #accepted = 0
   #inherited = nothing
   readonly #in: Record<ConnectionState, number> = {
@@ -27,8 +30,13 @@ export class Accounts {
     gone: 0,
   }
 
+  constructor(kept: Float64Array = new Float64Array(ledgerCounts.length)) {
+    this.#kept = kept
+  }
+
   /** Counts a connection that was just accepted; it begins as queued. */
   accept(): ConnectionState {
+    this.#raise(acceptedAt)
     this.#accepted += 1
     this.#in.queued += 1
     return 'queued'
@@ -38,17 +46,20 @@ export class Accounts {
   forget(connection: PendingConnection): void {
     this.#accepted -= 1
     this.#in[connection.state] -= 1
+    this.#keep()
   }
 
   /** Includes what another process has counted; replaces what was inherited before. */
   inherit(counts: ConnectionCounts): void {
     this.#inherited = counts
+    this.#keep()
   }
 
   /** A connection that was queued in the other process is queued in this one, which has counted it by `accept`. */
   takeFromInherited(): void {
     const { accepted, queued } = this.#inherited
     this.#inherited = { ...this.#inherited, accepted: accepted - 1, queued: queued - 1 }
+    this.#keep()
   }
 
   /** The other process has ended: connections that were open there count as failed. */
@@ -60,6 +71,7 @@ export class Accounts {
       queued: 0,
       active: 0,
     }
+    this.#keep()
   }
 
   /** Moves a connection on. Throws `ILLEGAL_MOVE` for an event that its state does not accept. */
@@ -68,6 +80,8 @@ export class Accounts {
     this.#in[connection.state] -= 1
     this.#in[to] += 1
     connection.state = to
+    const at = endAt[to]
+    if (at !== undefined) this.#raise(at)
   }
 
   /** How many connections are queued or active, here or in the process from which some were inherited. */
@@ -78,6 +92,16 @@ export class Accounts {
 
   get active(): number {
     return this.#in.offered + this.#in.claimed
+  }
+
+  #raise(at: number): void {
+    this.#kept[at] = (this.#kept[at] ?? 0) + 1
+  }
+
+  /** Counts that are not this process's own have changed. */
+  #keep(): void {
+    const { counts } = this
+    for (const [at, name] of ledgerCounts.entries()) this.#kept[at] = counts[name]
   }
 
   get counts(): ConnectionCounts {
@@ -95,6 +119,13 @@ export class Accounts {
     }
   }
 }
+
+const acceptedAt = 0
+
+/** Where each end is counted. */
+const endAt: Partial<Record<ConnectionState, number>> = Object.fromEntries(
+  ledgerCounts.map((name, at) => [name, at]).slice(1),
+)
 
 const nothing: ConnectionCounts = {
   accepted: 0,

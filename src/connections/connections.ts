@@ -2,6 +2,9 @@ import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { HandOffChoice } from '../native/choose-hand-off.ts'
+import type { Lifeline } from '../rescue/lifeline.ts'
+import type { Rescued } from '../rescue/rescue.ts'
+import type { Notes } from '../rescue/rescue-messages.ts'
 import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -10,12 +13,14 @@ import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
 import type { WorkerHandOff } from './hand-off.ts'
-import type { NativeAccepting } from './listener.ts'
 import { Listeners } from './listeners.ts'
+import type { NativeAccepting } from './native-acceptor.ts'
 import { NativeHandOff } from './native-hand-off.ts'
+import { NativeSocket } from './native-socket.ts'
 import { PortableHandOff } from './portable-hand-off.ts'
 import { ConnectionQueue } from './queue.ts'
 import { QueueRoom } from './queue-room.ts'
+import { momentNow } from './shared-time.ts'
 import { Shedding } from './shedding.ts'
 import { Stats } from './stats.ts'
 
@@ -35,12 +40,18 @@ export interface Adoption {
   readonly preface: Buffer | undefined
 }
 
+/** What outlives this process, and what it notes there; only where there is a native hand-off. */
+export interface Keeping {
+  readonly lifeline: Lifeline
+  readonly notes: () => Notes
+}
+
 /**
  * The path of a connection in the primary: accepted by the listeners, queued by the dispatcher, handed off to a worker,
  * ended; and everything that is counted on the way.
  */
 export class Connections {
-  readonly accounts = new Accounts()
+  readonly accounts: Accounts
   readonly stats = new Stats()
   readonly room: QueueRoom
   readonly handOff: WorkerHandOff
@@ -49,6 +60,9 @@ export class Connections {
   readonly listeners: Listeners
   readonly #queue: ConnectionQueue
   readonly #accessLog: AccessLog
+  readonly #keeping: Keeping | undefined
+  readonly #native: NativeHandOff | undefined
+  readonly #log: Logger
   #checks: NodeJS.Timeout | undefined
 
   /** @param lastId - connections are numbered from the next one on */
@@ -59,19 +73,27 @@ export class Connections {
     log: Logger,
     lastId: number | undefined,
     choice: HandOffChoice,
+    keeping?: Keeping,
   ) {
-    const { accounts, stats } = this
+    const { stats } = this
+    const accounts = new Accounts(keeping?.lifeline.ledger.counts)
+    this.accounts = accounts
+    this.#keeping = keeping
+    this.#log = log
     this.#choice = choice
     this.#accessLog = new AccessLog(log)
     this.#queue = new ConnectionQueue((late) => this.dispatcher.expire(late))
     this.room = new QueueRoom(this.#queue, events, log)
     const { native } = choice
     let accepting: NativeAccepting | undefined
-    if (native === undefined) this.handOff = new PortableHandOff(accounts, stats, log)
-    else {
-      const handOff = new NativeHandOff(native, accounts, stats, this.#queue, log)
+    if (native === undefined || keeping === undefined) {
+      this.handOff = new PortableHandOff(accounts, stats, log)
+    } else {
+      const { lifeline } = keeping
+      const handOff = new NativeHandOff(native, accounts, stats, this.#queue, log, lifeline)
       this.handOff = handOff
-      accepting = { native, rest: new AcceptRest(handOff) }
+      this.#native = handOff
+      accepting = { native, rest: new AcceptRest(handOff), ledger: lifeline.ledger }
     }
     const { room, handOff } = this
     const shedding = new Shedding(events)
@@ -86,7 +108,7 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners(this.dispatcher, log, accepting)
+    this.listeners = new Listeners(this.dispatcher, log, accepting, () => this.leave())
     this.apply(config)
   }
 
@@ -103,6 +125,7 @@ export class Connections {
       this.dispatcher.probe(checkEveryMs)
       this.stats.sample()
       this.room.check(this.dispatcher)
+      this.leave()
     }, checkEveryMs)
   }
 
@@ -126,6 +149,56 @@ export class Connections {
   /** The predecessor has ended, and with it all connections that it still had. */
   writeOff(): void {
     this.accounts.writeOff()
+  }
+
+  /**
+   * Continues after a primary that was killed. What it had handed off is in the queue still, or with its workers; what
+   * waited in that primary itself is lost.
+   *
+   * @returns how many connections were lost
+   */
+  continueAfter({ ledger, notes, orphans }: Rescued): number {
+    const { listeners, stats } = this
+    const handOff = this.#native
+    if (handOff === undefined || this.#choice.native === undefined) return 0
+    const { native } = this.#choice
+    for (const settings of notes.endpoints) listeners.endpoints.numbered(settings)
+    const { accepted, ...ends } = ledger.counts
+    const entries = ledger.entries.filter(({ endpoint }) => endpoint < notes.endpoints.length)
+    const open = Object.values(ends).reduce((left, count) => left - count, accepted)
+    const lost = Math.max(0, open - entries.length)
+    const failed = ends.failed + lost
+    this.inherit({ accepted, ...ends, failed, queued: entries.length, active: 0 }, notes.figures)
+    for (let each = 0; each < lost; each += 1) stats.failed('dropped')
+    const { sharedMs } = momentNow()
+    const adopted = entries.map(({ id, turn, nonce, endpoint, acceptedAtMs, address, path }) => {
+      this.accounts.takeFromInherited()
+      const handle = new NativeSocket(native, -1, address)
+      const settings = listeners.endpoints.at(endpoint)
+      const ageMs = sharedMs - acceptedAtMs
+      const named = path === undefined ? undefined : { path }
+      const connection = this.dispatcher.resume(id, handle, settings, ageMs, named)
+      connection.turn = turn
+      connection.nonce = nonce
+      return connection
+    })
+    handOff.adopt(adopted)
+    orphans.report(handOff)
+    void orphans.gone.then(() => handOff.onOrphansGone())
+    return lost
+  }
+
+  /** Leaves to the next primary what it needs, should this one be killed: once a second, and when it has changed. */
+  leave(): void {
+    if (this.#keeping === undefined || this.#native === undefined) return
+    const { lifeline, notes } = this.#keeping
+    try {
+      lifeline.ledger.write(JSON.stringify(notes()))
+      lifeline.leave(this.#native.queue, this.listeners.left)
+    } catch (error) {
+      // Without that, only a killed primary costs more than it must.
+      this.#log.error({ error }, 'Cannot leave the listening sockets to the workers')
+    }
   }
 
   /** Its part of the status, once the hand-off has settled. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts'
 import type { Progress } from '../ipc/progress.ts'
-import { isReset, type SocketHandle } from '../ipc/socket-handle.ts'
+import { isReset, remoteOf, type SocketHandle, type UnixAddress } from '../ipc/socket-handle.ts'
 import type { FailReason } from '../lifecycle/fail-reasons.ts'
 import { type ProxyHeader, parseProxyHeader } from '../proxy-protocol/proxy-header.ts'
 import type { ShedReason } from '../status.ts'
@@ -11,7 +11,9 @@ import { Admission } from './admission.ts'
 import { ClientLimit } from './client-limit.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import { Failures } from './failures.ts'
+import { GoneClients } from './gone-clients.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
+import { noEntry } from './ledger.ts'
 import { addressOf, type PendingConnection, peerOf } from './pending-connection.ts'
 import {
   type HeaderListener,
@@ -64,6 +66,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   readonly #proxies = new TrustedProxies()
   readonly #admission = new Admission()
   readonly #clients = new ClientLimit()
+  readonly #gone: GoneClients
   readonly #failures: Failures
   #notesPeers = false
   #lastId: number
@@ -79,6 +82,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.#shedding = parts.shedding
     this.#owner = owner
     this.#failures = new Failures(parts.log)
+    this.#gone = new GoneClients(parts.queue, (connection) => this.#conclude(connection, 'leave'))
     this.#lastId = lastId
     this.#handOff.reportTo(this)
   }
@@ -134,7 +138,14 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   #mayWait(): boolean {
     if (this.#isShort()) return true
     this.#handOff.settle()
-    return this.#isShort() || (this.#queue.length === 0 && this.#handOff.hasIdle)
+    if (this.#isShort() || (this.#queue.length === 0 && this.#handOff.hasIdle)) return true
+    return this.#makeRoom()
+  }
+
+  /** Lets go of clients that have left a full queue; returns whether there is room then. */
+  #makeRoom(): boolean {
+    this.#gone.search()
+    return this.#isShort()
   }
 
   /** Connections whose header is awaited are a part of the queue. */
@@ -153,11 +164,11 @@ export class Dispatcher implements HandOffListener, HeaderListener {
 
   /** A queue of no length still lets idle workers serve one client after the other. */
   get #mayAwait(): boolean {
-    return this.#isShort() || this.#headers.length === 0
+    return this.#isShort() || this.#headers.length === 0 || this.#makeRoom()
   }
 
   onHeader(connection: PendingConnection, header: ProxyHeader): void {
-    this.#know(connection, header)
+    this.#know(connection, header.source)
     this.#admit(connection)
   }
 
@@ -173,13 +184,13 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   #awaitsHeader(connection: PendingConnection): boolean {
     if (connection.endpoint.settings.proxyProtocol === undefined) return false
     const parsed = parseProxyHeader(connection.preface ?? Buffer.alloc(0))
-    if (parsed.kind === 'header') this.#know(connection, parsed.header)
+    if (parsed.kind === 'header') this.#know(connection, parsed.header.source)
     else this.#headers.await(connection)
     return parsed.kind !== 'header'
   }
 
-  #know(connection: PendingConnection, header: ProxyHeader): void {
-    connection.client = header.source
+  #know(connection: PendingConnection, client: PendingConnection['client']): void {
+    connection.client = client
     if (this.#notesPeers) connection.peer = peerOf(connection)
   }
 
@@ -207,6 +218,26 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.#clients.isExceededBy(connection)
     this.#queue.putBack(connection)
     this.pump()
+  }
+
+  /**
+   * Takes charge of a connection that a primary that was killed had handed off. It was let in already.
+   *
+   * @param handle - knows the client's address, and nothing else
+   */
+  resume(
+    id: number,
+    handle: SocketHandle,
+    endpoint: NumberedEndpoint,
+    ageMs: number,
+    named?: UnixAddress,
+  ): PendingConnection {
+    const connection = this.#register(id, handle, endpoint, performance.now() - ageMs)
+    // Behind a proxy, the handle knows the client that the proxy has named, if that has an address.
+    if (endpoint.settings.proxyProtocol !== undefined)
+      this.#know(connection, named ?? remoteOf(handle))
+    this.#clients.isExceededBy(connection)
+    return connection
   }
 
   /** Hands out connections as long as one is queued, the hand-off has room and the service may serve. */
@@ -248,20 +279,12 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     this.#conclude(connection, 'expire')
   }
 
-  /**
-   * Finds clients that left while they were queued. Nothing reads a queued socket, since its bytes belong to
-   * the worker; but the system forgets the peer of a connection that was reset.
-   */
+  /** Lets go of clients that have waited for so long at least, and have left. */
   probe(minWaitMs: number): void {
     const now = performance.now()
     const { oldestAcceptedAtMs = now } = this.#handOff
     if (now - oldestAcceptedAtMs >= minWaitMs) this.#recall()
-    for (const connection of this.#queue) {
-      if (now - connection.acceptedAtMs < minWaitMs) break
-      if (!isReset(connection.handle)) continue
-      this.#queue.remove(connection)
-      this.#conclude(connection, 'leave')
-    }
+    this.#gone.remove(minWaitMs)
     this.pump()
   }
 
@@ -329,6 +352,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
       endedAtMs: 0,
       turn: 0,
       nonce: 0,
+      entry: noEntry,
       state: this.#accounts.accept(),
       missed: 0,
       peer: this.#notesPeers ? peerOf({ handle, endpoint, client: undefined }) : undefined,

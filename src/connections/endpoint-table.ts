@@ -34,6 +34,13 @@ export class EndpointTable {
     return this.#keyring
   }
 
+  /** The settings with a number that exists. */
+  at(number: number): NumberedEndpoint {
+    const found = this.#all[number]
+    if (found === undefined) throw new RangeError(`No endpoint has the number ${number}`)
+    return found
+  }
+
   tlsOf(settings: ListenSettings): LoadedTls | undefined {
     const text = keyringText(settings)
     return text === undefined ? undefined : this.#keyring.get(text)

@@ -27,10 +27,9 @@ import type { NativeModule } from '../native/native.ts'
 import { bindFailure } from '../network/bind-failure.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { AcceptRest } from './accept-rest.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
-import { NativeAcceptor } from './native-acceptor.ts'
+import { type NativeAccepting, NativeAcceptor } from './native-acceptor.ts'
 import { SocketFile } from './socket-file.ts'
 
 /**
@@ -40,12 +39,6 @@ const backlog = 4_096
 
 /** How long to wait at most for the end of a flood, in milliseconds. */
 const longestDrainMs = 250
-
-/** What accepts connections in Node's place. */
-export interface NativeAccepting {
-  readonly native: NativeModule
-  readonly rest: AcceptRest
-}
 
 /** The listening socket of one endpoint. Every connection arrives unread, since its bytes belong to the worker. */
 export class Listener {
@@ -215,7 +208,7 @@ export class Listener {
     const before = this.#server
     const bind = await this.located()
     await bind()
-    await this.drained()
+    await drained([this])
     before.close()
   }
 
@@ -223,9 +216,10 @@ export class Listener {
     return this.#closed.signal.aborted ? stopping() : listenFailure(error, endpoint, address)
   }
 
-  /** Listens on a socket that another process has passed on. */
+  /** Listens on a socket that another process has passed on, or that this one has bound ahead. */
   async adopt({ handle }: BoundListener): Promise<void> {
     await listenOn(this.#server, handle, backlog)
+    if (this.#accepting !== undefined) await this.#listenAgain(this.#accepting.native)
     this.#accept()
   }
 
@@ -260,20 +254,19 @@ export class Listener {
     return listeningHandle(this.#server)
   }
 
-  /**
-   * Resolves when no connection waits to be accepted, since closing a listening socket resets those. Node
-   * accepts one connection in each turn of its event loop, so a turn without one has found none.
-   */
-  async drained(): Promise<void> {
-    const untilMs = performance.now() + longestDrainMs
-    // The current turn may have looked already.
-    await nextTurn()
-    for (let before = -1; before !== this.#accepted && performance.now() < untilMs; ) {
-      before = this.#accepted
-      // It may rest.
-      this.#acceptor?.accept()
-      await nextTurn()
-    }
+  /** How many connections it has accepted. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** Accepts those that wait, where that does not take a turn of the event loop: an acceptor may rest. */
+  acceptWaiting(): void {
+    this.#acceptor?.accept()
+  }
+
+  /** Clients do not find a Unix socket any more; those that have connected are still accepted. */
+  hide(): void {
+    this.#file?.remove()
   }
 
   /** Stops accepting; accepted connections are not affected. Removes the file of a Unix socket if it owns that. */
@@ -303,12 +296,27 @@ export class Listener {
     const onError = (error: unknown) => this.#log.error({ error }, 'Cannot accept a connection')
     if (this.#accepting === undefined) acceptHandles(this.#server, onHandle, onError)
     else {
-      const { native, rest } = this.#accepting
       const handle = listeningHandle(this.#server)
-      this.#acceptor = new NativeAcceptor(native, handle, rest, onHandle, (errno) =>
+      this.#acceptor = new NativeAcceptor(this.#accepting, handle, onHandle, (errno) =>
         onError(new Error(`accept ${getSystemErrorName(errno)}`)),
       )
     }
+  }
+}
+
+/**
+ * Resolves when no connection waits to be accepted at any of them, since closing a listening socket resets those. Node
+ * accepts one connection in each turn of its event loop, so a turn without one has found none.
+ */
+export async function drained(listeners: readonly Listener[]): Promise<void> {
+  const untilMs = performance.now() + longestDrainMs
+  const accepted = () => listeners.reduce((sum, listener) => sum + listener.accepted, 0)
+  // The current turn may have looked already.
+  await nextTurn()
+  for (let before = -1; before !== accepted() && performance.now() < untilMs; ) {
+    before = accepted()
+    for (const listener of listeners) listener.acceptWaiting()
+    await nextTurn()
   }
 }
 
@@ -339,10 +347,18 @@ export function listenFailure(
 function socketFailure(error: unknown, endpoint: UnixEndpoint): HelloserverError {
   if (error instanceof HelloserverError) return error
   const text = endpointText(endpoint)
-  if (codeOf(error) !== 'EADDRINUSE') return fileError('BAD_CONFIG', 'listen on', text, error)
-  return new HelloserverError(
-    'ADDRESS_TAKEN',
-    `Cannot listen on ${text}: another program uses it; stop that program, or use another name`,
-    { cause: error },
-  )
+  const fail = (kind: 'ADDRESS_ABSENT' | 'ADDRESS_TAKEN', why: string) =>
+    new HelloserverError(kind, `Cannot listen on ${text}: ${why}`, { cause: error })
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return fail(
+        'ADDRESS_TAKEN',
+        'another program uses it; stop that program, or use another name',
+      )
+    case 'ENOENT':
+      // A mount, or the program that makes it, may be later than this one.
+      return fail('ADDRESS_ABSENT', 'its folder does not exist')
+    default:
+      return fileError('BAD_CONFIG', 'listen on', text, error)
+  }
 }

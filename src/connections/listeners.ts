@@ -15,7 +15,8 @@ import type { AddressMove } from '../network/address-move.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
-import { Listener, type NativeAccepting } from './listener.ts'
+import { drained, Listener } from './listener.ts'
+import type { NativeAccepting } from './native-acceptor.ts'
 import { removeSocket } from './socket-file.ts'
 
 /** A listening socket that this process has been given, and where the service is to listen with it. */
@@ -36,8 +37,19 @@ export class Listeners {
   /** Those of the configuration that runs, in its order. */
   #current: readonly Listener[] = []
 
-  /** @param accepting - accepts the connections; without it, Node does */
-  constructor(dispatcher: Pick<Dispatcher, 'accept'>, log: Logger, accepting?: NativeAccepting) {
+  readonly #onChange: () => void
+
+  /**
+   * @param accepting - accepts the connections; without it, Node does
+   * @param onChange - called when the sockets or their settings change
+   */
+  constructor(
+    dispatcher: Pick<Dispatcher, 'accept'>,
+    log: Logger,
+    accepting?: NativeAccepting,
+    onChange: () => void = () => {},
+  ) {
+    this.#onChange = onChange
     this.#dispatcher = dispatcher
     this.#log = log
     this.#accepting = accepting
@@ -57,6 +69,13 @@ export class Listeners {
   get bound(): readonly BoundListener[] {
     return this.#current.flatMap(({ bound, handle }) =>
       bound === undefined ? [] : [{ handle, ...bound }],
+    )
+  }
+
+  /** The same for the process that has to continue after this one was killed: a service manager gives it the others. */
+  get left(): readonly BoundListener[] {
+    return this.#current.flatMap(({ bound, handle, isGiven }) =>
+      bound === undefined || isGiven ? [] : [{ handle, ...bound }],
     )
   }
 
@@ -85,11 +104,12 @@ export class Listeners {
         else if (socket?.kind === 'inherited') await listener.adoptFd(socket.fd)
       }
     } catch (error) {
-      for (const { listener } of all) this.#close(listener)
+      this.#close(all.map(listenerOf))
       throw error
     }
     for (const socket of unused) discard(socket)
     this.#current = all.map(listenerOf)
+    this.#onChange()
   }
 
   /** The sockets live on in another process, which removes the files of Unix sockets. */
@@ -131,11 +151,12 @@ export class Listeners {
       await this.#bind(added)
       permitAll(next)
     } catch (error) {
-      for (const listener of added) this.#close(listener)
+      this.#close(added)
       throw this.#explain(error, wanted)
     }
     // Workers are brought up before the move is finished, and must know the numbers by then.
     const numbered = next.map(({ settings }) => this.endpoints.numbered(settings))
+    this.#onChange()
     return {
       finish: async () => {
         for (const [at, { listener }] of next.entries()) {
@@ -143,6 +164,7 @@ export class Listeners {
           if (settings !== undefined) listener.serveAs(settings)
         }
         this.#current = next.map(listenerOf)
+        this.#onChange()
         await this.#finish(left)
       },
       cancel: async () => {
@@ -168,7 +190,7 @@ export class Listeners {
 
   /** Stops accepting at every endpoint; accepted connections are not affected. */
   close(): void {
-    for (const listener of this.#open) this.#close(listener)
+    this.#close([...this.#open])
   }
 
   #add(settings: ListenSettings): Listener {
@@ -187,7 +209,7 @@ export class Listeners {
       if (failed !== undefined) throw failed.reason
     } catch (error) {
       const conflict = codeOf(error) === 'ADDRESS_TAKEN' ? this.#ownConflict(listeners) : undefined
-      for (const listener of listeners) this.#close(listener)
+      this.#close(listeners)
       throw conflict ?? namingPortHolder(error)
     }
   }
@@ -207,14 +229,27 @@ export class Listeners {
     return undefined
   }
 
+  /** A client that connects between the last look and the close is reset: nothing else happens there. */
   async #finish(listeners: readonly Listener[]): Promise<void> {
-    await Promise.all(listeners.map((listener) => listener.drained()))
-    for (const listener of listeners) this.#close(listener)
+    for (const listener of listeners) listener.hide()
+    await drained(listeners)
+    for (const listener of this.#forget(listeners)) {
+      listener.acceptWaiting()
+      listener.close()
+    }
   }
 
-  #close(listener: Listener): void {
-    this.#current = this.#current.filter((one) => one !== listener)
-    if (this.#open.delete(listener)) listener.close()
+  #close(listeners: readonly Listener[]): void {
+    for (const listener of this.#forget(listeners)) listener.close()
+  }
+
+  /** Returns those of them that are still to be closed. */
+  #forget(listeners: readonly Listener[]): Listener[] {
+    const kept = this.#current.filter((one) => !listeners.includes(one))
+    const isChanged = kept.length < this.#current.length
+    this.#current = kept
+    if (isChanged) this.#onChange()
+    return listeners.filter((listener) => this.#open.delete(listener))
   }
 
   /** The listener that is already at an endpoint. With port 0, that is wherever it was bound for port 0. */
@@ -280,7 +315,7 @@ function permit({ listener, was, settings }: Place, to: ListenSettings | undefin
 }
 
 /** Whether a given socket is for an endpoint of the configuration. */
-function isFor(socket: GivenSocket, wanted: Endpoint): boolean {
+export function isFor(socket: GivenSocket, wanted: Endpoint): boolean {
   return socket.kind === 'passed'
     ? isBoundAt(socket.bound, wanted)
     : isSameEndpoint(socket.endpoint, wanted)

@@ -1,10 +1,9 @@
 import { type ListeningHandle, quiet } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule, type Watch, watched } from '../native/native.ts'
 import type { Acceptor, AcceptRest } from './accept-rest.ts'
+import { batchSize, type Ledger } from './ledger.ts'
 import { NativeSocket } from './native-socket.ts'
 
-/** How many connections are accepted in one call. */
-const batch = 64
 /**
  * How many calls are made in a row. In a flood, the system's own queue overflows unless it is emptied, and with SYN
  * cookies (tcp(7)) the clients that find no room there wait for ever.
@@ -14,8 +13,16 @@ const mostCalls = 16
 /** How long nothing is accepted after a failure, such as a lack of descriptors; in milliseconds. */
 const pauseMs = 100
 
-const fds = new Int32Array(batch)
-const addresses = Buffer.alloc(batch * addressBytes)
+const fds = new Int32Array(batchSize)
+/** How many connections were accepted in the last call, by whichever acceptor. */
+let lastBatch = 0
+
+/** What accepts connections in Node's place. */
+export interface NativeAccepting {
+  readonly native: NativeModule
+  readonly rest: AcceptRest
+  readonly ledger: Ledger
+}
 
 /** Accepts the connections of one listening socket, many at a time, as bare descriptors. */
 export class NativeAcceptor implements Acceptor {
@@ -24,6 +31,7 @@ export class NativeAcceptor implements Acceptor {
   readonly #fd: number
   readonly #watch: Watch
   readonly #rest: AcceptRest
+  readonly #ledger: Ledger
   readonly #onHandle: (handle: NativeSocket) => void
   readonly #onError: (errno: number) => void
   #isListening = false
@@ -31,19 +39,19 @@ export class NativeAcceptor implements Acceptor {
 
   /**
    * @param handle - a listening socket from which Node accepts nothing any more
-   * @param rest - decides when connections are accepted
+   * @param accepting - decides when connections are accepted, and keeps count of them
    * @param onError - called with -errno when connections cannot be accepted
    * @throws Error when the system gives no descriptor
    */
   constructor(
-    native: NativeModule,
+    { native, rest, ledger }: NativeAccepting,
     handle: ListeningHandle,
-    rest: AcceptRest,
     onHandle: (handle: NativeSocket) => void,
     onError: (errno: number) => void,
   ) {
     this.#native = native
     this.#rest = rest
+    this.#ledger = ledger
     this.#onHandle = onHandle
     this.#onError = onError
     quiet(handle)
@@ -64,13 +72,16 @@ export class NativeAcceptor implements Acceptor {
     for (let calls = 0; calls < mostCalls && this.#pause === undefined; calls += 1) {
       const count = this.#acceptBatch()
       accepted += count
-      if (count < batch) break
+      if (count < batchSize) break
     }
     return accepted
   }
 
   #acceptBatch(): number {
+    const { batch: addresses } = this.#ledger
+    this.#ledger.beginBatch(lastBatch)
     const count = this.#native.accept(this.#fd, fds, addresses)
+    lastBatch = Math.max(0, count)
     for (let at = 0; at < count; at += 1) {
       const address = addresses.toString('latin1', at * addressBytes, (at + 1) * addressBytes)
       this.#onHandle(new NativeSocket(this.#native, fds[at] ?? -1, address))
@@ -87,7 +98,7 @@ export class NativeAcceptor implements Acceptor {
   }
 
   #onReadable(): void {
-    if (this.accept() < mostCalls * batch) this.#rest.offer()
+    if (this.accept() < mostCalls * batchSize) this.#rest.offer()
   }
 
   #watchFor(events: number): void {

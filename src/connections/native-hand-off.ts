@@ -4,15 +4,19 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Supply } from './accept-rest.ts'
 import type { Accounts } from './accounts.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
-import { isFull, isShutDown, KernelQueue } from './kernel-queue.ts'
+import { isFull, isShutDown, KernelQueue, type QueueEnds } from './kernel-queue.ts'
+import type { Ledger } from './ledger.ts'
 import { LinkedList } from './linked-list.ts'
 import { NativeLink } from './native-link.ts'
 import type { NativeSocket } from './native-socket.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
-import { type Moment, momentNow, timeEnd, timeTaken } from './shared-time.ts'
+import { QueueFaults } from './queue-faults.ts'
 import type { Stats } from './stats.ts'
+import { TakingWorkers } from './taking-workers.ts'
 import { tellLoss } from './tell-loss.ts'
+import { type Ended, type Reports, WorkerReports } from './worker-reports.ts'
+import { writtenClient } from './written-address.ts'
 
 /** How often the workers' pages are read while a connection is handed off, in milliseconds. */
 const paceMs = 20
@@ -20,14 +24,23 @@ const paceMs = 20
 /** All pages are read before this many connections are fed: half as many as a page has records. */
 const mostUnsettled = 128
 
-/** How long nobody may have reported to have taken a connection that left the queue, in milliseconds. */
+/**
+ * How long nobody may have reported to have taken a connection that left the queue; and the same for one that a worker
+ * of a dead primary may have taken, once all of them have ended. In milliseconds.
+ */
 const unclaimedMs = 10_000
+const orphanedMs = 500
 
-/** The end of a connection, as its worker has recorded it. */
-interface Ended {
-  readonly worker: HandOffWorker
-  readonly connection: PendingConnection
-  readonly record: EndRecord
+/** What outlives this process, as far as it concerns the hand-off. */
+export interface Lifeline {
+  /** Knows every connection that was handed off and has not ended. */
+  readonly ledger: Ledger
+  /** The name of the pages of its workers. */
+  readonly mark: string
+  /** What each process of a worker inherits for the next primary. */
+  readonly fds: readonly number[]
+  /** The queue of a primary that has died; undefined without one. */
+  readonly queue: QueueEnds | undefined
 }
 
 /**
@@ -37,9 +50,6 @@ interface Ended {
  * A connection that was fed is at first in `#fed`. It is in the kernel's queue as long as its turn has not come: the
  * kernel tells whose turn it is. Then a worker has taken it, and it is in `#taken` until that worker has recorded its
  * end in the page that both share, or has died. This is learned in `settle`, and no worker wakes this process.
- *
- * A worker's page is its app's, too, so nothing in it is trusted: a record counts only for a connection that has left
- * the queue, and with the secret that came with it.
  */
 export class NativeHandOff implements WorkerHandOff, Supply {
   readonly kind = 'native'
@@ -49,11 +59,12 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   readonly #stats: Stats
   readonly #limits: Pick<ConnectionQueue, 'maxWaitMs'>
   readonly #log: Logger
-  readonly #links = new Map<HandOffWorker, NativeLink>()
-  /** The workers that take connections. */
-  readonly #admitted = new Map<HandOffWorker, NativeLink>()
-  readonly #fed = new LinkedList<PendingConnection>()
+  readonly #lifeline: Lifeline
   readonly #taken = new Map<number, PendingConnection>()
+  readonly #reports = new WorkerReports(this.#taken)
+  readonly #admitted = new TakingWorkers()
+  readonly #faults: QueueFaults
+  readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
   #unsettled = 0
   #isFull = false
@@ -66,6 +77,9 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   #pace: NodeJS.Timeout | undefined
   #isPacing = false
   #permitUntilMs = 0
+  #lastAdoptedTurn = 0
+  /** How long nobody may have reported on a connection that was adopted. */
+  #adoptedMs = unclaimedMs
 
   /** @throws Error when the system gives no descriptors for the queue */
   constructor(
@@ -74,13 +88,16 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     stats: Stats,
     limits: Pick<ConnectionQueue, 'maxWaitMs'>,
     log: Logger,
+    lifeline: Lifeline,
   ) {
     this.#native = native
+    this.#lifeline = lifeline
     this.#accounts = accounts
     this.#stats = stats
     this.#limits = limits
     this.#log = log
-    this.#queue = new KernelQueue(native, () => this.#onRoom())
+    this.#faults = new QueueFaults(log)
+    this.#queue = new KernelQueue(native, () => this.#onRoom(), lifeline.queue)
   }
 
   reportTo(dispatcher: HandOffListener): void {
@@ -92,11 +109,11 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   get hasIdle(): boolean {
-    return this.#fed.length < this.#idle
+    return this.#fed.length < this.#admitted.idle
   }
 
   get waiting(): number {
-    return Math.max(0, this.#fed.length - this.#idle)
+    return Math.max(0, this.#fed.length - this.#admitted.idle)
   }
 
   get oldestAcceptedAtMs(): number | undefined {
@@ -116,10 +133,18 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   take(connection: PendingConnection): void {
+    const owned = this.#queue.own(connection)
+    if (owned < 0) {
+      this.#dispatcher.putBack(connection)
+      this.#mend(owned)
+      return
+    }
     if (this.#unsettled >= mostUnsettled) this.settle()
     this.#unsettled += 1
     this.#fed.append(connection)
-    if (this.#queue.stage(connection)) this.#send()
+    const isBatch = this.#queue.stage(connection)
+    this.#enter(connection)
+    if (isBatch) this.#send()
     else if (!this.#isSendDue) {
       this.#isSendDue = true
       // What comes in the same turn of the event loop goes together.
@@ -135,16 +160,10 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     if (this.#fed.length === 0 && this.#taken.size === 0) return
     this.#unsettled = 0
     // Counted before the queue is looked at: what they are about has left the queue by then.
-    const unread = [...this.#links].map(
-      ([worker, link]) => [worker, link, link.page.unread] as const,
-    )
+    const { unread } = this.#reports
     const hasTaken = this.#claim()
-    const now = momentNow()
-    const ended: Ended[] = []
-    for (const [worker, link, count] of unread) this.#readEnds(worker, link, count, now, ended)
-    for (const [worker, link] of this.#links) this.#seeCurrent(worker, link, now)
     // From here on others act, who may call this again.
-    for (const one of ended) this.#end(one)
+    for (const one of this.#reports.read(unread)) this.#end(one)
     if (hasTaken) this.#dispatcher.onTaken()
   }
 
@@ -163,7 +182,10 @@ export class NativeHandOff implements WorkerHandOff, Supply {
         break
       }
       this.#fed.remove(head)
+      this.#lifeline.ledger.remove(head)
       head.handle = (head.handle as NativeSocket).again(first.fd)
+      // One that a dead primary has read is in the queue alone.
+      head.preface ??= first.preface
       recalled.push(head)
     }
     this.#claimBefore(Number.POSITIVE_INFINITY)
@@ -172,21 +194,47 @@ export class NativeHandOff implements WorkerHandOff, Supply {
 
   permit(untilMs: number): void {
     this.#permitUntilMs = untilMs
-    for (const { page } of this.#links.values()) page.permit(untilMs)
-    if (this.#fed.length > 0) this.#wakeAll()
+    for (const { page } of this.#reports.all) page.permit(untilMs)
+    if (this.#fed.length > 0) this.#admitted.wakeAll()
   }
 
   link(worker: HandOffWorker): NativeLink {
-    const link = new NativeLink(this.#native, this.#queue.taking)
+    const link = new NativeLink(this.#native, this.#queue.ends.taking, this.#lifeline)
     link.page.permit(this.#permitUntilMs)
-    this.#links.set(worker, link)
+    this.#reports.add(worker, link)
     return link
   }
 
+  /**
+   * Takes over what a dead primary had handed off, in the order of the turns: it is in the queue, or a worker of that
+   * primary has taken it.
+   */
+  adopt(connections: readonly PendingConnection[]): void {
+    for (const connection of connections) {
+      this.#enter(connection)
+      this.#fed.append(connection)
+    }
+    this.#lastAdoptedTurn = connections.at(-1)?.turn ?? 0
+    this.#queue.continueAfter(this.#lastAdoptedTurn)
+    this.#keepPace()
+  }
+
+  /** All workers of that primary have ended. */
+  onOrphansGone(): void {
+    this.#adoptedMs = orphanedMs
+  }
+
+  /** Reads what a worker of that primary reports; it is given nothing, and takes what is in the queue. */
+  follow(worker: HandOffWorker, reports: Reports): void {
+    this.#reports.add(worker, reports)
+    this.#claim()
+    for (const one of this.#reports.readAgain(worker, reports)) this.#end(one)
+  }
+
   addIdle(worker: HandOffWorker): void {
-    const link = this.#links.get(worker)
-    if (link !== undefined && !this.#admitted.has(worker)) {
-      this.#admitted.set(worker, link)
+    const link = this.#reports.of(worker)
+    if (link instanceof NativeLink && !this.#admitted.has(worker)) {
+      this.#admitted.add(worker, link)
       worker.admit()
       this.#queue.resize(this.#admitted.size)
     }
@@ -194,7 +242,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   removeIdle(worker: HandOffWorker): void {
-    if (this.#admitted.delete(worker)) this.#queue.resize(this.#admitted.size)
+    if (this.#admitted.remove(worker)) this.#queue.resize(this.#admitted.size)
   }
 
   /** Workers report by their pages. */
@@ -202,17 +250,21 @@ export class NativeHandOff implements WorkerHandOff, Supply {
 
   lost(worker: HandOffWorker, _loss: Loss, cause: string): void {
     this.removeIdle(worker)
-    this.#links.get(worker)?.close()
-    this.#links.delete(worker)
+    this.#reports.delete(worker)
     const connection = worker.inHand
     if (connection !== undefined) {
       this.#taken.delete(connection.id)
       worker.lose(false)
       tellLoss(this.#log, connection, worker, cause)
-      this.#dispatcher.close(connection, 'fail', worker)
+      this.#close(connection, 'fail', worker)
     }
     // It may have been woken for a connection, and have died before it took it.
-    if (this.#fed.length > 0) this.#wakeAll()
+    if (this.#fed.length > 0) this.#admitted.wakeAll()
+  }
+
+  /** The ends of the queue, for the next primary. */
+  get queue(): QueueEnds {
+    return this.#queue.ends
   }
 
   /** Closes the queue; whatever is in it is dropped. */
@@ -221,17 +273,24 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.#queue.close()
   }
 
+  #enter(connection: PendingConnection): void {
+    const { client, handle } = connection
+    const written = client === undefined ? (handle as NativeSocket).written : writtenClient(client)
+    this.#lifeline.ledger.enter(connection, written)
+  }
+
   /** Sends what is staged. */
   #send(): void {
     const staged = this.#queue.staged.slice()
     if (staged.length === 0) return
     const result = this.#queue.send()
     const sent = Math.max(0, result)
-    for (let left = sent; left > 0 && this.#wakeOne(); left -= 1);
+    for (let left = sent; left > 0 && this.#admitted.wakeOne(); left -= 1);
     if (sent > 0) this.#keepPace()
     if (sent === staged.length) return
     for (const connection of staged.slice(sent)) {
       this.#fed.remove(connection)
+      this.#lifeline.ledger.remove(connection)
       this.#dispatcher.putBack(connection)
     }
     if (result > 0 || isFull(result)) this.#fill()
@@ -251,12 +310,6 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.#onScarce = undefined
     onScarce?.()
     if (!this.#isFull && this.#onScarce === undefined) this.#queue.ignoreRoom()
-  }
-
-  get #idle(): number {
-    let idle = 0
-    for (const worker of this.#admitted.keys()) if (worker.inHand === undefined) idle += 1
-    return idle
   }
 
   /** Workers have taken all connections before the one whose turn it is; returns whether there were any. */
@@ -281,72 +334,27 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     }
   }
 
-  /** Adds the ends that a worker has recorded to `ended`. */
-  #readEnds(
-    worker: HandOffWorker,
-    { page }: NativeLink,
-    unread: number,
-    now: Moment,
-    ended: Ended[],
-  ): void {
-    for (let left = unread; left > 0; left -= 1) {
-      const record = page.next()
-      const connection = record === undefined ? undefined : this.#taken.get(record.id)
-      if (record === undefined || connection === undefined || connection.nonce !== record.nonce) {
-        page.skip()
-        worker.distrust('it wrote invalid data into its page')
-        return
-      }
-      this.#taken.delete(connection.id)
-      timeEnd(connection, record, now)
-      if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
-      worker.release(record.step === 'served')
-      ended.push({ worker, connection, record })
-    }
-  }
-
-  /** A worker has gone on to another connection, and has not recorded the end of this one. */
-  #disown(worker: HandOffWorker): void {
-    worker.distrust('it did not record how a connection ended')
-    worker.release(false)
-  }
-
-  #seeCurrent(worker: HandOffWorker, { page }: NativeLink, now: Moment): void {
-    const { id, nonce, takenAtMs } = page.current
-    const connection = this.#taken.get(id)
-    if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
-      return
-    // The worker has gone on since its records were counted: the next time, they are read before this.
-    if (page.unread > 0) return
-    if (worker.inHand !== undefined) this.#disown(worker)
-    timeTaken(connection, takenAtMs, now)
-    worker.took(connection)
-  }
-
   #end({ worker, connection, record }: Ended): void {
     const { offeredAtMs, endedAtMs, acceptedAtMs, id } = connection
     const { step, reason } = record
     if (step === 'gone') {
-      this.#dispatcher.close(connection, 'leave', worker, record)
+      this.#close(connection, 'leave', worker, record)
       return
     }
     this.#stats.handled(offeredAtMs - acceptedAtMs, endedAtMs - offeredAtMs)
     if (step === 'failed') this.#log.debug({ connection: id, reason }, 'Connection failed')
     const event: EndEvent = step === 'served' ? 'serve' : 'fail'
-    this.#dispatcher.close(connection, event, worker, record)
+    this.#close(connection, event, worker, record)
   }
 
-  /**
-   * Wakes a worker that waits and was not woken since it began to; returns whether there was one. Always the first of
-   * them, so that a few workers with warm caches share a light load, and the others sleep.
-   */
-  #wakeOne(): boolean {
-    for (const link of this.#admitted.values()) if (link.wake()) return true
-    return false
-  }
-
-  #wakeAll(): void {
-    for (const link of this.#admitted.values()) link.wakeAgain()
+  #close(
+    connection: PendingConnection,
+    event: EndEvent,
+    by?: HandOffWorker,
+    report?: EndRecord,
+  ): void {
+    this.#lifeline.ledger.remove(connection)
+    this.#dispatcher.close(connection, event, by, report)
   }
 
   #keepPace(): void {
@@ -361,8 +369,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.settle()
     this.#expire()
     this.#giveUp()
-    // A worker that was woken may have died, or be stopped.
-    if (this.#fed.length > 0) this.#wakeAll()
+    this.#admitted.nudge(this.#fed.head?.turn ?? 0)
     if (this.#fed.length > 0 || this.#taken.size > 0) this.#keepPace()
   }
 
@@ -378,20 +385,22 @@ export class NativeHandOff implements WorkerHandOff, Supply {
 
   /** An app can take a connection out of the queue itself; its worker does not know of it then. */
   #giveUp(): void {
-    const dueMs = performance.now() - unclaimedMs
-    const inHand = new Set([...this.#links.keys()].map((worker) => worker.inHand))
+    const nowMs = performance.now()
+    const inHand = new Set([...this.#reports.workers].map((worker) => worker.inHand))
     for (const connection of this.#taken.values()) {
+      const isAdopted = connection.turn <= this.#lastAdoptedTurn
+      const dueMs = nowMs - (isAdopted ? this.#adoptedMs : unclaimedMs)
       if (connection.offeredAtMs > dueMs || inHand.has(connection)) continue
       this.#taken.delete(connection.id)
       this.#log.warn({ peer: peerOf(connection) }, 'Gave up a connection: no worker reports on it')
-      this.#dispatcher.close(connection, 'fail')
+      this.#close(connection, 'fail')
     }
   }
 
   /** The queue has failed. One that an app has shut down is replaced, and the workers with it, since they have its end. */
   #mend(errno: number): void {
     this.#isFull = true
-    this.#log.error({ errno }, 'Cannot hand off a connection; trying again')
+    this.#faults.tell(errno)
     setTimeout(() => {
       this.#isFull = false
       this.#dispatcher.pump()
@@ -403,6 +412,6 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.#isPacing = false
     this.#queue.replace()
     this.#queue.resize(this.#admitted.size)
-    for (const worker of this.#links.keys()) worker.distrust('an app has shut down the queue')
+    for (const worker of this.#reports.workers) worker.distrust('an app has shut down the queue')
   }
 }

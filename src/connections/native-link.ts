@@ -1,6 +1,7 @@
 import { PageReader, pageBytes } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { WorkerLink } from './hand-off.ts'
+import type { Lifeline } from './native-hand-off.ts'
 
 /** What the primary shares with one process of a worker: the page, and the bell that wakes the worker. */
 export class NativeLink implements WorkerLink {
@@ -14,10 +15,12 @@ export class NativeLink implements WorkerLink {
 
   /**
    * @param taking - the workers' end of the queue
+   * @param fds - what the process holds for the next primary
+   * @param mark - the name of its page
    * @throws Error when the system gives no descriptors or memory
    */
-  constructor(native: NativeModule, taking: number) {
-    const page = native.openPage(pageBytes)
+  constructor(native: NativeModule, taking: number, { fds, mark }: Pick<Lifeline, 'fds' | 'mark'>) {
+    const page = native.openPage(pageBytes, false, mark)
     if (typeof page === 'number') throw new Error(`Cannot open a page: memfd_create ${page}`)
     const bell = native.openBell()
     if (bell < 0) {
@@ -28,7 +31,7 @@ export class NativeLink implements WorkerLink {
     this.#bell = bell
     this.#own = [page.fd, bell]
     this.page = new PageReader(page.memory)
-    this.fds = [page.fd, taking, bell]
+    this.fds = [page.fd, taking, bell, ...fds]
   }
 
   /** Wakes the worker if it waits and was not woken since it began to; returns whether it has done so. */

@@ -1,6 +1,8 @@
 import { Socket } from 'node:net'
+import type { ReadAheadListener, Reader } from '../ipc/read-ahead.ts'
 import { remoteOf, type SocketHandle, type TcpAddress } from '../ipc/socket-handle.ts'
 import { addressBytes, errnos, type NativeModule } from '../native/native.ts'
+import { NativeReadAhead } from './native-read-ahead.ts'
 
 const nowhere = { address: 'unknown', port: 0 }
 
@@ -17,18 +19,24 @@ export class NativeSocket implements SocketHandle {
     this.#address = address
   }
 
-  /** Takes a socket over from one of Node's handles, which is closed. */
-  static from(native: NativeModule, handle: SocketHandle): NativeSocket {
+  /** Takes a socket over from one of Node's handles, which is closed; -errno when the system gives no descriptor. */
+  static from(native: NativeModule, handle: SocketHandle): NativeSocket | number {
     // A Unix socket's clients have no address.
     const remote = remoteOf(handle) ?? nowhere
-    const socket = new NativeSocket(native, native.duplicate(handle.fd ?? -1), remote)
+    const fd = native.duplicate(handle.fd ?? -1)
+    if (fd < 0) return fd
     handle.close()
-    return socket
+    return new NativeSocket(native, fd, remote)
   }
 
   /** Negative when it is closed. */
   get fd(): number {
     return this.#fd
+  }
+
+  /** The client's address as `accept` has written it, in Latin-1; empty when another has accepted it. */
+  get written(): string {
+    return typeof this.#address === 'string' ? this.#address : ''
   }
 
   /** The same socket by another descriptor. */
@@ -54,6 +62,11 @@ export class NativeSocket implements SocketHandle {
     if (typeof remote === 'number') return remote
     Object.assign(into, remote)
     return 0
+  }
+
+  /** Begins to read; see `ReadAhead`. */
+  readAhead(listener: ReadAheadListener): Reader {
+    return new NativeReadAhead(this.#native, this.#fd, listener)
   }
 
   /** The socket as Node's own, which alone can be sent to another process; to be destroyed after that. */

@@ -21,6 +21,8 @@ export interface PendingConnection extends Links<PendingConnection> {
   /** Its place among all that were fed into the kernel's queue, and the secret that proves who took it. */
   turn: number
   nonce: number
+  /** The number of its entry in the ledger; written by the ledger alone. */
+  entry: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
   /** Offers that bounced: the socket did not arrive, or the worker could not claim it. */

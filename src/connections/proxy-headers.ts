@@ -1,9 +1,10 @@
-import { ReadAhead } from '../ipc/read-ahead.ts'
+import { ReadAhead, type Reader } from '../ipc/read-ahead.ts'
 import {
   type HeaderFault,
   type ProxyHeader,
   parseProxyHeader,
 } from '../proxy-protocol/proxy-header.ts'
+import { NativeSocket } from './native-socket.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /** Why a connection was refused because of its header. */
@@ -25,7 +26,7 @@ export interface HeaderSettings {
 
 /** A connection whose header has not arrived. */
 interface Awaited {
-  readonly reader: ReadAhead
+  readonly reader: Reader
   readonly deadline: NodeJS.Timeout
 }
 
@@ -55,17 +56,17 @@ export class ProxyHeaders {
 
   /** Waits for the rest of a connection's header; the preface has what was read before. */
   await(connection: PendingConnection): void {
-    const leftMs = connection.acceptedAtMs + this.#timeoutMs - performance.now()
+    const { handle, acceptedAtMs } = connection
+    const leftMs = acceptedAtMs + this.#timeoutMs - performance.now()
+    const listener = {
+      onBytes: (bytes: Buffer) => this.#read(connection, bytes),
+      onEnd: () => this.#end(connection),
+    }
     const awaited = {
-      reader: new ReadAhead(connection.handle, {
-        onBytes: (bytes) => this.#read(connection, bytes),
-        onEnd: () => {
-          this.#forget(connection)
-          const { length = 0 } = connection.preface ?? {}
-          if (length === 0) this.#listener.onLeft(connection)
-          else this.#listener.onRefused(connection, 'proxy-malformed')
-        },
-      }),
+      reader:
+        handle instanceof NativeSocket
+          ? handle.readAhead(listener)
+          : new ReadAhead(handle, listener),
       deadline: setTimeout(
         () => {
           this.#forget(connection)
@@ -93,6 +94,13 @@ export class ProxyHeaders {
     this.#forget(connection)
     if (parsed.kind === 'header') this.#listener.onHeader(connection, parsed.header)
     else this.#listener.onRefused(connection, `proxy-${parsed.kind}`)
+  }
+
+  #end(connection: PendingConnection): void {
+    this.#forget(connection)
+    const { length = 0 } = connection.preface ?? {}
+    if (length === 0) this.#listener.onLeft(connection)
+    else this.#listener.onRefused(connection, 'proxy-malformed')
   }
 
   #forget(connection: PendingConnection): void {

@@ -111,13 +111,13 @@ export class ConnectionQueue {
     this.#disarm()
   }
 
-  /** Sets one timer, for the first in line: all others have waited for less. */
+  /** Sets one timer, for the first in line: all others have waited for less. It keeps no process from its end. */
   #arm(): void {
     if (this.#timer !== undefined) return
     const { head } = this.#waiting
     if (head === undefined) return
     const leftMs = head.acceptedAtMs + this.#limits.maxWaitMs - this.#now()
-    this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(leftMs)))
+    this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(leftMs))).unref()
   }
 
   #disarm(): void {

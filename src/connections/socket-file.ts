@@ -15,8 +15,9 @@ import { dirname } from 'node:path'
 import type { SocketFileSettings } from '../config/listen.ts'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { identityOf } from '../files/file-identity.ts'
+import { O_PATH } from '../files/o-path.ts'
 import { everybodyMayReplaceIn, ownUid } from '../files/trust.ts'
-import { findGroup, findUser } from '../process/system-users.ts'
+import { ownerIds } from '../process/system-users.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** The numbers of a file's owner and group. */
@@ -162,9 +163,6 @@ async function isListenedOn(path: string): Promise<boolean> {
   }
 }
 
-/** Stands for a file without opening it, as a socket's cannot be (open(2)); Node.js does not name it. */
-const O_PATH = 0o10_000_000
-
 /** A name for exactly the file that a descriptor stands for, whatever its path leads to by now (proc(5)). */
 const fdPath = (fd: number) => `/proc/self/fd/${fd}`
 
@@ -186,7 +184,8 @@ function withSocket<Result>(path: string, use: (fd: number) => Result): Result {
 
 /**
  * @param former - whose the file is when there is no `owner`; by default, that stays as it is
- * @throws HelloserverError `BAD_CONFIG` when there is no such user or group, or this process may not give the file to it
+ * @throws HelloserverError `BAD_CONFIG` when there is no such user or group, or this process may not give the file to it;
+ * `BOOT_FAILED` without /proc
  */
 function setPermissions(socket: number, { mode, owner }: SocketFileSettings, former?: Ids): void {
   const current = fstatSync(socket)
@@ -197,6 +196,13 @@ function setPermissions(socket: number, { mode, owner }: SocketFileSettings, for
     // After the change of owner, which may clear bits of the mode (chown(2)).
     chmodSync(fdPath(socket), mode)
   } catch (error) {
+    if (codeOf(error) === 'ENOENT') {
+      throw new HelloserverError(
+        'BOOT_FAILED',
+        'Cannot set the owner and mode of a Unix socket: that needs /proc, which is not mounted here',
+        { cause: error },
+      )
+    }
     if (codeOf(error) !== 'EPERM') throw error
     throw new HelloserverError(
       'BAD_CONFIG',
@@ -204,21 +210,4 @@ function setPermissions(socket: number, { mode, owner }: SocketFileSettings, for
       { cause: error },
     )
   }
-}
-
-/** The numbers of an `owner`; undefined for a part that is left out. */
-function ownerIds(owner: string): { uid: number | undefined; gid: number | undefined } {
-  const [user = '', group = ''] = owner.split(':')
-  return {
-    uid: user === '' ? undefined : known(findUser(user)?.uid, 'user', user),
-    gid: group === '' ? undefined : known(findGroup(group), 'group', group),
-  }
-}
-
-function known(id: number | undefined, kind: string, name: string): number {
-  if (id !== undefined) return id
-  throw new HelloserverError(
-    'BAD_CONFIG',
-    `The "owner" of a Unix socket in "listen" names "${name}", which is no ${kind} of this host`,
-  )
 }

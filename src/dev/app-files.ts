@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type AppCode, isCode } from './app-code.ts'
+import { type AppCode, isCode } from '../app/app-code.ts'
 
 /** The files that an app depends on, by the state of the disk at one moment. */
 export interface AppFiles {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
+import { type AppCode, appCode } from '../app/app-code.ts'
 import { deferred } from '../async/deferred.ts'
 import { appModuleIn } from '../config/app-module.ts'
 import { type Environment, ownEnvironment, variables } from '../config/environment.ts'
@@ -8,9 +9,9 @@ import { type Config, configPath, loadConfig } from '../config/load.ts'
 import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
 import { endpointsText, parseEndpoint } from '../endpoint.ts'
 import { exitStatus, HelloserverError } from '../errors.ts'
+import { firstFew } from '../first-few.ts'
 import { hasHungUp } from '../service/terminal.ts'
 import { type Status, standbyReason } from '../status.ts'
-import { type AppCode, appCode } from './app-code.ts'
 import { type AppFiles, appFiles } from './app-files.ts'
 import { ChangeWatcher } from './change-watcher.ts'
 import { DevOutput, devCause, shownPath, shownPaths } from './dev-output.ts'
@@ -121,7 +122,7 @@ export class Development {
       const { outcome, reason, durationMs } = await service.reload(devCause)
       if (outcome === 'failed') {
         this.#output.say(`${what}: not reloaded; the previous code keeps serving`)
-        await this.#explain(reason ?? '')
+        this.#explain(reason ?? '')
         return
       }
       const now = endpointsText(await service.status())
@@ -154,7 +155,7 @@ export class Development {
       return end.status ?? exitStatus.failed
     }
     this.#output.say(`${this.#service} did not start; waiting for a change`)
-    await this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
+    this.#explain(end.reason ?? `Its process was ended by ${end.signal}`)
     const changed = await Promise.race([this.#changed(), this.#stop.promise])
     if (changed === undefined) return exitStatus.done
     this.#output.say(`${namesOf(changed)} changed: starting`)
@@ -167,8 +168,8 @@ export class Development {
     return status ?? exitStatus.failed
   }
 
-  async #explain(reason: string): Promise<void> {
-    const place = await placeOfFault(reason, this.#code.files)
+  #explain(reason: string): void {
+    const place = placeOfFault(reason)
     this.#output.say(`  ${shownPaths(reason)}`)
     if (place !== undefined) this.#output.say(`  at ${shownPaths(place)}`)
   }
@@ -248,8 +249,7 @@ export class Development {
 }
 
 function namesOf(paths: readonly string[]): string {
-  const named = paths.slice(0, maxNamed).map(shownPath).join(', ')
-  return paths.length > maxNamed ? `${named} and ${paths.length - maxNamed} more` : named
+  return firstFew(paths.map(shownPath), maxNamed)
 }
 
 function countOf({ size }: ReadonlySet<string>): string {

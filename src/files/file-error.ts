@@ -7,6 +7,7 @@ const remedies: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   ENOTDIR: 'a part of the path is not a directory',
   EISDIR: 'it is a directory, and must be a file',
+  EEXIST: 'something else is there already',
   ENAMETOOLONG: 'the path is too long; use a shorter one',
   ELOOP: 'it is a symbolic link, or its links form a loop',
   EROFS: 'the file system is read-only; use another one',

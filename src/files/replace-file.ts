@@ -22,18 +22,26 @@ export interface Replacement {
 export function replaceFile(path: string, { what, text, mode }: Replacement): string | undefined {
   const temporary = `${path}.${process.pid}`
   rmSync(temporary, { force: true })
-  withFile(`write ${what}`, path, () => {
-    const fd = openSync(temporary, 'wx', mode)
-    try {
-      writeFileSync(fd, text)
-      const { uid, gid } = statSync(dirname(path))
-      // By the descriptor: the folder's owner may have put a link in the place of the new file.
-      if (process.geteuid?.() === 0 && uid !== 0) fchownSync(fd, uid, gid)
-    } finally {
-      closeSync(fd)
-    }
-  })
-  const identity = identityOf(temporary)
-  putInPlace(temporary, path)
-  return identity
+  try {
+    withFile(`write ${what}`, path, () => writeOwned(temporary, text, mode))
+    const identity = identityOf(temporary)
+    putInPlace(temporary, path)
+    return identity
+  } catch (error) {
+    // A full disk leaves an empty file, and a folder at the path leaves the new one beside it.
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+function writeOwned(path: string, text: string, mode: number): void {
+  const fd = openSync(path, 'wx', mode)
+  try {
+    writeFileSync(fd, text)
+    const { uid, gid } = statSync(dirname(path))
+    // By the descriptor: the folder's owner may have put a link in the place of the new file.
+    if (process.geteuid?.() === 0 && uid !== 0) fchownSync(fd, uid, gid)
+  } finally {
+    closeSync(fd)
+  }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { ownRoot } from '../config/locate.ts'
 import { codeOf } from '../errors.ts'
+import { parseJson } from '../files/json-file.ts'
 import { realPath } from '../files/real-path.ts'
 
 /** The packages of a new project, with their versions. */
@@ -49,8 +50,9 @@ function local(root: string, path: string): string {
 }
 
 function packageFileIn(folder: string): PackageFile | undefined {
+  const path = join(folder, 'package.json')
   try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile
+    return parseJson(path, readFileSync(path, 'utf8')) as PackageFile
   } catch (error) {
     // A global installation belongs to no project.
     if (codeOf(error) === 'ENOENT') return undefined

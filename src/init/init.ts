@@ -1,11 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { print } from '../cli/output.ts'
-import { stripsTypes } from '../config/app-module.ts'
-import { appsFolderOf } from '../config/project.ts'
-import { runFiles } from '../config/run-dir.ts'
-import { codeOf } from '../errors.ts'
+import { isAppFile, stripsTypes } from '../config/app-module.ts'
+import { appsFolderOf, configFileName, namesIn } from '../config/project.ts'
+import { mustBeName } from '../config/service-name.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import { parseJson } from '../files/json-file.ts'
 import { askForName } from './ask-for-name.ts'
 import { dependencies } from './dependencies.ts'
 import { type PackageChange, updatePackageFile } from './package-file.ts'
@@ -32,8 +33,7 @@ export async function init({ folder, name: chosen, yes, json }: InitOptions): Pr
   const root = resolve(folder)
   const isAsking = !yes && chosen === undefined && process.stdin.isTTY && process.stdout.isTTY
   const name = chosen ?? (isAsking ? await askForName(nameFor(root)) : nameFor(root))
-  // Throws for an unusable name.
-  runFiles(name, {})
+  mustBeName(name)
   makeFolder(root)
   const language = stripsTypes() ? 'ts' : 'js'
   const packages = dependencies(root)
@@ -46,9 +46,10 @@ export async function init({ folder, name: chosen, yes, json }: InitOptions): Pr
     isModule: change.isModule,
     appFolder: relative(root, join(appsFolderOf(root), name)),
   }
+  const ownApp = appIn(join(root, project.appFolder))
   const written: string[] = []
-  const left: string[] = []
-  for (const [file, content] of Object.entries(projectFiles(project))) {
+  const left = ownApp === undefined ? [] : [join(project.appFolder, ownApp)]
+  for (const [file, content] of Object.entries(projectFiles(project, ownApp !== undefined))) {
     const isNew = writeNew(join(root, file), content)
     ;(isNew ? written : left).push(file)
   }
@@ -64,6 +65,22 @@ function nameFor(root: string): string {
     .replace(/^[^a-z0-9]+|-+$/g, '')
     .slice(0, 64)
   return name === '' ? 'shout' : name
+}
+
+/** The app that a folder has already, relative to it: a second one would be in its way. */
+function appIn(folder: string): string | undefined {
+  return namesIn(folder).find(isAppFile) ?? mainIn(join(folder, configFileName))
+}
+
+/** The module that an existing configuration names. */
+function mainIn(path: string): string | undefined {
+  if (!existsSync(path)) return undefined
+  try {
+    const { main } = parseJson(path, readFileSync(path, 'utf8')) as { main?: unknown }
+    return typeof main === 'string' ? main : undefined
+  } catch (error) {
+    throw error instanceof HelloserverError ? error : fileError('BAD_CONFIG', 'read', path, error)
+  }
 }
 
 function makeFolder(path: string): void {

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeOf, HelloserverError, messageOf } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import { parseJson } from '../files/json-file.ts'
 
 /** A package.json, or settings for one. */
 export type PackageSettings = Readonly<Record<string, unknown>>
@@ -84,18 +85,18 @@ function textOf(path: string): string | undefined {
 }
 
 function decode(path: string, text: string): PackageSettings {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as PackageSettings
-    }
-  } catch (error) {
-    throw new HelloserverError('BAD_CONFIG', `Cannot read ${path}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
-  throw new HelloserverError('BAD_CONFIG', `${path} must hold an object`)
+  const value = parseJson(path, text)
+  if (!isObject(value)) throw new HelloserverError('BAD_CONFIG', `${path} must hold an object`)
+  const wrong = sections.find((section) => !isObject(value[section] ?? {}))
+  if (wrong === undefined) return value
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `${wrong} in ${path} is ${JSON.stringify(value[wrong])}; it must be an object`,
+  )
 }
+
+const isObject = (value: unknown): value is PackageSettings =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function write(path: string, settings: PackageSettings, indent: string | number): void {
   try {

@@ -42,8 +42,12 @@ export function packageSettings(
   }
 }
 
-/** The files of a project besides package.json, by their paths in it. */
-export function projectFiles(project: Project): Readonly<Record<string, string>> {
+/**
+ * The files of a project besides package.json, by their paths in it.
+ *
+ * @param hasApp - whether the project has the app already, which is then neither written nor tested
+ */
+export function projectFiles(project: Project, hasApp = false): Readonly<Record<string, string>> {
   const { name, language, isModule, appFolder } = project
   // With an `m` in front, the extension means an ES module whatever package.json says.
   const extension = isModule ? language : `m${language}`
@@ -51,10 +55,10 @@ export function projectFiles(project: Project): Readonly<Record<string, string>>
   const test = `test/${name}.test.${extension}`
   const schema = relative(appFolder, 'node_modules/helloserver/config.schema.json')
   return {
-    [app]: appSource,
+    ...(!hasApp && { [app]: appSource }),
     [join(appFolder, 'config.json')]: json({ $schema: schema, port: 30_153 }),
     [ecosystemFile(isModule)]: isModule ? ecosystemModule(name) : ecosystemCommonJs(name),
-    [test]: testSource(relative('test', app)),
+    ...(!hasApp && { [test]: testSource(relative('test', app)) }),
     'tsconfig.json': json(compilerSettings(language, appFolder)),
     '.gitignore': 'node_modules/\n*.log\n',
   }

@@ -56,10 +56,15 @@ function openUnnamed(directory: string): number {
 function openIn(directory: string, name: string): number {
   const path = join(directory, name)
   const fd = openSync(path, 'wx+', 0o600)
-  rmSync(path)
-  // Allocates the space now, so that a disk that fills up later does not matter.
-  new ClaimWriter(fd).write(none)
-  return fd
+  try {
+    rmSync(path)
+    // Allocates the space now, so that a disk that fills up later does not matter.
+    new ClaimWriter(fd).write(none)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** The worker's side. */

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { SocketHandle } from './socket-handle.ts'
 
 /** How many bytes are read at a time: so many may be read beyond what the reader wanted. */
-const chunkBytes = 1_024
+export const readAheadBytes = 1_024
 
 /** Options of net.Socket, with those that its types leave out. */
 type SocketOptions = ConstructorParameters<typeof Socket>[0] & {
@@ -21,11 +21,17 @@ export interface ReadAheadListener {
   onEnd(): void
 }
 
+/** The reading of a connection's first bytes, in small pieces. */
+export interface Reader {
+  /** Reads no more; the handle can be sent to another process or closed. */
+  stop(): void
+}
+
 /**
  * Reads the first bytes of a connection for which there is only a bare handle, in small pieces, and leaves the rest for
  * a worker. Node's stream does the reading; it is taken off the handle afterwards, for which Node documents nothing.
  */
-export class ReadAhead {
+export class ReadAhead implements Reader {
   readonly #socket: Socket
 
   /** Begins to read. */
@@ -49,7 +55,6 @@ export class ReadAhead {
     this.#socket.once('error', () => listener.onEnd())
   }
 
-  /** Reads no more; the handle can be sent to another process or closed. */
   stop(): void {
     const socket = this.#socket as Socket & { _handle: unknown }
     socket.removeAllListeners('end')
@@ -59,4 +64,4 @@ export class ReadAhead {
   }
 }
 
-const arena = Buffer.allocUnsafeSlow(chunkBytes)
+const arena = Buffer.allocUnsafeSlow(readAheadBytes)

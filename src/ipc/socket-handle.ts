@@ -95,7 +95,7 @@ type CreateServerHandle = (
   address: string,
   port: number,
   family: 4 | 6 | -1,
-  fd: undefined,
+  fd: number | undefined,
   flags: number,
 ) => ListeningHandle | number
 
@@ -110,10 +110,8 @@ const ipv6OnlyFlag = 1
 export function boundHandle(
   at: { address: string; port: number; ipv6Only: boolean } | { path: string },
 ): ListeningHandle {
-  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
-  const create = (net as { _createServerHandle?: CreateServerHandle })._createServerHandle
-  if (create === undefined) throw unknownNode()
-  const handle =
+  const create = serverHandleCreator()
+  return orThrow(
     'path' in at
       ? create(at.path.replace(/^@/, '\0'), -1, -1, undefined, 0)
       : create(
@@ -122,7 +120,27 @@ export function boundHandle(
           net.isIPv6(at.address) ? 6 : 4,
           undefined,
           at.ipv6Only ? ipv6OnlyFlag : 0,
-        )
+        ),
+  )
+}
+
+/**
+ * The handle of a socket that this process was given; the descriptor belongs to it from now on.
+ *
+ * @throws as `boundHandle`
+ */
+export function handleAt(fd: number): ListeningHandle {
+  return orThrow(serverHandleCreator()('', 0, -1, fd, 0))
+}
+
+function serverHandleCreator(): CreateServerHandle {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's own name for it
+  const create = (net as { _createServerHandle?: CreateServerHandle })._createServerHandle
+  if (create === undefined) throw unknownNode()
+  return create
+}
+
+function orThrow(handle: ListeningHandle | number): ListeningHandle {
   if (typeof handle !== 'number') return handle
   const code = getSystemErrorName(handle)
   throw Object.assign(new Error(`bind ${code}`), { code, syscall: 'bind' })

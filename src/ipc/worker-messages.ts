@@ -8,7 +8,7 @@ import { decodeProgress, isCount, type Progress } from './progress.ts'
  * The version of the protocol between a primary and its workers. A worker runs the code that is on disk when it
  * starts, which may be newer than its primary's.
  */
-export const workerProtocol = 4
+export const workerProtocol = 5
 
 /** The first message to a worker, sent once. */
 export interface WorkerBoot {
@@ -19,6 +19,8 @@ export interface WorkerBoot {
   readonly config: Config
   /** How connections come to it: offered one by one, or taken from a queue by itself once it is admitted. */
   readonly handOff: 'native' | 'portable'
+  /** Whether a worker may start another primary when its own was killed. */
+  readonly startsPrimary: boolean
   /** All endpoints that connections may come from; an offer has the index. */
   readonly endpoints: readonly ServedEndpoint[]
 }
@@ -26,7 +28,10 @@ export interface WorkerBoot {
 /** An endpoint, as workers serve it. */
 export interface ServedEndpoint {
   readonly settings: ListenSettings
-  /** Null where the endpoint has no TLS. Private keys are in it. */
+  /**
+   * Private keys are in it. Null where the endpoint has no TLS, and for one of a primary that was killed which the
+   * configuration does not have any more.
+   */
   readonly tls: TlsMaterial | null
 }
 
@@ -58,7 +63,10 @@ export type ToWorker =
   | ({ readonly kind: 'lease' } & WorkerLease)
   /** Take connections from the queue from now on. */
   | { readonly kind: 'admit' }
-  | { readonly kind: 'retire' }
+  /** End after the active connection; with `afterQueue`, once the queue is empty as well. */
+  | { readonly kind: 'retire'; readonly afterQueue?: true }
+  /** The service ends: no worker goes on without this primary. */
+  | { readonly kind: 'ending' }
   | { readonly kind: 'terminate' }
   /** There are more endpoints; an index that was given before still means the same one. */
   | { readonly kind: 'endpoints'; readonly endpoints: readonly ServedEndpoint[] }
@@ -147,6 +155,7 @@ const toWorkerKinds: ReadonlySet<string> = new Set<ToWorker['kind']>([
   'lease',
   'admit',
   'retire',
+  'ending',
   'terminate',
   'endpoints',
   'log-level',

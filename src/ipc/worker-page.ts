@@ -131,6 +131,12 @@ export class PageReader {
     return (Atomics.load(this.#words, recordedAt / 4) - this.#read) >>> 0
   }
 
+  /** Reads all records again that are still there. */
+  rewind(): void {
+    const recorded = Atomics.load(this.#words, recordedAt / 4)
+    this.#read = Math.max(0, recorded - ringRecords)
+  }
+
   /** Skips all records that were not read. */
   skip(): void {
     this.#read = Atomics.load(this.#words, recordedAt / 4)

@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, closeSync, constants } from 'node:fs'
 import { constants as system } from 'node:os'
+import { isAbsolute } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { ambient, type Environment } from '../config/environment.ts'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
+import { throughShell } from '../config/shell-environment.ts'
 import { HelloserverError } from '../errors.ts'
 import { withFile } from '../files/file-error.ts'
 import { signalTable } from '../lifecycle/signal-table.ts'
@@ -91,8 +93,9 @@ function spawned(files: RunFiles, environment: Environment): Promise<ChildProces
 }
 
 function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): ChildProcess {
-  // The shell could report a missing program only to the log.
-  accessSync(process.execPath, constants.X_OK)
+  // The shell could report a missing program only to the log. Without /proc, Node.js knows only the name by which it was
+  // started, which the shell looks up.
+  if (isAbsolute(process.execPath)) accessSync(process.execPath, constants.X_OK)
   const log = withFile('open the log', logFile, () => openLog(logFile))
   try {
     return spawn(
@@ -109,7 +112,7 @@ function spawnPrimary({ logFile, name }: RunFiles, environment: Environment): Ch
       ],
       {
         cwd: '/',
-        env: environment,
+        env: throughShell(environment),
         detached: true,
         stdio: ['pipe', log, log, 'pipe'],
       },

@@ -36,6 +36,8 @@ export interface EventDetails {
   started: Serving
   /** A successor of the primary serves in its place. */
   upgraded: Serving & { readonly version: string; readonly primaryPid: number }
+  /** This primary goes on with what is left of one that was killed; `lost` is how many connections waited in that one. */
+  'primary-replaced': { readonly deadPid: number; readonly lost: number }
   'reload-begun': { readonly cause: string }
   'reload-done': { readonly cause: string; readonly durationMs: number }
   'reload-failed': {
@@ -113,6 +115,11 @@ export const eventTable: { readonly [Kind in EventKind]: EventRow<EventDetails[K
     level: 'info',
     text: (serving) =>
       `Upgraded to version ${serving.version}: process ${serving.primaryPid} serves on ${serving.endpoints}`,
+  },
+  'primary-replaced': {
+    level: 'warn',
+    text: ({ deadPid, lost }) =>
+      `Went on after primary ${deadPid} was killed${lost === 0 ? '' : `, with which ${lost} connections were lost`}`,
   },
   'reload-begun': { level: 'info', text: ({ cause }) => `Reloading (${cause})` },
   'reload-done': { level: 'info', text: ({ durationMs }) => `Reloaded in ${durationMs} ms` },

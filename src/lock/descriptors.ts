@@ -14,10 +14,10 @@ export function hasExclusiveLock(pid: number, fd: string): boolean {
   }
 }
 
-/** All processes of this user; for root, all processes. */
+/** All processes of this user; for root, all processes. None without /proc. */
 export function ownProcesses(): number[] {
   const uid = ownUid()
-  return readdirSync('/proc')
+  return entriesOf('/proc')
     .filter((entry) => /^\d+$/.test(entry) && (uid === 0 || uidOf(Number(entry)) === uid))
     .map(Number)
 }
@@ -29,10 +29,14 @@ export function uidOf(pid: number): number | undefined {
 
 /** The descriptors of a process; none when it cannot be examined. */
 export function descriptorsOf(pid: number): string[] {
+  return entriesOf(`/proc/${pid}/fd`)
+}
+
+function entriesOf(folder: string): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`)
+    return readdirSync(folder)
   } catch {
-    // It has ended, or belongs to another user.
+    // The process has ended, or belongs to another user; or there is no /proc.
     return []
   }
 }

@@ -84,7 +84,7 @@ export class PidLock {
    */
   static async adopt(files: RunFiles, handle: ListeningHandle | undefined): Promise<PidLock> {
     const abstract = handle === undefined ? undefined : await AbstractLock.adopt(handle)
-    const isInherited = holdsLockFileAt(inheritedLockFd, files)
+    const isInherited = holdsLockFileAt(inheritedLockFd, files) || (await canLockInherited(files))
     // If another process has the lock file, such as the predecessor's predecessor, `restore` takes it later.
     const fd = isInherited ? inheritedLockFd : await tryLockFile(files)
     const lock = new PidLock(files, abstract, fd)
@@ -165,11 +165,14 @@ export class PidLock {
   /** Shared, since several services may use one directory. */
   async #holdDirectory(): Promise<void> {
     const fd = openSync(this.#files.runDir, constants.O_RDONLY | constants.O_DIRECTORY)
-    // A cleaner that is going through the directory excludes this lock; `restore` tries again.
-    if (!(await flock(fd, 'shared')) || this.#isReleased) {
-      closeSync(fd)
-      return
+    let isLocked = false
+    try {
+      // A cleaner that is going through the directory excludes this lock; `restore` tries again.
+      isLocked = (await flock(fd, 'shared')) && !this.#isReleased
+    } finally {
+      if (!isLocked) closeSync(fd)
     }
+    if (!isLocked) return
     close(this.#directoryFd)
     this.#directoryFd = fd
   }
@@ -202,6 +205,11 @@ async function tryLockFile({ lockFile }: RunFiles): Promise<number | undefined> 
   }
   closeSync(fd)
   return undefined
+}
+
+/** Without /proc, whether a descriptor has the lock can be seen only by taking it again. */
+async function canLockInherited({ lockFile }: RunFiles): Promise<boolean> {
+  return isAt(inheritedLockFd, lockFile) && (await flock(inheritedLockFd, 'exclusive'))
 }
 
 function mustBeFree(files: RunFiles): void {

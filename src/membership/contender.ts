@@ -32,10 +32,19 @@ export function contenderOf(
  * that every earlier holder with the same identifier is dead.
  */
 function lockIdOf(runDir: string, pidFile: string): string {
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  const namespace = readlinkSync('/proc/self/ns/net')
+  const boot = known(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+  const namespace = known(() => readlinkSync('/proc/self/ns/net'))
   const { dev, ino } = statSync(runDir, { bigint: true })
   return createHash('sha256')
     .update(`${boot}\n${namespace}\n${dev}:${ino}\n${pidFile}`)
     .digest('hex')
+}
+
+/** A value from /proc. Without /proc, one that no other process has: then an earlier holder's lease has to run out. */
+function known(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return randomUUID()
+  }
 }

@@ -1,5 +1,7 @@
 import { readdirSync } from 'node:fs'
+import { getHeapStatistics } from 'node:v8'
 import { openFilesLimit } from '../process/open-files-limit.ts'
+import { residentMemory } from '../process/resident-memory.ts'
 import { Counter, Gauge, type Registry } from './prom-client.ts'
 
 /**
@@ -34,7 +36,7 @@ export function addProcessMetrics(registry: Registry): void {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1_000_000
   })
-  gauge('process_resident_memory_bytes', 'Memory of the primary.', () => process.memoryUsage.rss())
+  gauge('process_resident_memory_bytes', 'Memory of the primary.', residentMemory)
   gauge('process_start_time_seconds', 'When the primary was started, since the epoch.', () =>
     Math.round((Date.now() - process.uptime() * 1_000) / 1_000),
   )
@@ -43,7 +45,7 @@ export function addProcessMetrics(registry: Registry): void {
   gauge(
     'nodejs_heap_size_used_bytes',
     "Memory in use on the primary's heap.",
-    () => process.memoryUsage().heapUsed,
+    () => getHeapStatistics().used_heap_size,
   )
   counter(
     'nodejs_eventloop_active_seconds_total',

@@ -109,8 +109,7 @@ static void on_ready(uv_handle_t *handle, int status, int events) {
   if (what != 0) call_back(consumer->env, consumer->on_event, what);
 }
 
-// openConsumer(queue, page, bell, pageBytes, onEvent): { consumer, memory }, or -errno. Closes `page`, which is
-// mapped.
+// openConsumer(queue, page, bell, pageBytes, onEvent): { consumer, memory }, or -errno.
 static napi_value open_consumer(napi_env env, napi_callback_info info) {
   napi_value args[5], result, external;
   napi_valuetype type;
@@ -148,7 +147,6 @@ static napi_value open_consumer(napi_env env, napi_callback_info info) {
     free(consumer);
     return number_value(env, -failure);
   }
-  close(page);
   consumer->poll->data = consumer;
   napi_create_reference(env, args[4], 1, &consumer->on_event);
   uv_poll_start(consumer->poll, UV_READABLE, on_ready);
@@ -195,8 +193,8 @@ static int free_descriptor(struct consumer *consumer) {
 }
 
 // take(consumer, into): takes the first connection, and reads what it has sent already: how many bytes,
-// 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). A code when it has
-// taken none.
+// 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). If the connection has a
+// preface, it reads that alone. A code when it has taken none.
 static napi_value take(napi_env env, napi_callback_info info) {
   napi_value args[2];
   void *into;
@@ -209,12 +207,14 @@ static napi_value take(napi_env env, napi_callback_info info) {
   int failure = free_descriptor(consumer);
   if (failure < 0)
     return number_value(env, failure == -EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
-  int fd = receive_ticket(consumer->queue, &consumer->page->ticket);
+  struct iovec preface = {into, room};
+  int fd = receive_ticket(consumer->queue, &consumer->page->ticket, &preface);
   if (fd < 0) return number_value(env, fd > TAKE_NOBODY ? TAKE_BROKEN : fd);
   consumer->connection = fd;
   consumer->number += 1 + (consumer->number == UINT32_MAX);
   consumer->is_watched = consumer->is_held_back = false;
   consumer->page->taken_at_ms = now_ms();
+  if (preface.iov_len > 0) return number_value(env, (int64_t)preface.iov_len);
   return number_value(env, receive(consumer, into, room));
 }
 
@@ -386,6 +386,17 @@ static napi_value drop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+// detach(consumer): the connection's descriptor, which belongs to the caller from now on, or -EBADF.
+static napi_value detach(napi_env env, napi_callback_info info) {
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer == NULL) return NULL;
+  int fd = consumer->connection;
+  if (fd < 0) return number_value(env, -EBADF);
+  if (consumer->is_watched) epoll_ctl(consumer->epoll, EPOLL_CTL_DEL, fd, NULL);
+  consumer->connection = -1;
+  return number_value(env, fd);
+}
+
 // descriptor(consumer): that of the connection, or -EBADF.
 static napi_value descriptor(napi_env env, napi_callback_info info) {
   struct consumer *consumer = only_consumer(env, info);
@@ -446,6 +457,7 @@ bool define_consumer(napi_env env, napi_value exports) {
       {"finish", finish},
       {"sweep", sweep},
       {"drop", drop},
+      {"detach", detach},
       {"descriptor", descriptor},
       {"setKeepAlive", set_keep_alive},
       {"setNoDelay", set_no_delay},

@@ -83,7 +83,8 @@ bool define(napi_env env, napi_value exports, const char *name, napi_callback fu
 
 NAPI_MODULE_INIT() {
   if (!define_queue(env, exports) || !define_page(env, exports) || !define_sockets(env, exports) ||
-      !define_watch(env, exports) || !define_consumer(env, exports))
+      !define_watch(env, exports) || !define_consumer(env, exports) ||
+      !define_rescue(env, exports))
     return NULL;
   napi_set_named_property(env, exports, "version", number_value(env, MODULE_VERSION));
   return exports;

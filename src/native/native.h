@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 // Raised whenever a function, a code or the ticket changes; src/native/native.ts expects it.
-#define MODULE_VERSION 2
+#define MODULE_VERSION 5
 
 // Outside of what -errno can be.
 enum take_code {
@@ -22,7 +23,8 @@ enum take_code {
   TAKE_BROKEN = -10005
 };
 
-// The message that comes with a connection through the queue.
+// The message that comes with a connection through the queue; behind it, the connection's preface: the
+// first bytes that the client has sent, if another process has read them.
 struct ticket {
   double turn;
   double id;
@@ -63,8 +65,9 @@ void *map_page(int fd, size_t bytes);
 // An ArrayBuffer over a mapping, which is unmapped when the ArrayBuffer is collected.
 napi_value memory_value(napi_env env, void *mapping, size_t bytes);
 
-// Receives a ticket and its descriptor: the descriptor, -errno, or a code.
-int receive_ticket(int queue, struct ticket *into);
+// Receives a ticket, its preface and its descriptor: the descriptor, -errno, or a code. `preface` is
+// the room for it, and then what there is of it.
+int receive_ticket(int queue, struct ticket *into, struct iovec *preface);
 
 bool define(napi_env env, napi_value exports, const char *name, napi_callback function);
 bool define_queue(napi_env env, napi_value exports);
@@ -72,5 +75,6 @@ bool define_page(napi_env env, napi_value exports);
 bool define_sockets(napi_env env, napi_value exports);
 bool define_watch(napi_env env, napi_value exports);
 bool define_consumer(napi_env env, napi_value exports);
+bool define_rescue(napi_env env, napi_value exports);
 
 #endif

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { getSystemErrorName } from 'node:util'
 import { messageOf } from '../errors.ts'
+import { isWhole } from './shared-object.ts'
 
 /** The version of the functions below: `MODULE_VERSION` in native.h. */
-const moduleVersion = 2
+const moduleVersion = 5
 
-/** Outcomes of `take`, `recall` and `peek` besides -errno: `take_code` in native.h. */
+/** Outcomes of `take` and `peek` besides -errno: `take_code` in native.h. */
 export const takeCodes = {
   /** Nobody is in the queue. */
   nobody: -10_001,
@@ -21,7 +23,13 @@ export const takeCodes = {
 } as const
 
 /** errno(3) on Linux, negative, as the functions return it. */
-export const errnos = { again: -11, brokenPipe: -32, notConnected: -107 } as const
+export const errnos = {
+  again: -11,
+  brokenPipe: -32,
+  notConnected: -107,
+  tooManyRefs: -109,
+  connectionRefused: -111,
+} as const
 
 /** How many connections `offer` takes at a time: `MOST_OFFERED` in queue.c. */
 export const mostOffered = 32
@@ -32,6 +40,9 @@ export const ticketBytes = 24
 export const pageOffsets = { permitUntilMs: 0, ticket: 64 } as const
 /** The bytes of an address that `accept` writes. */
 export const addressBytes = 32
+
+/** What no process can do to a page: change its size; write to it, unless it has done so before (fcntl(2)). */
+export const seals = { size: 0x07, writing: 0x10 } as const
 
 /** The events of `setEvents` and of a watch. */
 export const watched = { readable: 1, writable: 2 } as const
@@ -47,6 +58,13 @@ export type Consumer = { readonly [consumerTag]: true }
 /** An address as text, or -errno. */
 export type AddressOrErrno = { readonly address: string; readonly port: number } | number
 
+/** What `receive` has got. */
+export interface Received {
+  /** How many bytes; 0 at the end. */
+  readonly bytes: number
+  readonly fds: number[]
+}
+
 /**
  * The native module; each function is documented where it is written, in src/native/*.c. Those that return a number
  * return -errno when they fail, and throw only for arguments of a wrong kind.
@@ -56,11 +74,22 @@ export interface NativeModule {
   // queue.c
   openQueue(bytes: number): [number, number] | number
   setQueueRoom(end: number, bytes: number): number
-  offer(end: number, sockets: Int32Array, tickets: Uint8Array, count: number): number
-  recall(end: number, ticket: Uint8Array): number
+  offer(
+    end: number,
+    sockets: Int32Array,
+    messages: Uint8Array,
+    lengths: Int32Array,
+    count: number,
+  ): number
   peek(end: number, ticket: Uint8Array): number
   // page.c
-  openPage(bytes: number): { readonly fd: number; readonly memory: ArrayBuffer } | number
+  openPage(
+    bytes: number,
+    isOwn: boolean,
+    name: string,
+  ): { readonly fd: number; readonly memory: ArrayBuffer } | number
+  sealsOf(fd: number): number
+  mapPage(fd: number, bytes: number): ArrayBuffer | number
   openBell(): number
   ring(bell: number): number
   // sockets.c
@@ -68,12 +97,18 @@ export interface NativeModule {
   peerOf(socket: number): AddressOrErrno
   localOf(socket: number): AddressOrErrno
   addressOf(address: Uint8Array): AddressOrErrno
+  isListening(fd: number): number
   duplicate(fd: number): number
   close(fd: number): number
   // watch.c
   watch(fd: number, onEvents: (events: number) => void): Watch | number
   setEvents(watch: Watch, events: number): number
   unwatch(watch: Watch): void
+  // rescue.c
+  listenAt(path: string): number
+  connectTo(path: string): number
+  pass(socket: number, bytes: Uint8Array, fds: Int32Array): number
+  receive(socket: number, into: Uint8Array, stays: boolean): Received | number
   // consumer.c
   openConsumer(
     queue: number,
@@ -92,6 +127,7 @@ export interface NativeModule {
   finish(consumer: Consumer, lingerMs: number): number
   sweep(consumer: Consumer): number
   drop(consumer: Consumer): void
+  detach(consumer: Consumer): number
   descriptor(consumer: Consumer): number
   setKeepAlive(consumer: Consumer, seconds: number): number
   setNoDelay(consumer: Consumer, isOn: boolean): number
@@ -123,6 +159,7 @@ function load(): Loaded {
     return unused(`it is neither built nor shipped for ${process.platform}-${process.arch}`)
   }
   try {
+    if (!isWhole(place)) return unused(`${place} was cut short: build or install it again`)
     const module = createRequire(import.meta.url)(place) as NativeModule
     if (module.version !== moduleVersion) {
       return unused(`${place} has version ${module.version}, not ${moduleVersion}: build it again`)
@@ -138,13 +175,16 @@ function unused(why: string): Loaded {
   return { module: undefined, reason: `no native module: ${why}` }
 }
 
+/** More than any page has: a limit on the size of files (RLIMIT_FSIZE) holds for pages, too. */
+const mostPageBytes = 524_288
+
 /** Sends a descriptor through a queue, as connections go, and maps a page; returns what does not work. */
 export function tryOut(module: NativeModule): string | undefined {
   const queue = module.openQueue(4_096)
   if (typeof queue === 'number') return failed('socketpair', queue)
   const [feeding, taking] = queue
   const bell = module.openBell()
-  const page = module.openPage(4_096)
+  const page = module.openPage(mostPageBytes, true, 'helloserver')
   try {
     if (bell < 0) return failed('eventfd', bell)
     if (typeof page === 'number') return failed('memfd_create', page)
@@ -162,26 +202,30 @@ function tryQueue(
   any: number,
 ): string | undefined {
   const sent = new Uint8Array(ticketBytes).fill(7)
+  const lengths = Int32Array.of(ticketBytes)
   const received = new Uint8Array(ticketBytes)
   let offered = 0
   for (; offered < 1_000; offered += 1) {
     const copy = module.duplicate(any)
-    if (module.offer(feeding, Int32Array.of(copy), sent, 1) === 1) continue
+    if (copy < 0) return failed('fcntl with F_DUPFD_CLOEXEC', copy)
+    const result = module.offer(feeding, Int32Array.of(copy), sent, lengths, 1)
+    if (result === 1) continue
     module.close(copy)
+    if (offered === 0) return failed('sendmmsg', result)
     break
   }
-  if (offered === 0 || offered === 1_000) return `the queue takes ${offered} connections`
+  if (offered === 1_000) return `the queue takes ${offered} connections`
   const seen = module.peek(taking, received)
   if (seen < 0 || Buffer.compare(sent, received) !== 0) return failed('recv with MSG_PEEK', seen)
-  let recalled = 0
-  for (; ; recalled += 1) {
-    const fd = module.recall(taking, received)
-    if (fd < 0) break
-    module.close(fd)
+  let returned = 0
+  for (; ; returned += 1) {
+    const message = module.receive(taking, received, false)
+    if (typeof message === 'number') break
+    for (const fd of message.fds) module.close(fd)
   }
-  return recalled === offered ? undefined : `the queue returned ${recalled} of ${offered}`
+  return returned === offered ? undefined : `the queue returned ${returned} of ${offered}`
 }
 
 function failed(call: string, errno: number): string {
-  return `${call} failed with ${errno}`
+  return `${call} failed with ${getSystemErrorName(errno)}`
 }

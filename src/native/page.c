@@ -37,22 +37,38 @@ napi_value memory_value(napi_env env, void *mapping, size_t bytes) {
   return NULL;
 }
 
-// openPage(bytes): { fd, memory }, or -errno. No process can change its size (memfd_create(2),
-// fcntl(2) on file seals): otherwise a worker could cut it short, and the primary would fault.
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+// What memfd_create(2) allows, with the end of the text.
+#define NAME_BYTES 250
+
+// openPage(bytes, isOwn, name): { fd, memory }, or -errno. No process can change its size
+// (memfd_create(2), fcntl(2) on file seals): otherwise a worker could cut it short, and the primary
+// would fault. If it is this process's own, others can only read it. Whoever holds it can be seen to hold
+// a file of this name (proc_pid_fd(5)).
 static napi_value open_page(napi_env env, napi_callback_info info) {
-  napi_value args[1], page;
+  napi_value args[3], page;
   int64_t bytes;
-  if (!args_of(env, info, 1, args) ||
+  bool is_own;
+  char name[NAME_BYTES];
+  size_t length;
+  if (!args_of(env, info, 3, args) ||
       !whole_of(env, args[0], sizeof(struct page_head), 1 << 24, &bytes))
     return NULL;
-  int fd = memfd_create("helloserver", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (napi_get_value_bool(env, args[1], &is_own) != napi_ok) return refuse(env, "not a boolean");
+  if (napi_get_value_string_utf8(env, args[2], name, sizeof name, &length) != napi_ok || length == 0)
+    return refuse(env, "not a name");
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return number_value(env, -errno);
   void *mapping = NULL;
-  if (ftruncate(fd, bytes) == 0 &&
-      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-    mapping = map_page(fd, (size_t)bytes);
-  if (mapping == NULL) {
+  // What is mapped before that seal stays writable here.
+  int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (is_own ? F_SEAL_FUTURE_WRITE : 0);
+  if (ftruncate(fd, bytes) == 0) mapping = map_page(fd, (size_t)bytes);
+  if (mapping == NULL || fcntl(fd, F_ADD_SEALS, seals) < 0) {
     int failure = errno;
+    if (mapping != NULL) munmap(mapping, (size_t)bytes);
     close(fd);
     return number_value(env, -failure);
   }
@@ -65,6 +81,30 @@ static napi_value open_page(napi_env env, napi_callback_info info) {
   napi_set_named_property(env, page, "fd", number_value(env, fd));
   napi_set_named_property(env, page, "memory", memory);
   return page;
+}
+
+// sealsOf(fd): what others cannot do to a memfd_create(2) file (fcntl(2), F_GET_SEALS), or -errno:
+// -EINVAL when it is anything else.
+static napi_value seals_of(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd;
+  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  int seals = fcntl(fd, F_GET_SEALS);
+  return number_value(env, seals < 0 ? -errno : seals);
+}
+
+// mapPage(fd, bytes): the memory of a page that another process has opened, or -errno. Nobody may
+// be able to cut it short: see `sealsOf`.
+static napi_value map_given(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int fd;
+  int64_t bytes;
+  if (!args_of(env, info, 2, args) || !fd_of(env, args[0], &fd) ||
+      !whole_of(env, args[1], sizeof(struct page_head), 1 << 24, &bytes))
+    return NULL;
+  void *mapping = map_page(fd, (size_t)bytes);
+  if (mapping == NULL) return number_value(env, -errno);
+  return memory_value(env, mapping, (size_t)bytes);
 }
 
 // openBell(): a descriptor by which a process is woken (eventfd(2)), or -errno.
@@ -84,6 +124,7 @@ static napi_value ring(napi_env env, napi_callback_info info) {
 }
 
 bool define_page(napi_env env, napi_value exports) {
-  return define(env, exports, "openPage", open_page) &&
+  return define(env, exports, "openPage", open_page) && define(env, exports, "sealsOf", seals_of) &&
+         define(env, exports, "mapPage", map_given) &&
          define(env, exports, "openBell", open_bell) && define(env, exports, "ring", ring);
 }

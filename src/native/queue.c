@@ -57,28 +57,34 @@ static void close_all(const int32_t *fds, unsigned count) {
 // The most sockets that one call of `offer` puts into the queue.
 #define MOST_OFFERED 32
 
-// offer(end, fds, tickets, count): moves sockets into the queue, in their order (sendmmsg(2), cmsg(3)).
-// `fds` is an Int32Array, `tickets` has one behind the other. How many it has moved, whose descriptors
-// are closed here; -errno when there was none.
-static napi_value offer(napi_env env, napi_callback_info info) {
-  napi_value args[4];
-  int queue;
+static bool int32s_of(napi_env env, napi_value value, const int32_t **numbers, size_t *length) {
   napi_typedarray_type type;
-  size_t room, length;
-  void *sockets, *tickets;
+  if (napi_get_typedarray_info(env, value, &type, length, (void **)numbers, NULL, NULL) == napi_ok &&
+      type == napi_int32_array)
+    return true;
+  refuse(env, "not an Int32Array");
+  return false;
+}
+
+// offer(end, fds, messages, lengths, count): moves sockets into the queue, in their order (sendmmsg(2),
+// cmsg(3)). `messages` has one behind the other, each a ticket and perhaps a preface; `fds` and
+// `lengths` are Int32Arrays. How many it has moved, whose descriptors are closed here; -errno when
+// there was none.
+static napi_value offer(napi_env env, napi_callback_info info) {
+  napi_value args[5];
+  int queue;
+  const int32_t *fds, *lengths;
+  size_t sockets, sizes, bytes;
+  void *message_bytes;
   int64_t count;
-  if (!args_of(env, info, 4, args) || !fd_of(env, args[0], &queue)) return NULL;
-  if (napi_get_typedarray_info(env, args[1], &type, &room, &sockets, NULL, NULL) != napi_ok ||
-      type != napi_int32_array)
-    return refuse(env, "not an Int32Array");
-  int64_t most = room < MOST_OFFERED ? (int64_t)room : MOST_OFFERED;
-  if (!whole_of(env, args[3], 1, most, &count) ||
-      !bytes_of(env, args[2], (size_t)count * sizeof(struct ticket), &tickets, &length))
+  if (!args_of(env, info, 5, args) || !fd_of(env, args[0], &queue) ||
+      !int32s_of(env, args[1], &fds, &sockets) ||
+      !bytes_of(env, args[2], sizeof(struct ticket), &message_bytes, &bytes) ||
+      !int32s_of(env, args[3], &lengths, &sizes))
     return NULL;
-  const int32_t *fds = sockets;
-  // The standard streams are never ours.
-  for (int64_t at = 0; at < count; at++)
-    if (fds[at] < 3) return refuse(env, "a descriptor is out of range");
+  size_t most = sockets < sizes ? sockets : sizes;
+  if (!whole_of(env, args[4], 1, most < MOST_OFFERED ? (int64_t)most : MOST_OFFERED, &count))
+    return NULL;
   union {
     char bytes[CMSG_SPACE(sizeof(int))];
     struct cmsghdr align;
@@ -87,8 +93,14 @@ static napi_value offer(napi_env env, napi_callback_info info) {
   struct mmsghdr messages[MOST_OFFERED];
   memset(controls, 0, (size_t)count * sizeof *controls);
   memset(messages, 0, (size_t)count * sizeof *messages);
+  size_t offset = 0;
   for (int64_t at = 0; at < count; at++) {
-    parts[at] = (struct iovec){(struct ticket *)tickets + at, sizeof(struct ticket)};
+    // The standard streams are never ours.
+    if (fds[at] < 3) return refuse(env, "a descriptor is out of range");
+    if (lengths[at] < (int32_t)sizeof(struct ticket) || (size_t)lengths[at] > bytes - offset)
+      return refuse(env, "a length is out of range");
+    parts[at] = (struct iovec){(char *)message_bytes + offset, (size_t)lengths[at]};
+    offset += (size_t)lengths[at];
     struct msghdr *message = &messages[at].msg_hdr;
     message->msg_iov = &parts[at];
     message->msg_iovlen = 1;
@@ -107,22 +119,6 @@ static napi_value offer(napi_env env, napi_callback_info info) {
   if (sent < 0) return number_value(env, -errno);
   close_all(fds, (unsigned)sent);
   return number_value(env, sent);
-}
-
-// recall(end, ticket): takes the first connection out of the queue, and fills in its ticket; its
-// descriptor, or a code.
-static napi_value recall(napi_env env, napi_callback_info info) {
-  napi_value args[2];
-  int queue;
-  void *into;
-  size_t length;
-  struct ticket ticket;
-  if (!args_of(env, info, 2, args) || !fd_of(env, args[0], &queue) ||
-      !bytes_of(env, args[1], sizeof ticket, &into, &length))
-    return NULL;
-  int fd = receive_ticket(queue, &ticket);
-  if (fd >= 0) memcpy(into, &ticket, sizeof ticket);
-  return number_value(env, fd);
 }
 
 // peek(end, ticket): fills in the ticket of the first connection, which stays where it is (recv(2),
@@ -149,6 +145,5 @@ static napi_value peek(napi_env env, napi_callback_info info) {
 bool define_queue(napi_env env, napi_value exports) {
   return define(env, exports, "openQueue", open_queue) &&
          define(env, exports, "setQueueRoom", set_queue_room) &&
-         define(env, exports, "offer", offer) && define(env, exports, "recall", recall) &&
-         define(env, exports, "peek", peek);
+         define(env, exports, "offer", offer) && define(env, exports, "peek", peek);
 }

@@ -16,9 +16,10 @@
 #define ADDRESS_BYTES 32
 
 // accept(listener, fds, addresses): accepts as many connections as wait and `fds`, an Int32Array,
-// has room for (accept4(2)); writes the client's address as sockaddr(3type) into `addresses`, 32
-// bytes for each. Returns how many; -errno when there was none. A connection that ended while it
-// waited is skipped.
+// has room for (accept4(2)). The kernel writes each client's address as sockaddr(3type) into
+// `addresses`, 32 bytes for each, within the call that accepts it: so `addresses` tells how many
+// were accepted, however soon this process dies. Returns how many; -errno when there was none. A
+// connection that ended while it waited is skipped.
 static napi_value accept_batch(napi_env env, napi_callback_info info) {
   napi_value args[3];
   int listener;
@@ -33,13 +34,12 @@ static napi_value accept_batch(napi_env env, napi_callback_info info) {
   int32_t *fds = data;
   size_t count = 0;
   while (count < room) {
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof address;
-    int fd = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      memcpy((char *)addresses + count * ADDRESS_BYTES, &address, ADDRESS_BYTES);
+    void *address = (char *)addresses + count * ADDRESS_BYTES;
+    socklen_t length = ADDRESS_BYTES;
+    int fd = accept4(listener, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
       fds[count++] = fd;
-    } else if (errno != EINTR && errno != ECONNABORTED)
+    else if (errno != EINTR && errno != ECONNABORTED)
       break;
   }
   return number_value(env, count == 0 && room > 0 ? -errno : (int64_t)count);
@@ -100,6 +100,18 @@ static napi_value address_of(napi_env env, napi_callback_info info) {
   return address_value(env, &address);
 }
 
+// isListening(fd): whether it is a socket that accepts connections (socket(7), SO_ACCEPTCONN); 1, 0
+// or -errno.
+static napi_value is_listening(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd, accepts = 0;
+  socklen_t length = sizeof accepts;
+  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) < 0)
+    return number_value(env, -errno);
+  return number_value(env, accepts);
+}
+
 // duplicate(fd): another descriptor of the same file, closed on exec (fcntl(2), F_DUPFD_CLOEXEC),
 // or -errno.
 static napi_value duplicate(napi_env env, napi_callback_info info) {
@@ -122,5 +134,6 @@ bool define_sockets(napi_env env, napi_value exports) {
   return define(env, exports, "accept", accept_batch) && define(env, exports, "peerOf", peer_of) &&
          define(env, exports, "localOf", local_of) &&
          define(env, exports, "addressOf", address_of) &&
+         define(env, exports, "isListening", is_listening) &&
          define(env, exports, "duplicate", duplicate) && define(env, exports, "close", close_fd);
 }

@@ -7,14 +7,14 @@
 
 #include "native.h"
 
-int receive_ticket(int queue, struct ticket *into) {
+int receive_ticket(int queue, struct ticket *into, struct iovec *preface) {
   union {
     char bytes[CMSG_SPACE(sizeof(int))];
     struct cmsghdr align;
   } control;
-  struct iovec part = {into, sizeof *into};
-  struct msghdr message = {.msg_iov = &part,
-                           .msg_iovlen = 1,
+  struct iovec parts[] = {{into, sizeof *into}, *preface};
+  struct msghdr message = {.msg_iov = parts,
+                           .msg_iovlen = 2,
                            .msg_control = control.bytes,
                            .msg_controllen = sizeof control.bytes};
   ssize_t length;
@@ -29,7 +29,10 @@ int receive_ticket(int queue, struct ticket *into) {
     if (rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
         rights->cmsg_len == CMSG_LEN(sizeof(int)))
       memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-  if (length == (ssize_t)sizeof *into) return fd;
+  if (length >= (ssize_t)sizeof *into && !(message.msg_flags & MSG_TRUNC)) {
+    preface->iov_len = (size_t)length - sizeof *into;
+    return fd;
+  }
   // The other end is closed, or somebody else has written into the queue.
   if (fd >= 0) close(fd);
   return TAKE_BROKEN;

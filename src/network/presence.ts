@@ -1,5 +1,8 @@
 import { createSocket } from 'node:dgram'
+import { statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
+import { dirname } from 'node:path'
+import { hasFile, type UnixEndpoint } from '../endpoint.ts'
 
 /**
  * Resolves when this host has an address, by binding a datagram socket to it: the system applies the same check
@@ -17,4 +20,9 @@ export async function assertPresent(address: string): Promise<void> {
   } finally {
     socket.close()
   }
+}
+
+/** Throws errors of stat(2) when there is no folder for the file of a Unix socket. */
+export function assertFolder(endpoint: UnixEndpoint): void {
+  if (hasFile(endpoint)) statSync(dirname(endpoint.path))
 }

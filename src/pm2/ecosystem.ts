@@ -1,10 +1,11 @@
 /** `helloserver/pm2`: entries of an ecosystem file. */
 import { dirname, join, resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { ambient, serviceEnvironment, variables } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { ownRoot, packageRootOf } from '../config/locate.ts'
 import { appsFolderOf, configPathOf, located, workingDirectory } from '../config/project.ts'
-import { runFiles } from '../config/run-dir.ts'
+import { mustBeName } from '../config/service-name.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { realPath } from '../files/real-path.ts'
 import { callerFile } from './caller-file.ts'
@@ -112,8 +113,7 @@ type TimeoutSetting = keyof typeof timeoutSettings
  * @throws HelloserverError `BAD_CONFIG` for an unusable name or option
  */
 export function service(name: string, options: ServiceOptions = {}): Entry {
-  // Throws for an unusable name.
-  runFiles(name, {})
+  mustBeName(name)
   refuseBadOptions(name, options)
   const { app, env: given = {}, cwd: folder, ...settings } = options
   const callers = dirname(callerFile(import.meta.url) ?? join(process.cwd(), 'none'))
@@ -137,6 +137,9 @@ export function service(name: string, options: ServiceOptions = {}): Entry {
 }
 
 function refuseBadOptions(name: string, options: ServiceOptions): void {
+  // A program in JavaScript may pass anything.
+  if (!isObject(options))
+    throw bad(name, `its options are ${shown(options)}; they must be an object`)
   for (const [option, value] of Object.entries(options)) {
     if (option === 'env' || option.startsWith('env_')) refuseBadVariables(name, option, value)
     else if (option === 'cwd' || option === 'app') {
@@ -153,12 +156,17 @@ function refuseBadOptions(name: string, options: ServiceOptions): void {
 }
 
 function refuseBadVariables(name: string, option: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw refused(name, option, value, 'an object of variables')
-  }
+  if (!isObject(value)) throw refused(name, option, value, 'an object of variables')
   for (const [variable, content] of Object.entries(value)) {
-    if (['string', 'number', 'boolean'].includes(typeof content)) continue
-    throw refused(name, `${option}.${variable}`, content, 'a text or a number')
+    if (/^$|[=\0]/.test(variable)) {
+      throw bad(name, `${option} has a variable ${shown(variable)}, which is not a name`)
+    }
+    if (!['string', 'number', 'boolean'].includes(typeof content)) {
+      throw refused(name, `${option}.${variable}`, content, 'a text or a number')
+    }
+    if (String(content).includes('\0')) {
+      throw bad(name, `${option}.${variable} has a zero byte, which no variable can have`)
+    }
   }
 }
 
@@ -167,7 +175,17 @@ function isTimeout(option: string): option is TimeoutSetting {
 }
 
 function refused(name: string, option: string, value: unknown, allowed: string): HelloserverError {
-  return bad(name, `${option} is ${JSON.stringify(value)}; it must be ${allowed}`)
+  return bad(name, `${option} is ${shown(value)}; it must be ${allowed}`)
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A value of any kind, in one line. */
+function shown(value: unknown): string {
+  return typeof value === 'string'
+    ? JSON.stringify(value)
+    : inspect(value, { breakLength: Infinity })
 }
 
 function bad(name: string, problem: string): HelloserverError {

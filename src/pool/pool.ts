@@ -1,4 +1,4 @@
-import { deferred } from '../async/deferred.ts'
+import { availableCpus } from '../config/cpus.ts'
 import type { Config } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
 import type { EndpointTable } from '../connections/endpoint-table.ts'
@@ -7,14 +7,17 @@ import type { QueueRoom, WorkerCounts } from '../connections/queue-room.ts'
 import type { Stats } from '../connections/stats.ts'
 import { HelloserverError, stopping } from '../errors.ts'
 import type { ToWorker, WorkerLease } from '../ipc/worker-messages.ts'
-import { defaultRespawnPolicy as policy, respawnDelayMs } from '../lifecycle/respawn.ts'
+import type { Orphans } from '../rescue/orphans.ts'
+import { patienceMs } from '../rescue/patience.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { WorkerOutput } from '../telemetry/worker-output.ts'
+import { Boot } from './boot.ts'
+import { Respawns } from './respawns.ts'
 import { rollOut } from './rollout.ts'
 import { type SlotContext, type SlotListener, WorkerSlot } from './slot.ts'
 import { Watchdog } from './watchdog.ts'
-import { describeExit, exitEvent, restartCause, type WorkerExit } from './worker-exit.ts'
+import { describeExit, type WorkerExit } from './worker-exit.ts'
 import { forkWorkersFrom } from './worker-process.ts'
 
 /** How often to start a worker that dies before it is ready without giving a reason; then its start has failed. */
@@ -25,6 +28,10 @@ export interface PoolOptions {
   readonly runDir: string
   /** Absolute path of the worker program. */
   readonly workerModule: string
+  /** Whether a worker may start another primary when this one was killed. */
+  readonly startsPrimary: boolean
+  /** The workers of a primary that was killed; undefined when there is none. */
+  readonly orphans: Orphans | undefined
   readonly handOff: WorkerHandOff
   readonly room: QueueRoom
   readonly endpoints: EndpointTable
@@ -62,7 +69,9 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   readonly #slots = new Set<WorkerSlot>()
   readonly #wanted = new Map<WorkerSlot, Generation>()
   readonly #serving = new Set<WorkerSlot>()
-  readonly #respawns = new Map<WorkerSlot, NodeJS.Timeout>()
+  readonly #respawns: Respawns
+  /** How many workers may load their code at a time. */
+  readonly #loadingAtATime = 2 * availableCpus()
   /** Called whenever a slot is removed. */
   readonly #departures = new Set<() => void>()
   #current: Generation | undefined
@@ -76,11 +85,12 @@ export class WorkerPool implements WorkerCounts, SlotListener {
 
   /** @param lastGeneration - generations are numbered from the next one on */
   constructor(options: PoolOptions, lastGeneration = 0) {
-    const { runDir, workerModule, handOff, room, endpoints, output, log } = options
+    const { runDir, workerModule, handOff, room, endpoints, stats, output, events, log } = options
     this.#options = options
     this.#lastGeneration = lastGeneration
     this.#slotContext = { runDir, handOff, output, listener: this, log }
     this.#watchdog = new Watchdog(this.#slots, handOff, log)
+    this.#respawns = new Respawns(events, stats)
     room.follow(this)
     endpoints.follow(() => this.#tellAll({ kind: 'endpoints', endpoints: endpoints.all }))
     forkWorkersFrom(workerModule)
@@ -198,9 +208,9 @@ export class WorkerPool implements WorkerCounts, SlotListener {
     this.#options.room.admit(count)
     this.#watchdog.start()
     const added = Array.from({ length: count }, (_, at) => this.#newSlot(first + at, generation))
-    const boot = new Boot(added)
+    const boot = new Boot(added, (slot) => this.#spawn(slot, generation), this.#loadingAtATime)
     this.#boot = boot
-    for (const slot of added) this.#spawn(slot, generation)
+    boot.begin()
     try {
       await boot.ready
       return added
@@ -228,8 +238,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   retire(slot: WorkerSlot, cause: string): void {
     this.#wanted.delete(slot)
     this.#serving.delete(slot)
-    clearTimeout(this.#respawns.get(slot))
-    if (this.#respawns.delete(slot)) slot.cancel()
+    this.#respawns.cancel(slot)
     // A worker that is not ready yet has nothing to finish.
     if (slot.state === 'starting') slot.kill(cause)
     else slot.retire(cause)
@@ -270,6 +279,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   /** Takes on no more workers and gives up those that are not ready; workers that die are still restarted. */
   freeze(): void {
     this.#isFrozen = true
+    this.#tellAll({ kind: 'ending' })
     this.#boot?.fail(stopping())
   }
 
@@ -277,18 +287,31 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   async close(): Promise<void> {
     this.freeze()
     for (const slot of this.#slots) this.retire(slot, 'the service is stopping')
+    this.retireOrphans(this.#current?.config)
     await this.gone([...this.#slots])
+    await this.#options.orphans?.gone
     this.#watchdog.stop()
+  }
+
+  /** Ends the workers of a primary that was killed after their active connections, by force if it takes too long. */
+  retireOrphans(config: Config | undefined): void {
+    this.#options.orphans?.retire(config === undefined ? 0 : patienceMs(config))
   }
 
   /** Has every worker drop its connection; kills those that are left after `graceMs`. */
   async terminate(graceMs: number): Promise<void> {
     for (const slot of this.#slots) slot.terminate()
+    this.#options.orphans?.terminate()
     const killing = setTimeout(() => {
       for (const slot of this.#slots) slot.kill('did not end in time')
+      this.#options.orphans?.kill()
     }, graceMs)
     await this.close()
     clearTimeout(killing)
+  }
+
+  onLoaded(slot: WorkerSlot): void {
+    this.#boot?.onLoaded(slot)
   }
 
   onReady(slot: WorkerSlot): void {
@@ -315,6 +338,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
   onExit(slot: WorkerSlot, exit: WorkerExit): void {
     const cause = describeExit(exit)
     this.#options.handOff.lost(slot, exit, cause)
+    this.#boot?.onLoaded(slot)
     const generation = this.#wanted.get(slot)
     if (generation === undefined) {
       this.#remove(slot)
@@ -326,7 +350,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
       this.#boot.fail(exit.failure ?? new HelloserverError('BOOT_FAILED', notReady))
       return
     }
-    this.#respawn(slot, generation, exit)
+    this.#respawns.begin(slot, exit, () => this.#spawn(slot, this.#wanted.get(slot) ?? generation))
   }
 
   #newGeneration(config: Config): Generation {
@@ -356,6 +380,7 @@ export class WorkerPool implements WorkerCounts, SlotListener {
       generation,
       config: { ...config, logLevel },
       handOff: this.#options.handOff.kind,
+      startsPrimary: this.#options.startsPrimary,
       endpoints: endpoints.all,
     })
   }
@@ -365,34 +390,6 @@ export class WorkerPool implements WorkerCounts, SlotListener {
     if (slot.isIdle && this.#serving.has(slot)) this.#options.handOff.addIdle(slot)
   }
 
-  #respawn(slot: WorkerSlot, generation: Generation, exit: WorkerExit): void {
-    const { failures } = slot
-    const { events, stats } = this.#options
-    const counted = restartCause(exit)
-    stats.restarted(counted)
-    const delayMs = respawnDelayMs(failures, Math.random(), policy)
-    const kind = exitEvent(exit, delayMs)
-    const death = {
-      slot: slot.number,
-      generation: slot.generation,
-      cause: describeExit(exit),
-      restartCause: counted,
-      failures,
-      delayMs,
-    }
-    if (kind !== undefined) events.record(kind, death)
-    if (delayMs === 0) {
-      this.#spawn(slot, generation)
-      return
-    }
-    slot.backOff()
-    const again = () => {
-      this.#respawns.delete(slot)
-      this.#spawn(slot, this.#wanted.get(slot) ?? generation)
-    }
-    this.#respawns.set(slot, setTimeout(again, delayMs))
-  }
-
   #remove(slot: WorkerSlot): void {
     this.#slots.delete(slot)
     for (const check of this.#departures) check()
@@ -400,40 +397,6 @@ export class WorkerPool implements WorkerCounts, SlotListener {
 
   #tellAll(message: ToWorker): void {
     for (const slot of this.#slots) slot.tell(message)
-  }
-}
-
-/**
- * Workers that are brought up together. `ready` settles once: when all of them have become ready, or when one
- * of them cannot.
- */
-export class Boot<Slot = WorkerSlot> {
-  readonly #waiting: Set<Slot>
-  readonly #ready = deferred<void>()
-
-  constructor(slots: readonly Slot[]) {
-    this.#waiting = new Set(slots)
-    // It may fail when it is not awaited yet, or any more; callers that do await it still get the failure.
-    this.#ready.promise.catch(() => {})
-    if (this.#waiting.size === 0) this.#ready.resolve()
-  }
-
-  get ready(): Promise<void> {
-    return this.#ready.promise
-  }
-
-  /** Whether this slot has yet to become ready for the first time. */
-  awaits(slot: Slot): boolean {
-    return this.#waiting.has(slot)
-  }
-
-  markReady(slot: Slot): void {
-    this.#waiting.delete(slot)
-    if (this.#waiting.size === 0) this.#ready.resolve()
-  }
-
-  /** Gives up. */
-  fail(failure: HelloserverError): void {
-    this.#ready.reject(failure)
+    this.#options.orphans?.tell(message)
   }
 }

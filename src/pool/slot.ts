@@ -19,6 +19,8 @@ const endGraceMs = 1_000
 
 /** The pool, as its slots see it. */
 export interface SlotListener {
+  /** The process has loaded its code, and begins to get ready. */
+  onLoaded(slot: WorkerSlot): void
   onReady(slot: WorkerSlot): void
   /** The process is alive but cannot do its job; it is on its way out. */
   onUnfit(slot: WorkerSlot, reason: string): void
@@ -350,8 +352,10 @@ export class WorkerSlot implements HandOffWorker, Judged {
         this.#rssBytes = message.rssBytes
         this.#fitness?.compare(message)
         return
-      // The process itself has dealt with these.
       case 'hello':
+        this.#context.listener.onLoaded(this)
+        return
+      // The process itself has dealt with this.
       case 'boot-failed':
         return
     }

@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
-import { findGroup, findUser } from './system-users.ts'
+import { findGroup, findUser, ownerIds } from './system-users.ts'
 
 /** The user and group that a process can become. */
 export interface Identity {
@@ -38,6 +38,21 @@ export function wantedIdentity({
     'BAD_CONFIG',
     `${key} is "${value}"; only root can become another user, so start the service as root or leave it out`,
   )
+}
+
+/**
+ * Refuses users and groups that this host does not have, whoever is to start the service.
+ *
+ * @throws HelloserverError `BAD_CONFIG`
+ */
+export function mustKnowUsers({
+  user,
+  group,
+  listen,
+}: Pick<Config, 'user' | 'group' | 'listen'>): void {
+  if (user !== undefined) userOf(user)
+  if (group !== undefined) groupOf(group)
+  for (const { file } of listen) if (file?.owner !== undefined) ownerIds(file.owner)
 }
 
 /**

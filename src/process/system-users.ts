@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { HelloserverError } from '../errors.ts'
 
 /** A user of the system, as passwd(5) has it. */
 export interface SystemUser {
@@ -24,6 +25,27 @@ export function findUser(user: string): SystemUser | undefined {
 export function findGroup(group: string): number | undefined {
   const [, , gid] = entryOf('group', group) ?? []
   return gid === undefined ? undefined : Number(gid)
+}
+
+/**
+ * The numbers of the `owner` of a Unix socket: `user`, `user:group` or `:group`; undefined for a part that is left out.
+ *
+ * @throws HelloserverError `BAD_CONFIG` for an unknown user or group
+ */
+export function ownerIds(owner: string): { uid: number | undefined; gid: number | undefined } {
+  const [user = '', group = ''] = owner.split(':')
+  return {
+    uid: user === '' ? undefined : known(findUser(user)?.uid, 'user', user),
+    gid: group === '' ? undefined : known(findGroup(group), 'group', group),
+  }
+}
+
+function known(id: number | undefined, kind: string, name: string): number {
+  if (id !== undefined) return id
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `The "owner" of a Unix socket in "listen" names "${name}", which is no ${kind} of this host`,
+  )
 }
 
 /**

@@ -20,6 +20,8 @@ const common = {
   autoResubscribe: false,
   // The name and version of ioredis need a right of their own, `client|setinfo`, which Redis knows since 7.2 only.
   disableClientInfo: true,
+  // A login by HELLO, as the newer protocol has it, is itself forbidden under Redis 6.0 where the default user is off.
+  protocol: 2,
   commandTimeout: commandTimeoutMs,
   socketTimeout: 500,
   connectTimeout: 500,

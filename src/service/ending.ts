@@ -144,11 +144,12 @@ export class Ending {
   }
 
   async #releaseAll(drained: Promise<StopResult>): Promise<StopResult> {
-    const { predecessor, fleet, publicFiles, stack } = this.#service
+    const { predecessor, fleet, publicFiles, stack, continuity } = this.#service
     const result = await drained
     await predecessor?.released()
     await fleet.leave()
     await publicFiles.close()
+    continuity.end()
     stack.releaseAll()
     this.#ended.resolve()
     return result
@@ -171,6 +172,7 @@ export class Ending {
     if (phase === 'cutting') predecessor?.end(0)
     const move = primaryEvents[event]
     const isFirst = service.state !== 'draining'
-    if (move !== undefined && service.move(move, cause) && isFirst) service.announceDraining(cause)
+    if (move !== undefined && service.move(move, cause) && isFirst)
+      service.announcements.draining(cause)
   }
 }

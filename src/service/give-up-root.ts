@@ -1,9 +1,11 @@
-import { closeSync, constants, fchownSync, fstatSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, fchownSync, fstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { variables } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { bindAhead } from '../connections/bind-ahead.ts'
-import type { GivenSocket } from '../connections/listeners.ts'
+import { type GivenSocket, isFor } from '../connections/listeners.ts'
 import { endpointText } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
@@ -14,11 +16,14 @@ import type { Logger } from '../telemetry/logger.ts'
 /** The first port that any user may listen on (ip(7), ip_unprivileged_port_start). */
 const firstFreePort = 1_024
 
+/** A file of this program, for all of them. */
+const program = fileURLToPath(import.meta.url)
+
 /** What a start has opened as root. */
 export interface OpenedAsRoot {
   readonly files: RunFiles
   readonly config: Config
-  /** The sockets that a service manager has bound. */
+  /** The sockets that this process was given. */
   readonly inherited: readonly GivenSocket[]
   /** Whether other hosts can keep this one from serving. */
   readonly isContended: boolean
@@ -41,14 +46,15 @@ export async function giveUpRoot(opened: OpenedAsRoot): Promise<GivenSocket[]> {
   mustBeNamed(files, identity)
   if (isContended) refuseLowPorts(config)
   const { uid, gid, name } = identity
-  const isOpen = (text: string) =>
-    inherited.some((one) => one.kind === 'inherited' && JSON.stringify(one.endpoint) === text)
-  const missing = config.listen.filter(({ endpoint }) => !isOpen(JSON.stringify(endpoint)))
+  const missing = config.listen.filter(({ endpoint }) =>
+    inherited.every((one) => !isFor(one, endpoint)),
+  )
   const bound = await bindAhead(missing, `${uid}:${gid}`, log)
   giveDirectory(files, identity)
   lock.giveTo(uid, gid)
   logFile?.giveTo(uid, gid)
   become(identity)
+  for (const file of [program, config.appModule]) mustBeReadable(file, identity)
   log.info({ user: name ?? uid, uid, gid }, 'Gave up root')
   return bound
 }
@@ -70,6 +76,31 @@ function refuseLowPorts({ listen }: Config): void {
     'BAD_CONFIG',
     `user is set, and ${endpointText(low.endpoint)} can be bound only by root, but a host that stands by binds it when it is not root any more; use a port above ${firstFreePort - 1}, or set lease.mode to "off"`,
   )
+}
+
+/** Every worker loads the code as that user. */
+function mustBeReadable(file: string, { name, uid }: Identity): void {
+  if (may(constants.R_OK, file)) return
+  throw new HelloserverError(
+    'BAD_CONFIG',
+    `user is "${name ?? uid}", and that user may not read ${file}: permission denied at ${obstacleTo(file)}; grant access, or install the code elsewhere, such as below /opt`,
+  )
+}
+
+/** The folder that keeps this user from a file; or the file itself. */
+function obstacleTo(file: string): string {
+  const folder = dirname(file)
+  return folder === file || may(constants.X_OK, folder) ? file : obstacleTo(folder)
+}
+
+function may(access: number, path: string): boolean {
+  try {
+    accessSync(path, access)
+    return true
+  } catch {
+    // access(2): whatever the reason, this user cannot.
+    return false
+  }
 }
 
 /** The directory, and not what is in it: other services may have files there, and this one's are made later. */

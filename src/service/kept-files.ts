@@ -1,6 +1,5 @@
 import { lstatSync } from 'node:fs'
 import { makeRunDir, type RunFiles } from '../config/run-dir.ts'
-import type { Listeners } from '../connections/listeners.ts'
 import type { ControlServer } from '../control/server.ts'
 import { HelloserverError } from '../errors.ts'
 import { Keeper, type KeeperListener, type Kept, type Loss } from '../files/keeper.ts'
@@ -26,12 +25,12 @@ export class KeptFiles implements KeeperListener {
 
   /**
    * @param logFile - undefined in the foreground
-   * @param listeners - those whose Unix sockets have files
+   * @param sockets - the files of the Unix sockets that clients, and the next primary, connect to
    */
   constructor(
     files: RunFiles,
     logFile: LogFile | undefined,
-    listeners: Pick<Listeners, 'kept'>,
+    sockets: () => readonly Kept[],
     events: Events,
     log: Logger,
   ) {
@@ -39,7 +38,7 @@ export class KeptFiles implements KeeperListener {
     this.#events = events
     this.#log = log
     this.#logFile = logFile === undefined ? undefined : logOf(files, logFile)
-    this.#keeper = new Keeper(this, () => (this.#arePublicKept ? listeners.kept : []))
+    this.#keeper = new Keeper(this, () => (this.#arePublicKept ? sockets() : []))
     this.#keeper.keep(runDirectory(files))
     if (this.#logFile !== undefined) this.#keeper.keep(this.#logFile)
   }

@@ -7,10 +7,10 @@ import { listenFailure } from '../connections/listener.ts'
 import { discard, type GivenSocket } from '../connections/listeners.ts'
 import { codeOf, type HelloserverError, messageOf, stopping } from '../errors.ts'
 import { describeHolders } from '../lease/holders.ts'
-import type { Grant, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
+import type { Grant, Hold, Lease, LeaseListener, OpenLease } from '../lease/lease.ts'
 import type { PrimaryState } from '../lifecycle/primary-states.ts'
 import { Attempts, type Pace } from '../network/attempts.ts'
-import { assertPresent } from '../network/presence.ts'
+import { assertFolder, assertPresent } from '../network/presence.ts'
 import { resolveHost } from '../network/resolve.ts'
 import type { WorkerPool } from '../pool/pool.ts'
 import type { Waiting } from '../status.ts'
@@ -45,7 +45,7 @@ export interface LeadershipListener {
 /** The service's own parts that its leadership acts on. */
 export interface LeadershipOptions {
   readonly openLease: OpenLease
-  readonly connections: Pick<Connections, 'listeners' | 'dispatcher' | 'handOff'>
+  readonly connections: Pick<Connections, 'listeners' | 'dispatcher' | 'handOff' | 'leave'>
   readonly pool: WorkerPool
   /** Listening sockets that this process was given for endpoints of the configuration. */
   readonly inherited: readonly GivenSocket[]
@@ -107,13 +107,24 @@ export class Leadership implements LeaseListener {
    */
   async begin(offer: Offer | undefined): Promise<void> {
     if (offer !== undefined) {
-      this.#offered = offer.listeners.map((bound) => ({ kind: 'passed', bound }))
-      this.#succeedsListener = this.#offered.length > 0
+      const offered = offer.listeners.map((bound) => ({ kind: 'passed', bound }) as const)
+      this.#offered = [...this.#offered, ...offered]
+      this.#succeedsListener = offered.length > 0 && offer.isOfDead !== true
     }
-    if (offer?.hold) await this.lease.resume(offer.hold)
+    if (offer?.hold) await this.#continue(offer.hold, offer.isOfDead === true)
     else this.lease.acquire()
     await this.#begun.promise
     this.#hasBegun = true
+  }
+
+  /** @param isOfDead - whether it may have expired since its holder was killed */
+  async #continue(hold: Hold, isOfDead: boolean): Promise<void> {
+    try {
+      await this.lease.resume(hold)
+    } catch (error) {
+      if (!isOfDead) throw error
+      this.lease.acquire()
+    }
   }
 
   /** This process was paused and continues: whether it may still serve comes before anything else. */
@@ -202,6 +213,8 @@ export class Leadership implements LeaseListener {
       this.#pool.tellLease({ grant, abortAtMs: deadlineMs })
     }
     this.#connections.handOff.permit(deadlineMs)
+    // A next primary keeps the lease until then.
+    this.#connections.leave()
     this.#connections.dispatcher.pump()
   }
 
@@ -310,9 +323,12 @@ async function absenceOf(
   { endpoint }: ListenSettings,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  if (endpoint.path !== undefined) return undefined
   let address: string | undefined
   try {
+    if (endpoint.path !== undefined) {
+      assertFolder(endpoint)
+      return undefined
+    }
     address = await resolveHost(endpoint.host, signal)
     await assertPresent(address)
     return undefined

@@ -12,8 +12,12 @@ export function clearLeftovers(files: RunFiles, log: Logger): void {
   const pid = readPid(files.pidFile)
   // Both are created under a temporary name, which ends in the PID.
   const names = new Set([files.pidFile, files.socketFile].map((path) => basename(path)))
+  // At its own name, workers of that process may wait for this one.
+  const rescueName = basename(files.rescueFile)
+  const isLeft = (file: string, name: string) =>
+    names.has(name) || (name === rescueName && file !== name)
   const leftovers = readdirSync(files.runDir)
-    .filter((file) => names.has(file.replace(/\.\d+$/, '')))
+    .filter((file) => isLeft(file, file.replace(/\.\d+$/, '')))
     .map((file) => join(files.runDir, file))
   for (const path of leftovers) rmSync(path, { force: true })
   if (leftovers.length > 0) {

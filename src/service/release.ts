@@ -1,4 +1,5 @@
-import { buildId, ownProgramId, programId } from '../build-id.ts'
+import { inSlices } from '../async/in-slices.ts'
+import { buildId, buildIdSteps, ownProgramId, programIdSteps } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 
@@ -20,14 +21,14 @@ export function ownRelease(environment: Environment, config: Config): Release {
  *
  * @throws HelloserverError `BAD_CONFIG`
  */
-export function releaseOnDisk(name: string, environment: Environment): Release {
+export async function releaseOnDisk(name: string, environment: Environment): Promise<Release> {
   const config = loadConfig(name, environment)
-  return { environment, config, build: buildId(config.appModule, programId()) }
+  return { environment, config, build: await buildOnDisk(config) }
 }
 
 /** Whether the program on disk, which workers are started from, is the one that this process runs. */
-export function isOwnProgramOnDisk(): boolean {
-  return programId() === ownProgramId()
+export async function isOwnProgramOnDisk(): Promise<boolean> {
+  return (await inSlices(programIdSteps())) === ownProgramId()
 }
 
 /** How an upgrade changes a service. */
@@ -40,17 +41,17 @@ export interface UpgradeForecast {
 }
 
 /** Predicts what an upgrade changes, as far as this release can read the configuration of the next. */
-export function forecast(
+export async function forecast(
   name: string,
   { config: runs }: Release,
   environment: Environment,
   program: string,
-): UpgradeForecast {
+): Promise<UpgradeForecast> {
   const { readyTimeoutMs } = runs.reload
   try {
     const config = loadConfig(name, environment)
     return {
-      build: buildId(config.appModule, programId(program)),
+      build: await buildOnDisk(config, program),
       isReduction: config.workers < runs.workers,
       // A slower app may bring a longer timeout.
       readyTimeoutMs: Math.max(readyTimeoutMs, config.reload.readyTimeoutMs),
@@ -59,4 +60,9 @@ export function forecast(
     // The successor reads the configuration itself, and reports its errors.
     return { build: undefined, isReduction: false, readyTimeoutMs }
   }
+}
+
+/** @param program - the primary's module in another copy of helloserver, if that is to run */
+async function buildOnDisk({ appModule }: Config, program?: string): Promise<string> {
+  return inSlices(buildIdSteps(appModule, await inSlices(programIdSteps(program))))
 }

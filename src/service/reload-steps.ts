@@ -3,7 +3,6 @@ import { completedBy } from '../config/change-of-environment.ts'
 import type { Environment } from '../config/environment.ts'
 import { refuseRestartOnly, restartOnly } from '../config/restart-only.ts'
 import type { Change } from '../fleet/fleet.ts'
-import { refuseForNative } from '../native/choose-hand-off.ts'
 import type { AddressMove } from '../network/address-move.ts'
 import type { Keyring } from '../tls/keyring.ts'
 import {
@@ -68,19 +67,18 @@ function stepsToNewWorkers(
   return [
     {
       name: 'configuration',
-      run: () => {
+      run: async () => {
         service.mustRun('reload')
         service.program.mustExist()
-        next = releaseOnDisk(name, environment)
+        next = await releaseOnDisk(name, environment)
         service.logOverrides(next)
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, next.config))
-        if (connections.handOff.kind === 'native') refuseForNative(next.config.listen)
         keyring = service.readKeys(next.config)
       },
     },
-    fleetPermits(service, () => ({
+    fleetPermits(service, async () => ({
       // Workers of another release may fail under this primary but not under their own: their build is not judged.
-      build: isOwnProgramOnDisk() ? next.build : undefined,
+      build: (await isOwnProgramOnDisk()) ? next.build : undefined,
       isReduction: next.config.workers < service.config.workers,
       force,
     })),
@@ -128,8 +126,8 @@ function stepsToNewPrimary(
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, service.config))
       },
     },
-    fleetPermits(service, () => {
-      expected = forecast(name, service.release, environment, program)
+    fleetPermits(service, async () => {
+      expected = await forecast(name, service.release, environment, program)
       return { build: expected.build, isReduction: expected.isReduction, force }
     }),
     hasItsTurn(service),
@@ -141,13 +139,13 @@ function stepsToNewPrimary(
 }
 
 /** The other hosts have not refused the build, and grant a permit if workers are to be removed. */
-function fleetPermits({ fleet }: Service, change: () => Change): ReloadStep {
+function fleetPermits({ fleet }: Service, change: () => Promise<Change>): ReloadStep {
   let asked: Change
   return {
     name: 'fleet',
-    run: () => {
-      asked = change()
-      return fleet.mayDeploy(asked)
+    run: async () => {
+      asked = await change()
+      await fleet.mayDeploy(asked)
     },
     undo: (error) => fleet.notDeployed(asked, error),
     complete: () => fleet.deployed(asked),

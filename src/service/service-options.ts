@@ -4,6 +4,7 @@ import type { RunFiles } from '../config/run-dir.ts'
 import type { GivenSocket } from '../connections/listeners.ts'
 import type { PidLock } from '../lock/pid-lock.ts'
 import type { FleetMembership } from '../membership/membership.ts'
+import type { Rescued } from '../rescue/rescue.ts'
 import type { Notifier } from '../systemd/notifier.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
@@ -22,6 +23,8 @@ export type Origin =
       readonly lock: PidLock
       /** Listening sockets that this process was given for endpoints of the configuration. */
       readonly inherited: readonly GivenSocket[]
+      /** What is left of a primary that was killed; undefined when there is none. */
+      readonly rescued: Rescued | undefined
       /** The TLS of its endpoints, which was read while this process could read it. */
       readonly keyring: Keyring
     }

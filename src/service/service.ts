@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
 import { Admin } from '../admin/admin.ts'
 import type { AdminTarget } from '../admin/service-interface.ts'
-import { ownProgramId, version } from '../build-id.ts'
+import { ownProgramId } from '../build-id.ts'
 import type { Environment } from '../config/environment.ts'
-import { type Config, loadConfig, overridesOf } from '../config/load.ts'
+import { type Config, overridesOf } from '../config/load.ts'
 import type { LogLevel } from '../config/log-levels.ts'
-import { type RestartOnly, restartOnly, restartOnlyChange } from '../config/restart-only.ts'
+import { redisTarget } from '../config/redis.ts'
+import { type RestartOnly, restartOnly } from '../config/restart-only.ts'
 import type { RunFiles } from '../config/run-dir.ts'
 import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
@@ -13,7 +14,6 @@ import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
 import { HelloserverError, handedOver } from '../errors.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
-import type { SocketHandle } from '../ipc/socket-handle.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
   type PrimaryEvent,
@@ -24,35 +24,34 @@ import { chooseHandOff } from '../native/choose-hand-off.ts'
 import { Mutex } from '../pool/mutex.ts'
 import { WorkerPool } from '../pool/pool.ts'
 import { Recycler } from '../pool/recycler.ts'
-import { type ReloadResult, type StatsTotals, type Status, standbyReason } from '../status.ts'
-import type { Notifier } from '../systemd/notifier.ts'
+import type { ReloadResult, StatsTotals, Status } from '../status.ts'
 import { Events } from '../telemetry/events.ts'
 import type { LogFile } from '../telemetry/log-file.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceLog } from '../telemetry/service-log.ts'
 import { WorkerOutput } from '../telemetry/worker-output.ts'
 import { type Keyring, readKeys } from '../tls/keyring.ts'
-import type { Predecessor, PredecessorListener } from '../upgrade/predecessor.ts'
+import type { Predecessor } from '../upgrade/predecessor.ts'
 import { Upgrade } from '../upgrade/upgrade.ts'
-import type { HandoverState, PassedConnection, Tally } from '../upgrade/upgrade-messages.ts'
+import type { HandoverState } from '../upgrade/upgrade-messages.ts'
+import { Announcements } from './announcements.ts'
 import type { CleanupStack } from './cleanup-stack.ts'
+import { Continuity } from './continuity.ts'
 import type { StopResult } from './drain.ts'
 import { Ending } from './ending.ts'
-import { endpointStatus } from './endpoint-status.ts'
 import { KeptFiles } from './kept-files.ts'
 import { Leadership, type LeadershipListener } from './leadership.ts'
 import { PublicFiles } from './public-files.ts'
 import { ownRelease, type Release } from './release.ts'
 import { type ReloadListener, ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
+import { restartObstacle } from './restart-obstacle.ts'
 import { RunningProgram } from './running-program.ts'
 import type { Mode, ServiceOptions } from './service-options.ts'
+import { serviceStatus } from './service-status.ts'
 import { Start } from './start.ts'
 
 const workerModule = fileURLToPath(new URL('../bin/work.js', import.meta.url))
-
-/** How many of the last events the status has. */
-const eventsShown = 20
 
 /**
  * The service on this host, from its start to its end: one listening socket, one queue, a pool of workers, and
@@ -64,7 +63,6 @@ export class Service
     AdminTarget,
     DispatcherOwner,
     LeadershipListener,
-    PredecessorListener,
     ReloadListener<ReloadRequest>
 {
   readonly files: RunFiles
@@ -83,24 +81,23 @@ export class Service
   readonly control: ControlServer
   readonly admin: Admin
   readonly publicFiles: PublicFiles
+  readonly announcements: Announcements
   readonly reloads: ReloadQueue<ReloadRequest>
   readonly upgrades: Upgrade
   readonly ending: Ending
   readonly recycler: Recycler
+  readonly continuity: Continuity
   /** Reloads, scaling and recycling change the same workers. */
   readonly mutex = new Mutex()
   readonly predecessor: Predecessor | undefined
   readonly #start: Start
   readonly #instance: string | undefined
   readonly #serviceLog: ServiceLog
-  readonly #notifier: Notifier
   readonly #machine: Machine<PrimaryState, PrimaryEvent>
   readonly #startedMs = performance.now()
   #release: Release
   /** The settings that the environment overrides, as last logged. */
   #overrides: readonly string[]
-  /** The service can be found; from now on this host may begin to serve again and again. */
-  #isReady = false
 
   constructor(options: ServiceOptions) {
     const { files, environment, config, serviceLog, logFile, origin, membership } = options
@@ -114,7 +111,7 @@ export class Service
     this.#start = new Start(this, origin)
     this.predecessor = origin.kind === 'upgrade' ? origin.predecessor : undefined
     this.#serviceLog = serviceLog
-    this.#notifier = options.notifier
+    this.announcements = new Announcements(this, options.notifier)
     this.#instance = membership.instance
     this.fleet = membership.fleet
     this.program = new RunningProgram(environment)
@@ -125,10 +122,14 @@ export class Service
       'starting',
       (from, event, to, cause) => this.#moved(from, event, to, cause),
     )
-    this.events = new Events(log, state?.events)
+    const rescued = origin.kind === 'start' ? origin.rescued : undefined
+    this.events = new Events(log, state?.events ?? rescued?.notes.events)
     const { events } = this
-    const choice = chooseHandOff(environment, config.listen)
-    this.connections = new Connections(config, this, events, log, state?.lastConnectionId, choice)
+    const choice = chooseHandOff(environment)
+    this.continuity = new Continuity(this, choice.native, rescued)
+    const { keeping } = this.continuity
+    const lastId = state?.lastConnectionId ?? rescued?.notes.lastConnectionId
+    this.connections = new Connections(config, this, events, log, lastId, choice, keeping)
     if (state !== undefined) this.connections.inherit(state.counts, state.figures)
     const { handOff, room, stats } = this.connections
     const { endpoints } = this.connections.listeners
@@ -137,8 +138,21 @@ export class Service
     const output = new WorkerOutput(serviceLog, log)
     const { name: service, runDir } = files
     this.pool = new WorkerPool(
-      { service, runDir, workerModule, handOff, room, endpoints, stats, output, events, log },
-      state?.generation,
+      {
+        service,
+        runDir,
+        workerModule,
+        startsPrimary: this.mode === 'daemon' && redisTarget(environment) === undefined,
+        orphans: rescued?.orphans,
+        handOff,
+        room,
+        endpoints,
+        stats,
+        output,
+        events,
+        log,
+      },
+      state?.generation ?? rescued?.notes.generation,
     )
     this.leadership = new Leadership(
       {
@@ -163,8 +177,8 @@ export class Service
     })
     this.admin = new Admin(this, log)
     this.stack.push('page', () => this.admin.close())
-    const { listeners } = this.connections
-    const kept = new KeptFiles(files, logFile, listeners, this.events, log)
+    const sockets = () => [...this.connections.listeners.kept, ...this.continuity.kept]
+    const kept = new KeptFiles(files, logFile, sockets, this.events, log)
     const lock = origin.kind === 'start' ? origin.lock : undefined
     this.publicFiles = new PublicFiles(files, this.stack, this.control, kept, lock)
   }
@@ -202,28 +216,7 @@ export class Service
   }
 
   status(): Status {
-    this.connections.handOff.settle()
-    const { pid: supervisorPid } = this.control.supervisor
-    return {
-      name: this.files.name,
-      version,
-      build: this.#release.build,
-      state: this.state === 'serving' && this.pool.isDegraded ? 'degraded' : this.state,
-      pid: process.pid,
-      rssBytes: process.memoryUsage.rss(),
-      uptimeMs: Math.round(performance.now() - this.#startedMs),
-      ...this.#endpointStatus,
-      generation: this.pool.current?.number ?? 0,
-      workers: this.pool.slots.map((slot) => slot.status),
-      ...this.connections.status,
-      lastReload: this.reloads.last,
-      drain: this.ending.status,
-      waiting: this.leadership.waiting,
-      lease: this.leadership.lease.status,
-      fleet: this.fleet.status,
-      supervisor: { attached: supervisorPid !== null, pid: supervisorPid },
-      events: this.events.last(eventsShown),
-    }
+    return serviceStatus(this, this.#startedMs)
   }
 
   /**
@@ -235,10 +228,6 @@ export class Service
     const { keyring, warnings } = readKeys(listen, this.connections.listeners.endpoints.keyring)
     for (const warning of warnings) this.log.warn(warning)
     return keyring
-  }
-
-  get #endpointStatus(): ReturnType<typeof endpointStatus> {
-    return endpointStatus(this.connections.listeners, this.config.listen)
   }
 
   totals(): StatsTotals {
@@ -265,29 +254,6 @@ export class Service
     await this.control.farewell()
   }
 
-  /** Reports readiness, once the service can be found: nobody must be sent to it before. */
-  announceReady(): void {
-    const status = this.status()
-    if (status.state === 'standby') this.#notifier.standingBy(standbyReason(status))
-    else this.#announceServing(this.predecessor === undefined ? 'started' : 'upgraded')
-    this.#isReady = true
-  }
-
-  #announceServing(kind: 'started' | 'upgraded'): void {
-    const { listen, endpoints } = this.#endpointStatus
-    const { workers, appModule: app } = this.config
-    const serving = { ...listen, endpoints: endpoints.join(', '), workers, app }
-    if (kind === 'started') this.events.record('started', serving)
-    else this.events.record('upgraded', { ...serving, version, primaryPid: process.pid })
-    this.#notifier.serving(serving.endpoints)
-  }
-
-  /** The service begins to end: reports that to the supervisors, so that they do not take it for a crash. */
-  announceDraining(cause: string): void {
-    this.control.supervisor.announceDraining(cause)
-    this.#notifier.stopping(cause)
-  }
-
   onGranted(cause: string): boolean {
     return this.move('lease-held', cause)
   }
@@ -299,7 +265,7 @@ export class Service
 
   onBound(): void {
     this.#machine.apply('bound')
-    if (this.#isReady) this.#announceServing('started')
+    this.announcements.serving()
   }
 
   onStandDown(cause: string): boolean {
@@ -321,26 +287,6 @@ export class Service
     } else {
       this.log.info({ from, event, to, cause }, `Now ${to}`)
     }
-  }
-
-  onConnection(
-    handle: SocketHandle,
-    { id, ageMs, settings = this.config.listen[0], preface }: PassedConnection,
-  ): void {
-    if (settings === undefined) return
-    const read = preface === undefined ? undefined : Buffer.from(preface, 'base64')
-    this.connections.adopt({ handle, id, ageMs, settings, preface: read })
-  }
-
-  onTally({ counts, figures, events }: Tally): void {
-    this.connections.inherit(counts, figures)
-    for (const event of events) this.events.adopt(event)
-    this.onClosed()
-  }
-
-  onGone(): void {
-    this.connections.writeOff()
-    this.onClosed()
   }
 
   mayHandOut(): boolean {
@@ -415,7 +361,7 @@ export class Service
 
   onReload(outcome: Promise<ReloadResult>): void {
     void outcome.then(() => this.leadership.lookAgain())
-    this.#notifier.reloading(outcome)
+    this.announcements.reloading(outcome)
   }
 
   /** Applies what a reload has put in place. */
@@ -458,9 +404,7 @@ export class Service
   }
 
   /**
-   * Why an upgrade cannot do what a restart would do; null when it can, or when it fails for a reason that
-   * would fail a start as well.
-   *
+   * @returns as `restartObstacle` does
    * @throws HelloserverError `HANDED_OVER` when another process is the service and must be asked instead
    */
   async restartObstacle(
@@ -468,20 +412,7 @@ export class Service
   ): Promise<string | null> {
     await this.upgrades.decided
     this.#mustBeTheService()
-    if (this.ending.isUnderWay) return 'the service is on its way to its end'
-    if (this.mode === 'foreground') return 'a service in the foreground cannot be upgraded'
-    const { name } = this.files
-    let config: Config
-    let wanted: RestartOnly
-    try {
-      config = loadConfig(name, environment)
-      wanted = restartOnly(name, environment, config)
-    } catch {
-      // The successor finds the same error, and reports it.
-      return null
-    }
-    const change = restartOnlyChange(this.restartOnly, wanted)
-    return change ?? this.connections.listeners.conflictWith(config.listen) ?? null
+    return restartObstacle(this, environment)
   }
 
   stop(cause: string, force: boolean): Promise<StopResult> {

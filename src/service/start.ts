@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { deferred } from '../async/deferred.ts'
 import type { Offer } from '../upgrade/predecessor.ts'
+import { Inheritance } from './inheritance.ts'
 import type { Service } from './service.ts'
 import type { Origin } from './service-options.ts'
 
@@ -34,7 +35,7 @@ export class Start {
       if (this.#origin.kind === 'start') await this.#startAfresh()
       else await this.#takeOver(this.#origin)
       service.fleet.markReady(() => service.status())
-      service.announceReady()
+      service.announcements.ready()
     } catch (error) {
       await this.#abandon()
       throw error
@@ -44,13 +45,18 @@ export class Start {
   async #startAfresh(): Promise<void> {
     const service = this.#service
     const { publicFiles, admin, fleet, connections } = service
+    service.continuity.resume()
     await publicFiles.openControl()
     await admin.open(service.config)
     // From here on, the start can be watched and stopped.
     publicFiles.publishControl()
     await fleet.join(() => service.status())
     await this.#bootWorkers()
-    await this.#beginToServe()
+    const { rescued } = service.continuity
+    await this.#beginToServe(
+      rescued && { listeners: rescued.listeners, hold: rescued.notes.hold, isOfDead: true },
+    )
+    service.continuity.publish()
     connections.listeners.own()
     publicFiles.writePidFile()
   }
@@ -72,7 +78,8 @@ export class Start {
     publicFiles.writePidFile()
     if (predecessor.isBridgeExpected) control.supervisor.expectNext()
     publicFiles.publishControl()
-    predecessor.announceServing(service)
+    service.continuity.publish()
+    predecessor.announceServing(new Inheritance(service))
     connections.listeners.own()
     admin.takeOver(service.config)
   }
@@ -97,7 +104,9 @@ export class Start {
   }
 
   async #abandon(): Promise<void> {
-    const { connections, ending, fleet, control } = this.#service
+    const { connections, ending, fleet, control, continuity } = this.#service
+    // Unless a person has stopped the service.
+    if (!ending.isUnderWay) continuity.abandon()
     // In the same turn: clients that connect from now on belong to the predecessor. And a stop during the binding has
     // closed the listeners too early.
     connections.listeners.close()

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { identityOf } from '../files/file-identity.ts'
+import { readText } from '../files/read-text.ts'
 import { replaceFile } from '../files/replace-file.ts'
 
 /** How far a log has been shown: an offset in the file that had this id (`logIdOf`). */
@@ -20,8 +20,7 @@ export class LogCursor {
   /** Undefined when nothing has been shown yet. */
   read(): LogPosition | undefined {
     try {
-      const [, offset, fileId] =
-        /^(\d{1,15}) ([0-9a-f]+)\n$/.exec(readFileSync(this.#path, 'utf8')) ?? []
+      const [, offset, fileId] = /^(\d{1,15}) ([0-9a-f]+)\n$/.exec(readText(this.#path)) ?? []
       return fileId === undefined ? undefined : { offset: Number(offset), fileId }
     } catch {
       // Without a cursor, nothing has been shown.

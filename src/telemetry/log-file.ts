@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 import type { DestinationStream } from 'pino'
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import { withFile } from '../files/file-error.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { isTorn, openLog } from './open-log.ts'
@@ -22,6 +22,9 @@ export const maxLogBytes = 8 * 1024 * 1024
 
 /** A log that is over its size but must not be cut is checked again when it has grown by this fraction of it. */
 const checkAgainPart = 1 / 64
+
+/** Where the system allows less than the size at which it is cut, it is cut at this fraction of what the system allows. */
+const allowedPart = 7 / 8
 
 /** The file that keeps the part before the cut. It is not "log.1", which is logrotate(8)'s name for a renamed log. */
 export const rotatedName = (path: string) => `${path}.old`
@@ -35,12 +38,13 @@ export const rotatedName = (path: string) => `${path}.old`
  */
 export class LogFile implements DestinationStream {
   readonly #path: string
-  readonly #maxBytes: number
+  #maxBytes: number
   #fd: number
   #bytes = 0
   /** The size at which the file is checked, and perhaps cut. */
   #limit: number
   #lost = 0
+  #lossReason = ''
   /** Whether the last line was cut short, and its rest lost. */
   #isTorn = false
   /** The number of other processes that append to the same file. */
@@ -90,18 +94,30 @@ export class LogFile implements DestinationStream {
   }
 
   /**
-   * Appends a line that ends in a newline. A full disk loses lines, not the service; the number of lost lines is
-   * logged later.
+   * Appends a line that ends in a newline. A full disk, or a limit on the size of files (RLIMIT_FSIZE), loses lines, not
+   * the service; the number of lost lines is logged later, with the reason.
    */
   write(line: string | Uint8Array): void {
     try {
       if (this.#bytes >= this.#limit) this.#bound()
-      if (this.#lost > 0) this.#warn({ lost: this.#lost, msg: 'Log lines were lost' })
-      this.#lost = 0
+      if (this.#lost > 0) this.#tellLost()
       this.#append(line)
-    } catch {
+    } catch (error) {
       this.#lost += 1
+      this.#lossReason = messageOf(error)
+      if (codeOf(error) === 'EFBIG') this.#stayBelow(fstatSync(this.#fd).size)
     }
+  }
+
+  #tellLost(): void {
+    this.#warn({ lost: this.#lost, reason: this.#lossReason, msg: 'Log lines were lost' })
+    this.#lost = 0
+  }
+
+  /** The system allows no more bytes than these: unless it is cut earlier, it would take no line any more. */
+  #stayBelow(allowedBytes: number): void {
+    this.#maxBytes = Math.min(this.#maxBytes, Math.floor(allowedBytes * allowedPart))
+    this.#limit = this.#maxBytes
   }
 
   #begin(): void {
@@ -116,14 +132,17 @@ export class LogFile implements DestinationStream {
     this.#append(`${JSON.stringify(line)}\n`)
   }
 
-  /** Throws when the line could not be written completely. */
+  /** Throws when the line could not be written completely; its beginning may be there. */
   #append(line: string | Uint8Array): void {
     const bytes = Buffer.from(line)
     const whole = this.#isTorn ? Buffer.concat([Buffer.of(newline), bytes]) : bytes
-    const written = writeSync(this.#fd, whole)
-    this.#bytes += written
-    if (written > 0) this.#isTorn = written < whole.length && whole[written - 1] !== newline
-    if (written < whole.length) throw new Error(`Only ${written} of ${whole.length} bytes written`)
+    // When there is no room for all of it, the second write fails, and tells why.
+    for (let from = 0; from < whole.length; ) {
+      const written = writeSync(this.#fd, whole, from)
+      from += written
+      this.#bytes += written
+      this.#isTorn = from < whole.length && whole[from - 1] !== newline
+    }
   }
 
   /** Keeps the file within its size, if this process may cut it. */
@@ -158,12 +177,22 @@ export class LogFile implements DestinationStream {
     const temporary = `${kept}.${process.pid}`
     try {
       rmSync(temporary, { force: true })
-      copyFileSync(`/proc/self/fd/${this.#fd}`, temporary, constants.COPYFILE_EXCL)
+      this.#copyTo(temporary)
       renameSync(temporary, kept)
       return undefined
     } catch (error) {
       rmSync(temporary, { force: true })
       return error
+    }
+  }
+
+  /** Copies the open file, even if it was renamed in this very moment; without /proc, the one at the path. */
+  #copyTo(temporary: string): void {
+    try {
+      copyFileSync(`/proc/self/fd/${this.#fd}`, temporary, constants.COPYFILE_EXCL)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+      copyFileSync(this.#path, temporary, constants.COPYFILE_EXCL)
     }
   }
 }

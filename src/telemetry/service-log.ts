@@ -3,15 +3,18 @@ import { visibleJson } from '../visible-text.ts'
 import { createLogger, type LogDestination, type Logger } from './logger.ts'
 import { Syslog } from './syslog.ts'
 
+/** A destination that may have lines to write when it is closed. */
+type Closable = LogDestination & { close?(): Promise<void> }
+
 /** The log of a whole service: its primary's lines and its workers' output, to a file or a terminal, and to syslog. */
 export class ServiceLog implements LogDestination {
   readonly logger: Logger
   readonly #service: string
-  readonly #destination: LogDestination
+  readonly #destination: Closable
   #syslog: Syslog | undefined
   #target = 'off'
 
-  constructor(service: string, destination: LogDestination) {
+  constructor(service: string, destination: Closable) {
     this.#service = service
     this.#destination = destination
     this.logger = createLogger({ service, role: 'primary' }, 'info', this)
@@ -35,7 +38,7 @@ export class ServiceLog implements LogDestination {
 
   /** Resolves when the last lines have been sent. */
   async close(): Promise<void> {
-    await this.#syslog?.close()
+    await Promise.all([this.#syslog?.close(), this.#destination.close?.()])
   }
 
   #open(target: string): Syslog {

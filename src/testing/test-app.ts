@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { App } from '../app/app.ts'
-import { isApp } from '../app/load-app.ts'
+import { isApp, problemOf } from '../app/load-app.ts'
 import { type Deferred, deferred } from '../async/deferred.ts'
 import { configSchema } from '../config/schema.ts'
 import { HelloserverError } from '../errors.ts'
@@ -102,7 +102,14 @@ export class TestApp implements AsyncDisposable {
         write: (line) => void this.log.push(JSON.parse(line) as LogLine),
       }),
     }
-    const boot = { kind: 'boot', ...identity, config, handOff: 'portable', endpoints: [] } as const
+    const boot = {
+      kind: 'boot',
+      ...identity,
+      config,
+      handOff: 'portable',
+      startsPrimary: false,
+      endpoints: [],
+    } as const
     this.#worker = new Worker(
       this.#app,
       this.#context,
@@ -290,14 +297,14 @@ export class TestApp implements AsyncDisposable {
  * ```
  *
  * @param app - an app module's default export
- * @throws whatever the app's `setup` throws; TypeError for an app without a handler; HelloserverError `BAD_CONFIG` for
+ * @throws whatever the app's `setup` throws; TypeError for a value that is no app; HelloserverError `BAD_CONFIG` for
  * limits that a configuration cannot have
  */
 export async function testApp<Settings = Readonly<Record<string, unknown>>>(
   app: App<Settings>,
   options: TestAppOptions<Settings> = {},
 ): Promise<TestApp> {
-  if (!isApp(app)) throw new TypeError('The app has no handle function')
+  if (!isApp(app)) throw new TypeError(`The app ${problemOf(app)}`)
   return TestApp.start(app, options as TestAppOptions<object>)
 }
 

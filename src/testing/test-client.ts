@@ -61,6 +61,12 @@ const mostAtOnceBytes = 65_536
 
 const ended = () => new Error('The connection ended before TLS began')
 
+/** A number that is not would keep the test waiting for ever. */
+function mustBePositive(option: string, bytes: number): void {
+  if (typeof bytes === 'number' && bytes >= 1) return
+  throw new RangeError(`${option} is ${String(bytes)}; it must be a number from 1`)
+}
+
 /** A client's end of a connection: it sends bytes and reads the answers. */
 export class TestClient {
   readonly #socket: MemorySocket
@@ -82,6 +88,7 @@ export class TestClient {
     { maxUnreadBytes = Number.POSITIVE_INFINITY }: ConnectOptions,
     connection: Served,
   ) {
+    mustBePositive('maxUnreadBytes', maxUnreadBytes)
     this.#maxUnreadBytes = maxUnreadBytes
     this.#connection = connection
     this.#socket = new MemorySocket(remote, this.#farEnd())
@@ -118,12 +125,13 @@ export class TestClient {
   /**
    * Sends bytes, or text as UTF-8; resolves when they have arrived, or wait because the handler does not read.
    *
-   * @throws Error when the client has ended its side, or reset the connection
+   * @throws Error when the client has ended its side, or reset the connection; RangeError for pieces of less than a byte
    */
   async write(
     data: string | Uint8Array,
     { pieceBytes = mostAtOnceBytes }: WriteOptions = {},
   ): Promise<void> {
+    mustBePositive('pieceBytes', pieceBytes)
     const bytes = Buffer.from(data as string)
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       this.#send(bytes.subarray(at, at + pieceBytes))

@@ -26,10 +26,12 @@ export class TestClock {
    * and handlers react to it before the next one.
    *
    * @param ms - how much time passes, in milliseconds
-   * @throws RangeError for less than 0
+   * @throws RangeError for anything but a finite number from 0
    */
   async advance(ms: number): Promise<void> {
-    if (!(ms >= 0)) throw new RangeError(`The time to pass is ${ms} ms; it must be 0 or more`)
+    if (!Number.isFinite(ms) || ms < 0) {
+      throw new RangeError(`The time to pass is ${String(ms)} ms; it must be a number from 0`)
+    }
     const endMs = this.#nowMs + ms
     await this.#settle()
     for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {

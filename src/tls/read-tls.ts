@@ -1,9 +1,9 @@
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
 import { HelloserverError, messageOf } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
+import { readText } from '../files/read-text.ts'
 import { visible } from '../visible-text.ts'
 import type { CertificateFacts, KeyPair, TlsMaterial } from './tls-material.ts'
 
@@ -27,13 +27,13 @@ export interface LoadedTls {
  */
 export function readTls(settings: TlsSettings, label: string): LoadedTls {
   const { clientCert, minVersion, start, ca: caPath, sni: names } = settings
-  const ca = caPath === undefined ? null : readText(`${label}.ca`, caPath)
+  const ca = caPath === undefined ? null : readPem(`${label}.ca`, caPath)
   if (ca !== null) checkAuthorities(ca, `${label}.ca`)
   const certificates: CertificateFacts[] = []
   const pairOf = (files: KeyPair, at: string, serverName: string | null): KeyPair => {
     const pair = {
-      cert: readText(`${at}.cert`, files.cert),
-      key: readText(`${at}.key`, files.key),
+      cert: readPem(`${at}.cert`, files.cert),
+      key: readPem(`${at}.key`, files.key),
     }
     const leaf = checkPair(pair, at)
     certificates.push(factsOf(leaf, serverName))
@@ -50,23 +50,11 @@ export function readTls(settings: TlsSettings, label: string): LoadedTls {
   return { material: { pair, sni, ca, clientCert, minVersion, start, ticketKeys }, certificates }
 }
 
-/** A chain of certificates has some kilobytes; a list of authorities, some hundred. */
-const mostBytes = 4_194_304
-
-/** Opens without waiting for the other end of a FIFO, which would hold up the whole service. */
-function readText(key: string, path: string): string {
-  let fd: number | undefined
+function readPem(key: string, path: string): string {
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stats = fstatSync(fd)
-    if (!stats.isFile()) throw bad(key, `is no regular file: "${path}"`)
-    if (stats.size > mostBytes) throw bad(key, `is longer than ${mostBytes} bytes: "${path}"`)
-    return readFileSync(fd, 'utf8')
+    return readText(path)
   } catch (error) {
-    if (error instanceof HelloserverError) throw error
     throw fileError('BAD_CONFIG', `read ${key}`, path, error)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 

@@ -28,6 +28,8 @@ export interface PredecessorListener {
 export interface Offer {
   readonly listeners: readonly BoundListener[]
   readonly hold: Hold | null
+  /** They are those of a primary that was killed, which may have been long ago. */
+  readonly isOfDead?: true
 }
 
 /** The primary from which this process takes over the service, at the other end of Node's channel. */

@@ -9,7 +9,7 @@ import type { Tally } from './upgrade-messages.ts'
 /**
  * The gap between the connection numbers of a predecessor, which still accepts, and the later ones of its successor.
  */
-const idGap = 1_000_000
+export const idGap = 1_000_000
 
 /** How often to retry a connection for which the successor had no descriptor, in milliseconds. */
 const retryEveryMs = 100

@@ -134,13 +134,14 @@ export class Worker implements Handler {
     connection.release()
     const traffic = this.#countsBytes ? connection.traffic : uncounted
     this.#connection = undefined
+    // Reported before the client can see the end, and come again: by then, it has one connection less.
     if (reason === 'none') {
       this.#report(connection.id, 'served', 'none', traffic)
       connection.conclude()
     } else {
-      connection.destroy()
       const isGone = reason === 'client-reset' && connection.isUntouched
       this.#report(connection.id, isGone ? 'gone' : 'failed', reason, traffic)
+      connection.destroy()
     }
     this.#onIdle?.()
     this.#intake.next()

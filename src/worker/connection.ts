@@ -234,7 +234,8 @@ export class Connection implements AsyncIterable<Buffer> {
 
   /**
    * Sends bytes, or text as UTF-8; several chunks go out in one piece, without being copied together. Resolves when the
-   * system has taken all of it: a handler that awaits each write keeps at most one of them in memory.
+   * system has taken all of it: a handler that awaits each write keeps at most one of them in memory. Until then, do not
+   * change or transfer the bytes.
    */
   write(data: Chunk | readonly Chunk[]): Promise<void> {
     const sending: { failure?: Error | null; settle?: (failure: Error | null) => void } = {}
@@ -453,8 +454,11 @@ export class Connection implements AsyncIterable<Buffer> {
     )
     try {
       await this.#sent()
+      this.#throwFailure()
       if (this.#incoming.hasEnded) throw new HelloserverError('CLIENT_GONE', 'The client has left')
-      this.#transport = await this.#transport.secure(door, this.#incoming.takeAll())
+      const clear = this.#transport.forTls()
+      this.#transport = clear
+      this.#transport = await clear.secure(door, this.#incoming.takeAll())
     } catch (error) {
       this.#fail(error as HelloserverError)
     }
@@ -496,7 +500,8 @@ export class Connection implements AsyncIterable<Buffer> {
   }
 
   #lose(cause: Error): void {
-    this.#fail(new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause }))
+    // Anything else than the system's word is the handler's fault.
+    this.#fail(cause instanceof HelloserverError ? cause : reset(cause))
   }
 
   /** The first cause wins. */
@@ -509,6 +514,9 @@ export class Connection implements AsyncIterable<Buffer> {
     this.#stream?.destroy(failure)
   }
 }
+
+const reset = (cause: Error) =>
+  new HelloserverError('CLIENT_GONE', 'The client reset the connection', { cause })
 
 const destroyed = (cause: Error | null) =>
   new HelloserverError('CONNECTION_ENDED', 'The stream was destroyed before it had ended', {

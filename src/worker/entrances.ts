@@ -1,5 +1,6 @@
 import type { ServedEndpoint } from '../ipc/worker-messages.ts'
-import { NodeTlsDoor, type TlsDoor } from './tls-door.ts'
+import type { TlsMaterial } from '../tls/tls-material.ts'
+import { handshakeFailed, NodeTlsDoor, type TlsDoor } from './tls-door.ts'
 
 /** An endpoint, as a worker serves it. */
 export interface Entrance {
@@ -7,6 +8,8 @@ export interface Entrance {
   readonly path: string | undefined
   readonly door: TlsDoor | undefined
   readonly beginsWithTls: boolean
+  /** Its connections begin with a PROXY header. */
+  readonly isProxied: boolean
 }
 
 /** The endpoints that connections may come from, by the number that comes with a connection. */
@@ -27,9 +30,17 @@ export class Entrances {
     for (const { settings, tls } of endpoints.slice(this.#all.length)) {
       this.#all.push({
         path: settings.endpoint.path,
-        door: tls === null ? undefined : new NodeTlsDoor(tls),
-        beginsWithTls: tls?.start === 'accept',
+        door: settings.tls === undefined ? undefined : doorOf(tls),
+        beginsWithTls: settings.tls?.start === 'accept',
+        isProxied: settings.proxyProtocol !== undefined,
       })
     }
   }
 }
+
+/** Never in the clear: without the keys, nobody is served. */
+const closedDoor: TlsDoor = {
+  secure: () => Promise.reject(handshakeFailed('the keys of the endpoint are not known any more')),
+}
+
+const doorOf = (tls: TlsMaterial | null) => (tls === null ? closedDoor : new NodeTlsDoor(tls))

@@ -3,13 +3,22 @@ import { getSystemErrorName } from 'node:util'
 import { type Progress, uncounted } from '../ipc/progress.ts'
 import type { ServedEndpoint } from '../ipc/worker-messages.ts'
 import { PageWriter, pageBytes, type Ticket } from '../ipc/worker-page.ts'
-import { type Consumer, consumerEvents, type NativeModule, takeCodes } from '../native/native.ts'
-import type { Handler, Intake } from './intake.ts'
+import {
+  type Consumer,
+  consumerEvents,
+  errnos,
+  type NativeModule,
+  takeCodes,
+} from '../native/native.ts'
+import { type Entrance, Entrances } from './entrances.ts'
+import type { Arrival, Handler, Intake } from './intake.ts'
+import { Lingerers } from './linger.ts'
 import { NativeTransport, type NativeWay } from './native-transport.ts'
+import { parsePreface } from './preface.ts'
 import type { SocketOptions } from './socket-transport.ts'
 
 /** The descriptors that a worker inherits for the native hand-off, after stdio and Node's channel. */
-const inherited = { page: 4, queue: 5, bell: 6 } as const
+export const inherited = { page: 4, queue: 5, bell: 6, legacy: 7, socket: 8 } as const
 
 /** How many bytes are read at a time. */
 const arenaBytes = 65_536
@@ -26,7 +35,8 @@ export class NativeIntake implements Intake {
   readonly #consumer: Consumer
   readonly #page: PageWriter
   readonly #way: NativeWay
-  #endpoints: readonly ServedEndpoint[]
+  readonly #entrances: Entrances
+  readonly #lingerers: Lingerers
   /** A connection from an endpoint of which this process has yet to be told: the result of its first read. */
   #early: number | undefined
   #handler!: Handler
@@ -34,6 +44,7 @@ export class NativeIntake implements Intake {
   readonly #arena = Buffer.allocUnsafeSlow(arenaBytes)
   #isAdmitted = false
   #isWaiting = false
+  #onEmpty: (() => void) | undefined
   #transport: NativeTransport | undefined
   #ticket: Ticket = { id: 0, nonce: 0, endpoint: 0 }
   #takenAtMs = 0
@@ -52,7 +63,8 @@ export class NativeIntake implements Intake {
     onUnfit: (reason: string) => void,
   ) {
     this.#native = native
-    this.#endpoints = endpoints
+    this.#entrances = new Entrances(endpoints)
+    this.#lingerers = new Lingerers(options.lingerMs)
     this.#onUnfit = onUnfit
     const { queue, page, bell } = inherited
     const place = native.openConsumer(queue, page, bell, pageBytes, (events) =>
@@ -69,6 +81,7 @@ export class NativeIntake implements Intake {
       options,
       arena: this.#arena,
       onConcluded: (lingering) => this.#onConcluded(lingering),
+      lingerers: this.#lingerers,
     }
   }
 
@@ -76,6 +89,24 @@ export class NativeIntake implements Intake {
   serve(handler: Handler): this {
     this.#handler = handler
     return this
+  }
+
+  /** Whether it takes connections. */
+  get isAdmitted(): boolean {
+    return this.#isAdmitted
+  }
+
+  /** Looks into the queue, as if it had been woken. */
+  look(): void {
+    if (!this.#isWaiting) return
+    this.#stopWaiting()
+    this.#again()
+  }
+
+  /** Calls `onEmpty` when it finds nothing to take. */
+  onceEmpty(onEmpty: () => void): void {
+    this.#onEmpty = onEmpty
+    this.look()
   }
 
   /** Takes connections from now on. */
@@ -91,7 +122,7 @@ export class NativeIntake implements Intake {
   }
 
   serveFrom(endpoints: readonly ServedEndpoint[]): void {
-    this.#endpoints = endpoints
+    this.#entrances.learn(endpoints)
     const early = this.#early
     this.#early = undefined
     if (early !== undefined) this.#begin(early)
@@ -115,7 +146,10 @@ export class NativeIntake implements Intake {
     if (!this.#isWaiting) this.#page.toggleWaiting()
     this.#isWaiting = true
     const taken = this.#native.take(this.#consumer, this.#arena)
-    if (isNone(taken)) return
+    if (isNone(taken)) {
+      this.#onEmpty?.()
+      return
+    }
     this.#stopWaiting()
     if (isFault(taken)) this.#onUnfit(faults[taken] ?? 'it cannot read the queue')
     else this.#begin(taken)
@@ -124,6 +158,7 @@ export class NativeIntake implements Intake {
   /** Resolves when no connection is in its closing handshake. */
   async settled(): Promise<void> {
     while (this.#native.sweep(this.#consumer) > 0) await delay(sweepEveryMs)
+    await this.#lingerers.settled()
   }
 
   #again(): void {
@@ -136,13 +171,13 @@ export class NativeIntake implements Intake {
     this.#isWaiting = false
   }
 
-  /** @param first - the result of the read within the step that has taken the connection */
+  /** @param first - the result of the read within the step that has taken the connection: the preface's, if it has one */
   #begin(first: number): void {
     this.#ticket = this.#page.ticket
     this.#takenAtMs = this.#page.takenAtMs
     const { id, endpoint } = this.#ticket
-    const served = this.#endpoints[endpoint]
-    if (served === undefined) {
+    const entrance = this.#entrances.at(endpoint)
+    if (entrance === undefined) {
       this.#early = first
       return
     }
@@ -151,13 +186,24 @@ export class NativeIntake implements Intake {
       this.next()
       return
     }
-    const transport = new NativeTransport(this.#way, served.settings.endpoint.path, first)
-    this.#transport = transport
-    this.#handler.begin(id, transport, inTheClear)
+    if (entrance.isProxied) this.#beginProxied(id, entrance, first)
+    else this.#open(id, entrance, first)
     if (this.#isTickDue) return
     this.#isTickDue = true
     // Ticks run after all that follows from this without a wait; but not after what a tick itself begins.
     queueMicrotask(() => process.nextTick(() => this.#tick()))
+  }
+
+  /** @param length - of the preface */
+  #beginProxied(id: number, entrance: Entrance, length: number): void {
+    const { header: proxy, rest } = parsePreface(this.#arena.subarray(0, length))
+    this.#open(id, { ...entrance, proxy }, rest.copy(this.#arena) || errnos.again)
+  }
+
+  #open(id: number, arrival: Entrance & Arrival, first: number): void {
+    const transport = new NativeTransport(this.#way, arrival.path, first)
+    this.#transport = transport
+    this.#handler.begin(id, transport, arrival)
   }
 
   #tick(): void {
@@ -167,11 +213,8 @@ export class NativeIntake implements Intake {
 
   #onEvents(events: number): void {
     if (events & ~consumerEvents.rung) this.#transport?.onEvents(events)
-    if (events & consumerEvents.rung && this.#isWaiting) {
-      // The primary wakes nobody twice for the same wait.
-      this.#stopWaiting()
-      this.#again()
-    }
+    // The primary wakes nobody twice for the same wait.
+    if (events & consumerEvents.rung) this.look()
   }
 
   #onConcluded(lingering: number): void {
@@ -184,9 +227,6 @@ export class NativeIntake implements Intake {
     else this.#sweeping = undefined
   }
 }
-
-/** Endpoints with TLS or PROXY headers take the portable way. */
-const inTheClear = { beginsWithTls: false }
 
 const faults: Readonly<Record<number, string>> = {
   [takeCodes.noDescriptor]: 'it has no file descriptor left',

@@ -1,5 +1,7 @@
+import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { plainAddress } from '../endpoint.ts'
+import { HelloserverError } from '../errors.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import {
   type AddressOrErrno,
@@ -8,8 +10,12 @@ import {
   errnos,
   type NativeModule,
 } from '../native/native.ts'
-import type { SocketOptions } from './socket-transport.ts'
+import type { Lingerers } from './linger.ts'
+import { type SocketOptions, SocketTransport } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'
+
+/** How often it reads before everything else in the process has its turn: a fast client could go on for ever. */
+const readsInARow = 32
 
 /** Chunks that are written together are copied together up to this length, in bytes. */
 const mostJoinedBytes = 65_536
@@ -17,6 +23,8 @@ const mostJoinedBytes = 65_536
 /** Data that the system has not taken yet. */
 interface Unsent {
   readonly bytes: Uint8Array
+  /** How long `bytes` was when it was written: the app may have transferred its memory since. */
+  readonly length: number
   from: number
   readonly onSent: (error?: Error | null) => void
 }
@@ -30,6 +38,8 @@ export interface NativeWay {
   readonly arena: Buffer
   /** A connection was ended; `lingering` connections wait for their clients to end their sides. */
   readonly onConcluded: (lingering: number) => void
+  /** Where a connection goes for its closing handshake if TLS has begun on it. */
+  readonly lingerers: Pick<Lingerers, 'add'>
 }
 
 /**
@@ -51,7 +61,7 @@ export class NativeTransport implements Transport {
   #hasInputEnded = false
   #unsent: Unsent[] = nothing
   #onEnded: ((error?: Error | null) => void) | undefined
-  /** Endpoints with TLS take the portable way: `chooseHandOff`. */
+  /** It begins over a socket of Node's: `forTls`. */
   readonly tls = undefined
   bytesRead = 0
   bytesWritten = 0
@@ -102,6 +112,7 @@ export class NativeTransport implements Transport {
     const last = pieces.length - 1
     const unsent = pieces.map((bytes, at) => ({
       bytes,
+      length: bytes.length,
       from: 0,
       onSent: at === last ? onSent : ignore,
     }))
@@ -119,8 +130,16 @@ export class NativeTransport implements Transport {
     if (this.#isOpen) this.#native.setNoDelay(this.#consumer, isOn)
   }
 
-  secure(): Promise<Transport> {
-    throw new Error('The native hand-off has no TLS')
+  /** @throws Error when an app has closed the connection's descriptor */
+  forTls(): SocketTransport {
+    const { options, lingerers } = this.#way
+    const { bytesRead, bytesWritten } = this
+    this.#native.push(this.#consumer, this.#noDelay)
+    this.#isOpen = false
+    const fd = this.#native.detach(this.#consumer)
+    // The client may end its side and still wait for the answer (half-close).
+    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true })
+    return new SocketTransport(socket, options, lingerers, this.#path, { bytesRead, bytesWritten })
   }
 
   setKeepAlive(isOn: boolean, afterMs: number): void {
@@ -131,10 +150,7 @@ export class NativeTransport implements Transport {
   }
 
   destroy(): void {
-    if (!this.#isOpen) return
-    this.#isOpen = false
-    this.#native.drop(this.#consumer)
-    this.#abandon(new Error('The connection is closed'))
+    this.#close(new Error('The connection is closed'))
   }
 
   conclude(): void {
@@ -167,13 +183,22 @@ export class NativeTransport implements Transport {
     if (this.#isWatched || !this.#isOpen) return
     this.#isWatched = true
     const result = this.#native.arm(this.#consumer)
-    if (result < 0) this.#lose('epoll_ctl', result)
+    if (result < 0) this.#lose(failure('epoll_ctl', result))
   }
 
   /** @param toEnd - whether the client may have ended its side: a short read is not the last one then */
   #read(toEnd: boolean): void {
     const { arena } = this.#way
-    while (this.#isOpen && !this.#isPaused && !this.#hasInputEnded) {
+    for (
+      let left = readsInARow;
+      this.#isOpen && !this.#isPaused && !this.#hasInputEnded;
+      left -= 1
+    ) {
+      if (left === 0) {
+        // It is not told again of what has arrived already.
+        setImmediate(() => this.#read(toEnd))
+        return
+      }
       const count = this.#native.read(this.#consumer, arena)
       this.#received(count)
       if (count <= 0 || (count < arena.length && !toEnd)) return
@@ -188,7 +213,7 @@ export class NativeTransport implements Transport {
     } else if (count === 0) {
       this.#hasInputEnded = true
       this.#receiver?.endInput()
-    } else if (count !== errnos.again) this.#lose('read', count)
+    } else if (count !== errnos.again) this.#lose(failure('read', count))
   }
 
   /** Sends what the system takes. */
@@ -196,18 +221,22 @@ export class NativeTransport implements Transport {
     while (this.#isOpen) {
       const [next] = this.#unsent
       if (next === undefined) break
+      if (next.bytes.length < next.length) {
+        this.#lose(detached())
+        return
+      }
       const count = this.#native.send(this.#consumer, next.bytes, next.from)
       if (count === errnos.again) {
         this.#watch()
         return
       }
       if (count < 0) {
-        this.#lose('write', count)
+        this.#lose(failure('write', count))
         return
       }
       next.from += count
       this.bytesWritten += count
-      if (next.from < next.bytes.length) continue
+      if (next.from < next.length) continue
       this.#unsent.shift()
       next.onSent()
     }
@@ -222,13 +251,16 @@ export class NativeTransport implements Transport {
     onEnded(result < 0 ? failure('shutdown', result) : null)
   }
 
-  #lose(call: string, errno: number): void {
-    const cause = failure(call, errno)
-    this.destroy()
+  #lose(cause: Error): void {
+    this.#close(cause)
     this.#receiver?.lose(cause)
   }
 
-  #abandon(cause: Error): void {
+  /** Closes at once; what was not sent never will be, for this reason. */
+  #close(cause: Error): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#native.drop(this.#consumer)
     const unsent = this.#unsent
     this.#unsent = nothing
     for (const { onSent } of unsent) onSent(cause)
@@ -259,6 +291,13 @@ function copyOf(arena: Buffer, bytes: number): Buffer {
 function failure(call: string, errno: number): Error {
   const code = getSystemErrorName(errno)
   return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
+}
+
+function detached(): HelloserverError {
+  return new HelloserverError(
+    'CONNECTION_ENDED',
+    'The memory of a write was transferred or resized before it was sent; await the write first',
+  )
 }
 
 function piecesOf(chunks: readonly Chunk[]): readonly Uint8Array[] {

@@ -67,7 +67,9 @@ export class Offers implements Intake {
       return
     }
     const { path, door, beginsWithTls = false } = this.#entrances.at(endpoint) ?? {}
-    const { header: proxy, rest } = parsePreface(preface)
+    const { header: proxy, rest } = parsePreface(
+      preface === undefined ? undefined : Buffer.from(preface, 'base64'),
+    )
     if (rest.length > 0) socket.unshift(rest)
     const before = { bytesRead: rest.length, bytesWritten: 0 }
     const transport = new SocketTransport(socket, this.#settings, this.#lingerers, path, before)

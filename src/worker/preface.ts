@@ -9,12 +9,11 @@ export interface Preface {
 }
 
 /**
- * @param text - in Base64; undefined when the primary has read nothing
+ * @param bytes - undefined when the primary has read nothing
  * @throws Error when it is no header, which the primary would have refused
  */
-export function parsePreface(text: string | undefined): Preface {
-  if (text === undefined) return { header: undefined, rest: nothing }
-  const bytes = Buffer.from(text, 'base64')
+export function parsePreface(bytes: Buffer | undefined): Preface {
+  if (bytes === undefined) return { header: undefined, rest: nothing }
   const parsed = parseProxyHeader(bytes)
   if (parsed.kind !== 'header')
     throw new Error(`The primary has accepted a header that is ${parsed.kind}`)

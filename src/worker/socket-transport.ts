@@ -3,7 +3,7 @@ import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Lingerers } from './linger.ts'
 import type { TlsDoor } from './tls-door.ts'
-import type { Chunk, ConnectionTls, Receiver, Transport } from './transport.ts'
+import type { Chunk, ConnectionTls, Receiver, SecurableTransport, Transport } from './transport.ts'
 
 /** Options of a client's socket. */
 export interface SocketOptions {
@@ -24,7 +24,7 @@ interface Passed {
 const none: Passed = { bytesRead: 0, bytesWritten: 0 }
 
 /** A connection's bytes by way of Node's own socket. */
-export class SocketTransport implements Transport {
+export class SocketTransport implements SecurableTransport {
   readonly #socket: ClientSocket
   readonly #options: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>
   readonly #lingerers: Pick<Lingerers, 'add'>
@@ -101,7 +101,7 @@ export class SocketTransport implements Transport {
     if (this.#hasWritten && this.#noDelay) this.#socket.setNoDelay(true)
     this.#hasWritten = true
     const last = chunks.length - 1
-    if (last === 0) this.#socket.write(chunks[0], onSent)
+    if (last === 0) this.#socket.write(ownCopy(chunks[0]), onSent)
     else this.#writeAll(chunks, last, onSent)
   }
 
@@ -118,6 +118,10 @@ export class SocketTransport implements Transport {
     this.#socket.setKeepAlive(isOn, afterMs)
   }
 
+  forTls(): this {
+    return this
+  }
+
   async secure(door: TlsDoor, unused: Buffer): Promise<Transport> {
     const socket = this.#socket
     if (this.#receiver !== undefined) {
@@ -125,6 +129,7 @@ export class SocketTransport implements Transport {
       socket.off('data', receive).off('end', endInput).off('error', lose)
     }
     socket.pause()
+    const hasSent = this.bytesRead > 0
     if (unused.length > 0) socket.unshift(unused)
     const before = {
       bytesRead: this.bytesRead - unused.length,
@@ -132,7 +137,7 @@ export class SocketTransport implements Transport {
     }
     // The handshake ends with a write, behind which the first answer would have to wait (Nagle).
     if (this.#noDelay) socket.setNoDelay(true)
-    const secured = await door.secure(socket)
+    const secured = await door.secure(socket, hasSent)
     return new SocketTransport(
       secured.socket,
       this.#options,
@@ -162,7 +167,15 @@ export class SocketTransport implements Transport {
   #writeAll(chunks: readonly Chunk[], last: number, onSent: (error?: Error | null) => void): void {
     this.#socket.cork()
     for (const [at, chunk] of chunks.entries())
-      this.#socket.write(chunk, at === last ? onSent : undefined)
+      this.#socket.write(ownCopy(chunk), at === last ? onSent : undefined)
     this.#socket.uncork()
   }
+}
+
+/**
+ * A copy of bytes, which may still be on their way when the caller runs again. Node.js sends from the memory that it was
+ * given, even if the caller has transferred that memory and its new owner has freed it.
+ */
+function ownCopy(chunk: Chunk | undefined): Chunk | undefined {
+  return typeof chunk === 'string' || chunk === undefined ? chunk : Buffer.from(chunk)
 }

@@ -22,10 +22,11 @@ export interface TlsDoor {
   /**
    * Lets the client begin TLS on a socket, whose unread input is the first of it. To give up, destroy the socket.
    *
+   * @param hasSent - whether the client has sent anything before, which another socket may have counted
    * @throws HelloserverError `TLS_FAILED` when client and server do not agree, or the client leaves in between;
    * `CLIENT_GONE` when it leaves before it has sent anything. The socket is destroyed then
    */
-  secure(socket: ClientSocket): Promise<Secured>
+  secure(socket: ClientSocket, hasSent: boolean): Promise<Secured>
 }
 
 /** The handshake that is in progress. */
@@ -33,6 +34,7 @@ interface Handshake {
   readonly resolve: (secured: Secured) => void
   readonly reject: (error: HelloserverError) => void
   readonly socket: ClientSocket
+  readonly hasSent: boolean
 }
 
 /** Whatever the client does not finish in this time, the caller has given up before; in milliseconds. */
@@ -68,16 +70,16 @@ export class NodeTlsDoor implements TlsDoor {
     this.#server.on('tlsClientError', (error, socket) => this.#fail(error, socket))
   }
 
-  secure(socket: ClientSocket): Promise<Secured> {
+  secure(socket: ClientSocket, hasSent: boolean): Promise<Secured> {
     // Node's events do not say which socket a TLS socket was made of, so the server has one handshake at a time.
-    const handshake = this.#last.then(() => this.#begin(socket))
+    const handshake = this.#last.then(() => this.#begin(socket, hasSent))
     this.#last = handshake.catch(() => {})
     return handshake
   }
 
-  #begin(socket: ClientSocket): Promise<Secured> {
+  #begin(socket: ClientSocket, hasSent: boolean): Promise<Secured> {
     return new Promise((resolve, reject) => {
-      this.#handshake = { socket, resolve, reject }
+      this.#handshake = { socket, hasSent, resolve, reject }
       // Node would wait for a client that has ended its side in the middle of the handshake.
       socket.allowHalfOpen = false
       // The server reports it.
@@ -100,8 +102,8 @@ export class NodeTlsDoor implements TlsDoor {
 
   #fail(cause: Error, { authorizationError }: TLSSocket): void {
     if (this.#handshake === undefined) return
-    const { socket, reject } = this.#handshake
-    reject(failure(cause, authorizationError, socket.bytesRead > 0))
+    const { socket, hasSent, reject } = this.#handshake
+    reject(failure(cause, authorizationError, hasSent || socket.bytesRead > 0))
     socket.destroy()
   }
 }

@@ -60,6 +60,16 @@ export interface Transport {
   /** As `net.Socket.setNoDelay` and `setKeepAlive`, for libraries that want them. */
   setNoDelay(isOn: boolean): void
   setKeepAlive(isOn: boolean, afterMs: number): void
+  /** The transport to begin TLS with, once everything is sent; it takes the place of this one, unless it is the same. */
+  forTls(): SecurableTransport
+  /** Closes at once, whatever is on its way. */
+  destroy(): void
+  /** The handler has ended well: ends this side; the closing handshake goes on in the background. */
+  conclude(): void
+}
+
+/** A transport over a socket of Node's, which TLS takes. */
+export interface SecurableTransport extends Transport {
   /**
    * Begins TLS, and resolves with the transport that takes the place of this one. To give up, destroy this one.
    *
@@ -67,10 +77,6 @@ export interface Transport {
    * @throws HelloserverError as `TlsDoor.secure` does
    */
   secure(door: TlsDoor, unused: Buffer): Promise<Transport>
-  /** Closes at once, whatever is on its way. */
-  destroy(): void
-  /** The handler has ended well: ends this side; the closing handshake goes on in the background. */
-  conclude(): void
 }
 
 /** @throws TypeError when something in it is neither text nor bytes */

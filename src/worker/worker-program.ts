@@ -1,7 +1,10 @@
 import cluster from 'node:cluster'
+import { lstatSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { appError, loadApp } from '../app/load-app.ts'
 import { systemClock } from '../clock.ts'
+import { type Environment, ownEnvironment } from '../config/environment.ts'
+import { runFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
@@ -15,14 +18,25 @@ import {
   workerProtocol,
 } from '../ipc/worker-messages.ts'
 import { loadNative, type NativeModule } from '../native/native.ts'
+import { residentMemory } from '../process/resident-memory.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { Worker } from './connection-worker.ts'
 import type { Handler, Intake } from './intake.ts'
-import { NativeIntake } from './native-intake.ts'
+import { inherited, NativeIntake } from './native-intake.ts'
 import { Offers } from './offers.ts'
+import { Orphanhood } from './orphanhood.ts'
+
+/**
+ * How often to look whether the primary has ended after its channel has, and how long: the system closes the channel
+ * first. If the primary lives on, the app has closed the channel. In milliseconds.
+ */
+const lookAfterPrimary = { everyMs: 10, forMs: 250 } as const
 
 /** How long a teardown may take when no primary watches it, in milliseconds. */
 const teardownGraceMs = 1_000
+
+/** Starts another primary of the service, as this one was started. */
+type LaunchPrimary = (service: string, environment: Environment) => Promise<void>
 
 /**
  * The process of a worker: its first message brings its configuration; then it handles one connection at a time, until
@@ -30,32 +44,43 @@ const teardownGraceMs = 1_000
  */
 export class WorkerProgram {
   readonly #exit: (status: number) => void
+  readonly #launchPrimary: LaunchPrimary
   #log: Logger | undefined
   #worker: Worker | undefined
   /** One of them, depending on the hand-off. */
   #offers: Offers | undefined
   #queue: NativeIntake | undefined
+  #orphanhood: Orphanhood | undefined
+  readonly #primaryPid = process.ppid
+  #isUnheard = false
   #isLeaving = false
   /** Resident memory at the last heartbeat. */
   #rssBytes = 0
   /** How long a worker may take without a primary, in milliseconds: for its last connection, and to exit after it. */
   #patienceMs = { connection: 0, end: 0 }
 
-  /** @param exit - ends this process at once, whatever is still open in it */
-  constructor(exit: (status: number) => void) {
+  /**
+   * @param exit - ends this process at once, whatever is still open in it
+   * @param launchPrimary - starts a primary as a daemon; throws why there is none
+   */
+  constructor(exit: (status: number) => void, launchPrimary: LaunchPrimary) {
     this.#exit = exit
+    this.#launchPrimary = launchPrimary
   }
 
   /** Begins to listen to the primary. */
   start(): void {
     // node:cluster ends a worker at once when its primary is gone; ours first finishes its active connection.
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-    process.on('disconnect', () => this.#leaveUnheard('the primary is gone'))
+    process.on('disconnect', () => this.#endUnheard('the primary is gone'))
     process.on('uncaughtException', (error) => this.#die('Uncaught exception', error))
     // The primary may close its end first; then the app's output is not read any more.
     process.stdout.on('error', () => {})
     process.stderr.on('error', () => {})
-    process.on('message', (message, handle) => this.#receive(message, handle))
+    process.on('message', (message, handle) => {
+      if (isOffer(message)) this.#receiveClient(message, receivedSocket(handle))
+      else this.#receive(message)
+    })
     process.on('SIGTERM', () => {
       this.#tell({ kind: 'leaving' })
       void this.#leave('SIGTERM')
@@ -63,11 +88,7 @@ export class WorkerProgram {
     this.#tell({ kind: 'hello', protocol: workerProtocol })
   }
 
-  #receive(message: unknown, handle: unknown): void {
-    if (isOffer(message)) {
-      this.#receiveClient(message, receivedSocket(handle))
-      return
-    }
+  #receive(message: unknown): void {
     const decoded = decodeToWorker(message)
     if (decoded === undefined) return
     switch (decoded.kind) {
@@ -85,7 +106,10 @@ export class WorkerProgram {
         this.#queue?.serveFrom(decoded.endpoints)
         return
       case 'retire':
-        void this.#leave('retired')
+        this.#retire(decoded.afterQueue)
+        return
+      case 'ending':
+        this.#orphanhood = undefined
         return
       case 'log-level':
         if (this.#log !== undefined) this.#log.level = decoded.level
@@ -122,7 +146,7 @@ export class WorkerProgram {
       log: this.#log,
     }
     try {
-      // The app's code may do anything to descriptors.
+      // The app's code may do anything to descriptors, and to the environment.
       const openIntake = this.#prepareIntake(message, this.#log)
       const app = await loadApp(config.appModule)
       try {
@@ -140,15 +164,15 @@ export class WorkerProgram {
     this.#tell({ kind: 'ready' })
   }
 
-  #prepareIntake(
-    { handOff, endpoints, config: { connection } }: WorkerBoot,
-    log: Logger,
-  ): (handler: Handler) => Intake {
+  #prepareIntake(boot: WorkerBoot, log: Logger): (handler: Handler) => Intake {
+    const { handOff, endpoints, config } = boot
+    const { connection } = config
     if (handOff === 'native') {
       const queue = new NativeIntake(nativeModule(), connection, endpoints, (reason) =>
         this.#leaveUnfit(reason),
       )
       this.#queue = queue
+      this.#prepareOrphanhood(boot, queue)
       return (handler) => queue.serve(handler)
     }
     const channels = {
@@ -162,12 +186,36 @@ export class WorkerProgram {
     }
   }
 
+  #prepareOrphanhood(
+    { service, slot, generation, config, startsPrimary }: WorkerBoot,
+    queue: NativeIntake,
+  ): void {
+    if (config.rescue.waitMs === 0) return
+    const environment = ownEnvironment()
+    const launch = () => this.#launchPrimary(service, environment)
+    this.#orphanhood = new Orphanhood(
+      {
+        native: nativeModule(),
+        fds: inherited,
+        identity: { slot, generation },
+        settings: config.rescue,
+        canBeFound: () => isSocket(runFiles(service, environment).rescueFile),
+        launch: startsPrimary ? launch : undefined,
+      },
+      {
+        onLook: () => queue.look(),
+        onMessage: (one) => this.#receive(one),
+        onGivenUp: () => this.#leaveUnheard('no other primary has come'),
+      },
+    )
+  }
+
   /** Reports that the event loop is running, and the state of this worker's connections. */
   #heartbeat(): void {
     try {
-      this.#rssBytes = process.memoryUsage.rss()
+      this.#rssBytes = residentMemory() ?? 0
       this.#beat((error) => {
-        if (error !== null) this.#leaveUnheard(`the channel is closed: ${error.message}`)
+        if (error !== null) this.#endUnheard(`the channel is closed: ${error.message}`)
       })
     } catch (error) {
       // The app has used up every descriptor: no connection can reach this process any more.
@@ -203,11 +251,42 @@ export class WorkerProgram {
     else onSent(null)
   }
 
+  /** The channel to the primary is closed: goes on without it, if that was killed; else ends. */
+  #endUnheard(cause: string): void {
+    if (this.#isUnheard) return
+    this.#isUnheard = true
+    if (this.#isOrphan) this.#awaitOrphanhood(cause, performance.now() + lookAfterPrimary.forMs)
+    else this.#leaveUnheard(cause)
+  }
+
+  /** Whether it goes on if its primary was killed: it takes connections, and was not told to end. */
+  get #isOrphan(): boolean {
+    return !this.#isLeaving && this.#orphanhood !== undefined && this.#queue?.isAdmitted === true
+  }
+
+  #awaitOrphanhood(cause: string, untilMs: number): void {
+    if (this.#isOrphan && process.ppid !== this.#primaryPid) this.#orphanhood?.begin()
+    else if (this.#isOrphan && performance.now() < untilMs) {
+      setTimeout(() => this.#awaitOrphanhood(cause, untilMs), lookAfterPrimary.everyMs)
+    } else this.#leaveUnheard(cause)
+  }
+
   /** Exits in good order although the primary is gone, or the app has closed the channel to it. */
   #leaveUnheard(cause: string): void {
+    // The next primary must not wait for an answer from this process, nor take it for one that hangs.
+    if (this.#queue !== undefined) {
+      const { socket, legacy, page } = inherited
+      for (const fd of [socket, legacy, page]) nativeModule().close(fd)
+    }
+    this.#orphanhood?.close()
     // No primary watches this process any more: a handler or teardown that never settles must not keep it alive.
     setTimeout(() => this.#exit(1), this.#patienceMs.connection + this.#patienceMs.end).unref()
     void this.#leave(cause)
+  }
+
+  #retire(afterQueue = false): void {
+    if (afterQueue && this.#queue !== undefined) this.#queue.onceEmpty(() => this.#retire())
+    else void this.#leave('retired')
   }
 
   /** Exits in good order, after the active connection. */
@@ -246,6 +325,10 @@ export class WorkerProgram {
       this.#tell({ kind: 'boot-failed', reason: message }, () => this.#exit(1))
     else this.#exit(1)
   }
+}
+
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false
 }
 
 /** @throws Error when it is missing here, although the primary has it */

@@ -5,6 +5,7 @@ import { isAlive, signalTo } from './processes.ts'
 import { boundMs } from './wait-for.ts'
 
 const USR1 = 1n << BigInt(constants.signals.SIGUSR1 - 1)
+const maxAttempts = 20
 
 /** Waits for a child of `parent` that is not among `before` and whose command line contains `words`. */
 export async function nextChildOf(
@@ -31,15 +32,22 @@ export function childrenOf(parent: number): number[] {
 
 /**
  * Sends SIGUSR1 while a starting Node blocks that signal, so that it reaches Node's own handler, which opens the
- * debugger.
+ * debugger. Returns whether it did: on a busy machine, the process may have started, or ended, before.
  */
-export async function signalWhileNodeStarts(pid: number): Promise<void> {
+export async function signalWhileNodeStarts(pid: number): Promise<boolean> {
   const untilMs = performance.now() + boundMs
-  while (isAlive(pid) && !holdsBack(pid)) {
-    if (performance.now() > untilMs) throw new Error(`Process ${pid} has started before`)
+  while (isAlive(pid) && !hasStarted(pid)) {
+    if (holdsBack(pid)) return signalTo(pid, 'SIGUSR1')
+    if (performance.now() > untilMs) throw new Error(`Process ${pid} does not start`)
     await turn()
   }
-  signalTo(pid, 'SIGUSR1')
+  return false
+}
+
+/** Repeats an attempt to signal a process in that moment until one has. */
+export async function untilSignalled(attempt: () => Promise<boolean>): Promise<void> {
+  for (let left = maxAttempts; left > 0; left -= 1) if (await attempt()) return
+  throw new Error(`${maxAttempts} processes have started before they were signalled`)
 }
 
 /** Sends a signal every millisecond for a second, or until the process has ended. */
@@ -48,7 +56,7 @@ export async function barrage(pid: number, signal: NodeJS.Signals): Promise<void
   while (performance.now() < untilMs && isAlive(pid) && signalTo(pid, signal)) await delay(1)
 }
 
-/** The TCP ports that a process listens on. */
+/** The TCP ports that a process listens on; each once, by however many descriptors it has the socket. */
 export function listeningPorts(pid: number): number[] {
   const sockets = new Map(
     ['tcp', 'tcp6']
@@ -57,7 +65,7 @@ export function listeningPorts(pid: number): number[] {
       .filter(([, , , state]) => state === listenState)
       .map((fields) => [fields[9], Number.parseInt(fields[1]?.split(':')[1] ?? '', 16)]),
   )
-  return descriptorsOf(pid).flatMap((target) => {
+  return [...new Set(descriptorsOf(pid))].flatMap((target) => {
     const port = sockets.get(/^socket:\[(\d+)\]$/.exec(target)?.[1])
     return port === undefined ? [] : [port]
   })
@@ -67,9 +75,19 @@ export function listeningPorts(pid: number): number[] {
 const listenState = '0A'
 
 function holdsBack(pid: number): boolean {
-  const mask = /^SigBlk:\s*(\w+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '0'
   // Before its program is loaded, a process blocks all signals, not just this one.
-  return BigInt(`0x${mask}`) === USR1
+  return signalsOf(pid, 'SigBlk') === USR1
+}
+
+/** Whether Node has its handler, and lets the signal through. */
+function hasStarted(pid: number): boolean {
+  return (signalsOf(pid, 'SigCgt') & USR1) !== 0n && (signalsOf(pid, 'SigBlk') & USR1) === 0n
+}
+
+/** A set of signals of a process (proc_pid_status(5)). */
+function signalsOf(pid: number, which: 'SigBlk' | 'SigCgt'): bigint {
+  const set = new RegExp(`^${which}:\\s*(\\w+)$`, 'm').exec(read(`/proc/${pid}/status`))?.[1]
+  return BigInt(`0x${set ?? '0'}`)
 }
 
 function descriptorsOf(pid: number): string[] {

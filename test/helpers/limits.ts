@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
+import { asUser, otherUid } from './other-user.ts'
 
 /** A user that owns nothing else: root is exempt from process limits. */
-export const ordinaryUid = process.getuid?.() === 0 ? 61_234 : undefined
+export const ordinaryUid = process.getuid?.() === 0 ? otherUid : undefined
 
 /** Whether this machine can change the limits of a running process. */
 export const canLimit = process.platform === 'linux' && succeeds('prlimit', ['--version'])
@@ -41,12 +42,6 @@ export function tasksOf(uid: number): number {
       }
     })
   return counts.reduce((sum, count) => sum + count, 0)
-}
-
-/** The command prefix that runs a program as another user. */
-export function asUser(uid: number | undefined): string[] {
-  if (uid === undefined) return []
-  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
 }
 
 function succeeds(program: string, args: readonly string[]): boolean {

@@ -20,10 +20,8 @@ export function withOwn(directory: string): Wrapper {
   return inShell(['--mount'], `mount -t tmpfs -o mode=700 tmpfs '${directory}'`)
 }
 
-/** Runs as another user without any groups. */
-export function asUser(uid: number): readonly [string, ...string[]] {
-  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
-}
+/** Its own mounts, in which /proc is empty. */
+export const withoutProc: Wrapper = inShell(['--mount'], 'mount -t tmpfs tmpfs /proc')
 
 /** Whether this system permits this user to run the wrapper. */
 export function works([program = '', ...args]: Wrapper): boolean {

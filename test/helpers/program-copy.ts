@@ -22,6 +22,7 @@ export class ProgramCopy {
   readonly #copy = join(this.#folder, 'dist/src')
   readonly bridge = join(this.#copy, 'bin/bridge.cjs')
   readonly primary = join(this.#copy, 'bin/primary.js')
+  readonly cli = join(this.#copy, 'bin/cli.js')
   #broken: string | undefined
 
   constructor(t: TestContext) {
@@ -35,6 +36,11 @@ export class ProgramCopy {
   break(file: string, message: string): void {
     this.#broken = file
     appendFileSync(join(this.#copy, file), `\nthrow new Error(${JSON.stringify(message)})\n`)
+  }
+
+  /** Removes a file, given by its path in the program. */
+  remove(file: string): void {
+    rmSync(join(this.#copy, file))
   }
 
   /** Replaces text in a file. */

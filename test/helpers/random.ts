@@ -13,3 +13,8 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/** How many inputs a fuzz test makes: `usual`, unless a longer run is asked for, by `FUZZ_INPUTS=100000` for instance. */
+export function fuzzInputs(usual: number): number {
+  return Number(process.env['FUZZ_INPUTS'] ?? usual)
+}

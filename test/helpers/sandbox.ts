@@ -18,7 +18,7 @@ import { runFiles } from '../../src/config/run-dir.ts'
 import type { Started } from '../../src/launch/boot-report.ts'
 import { launch } from '../../src/launch/launch.ts'
 import type { Cleanup } from './cleanup.ts'
-import { asUser } from './limits.ts'
+import { asUser } from './other-user.ts'
 import { endOfAll, hasVariable, processesWith, signalTo } from './processes.ts'
 import { waitFor, within } from './wait-for.ts'
 
@@ -81,7 +81,8 @@ export class Sandbox {
 
   configure(config: Settings = {}): void {
     const where = 'listen' in config ? {} : { host: '127.0.0.1', port: 0 }
-    const whole = { ...where, workers: 1, ...config }
+    // Whoever kills a primary means the end of the service, unless the test is about the next primary.
+    const whole = { ...where, workers: 1, rescue: { waitMs: 0 }, ...config }
     writeFileSync(this.configFile, JSON.stringify(whole))
   }
 
@@ -158,7 +159,7 @@ export class Sandbox {
     const bounded = files === undefined ? [] : ['prlimit', `--nofile=${files}`]
     const isService = args[0] === 'start' || args[0] === 'run'
     const node = (isService ? this.#options.node : undefined) ?? process.execPath
-    const as = [...bounded, ...asUser(uid)]
+    const as = [...bounded, ...(uid === undefined ? [] : asUser(uid))]
     const [program = '', ...rest] = [...wrapper, ...as, node, cliModule, ...args]
     return spawn(program, rest, { env: this.environment, ...options })
   }

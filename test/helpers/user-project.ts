@@ -201,7 +201,9 @@ export class UserProject {
     const client = await Client.connect(listen.port)
     await client.send(`${line}\r\n`)
     client.halfClose()
-    return (await client.ending()).text
+    const { how, text } = await client.ending()
+    assert.equal(how, 'end', `answered with "${text}"`)
+    return text
   }
 
   #result(program: string, args: readonly string[], cwd = this.folder): Promise<CommandResult> {

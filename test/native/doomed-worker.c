@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
   if (microseconds > 0) die_after(microseconds);
   struct pollfd queue = {QUEUE, POLLIN, 0};
   for (;;) {
-    int connection = receive_ticket(QUEUE, &head->ticket);
+    int connection = receive_ticket(QUEUE, &head->ticket, &(struct iovec){0});
     if (connection == TAKE_NOBODY) {
       poll(&queue, 1, -1);
       continue;

@@ -54,8 +54,10 @@ describe('metrics', { concurrency: 2 }, () => {
       ]) {
         assert.equal(valueOf(before, series), 1, series)
       }
-      const { workers } = await service.status()
-      process.kill(workers[0]?.pid ?? 0, 'SIGKILL')
+      // One that the reload has replaced may still be on its way out, and its death is no restart.
+      const { workers, generation } = await service.status()
+      const current = workers.find((worker) => worker.generation === generation)
+      process.kill(current?.pid ?? 0, 'SIGKILL')
       await waitFor('the restart', async () => {
         return valueOf(await scrape(), 'helloserver_worker_restarts_total{cause="signal"}') === 1
       })

@@ -12,6 +12,8 @@ import { waitFor, within } from '../helpers/wait-for.ts'
 const unruly = [
   ['', 'await new Promise(() => {})'],
   [' and keeps the process', 'setInterval(() => {}, 10); await new Promise(() => {})'],
+  [' and blocks the event loop', 'for (;;);'],
+  [' and blocks the thread', 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'],
 ] as const
 
 /** Starts a command whose output nobody reads. */

@@ -26,6 +26,7 @@ const notRun: Readonly<Record<string, string>> = {
   'docker stop': 'needs Docker; containers.test.ts sends the same signal',
   'cp docs/systemd/helloserver.* /etc/systemd/system/':
     'would change this machine; systemd.test.ts checks the units',
+  'kill -9': 'rescue.test.ts does so, and looks at what goes on',
   systemctl: 'needs systemd as the first process; systemd.test.ts plays its part',
   'journalctl -u helloserver': 'needs systemd as the first process',
   'ssh -L': 'needs another host',

@@ -14,6 +14,7 @@ import {
   listeningPorts,
   nextChildOf,
   signalWhileNodeStarts,
+  untilSignalled,
 } from '../helpers/early.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { Pm2 } from '../helpers/pm2.ts'
@@ -59,6 +60,22 @@ async function replaceWorker(
 const pidOf = ({ pid }: ChildProcess) => pid ?? 0
 const ended = (child: ChildProcess) => within('the end of the process', resultOf(child))
 
+/** The end of a process that was signalled while it started; others are ended. */
+async function endOf(start: () => ChildProcess): Promise<CommandResult> {
+  let end: Promise<CommandResult> | undefined
+  await untilSignalled(async () => {
+    const child = start()
+    end = ended(child)
+    const isSignalled = await signalWhileNodeStarts(pidOf(child))
+    if (!isSignalled) {
+      child.kill('SIGTERM')
+      await end
+    }
+    return isSignalled
+  })
+  return end ?? assert.fail()
+}
+
 describe('a SIGUSR1 before there is a listener for it opens no debugger that stays', {
   concurrency: 2,
 }, () => {
@@ -68,10 +85,7 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
 
   test('it ends a start in the foreground', async (t) => {
     const sandbox = sandboxOf(t)
-    const child = run(sandbox)
-    const end = ended(child)
-    await signalWhileNodeStarts(pidOf(child))
-    const { status, signal, stdout } = await end
+    const { status, signal, stdout } = await endOf(() => run(sandbox))
     assert.deepEqual({ status, signal }, { status: 0, signal: null })
     assert.match(stdout, /told to stop before it served/)
     await sandbox.assertNothingLeft()
@@ -79,32 +93,40 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
 
   test('it ends the start of a daemon, and the launcher is told', async (t) => {
     const sandbox = sandboxOf(t)
-    const child = runDaemon(sandbox)
-    const report = text(child.stdio[3] as Readable)
-    const end = ended(child)
-    await signalWhileNodeStarts(pidOf(child))
-    assert.equal((await end).status, 0)
+    let report = Promise.resolve('')
+    const { status } = await endOf(() => {
+      const child = runDaemon(sandbox)
+      report = text(child.stdio[3] as Readable)
+      return child
+    })
+    assert.equal(status, 0)
     assert.match(await report, /"code":"STOPPING".*told to stop before it served/)
     await sandbox.assertNothingLeft()
   })
 
   test('it ends any other command, as a signal ends a program', async (t) => {
     // One that goes on: another may have done its work before it looks for the debugger.
-    const child = sandboxOf(t).spawn(['top'], { stdio: ['ignore', 'pipe', 'pipe'] })
-    const end = ended(child)
-    await signalWhileNodeStarts(pidOf(child))
-    assert.equal((await end).signal, 'SIGUSR1')
+    const sandbox = sandboxOf(t)
+    const top = () => sandbox.spawn(['top'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    assert.equal((await endOf(top)).signal, 'SIGUSR1')
   })
 
   test('a worker goes on, and a successor does not', async (t) => {
     // What ends a worker by a signal at each millisecond is told in many ways.
     const service = await startService(t, { allow: [/./], environment })
     const isService = async () => {
-      assert.deepEqual(listeningPorts(service.pid), [service.port])
+      const { pid } = await service.status()
+      assert.deepEqual(listeningPorts(pid), [service.port])
       assert.equal((await ask(service.port, 'a\r\n')).text, 'a\r\n')
     }
     await t.test('worker', async () => {
-      await replaceWorker(service, signalWhileNodeStarts)
+      await untilSignalled(async () => {
+        let isSignalled = false
+        await replaceWorker(service, async (pid) => {
+          isSignalled = await signalWhileNodeStarts(pid)
+        })
+        return isSignalled
+      })
       await isService()
     })
     await t.test('worker, whenever it comes', async () => {
@@ -117,13 +139,18 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
       }
     })
     await t.test('successor', async () => {
-      const before = childrenOf(service.pid)
-      const upgraded = tryUpgrade(service)
-      await signalWhileNodeStarts(await nextChildOf(service.pid, before))
-      const { outcome, reason } = await upgraded
-      assert.equal(outcome, 'failed')
-      assert.match(reason ?? '', /The service is stopping|\(SIGUSR1\)/)
-      await waitFor('its end', () => childrenOf(service.pid).length === before.length)
+      await untilSignalled(async () => {
+        const { pid } = await service.status()
+        const before = childrenOf(pid)
+        const upgraded = tryUpgrade(service)
+        const isSignalled = await signalWhileNodeStarts(await nextChildOf(pid, before))
+        const { outcome, reason } = await upgraded
+        assert.equal(outcome, isSignalled ? 'failed' : 'done')
+        if (!isSignalled) return false
+        assert.match(reason ?? '', /The service is stopping|\(SIGUSR1\)/)
+        await waitFor('its end', () => childrenOf(pid).length === before.length)
+        return true
+      })
       await isService()
     })
   })
@@ -133,10 +160,14 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
     // node:cluster gives what the daemon starts the next port, and takes no 0.
     pm2.environment = { NODE_OPTIONS: `--inspect-port=${await freePort()}` }
     await pm2.do('ping')
-    const started = pm2.run('start', pm2.ecosystemFile)
-    const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], 'ProcessContainer')
-    await signalWhileNodeStarts(bridge)
-    await started
+    await untilSignalled(async () => {
+      const started = pm2.run('start', pm2.ecosystemFile)
+      const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], 'ProcessContainer')
+      const isSignalled = await signalWhileNodeStarts(bridge)
+      await started
+      if (!isSignalled) await pm2.do('delete', 'all')
+      return isSignalled
+    })
     await pm2.logged(/"signal":"SIGUSR1"|was stopped while it was starting/)
     await pm2.isListed('stopped')
     assert.equal(existsSync(pm2.sandbox.socketFile), false)

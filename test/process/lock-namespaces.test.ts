@@ -7,14 +7,8 @@ import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { stop } from '../helpers/commands.ts'
-import {
-  asUser,
-  container,
-  endsWithItsTest,
-  ownNetwork,
-  withOwn,
-  works,
-} from '../helpers/namespaces.ts'
+import { container, endsWithItsTest, ownNetwork, withOwn, works } from '../helpers/namespaces.ts'
+import { asUser } from '../helpers/other-user.ts'
 import { run } from '../helpers/run.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { type Service, startIn, startService } from '../helpers/service.ts'

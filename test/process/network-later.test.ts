@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { http, page } from '../helpers/admin.ts'
+import { askAt } from '../helpers/ask-at.ts'
 import { ask } from '../helpers/client.ts'
 import { reload, stop, upgrade } from '../helpers/commands.ts'
 import { freePort } from '../helpers/free-port.ts'
@@ -221,6 +223,18 @@ describe('an address that this host does not have', { concurrency: 2 }, () => {
     })
     await second.stop()
     assert.equal((await is(first, 'serving')).lease?.held, true)
+  })
+
+  test('of a Unix socket, when its folder is not there: waits in the same way', async (t) => {
+    const sandbox = new Sandbox(t)
+    const folder = join(sandbox.runDir, 'mounted later')
+    const path = join(folder, 'public.sock')
+    sandbox.configure({ listen: [`unix:${path}`] })
+    const { stdout } = await sandbox.cli('start')
+    assert.match(stdout, /stands by \(Cannot listen on unix:\/.*: its folder does not exist\)/)
+    mkdirSync(folder)
+    await is(sandbox, 'serving')
+    assert.equal(await askAt(`unix:${path}`), 'a\r\n')
   })
 
   test('is not ready, as load balancers see it', async (t) => {

@@ -6,7 +6,14 @@ import { Pm2 } from '../helpers/pm2.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 /** Variables of the test's own, in every style. */
-const styles = { GREETING: 'hello', greeting: 'hello', databaseUrl: 'x://y', port: '7' }
+const styles = {
+  GREETING: 'hello',
+  greeting: 'hello',
+  databaseUrl: 'x://y',
+  port: '7',
+  'database:host': 'db',
+  'my.setting-2': 'on',
+}
 
 test("the ecosystem file's env, under pm2", async (t) => {
   const pm2 = new Pm2(t, { app: telling, config: { workers: 2 } })

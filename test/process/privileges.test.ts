@@ -5,7 +5,8 @@ import { dirname } from 'node:path'
 import { describe, test } from 'node:test'
 import { Authority } from '../helpers/certificates.ts'
 import { tryReload, upgrade } from '../helpers/commands.ts'
-import { asUser, ownNetwork, works } from '../helpers/namespaces.ts'
+import { ownNetwork, works } from '../helpers/namespaces.ts'
+import { asUser, noOtherUser } from '../helpers/other-user.ts'
 import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { workerPids } from '../helpers/service.ts'
 import { serviceAt, statusIn } from '../helpers/service-in.ts'
@@ -26,8 +27,7 @@ function inNetworkOf(pid: number, program: string, ...args: string[]) {
   return spawnSync('nsenter', [`--target=${pid}`, '--net', program, ...args], { encoding: 'utf8' })
 }
 
-const skip =
-  process.getuid?.() === 0 && works(ownNetwork) ? false : 'needs root and a network of its own'
+const skip = works(ownNetwork) ? noOtherUser() : 'needs a network of its own'
 
 describe('a service that gives up root', { skip }, () => {
   test('of one on ports 43 and 79', async (t) => {
@@ -175,6 +175,15 @@ describe('a service that gives up root', { skip }, () => {
       assert.equal(stderr.trim().split('\n').length, 1)
     })
   }
+
+  test('code that the user may not read is named, with the folder that keeps it', async (t) => {
+    const sandbox = new Sandbox(t, { config: { user: 'daemon' }, allow: [/start failed/] })
+    const { status, stderr } = await sandbox.cli('start')
+    assert.equal(status, 78)
+    const folder = dirname(sandbox.appFile)
+    const told = `may not read ${sandbox.appFile}: permission denied at ${folder}; grant access, or`
+    assert.ok(stderr.includes(told), stderr)
+  })
 
   test('only root can become another user', async (t) => {
     const sandbox = new Sandbox(t, { config: { user: 'daemon' }, uid, allow: [/start failed/] })

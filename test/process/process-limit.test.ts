@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ask } from '../helpers/client.ts'
 import { canLimit, limit, ordinaryUid, tasksOf, unlimit } from '../helpers/limits.ts'
+import { noOtherUser } from '../helpers/other-user.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type Service, startService } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -16,9 +17,11 @@ interface Shortage {
   end(pid: number): void
 }
 
+const skip = canLimit ? ordinaryUid !== undefined && noOtherUser() : 'needs prlimit'
+
 const options = { config: { workers: 2 }, allow: [/Reload failed/, /"stream":"stderr"/] }
 
-test('with the limit of processes reached', { skip: !canLimit }, async (t) => {
+test('with the limit of processes reached', { skip }, async (t) => {
   const uid = ordinaryUid === undefined ? {} : { uid: ordinaryUid }
   const service = await startService(t, { ...options, ...uid })
   await endures(t, service, {

@@ -25,12 +25,15 @@ test('a worker that dies before it claims a connection leaves the header to anot
   await waitFor('the pause', () => isStopped(pid))
   const client = await Client.connect(service.port)
   await client.send(`${header}hel`)
-  // It is offered once its header has been read; a worker that is paused claims nothing.
-  await waitFor('an offer', async () => (await service.status()).workers[0]?.state === 'busy')
+  const second = await Client.connect(service.port)
+  await second.send(`${header}second\r\n`)
+  // The first is the worker's once both headers have been read; but a worker that is paused claims nothing.
+  await waitFor('the headers', async () => (await service.status()).queue.length === 1)
   await client.send('lo\r\n')
   signalTo(pid, 'SIGKILL')
   assert.deepEqual(await client.ending(), { how: 'end', text: '192.0.2.7 1 hello\r\n' })
-  await counted(service, { accepted: 1, served: 1, failed: 0 })
+  assert.deepEqual(await second.ending(), { how: 'end', text: '192.0.2.7 1 second\r\n' })
+  await counted(service, { accepted: 2, served: 2, failed: 0 })
   const [next] = await workerPids(service)
   assert.notEqual(next, pid)
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { StepName } from '../../src/service/reload-steps.ts'
 import { ask, Client } from '../helpers/client.ts'
@@ -176,6 +177,10 @@ describe('reload', { concurrency: 2 }, () => {
       sandbox.writeApp(versioned('v1'))
       writeFileSync(sandbox.configFile, '{')
       await refused(service, 'configuration', /Cannot read .*config\.json/)
+      rmSync(sandbox.configFile)
+      execFileSync('mkfifo', [sandbox.configFile])
+      await refused(service, 'configuration', /config\.json: it is not a regular file/)
+      rmSync(sandbox.configFile)
       sandbox.configure({ workers: 0 })
       await refused(service, 'configuration', /workers is 0; it must be/)
       const { status, stderr } = await service.cli('reload')

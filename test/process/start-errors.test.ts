@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { reload } from '../helpers/commands.ts'
+import { noOtherUser } from '../helpers/other-user.ts'
 import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { startIn, startService } from '../helpers/service.ts'
 import { within } from '../helpers/wait-for.ts'
@@ -77,7 +78,7 @@ describe('a start that fails', { concurrency: 2, skip: !isRoot && 'needs root' }
     }
   })
 
-  test('says that another user may not', async (t) => {
+  test('says that another user may not', { skip: noOtherUser() }, async (t) => {
     const { sandbox } = await startService(t)
     const start = await through(sandbox, asNobody, 'start')
     assert.equal(start.status, 78)

@@ -21,7 +21,8 @@ import { type Service, startService } from '../helpers/service.ts'
 import { held, pidIn, upgrade } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
-const restored = /"kind":"file-restored"/g
+/** Besides the socket of the workers, which only the native hand-off has. */
+const restored = /"kind":"file-restored"(?!.*"socket of the workers")/g
 const lost = /"kind":"file-lost"/g
 const countOf = (log: string, pattern: RegExp) => log.match(pattern)?.length ?? 0
 

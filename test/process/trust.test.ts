@@ -5,7 +5,7 @@ import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { asUser, works } from '../helpers/namespaces.ts'
+import { asUser, noOtherUser } from '../helpers/other-user.ts'
 import { cliModule, resultOf } from '../helpers/sandbox.ts'
 import { within } from '../helpers/wait-for.ts'
 
@@ -14,7 +14,7 @@ const stranger = 54_321
 const victim = 100_000 + process.pid
 const runDir = `/tmp/helloserver-${victim}`
 const bridge = fileURLToPath(new URL('../../src/bin/bridge.cjs', import.meta.url))
-const skip = !works(asUser(stranger)) && 'it takes root'
+const skip = noOtherUser()
 
 /** Listens where the victim's service would, and prints all that it is told. */
 const eavesdropper = `

@@ -164,7 +164,7 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
       ),
     )
     await t.test('the successor dies when it has put itself where people look', async () => {
-      const announce = 'predecessor.announceServing(service);'
+      const announce = 'predecessor.announceServing(new Inheritance(service));'
       const dying = `process.kill(process.pid, 'SIGKILL'); ${announce}`
       await edited('service/start.js', announce, dying, () =>
         refused(

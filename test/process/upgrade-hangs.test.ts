@@ -22,7 +22,7 @@ const moments = {
   'when it has the word to serve': ['upgrade/predecessor.js', 'this.#go.resolve', `${pause} $&`],
   'when people find it, before it says that it serves': [
     'service/start.js',
-    'predecessor.announceServing(service);',
+    'predecessor.announceServing(new Inheritance(service));',
     `${pause} $&`,
   ],
 } as const

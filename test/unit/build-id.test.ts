@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { buildId, programId, version } from '../../src/build-id.ts'
+import { releaseOnDisk } from '../../src/service/release.ts'
+import { otherUid } from '../helpers/other-user.ts'
 import { tempFolder } from './support/temp-folder.ts'
+import { turnsDuring } from './support/turns.ts'
 
 test("the version is the package's", () => {
   const file = new URL('../../../package.json', import.meta.url)
@@ -40,11 +43,17 @@ test('the scripts that Redis runs are code of the program', (t) => {
   const folder = tempFolder(t)
   const program = join(folder, 'bin', 'primary.js')
   mkdirSync(join(folder, 'redis', 'lua'), { recursive: true })
+  mkdirSync(join(folder, 'bin'))
+  writeFileSync(program, '')
   const script = join(folder, 'redis', 'lua', 'acquire-lease.lua')
   writeFileSync(script, 'return 1')
   const first = programId(program)
   writeFileSync(script, 'return 2')
   assert.notEqual(programId(program), first)
+})
+
+test('a program that does not exist has no digest', () => {
+  assert.throws(() => programId('/nowhere/primary.js'), { code: 'ENOENT' })
 })
 
 test('folders and links that are named like code are no code', (t) => {
@@ -59,6 +68,55 @@ test('folders and links that are named like code are no code', (t) => {
   assert.equal(buildId(app), first)
   writeFileSync(join(folder, 'chart.js', 'index.js'), 'x')
   assert.notEqual(buildId(app), first)
+})
+
+test('code that cannot be read does not keep the rest from counting', (t) => {
+  const folder = tempFolder(t)
+  const app = join(folder, 'app.js')
+  const closed = join(folder, 'lost+found')
+  mkdirSync(closed)
+  writeFileSync(join(closed, 'a.js'), 'x')
+  writeFileSync(app, 'one')
+  // Reading it fails for every user.
+  symlinkSync('/proc/self/mem', join(folder, 'odd.js'))
+  const first = buildId(app)
+  writeFileSync(app, 'two')
+  assert.notEqual(buildId(app), first)
+  chmodSync(folder, 0o755)
+  chmodSync(closed, 0)
+  // That user may be unable to read the program, which can be in root's own folder.
+  const program = programId()
+  const second = asOrdinaryUser(() => buildId(app, program))
+  writeFileSync(app, 'one')
+  assert.notEqual(
+    asOrdinaryUser(() => buildId(app, program)),
+    second,
+  )
+  chmodSync(closed, 0o700)
+})
+
+/** Root may look into every folder. */
+function asOrdinaryUser<Result>(act: () => Result): Result {
+  if (process.geteuid?.() !== 0) return act()
+  process.seteuid?.(otherUid)
+  try {
+    return act()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
+
+test('a large folder holds up nobody while a reload looks at it', async (t) => {
+  const folder = tempFolder(t)
+  const app = join(folder, 'app.js')
+  writeFileSync(app, 'one')
+  for (let at = 0; at < 2_000; at += 1) writeFileSync(join(folder, `${at}.js`), '')
+  const path = join(folder, 'config.json')
+  writeFileSync(path, '{"main":"app.js"}')
+  const found = releaseOnDisk('test', { HELLOSERVER_CONFIG: path })
+  const turns = await turnsDuring(found)
+  assert.ok(turns >= 3, `${turns} turns`)
+  assert.equal((await found).build, buildId(app))
 })
 
 test('code counts through a link', (t) => {

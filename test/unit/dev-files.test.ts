@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { appCode } from '../../src/dev/app-code.ts'
+import { appCode } from '../../src/app/app-code.ts'
 import { appFiles, changedFiles } from '../../src/dev/app-files.ts'
 import { tempFolder } from './support/temp-folder.ts'
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { dependencies } from '../../src/init/dependencies.ts'
+import { init } from '../../src/init/init.ts'
 import { updatePackageFile } from '../../src/init/package-file.ts'
 import { packageSettings, projectFiles } from '../../src/init/template.ts'
 import { projectFolder } from './support/project-folder.ts'
@@ -89,8 +90,32 @@ test('an existing package.json is given what it lacks, and keeps all it has, in 
   assert.equal(readFileSync(join(root, 'package.json'), 'utf8'), text)
 })
 
+test('an app that is there is left, and no second one is put beside it', async (t) => {
+  for (const [files, app] of [
+    [{ 'apps/shout/app.mts': 'mine' }, 'app.mts'],
+    [{ 'apps/shout/config.json': { main: '../../dist/app.js' } }, '../../dist/app.js'],
+  ] as const) {
+    const root = projectFolder(t, files)
+    const output = t.mock.method(process.stdout, 'write', () => true)
+    await init({ folder: root, name: 'shout', yes: true, json: true })
+    output.mock.restore()
+    const said = JSON.parse(String(output.mock.calls[0]?.arguments[0])) as { left: string[] }
+    assert.ok(said.left.includes(join('apps/shout', app)), said.left.join())
+    assert.deepEqual(
+      readdirSync(join(root, 'apps/shout')).toSorted(),
+      [...new Set(['config.json', ...Object.keys(files).map((file) => basename(file))])].toSorted(),
+    )
+    assert.equal(existsSync(join(root, 'test')), false)
+  }
+})
+
+test('a package.json may begin with a byte order mark', (t) => {
+  const root = projectFolder(t, { 'package.json': '\uFEFF{ "type": "module" }' })
+  assert.equal(updatePackageFile(root, () => settings).isModule, true)
+})
+
 test('a package.json that is none is refused and left', (t) => {
-  for (const text of ['{', '[]', 'null']) {
+  for (const text of ['{', '[]', 'null', '{"scripts":"x"}', '{"dependencies":[1]}']) {
     const root = projectFolder(t, { 'package.json': text })
     assert.throws(() => updatePackageFile(root, () => settings), { code: 'BAD_CONFIG' })
     assert.equal(readFileSync(join(root, 'package.json'), 'utf8'), text)

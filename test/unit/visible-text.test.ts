@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { visible, visibleJson, visibleLines, withVisibleTexts } from '../../src/visible-text.ts'
+import { anyCharacter } from './support/any-character.ts'
 
 /** Whatever a terminal takes for more than a character to show. */
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
@@ -9,7 +10,7 @@ const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
 /** Texts with more of it than chance has. */
 const anyText = fc.string({
   unit: fc.oneof(
-    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    anyCharacter,
     fc.constantFrom(
       '\x1b[2J',
       '\x9b',

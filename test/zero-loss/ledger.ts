@@ -103,13 +103,14 @@ function lostMs({ outcome, endedMs, firstByteMs, connectedMs, begunMs }: Settled
 
 /** Only the event in which a connection ended can have ended it. */
 function isExcused(connection: Settled, overlapped: readonly Occurrence[]): boolean {
-  const { outcome, connectedMs, firstByteMs } = connection
+  const { outcome, firstByteMs } = connection
   const atMs = lostMs(connection)
   return overlapped.some((occurrence) => {
     const { fromMs, toMs, event } = occurrence
     if (atMs < fromMs || atMs > toMs) return false
     if (outcome === 'refused') return event.tolerance.refuses ?? false
-    const wasQueued = connectedMs !== null && firstByteMs === null
+    // One that was reset in the queue may not have been told yet that it was connected, least of all through TLS.
+    const wasQueued = firstByteMs === null
     if (wasQueued && outcome !== 'timeout' && event.tolerance.queued) return true
     if (occurrence.excused >= (event.tolerance.claimed ?? 0)) return false
     occurrence.excused += 1

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../../src/clock.ts'
 import { variables } from '../../src/config/environment.ts'
+import { loadNative } from '../../src/native/native.ts'
 import type { Status, WorkerStatus } from '../../src/status.ts'
 import { Authority } from '../helpers/certificates.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
@@ -18,8 +19,8 @@ import type { Way } from './load/way.ts'
 /** Workers, of which the load keeps about two busy. */
 export const workerCount = 4
 
-/** Of the two ways to hand connections off, the native one lacks TLS. */
-const isNative = process.env[variables.native] === 'on'
+/** Of the two ways to hand connections off, the native one goes on while there is no primary. */
+export const isNative = loadNative().module !== undefined && process.env[variables.native] !== 'off'
 
 /** What the events provoke; any other error in a log fails the run. */
 const provoked = [
@@ -53,9 +54,10 @@ export class World {
       listen: [
         `127.0.0.1:${ports.tcp}`,
         `unix:${path}`,
-        ...(isNative ? [] : [{ address: `127.0.0.1:${ports.tls}`, tls: { cert, key } }]),
+        { address: `127.0.0.1:${ports.tls}`, tls: { cert, key } },
       ],
       workers: workerCount,
+      ...(isNative && { rescue: {} }),
       // A long connection comes near to its deadline, and must not miss it because the machine is busy.
       connection: { deadlineMs: 4_000 },
     }
@@ -64,7 +66,7 @@ export class World {
     this.ways = [
       { name: 'tcp', port: ports.tcp, weight: 3 },
       { name: 'unix', path, weight: 1 },
-      ...(isNative ? [] : [{ name: 'tls', port: ports.tls, ca, weight: 1 } as const]),
+      { name: 'tls', port: ports.tls, ca, weight: 1 },
     ]
   }
 

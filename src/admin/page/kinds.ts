@@ -12,6 +12,7 @@ interface Shown {
 const kinds: { readonly [Kind in EventKind]?: Shown } = {
   started: { tone: 'good', label: 'started' },
   upgraded: { tone: 'good', label: 'upgraded', isDeploy: true },
+  'primary-replaced': { tone: 'warn', label: 'primary replaced' },
   'reload-done': { tone: 'good', label: 'reloaded', isDeploy: true },
   'reload-failed': { tone: 'bad', label: 'reload failed', isDeploy: true },
   'worker-died': { tone: 'warn' },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Certificates } from './certificates.ts'
+import { storeRelease } from './store-release.ts'
 
 export interface Address {
   readonly host: string
@@ -84,7 +85,9 @@ async function runRedisCli(
   wrapper: readonly string[],
   { tls, name, password }: Login,
 ): Promise<string> {
-  const args = ['-h', host, '-p', String(port), '-e', '--no-auth-warning']
+  const args = ['-h', host, '-p', String(port), '--no-auth-warning']
+  // Where it is unknown, the text of an error reply is the answer.
+  if (storeRelease() >= 7) args.push('-e')
   if (tls !== undefined) args.push('--tls', '--cacert', tls.authority)
   if (password !== undefined) args.push('--user', name ?? 'default', '--pass', password)
   const [program = '', ...rest] = [...wrapper, 'redis-cli', ...args, ...words]

@@ -8,6 +8,7 @@ import { waitFor } from '../wait-for.ts'
 import { type Address, redisCli } from './redis-cli.ts'
 import { launch } from './redis-process.ts'
 import { RedisServer } from './server.ts'
+import { storeRelease } from './store-release.ts'
 
 /** The master's name among the Sentinels. */
 export const masterName = 'hs'
@@ -69,25 +70,26 @@ export class SentinelGroup {
     return this.#sentinels.map(({ address }) => address)
   }
 
-  /** The server that most of the Sentinels consider the master. */
-  async master(): Promise<RedisServer> {
-    const votes = await Promise.all(this.#sentinels.map((one) => one.masterPort()))
-    const master = this.servers.find(
-      ({ address }) => votes.filter((port) => port === address.port).length >= 2,
-    )
-    if (master === undefined)
-      throw new Error(`The Sentinels disagree on the master: ${votes.join(', ')}`)
-    return master
+  /** The server that most of the Sentinels consider the master; those on a busy machine may be late to say so. */
+  master(): Promise<RedisServer> {
+    return waitFor('a master of most Sentinels', () => this.#majority(), electionsMs)
   }
 
   /** Waits until the Sentinels agree on another master that accepts writes. */
   async promoted(former: RedisServer): Promise<RedisServer> {
     const another = async () => {
-      const master = await this.master().catch(() => undefined)
+      const master = await this.#majority()
       if (master === undefined || master === former) return undefined
       return (await master.info('role')) === 'master' ? master : undefined
     }
     return waitFor('another master', another, electionsMs)
+  }
+
+  async #majority(): Promise<RedisServer | undefined> {
+    const votes = await Promise.all(this.#sentinels.map((one) => one.masterPort()))
+    return this.servers.find(
+      ({ address }) => votes.filter((port) => port === address.port).length >= 2,
+    )
   }
 }
 
@@ -148,9 +150,10 @@ class Sentinel {
 
   /**
    * Sets how often the Sentinel looks for replicas and for other Sentinels, in milliseconds, so that tests need not
-   * wait.
+   * wait; before Redis 7, they wait.
    */
   async #look(replicasMs: number, othersMs: number): Promise<void> {
+    if (storeRelease() < 7) return
     await this.command('SENTINEL', 'DEBUG', 'info-period', String(replicasMs))
     await this.command('SENTINEL', 'DEBUG', 'publish-period', String(othersMs))
   }

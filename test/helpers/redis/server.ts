@@ -10,6 +10,7 @@ import type { Certificates } from './certificates.ts'
 import { FakedClock } from './faked-clock.ts'
 import { type Address, redisCli } from './redis-cli.ts'
 import { launch, type RedisProcess } from './redis-process.ts'
+import { storeRelease } from './store-release.ts'
 
 export interface RedisOptions {
   /** The host that runs the server; by default, it runs on the loopback address. */
@@ -148,7 +149,9 @@ export class RedisServer {
     if (isDurable) pairs.push(['appendonly', 'yes'], ['appendfsync', 'always'])
     if (password !== undefined) pairs.push(['requirepass', password], ['masterauth', password])
     if (user !== undefined) {
-      pairs.push(['user', 'default off'], ['user', `${user.name} on >${user.password} ~* &* +@all`])
+      const everything = storeRelease() < 6.2 ? '~* +@all' : '~* &* +@all'
+      pairs.push(['user', 'default off'])
+      pairs.push(['user', `${user.name} on >${user.password} ${everything}`])
     }
     if (replicaOf !== undefined) {
       pairs.push(['replicaof', `${replicaOf.address.host} ${replicaOf.address.port}`])

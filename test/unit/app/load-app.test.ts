@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { appError, loadApp } from '../../../src/app/load-app.ts'
@@ -97,12 +97,110 @@ test('an app that throws while it is loaded is refused, with the place', async (
   })
 })
 
-test('an app that cannot be parsed, or is not there, is refused', async (t) => {
-  const path = appFile(t, 'export default {')
-  // Node.js does not name the place of a syntax error.
-  const message = `The app ${path} failed to load: Unexpected end of input`
-  await assert.rejects(loadApp(path), { code: 'APP_FAILED', message })
+test('a syntax error is placed, in whichever file of the app it is', async (t) => {
+  const folder = join(tempFolder(t), 'a folder (ü)')
+  mkdirSync(folder)
+  const refused = async (files: Readonly<Record<string, string>>, message: string) => {
+    for (const [file, source] of Object.entries(files)) writeFileSync(join(folder, file), source)
+    const [module = ''] = Object.keys(files)
+    await assert.rejects(loadApp(join(folder, module)), {
+      code: 'APP_FAILED',
+      message: `The app ${folder}/${module} failed to load: ${message}`,
+    })
+  }
+  await refused({ 'a.mjs': `\nexport default {` }, `Unexpected end of input (${folder}/a.mjs:2)`)
+  await refused(
+    {
+      'b.mjs': `import './fine.mjs'\nimport './bad.mjs'`,
+      'fine.mjs': '',
+      'bad.mjs': `\n\nconst x = ;`,
+    },
+    `Unexpected token ';' (${folder}/bad.mjs:3)`,
+  )
+  await refused({ 'c.cjs': '\nconst x = ;' }, `Unexpected token ';' (${folder}/c.cjs:2)`)
+  await refused(
+    { 'later.mjs': `await import('./bad.mjs')` },
+    `Unexpected token ';' (${folder}/bad.mjs:3)`,
+  )
+  await refused(
+    { 'other.mjs': `throw new SyntaxError('odd')\nimport('./bad.mjs')` },
+    `odd (${folder}/other.mjs:1)`,
+  )
+  await refused({ 'd.mjs': `\nthrow new Error('no')` }, `no (${folder}/d.mjs:2)`)
+  await refused({ 'e.cjs': `\nthrow new Error('no')` }, `no (${folder}/e.cjs:2)`)
+})
+
+test('a syntax error among more files than an argument could name is placed', async (t) => {
+  const folder = tempFolder(t)
+  // An argument of a program has 128 KiB at most (execve(2)).
+  const names = Array.from({ length: 700 }, (_, at) => `${'x'.repeat(200)}${at}.mjs`)
+  for (const name of names) writeFileSync(join(folder, name), '')
+  writeFileSync(join(folder, 'bad.mjs'), 'const x = ;')
+  const app = join(folder, 'app.mjs')
+  writeFileSync(app, [...names, 'bad.mjs'].map((name) => `import './${name}'`).join('\n'))
+  await assert.rejects(loadApp(app), {
+    code: 'APP_FAILED',
+    message: `The app ${app} failed to load: Unexpected token ';' (${folder}/bad.mjs:1)`,
+  })
+})
+
+test('the search for a syntax error takes one process, however many files there are, and runs none', async (t) => {
+  const folder = tempFolder(t)
+  const write = (name: string, source: string) => {
+    writeFileSync(join(folder, name), source)
+    return join(folder, name)
+  }
+  const [started, ran] = ['started', 'ran'].map((name) => write(name, ''))
+  const noting = (record = '') =>
+    `require('node:fs').appendFileSync(${JSON.stringify(record)}, process.pid + '\\n')\n`
+  const hook = write('hook.cjs', noting(started))
+  const { NODE_OPTIONS: before } = process.env
+  process.env['NODE_OPTIONS'] = `${before ?? ''} --require ${hook}`
+  t.after(() => {
+    if (before === undefined) delete process.env['NODE_OPTIONS']
+    else process.env['NODE_OPTIONS'] = before
+  })
+  const names = Array.from({ length: 5 }, (_, at) => `${at}.mjs`)
+  const asModule = `import { createRequire } from 'node:module'
+    const require = createRequire(import.meta.url)\n`
+  for (const name of names) write(name, `${asModule}${noting(ran)}`)
+  write('bad.mjs', 'const x = ;')
+  const imports = names.map((name) => `import './${name}'`).join('\n')
+  const app = write('app.mjs', `${imports}\nawait import('./bad.mjs')`)
+  await assert.rejects(loadApp(app), {
+    message: `The app ${app} failed to load: Unexpected token ';' (${folder}/bad.mjs:1)`,
+  })
+  const pids = [started, ran].map((record = '') => readFileSync(record, 'utf8').trim().split('\n'))
+  assert.equal(pids[0]?.length, 1, 'processes were started')
+  // By this process, before it came to the error.
+  assert.deepEqual(
+    pids[1],
+    names.map(() => String(process.pid)),
+  )
+})
+
+test('an app that is not there is refused', async (t) => {
   await assert.rejects(loadApp(join(tempFolder(t), 'none.mjs')), { code: 'APP_FAILED' })
+})
+
+test('an app that is something else is told what to export', async (t) => {
+  for (const [source, problem] of [
+    ['export default function handle() {}', 'exports a function or class, so export an object'],
+    ['export default class { handle() {} }', 'exports a function or class, so export an object'],
+    ['export default Promise.resolve({ handle() {} })', 'exports a promise, so export its result'],
+    ['export default { handle() {}, setup: 7 }', 'has a "setup" that is not a function'],
+    ['export default { handle() {}, teardown: {} }', 'has a "teardown" that is not a function'],
+    ['export default { get handle() { throw new Error("no") } }', 'failed to load: no (/'],
+  ] as const) {
+    const path = appFile(t, source)
+    await assert.rejects(loadApp(path), ({ code, message }: { code?: string; message: string }) => {
+      assert.equal(code, 'APP_FAILED')
+      assert.ok(message.startsWith(`The app ${path} `) && message.includes(problem), message)
+      return true
+    })
+  }
+  const path = appFile(t, 'export default { handle() {}, setup: null, teardown: undefined }')
+  await loadApp(path)
 })
 
 test('whatever an app throws becomes a sentence, and is kept as the cause', () => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Environment } from '../../../src/config/environment.ts'
 import { overridesOf } from '../../../src/config/load.ts'
 import { messageOf } from '../../../src/errors.ts'
 import { load } from '../support/config-file.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** Why settings are refused, without the name of the file. */
 function problemOf(t: TestContext, settings: object, environment: Environment = {}): string {
@@ -146,6 +149,35 @@ for (const [listen, problem] of [
     assert.equal(problemOf(t, { listen }), problem)
   })
 }
+
+test('of a list that is too long, and of many problems, the first few are told', (t) => {
+  const many = (count: number) => Array.from({ length: count }, (_, at) => `a:${1 + at}`)
+  assert.equal(
+    problemOf(t, { listen: many(65) }),
+    'listen is ["a:1", "a:2", "a:3" and 62 more]; it must be a list of 1 to 64 endpoints',
+  )
+  const problem = problemOf(t, { listen: Array(64).fill('a:1') })
+  assert.match(problem, /^listen\.0 and listen\.1 are both "a:1"; name it once; .* and 2006 more$/)
+  assert.ok(problem.length < 1_000)
+})
+
+test("the service's own control socket is no endpoint, by whatever path", (t) => {
+  const folder = tempFolder(t)
+  symlinkSync(folder, join(folder, 'link'))
+  const environment = { HELLOSERVER_RUN_DIR: folder }
+  const refused = (path: string, label: string, given: object, more = {}) =>
+    assert.throws(() => load(t, given, { ...environment, ...more }), {
+      code: 'BAD_CONFIG',
+      message: new RegExp(
+        `: ${label} is "unix:${path}", the service's own control socket; use another path$`,
+      ),
+    })
+  const [own, linked] = [join(folder, 'test.sock'), join(folder, 'link/test.sock')]
+  refused(own, 'listen\\.1', { listen: ['a:1', `unix:${own}`] })
+  refused(linked, 'listen\\.0', { listen: [{ address: `unix:${linked}` }] })
+  refused(own, 'HELLOSERVER_LISTEN, part 2,', {}, { HELLOSERVER_LISTEN: `a:1,unix:${own}` })
+  load(t, { listen: [`unix:${folder}/public.sock`] }, environment)
+})
 
 test('a long path is refused: a socket is bound under a longer name first', (t) => {
   assert.equal(problemOf(t, { listen: [`unix:/${'x'.repeat(98)}`] }), 'none')

@@ -36,6 +36,7 @@ test('an empty file has the defaults of the contract', (t) => {
     },
     drain: { announceMs: 0, timeoutMs: 30_000 },
     reload: { readyTimeoutMs: 15_000, surge: 'all' },
+    rescue: { startAfterMs: 1_000, waitMs: 15_000 },
     recycle: { afterConnections: 0, maxAgeMs: 0, maxRssMb: 0 },
     watchdog: { heartbeatMs: 1_000, hungAfterMs: 10_000 },
     fleet: { maxDown: 1, returnMs: 10_000 },
@@ -132,6 +133,12 @@ test('a URL that is none of Redis is refused without its password', (t) => {
       },
     )
   }
+})
+
+test('a file may begin with a byte order mark', (t) => {
+  const HELLOSERVER_CONFIG = configFile(t, '\uFEFF{ "port": 7 }')
+  const [only] = loadConfig('test', { HELLOSERVER_CONFIG }).listen
+  assert.equal(only?.endpoint.port, 7)
 })
 
 test('a file that is missing, no file, no JSON or no object is refused by its path', (t) => {

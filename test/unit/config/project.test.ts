@@ -31,7 +31,18 @@ test('a package.json that cannot be read, or names no folder, is refused by its 
     code: 'BAD_CONFIG',
     message: `helloserver.apps in ${wrong}/package.json is 7; it must be the path of the folder of the apps`,
   })
-  for (const harmless of ['null', '[]', '{"helloserver":null}', '{"helloserver":true}']) {
+  for (const [settings, problem] of [
+    ['src', ` in FILE is "src"; it must be an object, such as { "apps": "src/services" }`],
+    [true, ' in FILE is true; it must be an object, such as { "apps": "src/services" }'],
+    [{ app: 'src' }, '.app in FILE is not a known key; the only one is helloserver.apps'],
+  ] as const) {
+    const root = projectFolder(t, { 'package.json': { helloserver: settings } })
+    assert.throws(() => appsFolderOf(root), {
+      code: 'BAD_CONFIG',
+      message: `helloserver${problem.replace('FILE', join(root, 'package.json'))}`,
+    })
+  }
+  for (const harmless of ['null', '[]', '{"helloserver":null}', '\uFEFF{}']) {
     const root = projectFolder(t, { 'package.json': harmless })
     assert.equal(appsFolderOf(root), join(root, 'apps'))
   }
@@ -60,6 +71,16 @@ test('a service has the configuration of its app, unless the environment names o
   assert.equal(located(named, 'shout', root), named)
 })
 
+test('a name cannot lead out of the folder of the apps', (t) => {
+  const root = projectFolder(t, { 'package.json': {}, 'other/config.json': {} })
+  for (const name of ['../other', 'a/b', '', '.', 'a b', 'ü']) {
+    assert.throws(() => located({}, name, root), {
+      code: 'BAD_CONFIG',
+      message: new RegExp(`^The app name is "${name}"; it must be 1 to 64 letters, digits, `),
+    })
+  }
+})
+
 /** Refuses to load the app called `name` of a project; returns the reason. */
 function refusal(root: string, name: string): string {
   try {
@@ -85,8 +106,17 @@ test('a name without an app is refused with the names that there are, and how to
   )
   assert.match(
     refusal(projectFolder(t, { 'package.json': {} }), 'shoot'),
-    /\/apps, which has no app; "helloserver init/,
+    /\/apps, which does not exist; "helloserver init/,
   )
+})
+
+test('of many apps, a few are named; a folder that does not exist is told', (t) => {
+  const names = Array.from({ length: 40 }, (_, at) => `app${10 + at}`)
+  const files = Object.fromEntries(names.map((name) => [`apps/${name}/app.js`, '']))
+  const root = projectFolder(t, { 'package.json': {}, ...files })
+  assert.match(refusal(root, 'x'), /, which has app10, (app\d+, ){6}app17 and 32 more; /)
+  const empty = projectFolder(t, { 'package.json': { helloserver: { apps: 'gone' } } })
+  assert.match(refusal(empty, 'x'), /There is no app "x" in .*\/gone, which does not exist; /)
 })
 
 test('an app without a configuration is told what to write; another format is named', (t) => {

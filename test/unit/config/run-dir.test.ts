@@ -22,6 +22,7 @@ test('the files are named after the service, in its run directory', () => {
     lockFile: '/run/x/whois.lock',
     pidFile: '/run/x/whois.pid',
     socketFile: '/run/x/whois.sock',
+    rescueFile: '/run/x/whois.next',
     logFile: '/run/x/whois.log',
     logCursorFile: '/run/x/whois.log.cursor',
   })

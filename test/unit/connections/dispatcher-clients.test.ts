@@ -67,6 +67,45 @@ test('a connection that finds the queue full is shed and closed', (t) => {
   assert.equal(closed(), 1)
 })
 
+test('clients that have left make room in a full queue at once', (t) => {
+  const { dispatcher, accounts } = staged(t, 2)
+  const handles = Array.from({ length: 4 }, () => new LooseHandle())
+  const [first, second, third, fourth] = handles as [
+    LooseHandle,
+    LooseHandle,
+    LooseHandle,
+    LooseHandle,
+  ]
+  dispatcher.accept(first, anywhere)
+  dispatcher.accept(second, anywhere)
+  first.isReset = true
+  second.isReset = true
+  dispatcher.accept(third, anywhere)
+  dispatcher.accept(fourth, anywhere)
+  assert.deepEqual(
+    handles.map(({ isOpen }) => isOpen),
+    [false, false, true, true],
+  )
+  const { gone, queued, shed } = accounts.counts
+  assert.deepEqual([gone, queued, shed], [2, 2, 0])
+})
+
+test('a full queue is not searched all the time', (t) => {
+  const { dispatcher } = staged(t, 1_000)
+  let asked = 0
+  class CountingHandle extends LooseHandle {
+    override getpeername(...args: Parameters<LooseHandle['getpeername']>): number {
+      asked += 1
+      return super.getpeername(...args)
+    }
+  }
+  for (let at = 0; at < 1_000; at += 1) dispatcher.accept(new CountingHandle(), anywhere)
+  asked = 0
+  for (let at = 0; at < 100; at += 1) dispatcher.accept(new LooseHandle(), anywhere)
+  // Each time would be 100,000.
+  assert.ok(asked >= 1_000 && asked <= 50_000, `${asked}`)
+})
+
 test('connections that are given up while the service stops are closed and counted as failed', (t) => {
   const { dispatcher, accounts, queue } = staged(t)
   const handles = [new LooseHandle(), new LooseHandle()]

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Listener } from '../../../src/connections/listener.ts'
+import { drained, Listener } from '../../../src/connections/listener.ts'
 import type { Endpoint } from '../../../src/endpoint.ts'
 import { receivedSocket, remoteOf, type SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
@@ -99,7 +99,7 @@ test('a client that connected before the drain is accepted, not reset', async (t
   // The system has all of them when the first one hears of it, and this turn has accepted one or none.
   await Promise.all(clients.slice(-1).map((client) => once(client, 'connect')))
   assert.ok(handles.length < clients.length)
-  await made.drained()
+  await drained([made])
   made.close()
   assert.equal(handles.length, clients.length)
 })

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import type { TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { readLedger } from '../../../src/connections/ledger.ts'
 import type { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
+import { NativeSocket } from '../../../src/connections/native-socket.ts'
+import { peerOf } from '../../../src/connections/pending-connection.ts'
 import { type Step, uncounted } from '../../../src/ipc/progress.ts'
-import { PageWriter, pageBytes } from '../../../src/ipc/worker-page.ts'
+import { PageReader, PageWriter, pageBytes } from '../../../src/ipc/worker-page.ts'
 import { errnos, takeCodes } from '../../../src/native/native.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
-import { nativeModule } from '../support/native-consumer.ts'
+import { nativeModule, nativeSocketOf } from '../support/native-consumer.ts'
 import { type NativeStageLimits, nativeStage } from '../support/native-stage.ts'
 import { nativeTest } from '../support/native-test.ts'
 import { anywhere } from '../support/pending.ts'
+import { binaryHeader, families, field } from '../support/proxy-headers.ts'
 import { BareWorker } from '../support/stage.ts'
 
 /** A worker in the test's own process, at a real consumer. */
@@ -18,7 +23,12 @@ class TakingWorker extends BareWorker {
   readonly #native = nativeModule()
   readonly #consumer
   readonly #page: PageWriter
+  /** Its page, as a primary finds it. */
+  readonly pageFd: number
+  readonly #arena = Buffer.alloc(65_536)
   #takenAtMs = 0
+  /** What was read with the connection that was taken last. */
+  first = ''
 
   constructor(t: TestContext, number: number, handOff: NativeHandOff) {
     super(number)
@@ -28,11 +38,13 @@ class TakingWorker extends BareWorker {
       .fds.map((fd) => this.#native.duplicate(fd))
     const place = this.#native.openConsumer(queue, page, bell, pageBytes, () => {})
     if (typeof place === 'number') throw new Error(`openConsumer: ${place}`)
+    this.pageFd = page
     this.#consumer = place.consumer
     this.#page = new PageWriter(place.memory)
     handOff.addIdle(this)
     t.after(() => {
       this.#native.drop(place.consumer)
+      this.#native.close(page)
       this.#native.close(queue)
       this.#native.close(bell)
     })
@@ -44,8 +56,9 @@ class TakingWorker extends BareWorker {
 
   /** Takes a connection; its id, or undefined when there was none for it. */
   takes(): number | undefined {
-    const taken = this.#native.take(this.#consumer, Buffer.alloc(1_024))
+    const taken = this.#native.take(this.#consumer, this.#arena)
     if (taken <= takeCodes.nobody) return undefined
+    this.first = this.#arena.toString('latin1', 0, Math.max(0, taken))
     this.#takenAtMs = this.#page.takenAtMs
     return this.#page.ticket.id
   }
@@ -65,11 +78,11 @@ async function staged(t: TestContext, limits: NativeStageLimits = {}) {
   const made = nativeStage(t, limits)
   const { handOff, dispatcher, accounts } = made
   const clients: Awaited<ReturnType<typeof handlePair>>['client'][] = []
-  const arrive = async (count: number) => {
+  const arrive = async (count: number, endpoint = anywhere) => {
     for (let at = 0; at < count; at += 1) {
       const { handle, client } = await handlePair(t)
       clients.push(client)
-      dispatcher.accept(handle, anywhere)
+      dispatcher.accept(nativeSocketOf(handle), endpoint)
     }
   }
   const counts = () => {
@@ -303,6 +316,37 @@ nativeTest('a page that is full of garbage costs nobody anything', async (t) => 
   assert.equal(counts().served, 1)
 })
 
+nativeTest('a lack that lasts is logged once, and nobody is lost by it', async (t) => {
+  const { native, handOff, arrive, counts, lines } = await staged(t)
+  const one = new TakingWorker(t, 1, handOff)
+  let tries = 0
+  native.offer = () => {
+    tries += 1
+    return errnos.tooManyRefs
+  }
+  await arrive(2)
+  await waitFor('some tries', () => tries >= 5)
+  const told = lines.filter(({ level }) => level === 'error').map(({ msg }) => msg)
+  assert.equal(told.length, 1)
+  assert.match(String(told[0]), /^Cannot hand off connections: the user has more descriptors/)
+  Object.assign(native, nativeModule())
+  await waitFor('a connection', () => one.takes() !== undefined)
+  assert.deepEqual([counts().queued, counts().active], [1, 1])
+})
+
+nativeTest('a socket of Node that cannot be taken over waits, with its client', async (t) => {
+  const { native, handOff, dispatcher, counts, lines } = await staged(t)
+  const one = new TakingWorker(t, 1, handOff)
+  native.duplicate = () => -constants.errno.EMFILE
+  const { handle, client } = await handlePair(t)
+  dispatcher.accept(handle, anywhere)
+  assert.equal(counts().queued, 1)
+  assert.match(String(lines.at(-1)?.msg), /^Cannot hand off connections: EMFILE; they wait/)
+  Object.assign(native, nativeModule())
+  await waitFor('the connection', () => one.takes() === 1)
+  client.destroy()
+})
+
 nativeTest('a queue that an app shuts down is replaced, and its workers with it', async (t) => {
   const { native, handOff, arrive, counts, lines } = await staged(t)
   const one = new TakingWorker(t, 1, handOff)
@@ -320,3 +364,160 @@ nativeTest('a queue that an app shuts down is replaced, and its workers with it'
   )
   assert.equal(counts().active, 1)
 })
+
+nativeTest('another primary goes on with what one had handed off when it was killed', async (t) => {
+  const dead = await staged(t)
+  const one = new TakingWorker(t, 1, dead.handOff)
+  await dead.arrive(4)
+  one.takes()
+  one.ends()
+  assert.equal(dead.counts().served, 1)
+  // From here on, that primary does nothing any more.
+  one.takes()
+  one.ends()
+  one.takes()
+  const native = nativeModule()
+  const { feeding, taking } = dead.handOff.queue
+  const given = { feeding: native.duplicate(feeding), taking: native.duplicate(taking) }
+  const next = await staged(t, { given })
+  const { counts: before, entries } = readLedger(dead.ledgerFd)
+  assert.deepEqual([before.accepted, before.served], [4, 1])
+  const connections = entries.map(({ id, turn, nonce, address }) => {
+    const handle = new NativeSocket(native, -1, address)
+    return Object.assign(next.dispatcher.resume(id, handle, anywhere, 0), { turn, nonce })
+  })
+  next.handOff.adopt(connections)
+  assert.deepEqual([next.counts().queued, next.counts().active], [1, 2])
+
+  const orphan = new BareWorker(1)
+  const memory = native.mapPage(one.pageFd, pageBytes)
+  assert.ok(typeof memory === 'object')
+  next.handOff.follow(orphan, { page: new PageReader(memory), close: () => {} })
+  const counts = next.counts()
+  assert.deepEqual([counts.served, counts.queued, counts.active], [1, 1, 1])
+  assert.equal(orphan.inHand?.id, 3)
+  assert.deepEqual(orphan.faults, [])
+  one.ends()
+  assert.equal(next.counts().served, 2)
+
+  // The last one goes to a worker of the new primary; after it, turns go on.
+  const two = new TakingWorker(t, 2, next.handOff)
+  await next.arrive(1)
+  assert.equal(two.takes(), 4)
+  two.ends()
+  assert.ok(two.takes() !== undefined)
+  two.ends()
+  assert.deepEqual([next.counts().accepted, next.counts().served], [4, 4])
+  assert.equal(readLedger(next.ledgerFd).entries.length, 0)
+})
+
+const behindProxy = {
+  number: 1,
+  settings: { endpoint: { host: '127.0.0.1', port: 30_154 }, proxyProtocol: true },
+} as const
+
+/** A header of the longest kind, and what a client says behind it. */
+function headerOf(client: string, bytes = 0): string {
+  const [address, port] = [Buffer.from(client.split('.').map(Number)), Buffer.from([0x15, 0xb3])]
+  const addresses = Buffer.concat([address, address, port, port])
+  const padding = field(0x04, Buffer.alloc(bytes))
+  return binaryHeader(1, families.tcp4, addresses, padding).toString('latin1')
+}
+
+nativeTest(
+  'the header of a proxy goes through the queue, in the order of all connections',
+  async (t) => {
+    const { handOff, arrive, clients, counts, queue } = await staged(t)
+    const one = new TakingWorker(t, 1, handOff)
+    await arrive(1)
+    assert.equal(one.takes(), 1)
+    assert.equal(counts().active, 1)
+    const expected: string[] = []
+    for (let at = 1; at <= 12; at += 1) {
+      const isProxied = at % 3 !== 0
+      await arrive(1, isProxied ? behindProxy : anywhere)
+      const says = isProxied ? `${headerOf(`192.0.2.${at}`, 16_000)}hello ${at}` : ''
+      expected.push(says)
+      if (isProxied) clients.at(-1)?.write(says, 'latin1')
+      await waitFor('it waits', () => handOff.waiting + queue.length === at)
+    }
+    for (const [at, says] of expected.entries()) {
+      one.ends()
+      await waitFor('the next', () => counts() && one.takes() === at + 2)
+      assert.equal(one.first, says)
+    }
+    one.ends()
+    assert.equal(counts().served, 13)
+  },
+)
+
+nativeTest('a header that a predecessor has read goes to a worker, too', async (t) => {
+  const { handOff, dispatcher } = await staged(t)
+  const one = new TakingWorker(t, 1, handOff)
+  const { handle, client } = await handlePair(t)
+  const says = `${headerOf('192.0.2.7')}hello`
+  dispatcher.adopt(9, handle, behindProxy, 1, Buffer.from(says, 'latin1'))
+  await waitFor('the connection', () => one.takes() === 9)
+  assert.equal(one.first, says)
+  client.destroy()
+})
+
+nativeTest('another primary knows the client behind the proxy, and has the header', async (t) => {
+  const dead = await staged(t)
+  const one = new TakingWorker(t, 1, dead.handOff)
+  await dead.arrive(1)
+  one.takes()
+  dead.counts()
+  await dead.arrive(1, behindProxy)
+  const says = `${headerOf('192.0.2.7')}hello`
+  dead.clients.at(-1)?.write(says, 'latin1')
+  await waitFor('it waits', () => dead.handOff.waiting === 1)
+  const native = nativeModule()
+  const { feeding, taking } = dead.handOff.queue
+  const given = { feeding: native.duplicate(feeding), taking: native.duplicate(taking) }
+  const next = await staged(t, { given, maxPerClient: 1 })
+  const [, entry] = readLedger(dead.ledgerFd).entries
+  assert.ok(entry !== undefined)
+  const { id, turn, nonce, address } = entry
+  const handle = new NativeSocket(native, -1, address)
+  const resumed = next.dispatcher.resume(id, handle, behindProxy, 0)
+  next.handOff.adopt([Object.assign(resumed, { turn, nonce })])
+  assert.equal(peerOf(resumed), '192.0.2.7:5555')
+  assert.equal(resumed.countedAs, '192.0.2.7')
+  // It goes back to the queue of that primary, and from there to a worker.
+  const withdrawn = next.dispatcher.withdraw()
+  assert.equal(withdrawn?.preface?.toString('latin1'), says)
+  assert.equal(withdrawn && peerOf(withdrawn), '192.0.2.7:5555')
+  if (withdrawn !== undefined) next.dispatcher.putBack(withdrawn)
+  const two = new TakingWorker(t, 2, next.handOff)
+  await waitFor('the connection', () => two.takes() === 2)
+  assert.equal(two.first, says)
+})
+
+nativeTest(
+  'what the workers of a dead primary have not reported is lost with the last of them',
+  async (t) => {
+    const dead = await staged(t)
+    const one = new TakingWorker(t, 1, dead.handOff)
+    await dead.arrive(1)
+    one.takes()
+    const { handOff, dispatcher, counts } = await staged(t, {
+      given: {
+        feeding: nativeModule().duplicate(dead.handOff.queue.feeding),
+        taking: nativeModule().duplicate(dead.handOff.queue.taking),
+      },
+    })
+    const [entry] = readLedger(dead.ledgerFd).entries
+    assert.ok(entry !== undefined)
+    const handle = new NativeSocket(nativeModule(), -1, entry.address)
+    const { turn, nonce } = entry
+    const connection = Object.assign(dispatcher.resume(entry.id, handle, anywhere, 0), {
+      turn,
+      nonce,
+    })
+    handOff.adopt([connection])
+    assert.equal(counts().active, 1)
+    handOff.onOrphansGone()
+    await waitFor('its end', () => counts().failed === 1)
+  },
+)

@@ -91,15 +91,25 @@ test('whatever others have put in its place is left to them', async (t) => {
   rmSync(away)
 })
 
+const listenerAt = (path: string) =>
+  new Listener(
+    { number: 0, settings: { endpoint: { path }, file: { mode: 0o660 } } },
+    { accept: () => {} },
+    keptLog().log,
+  )
+
+test('a folder that is not there may yet come', async (t) => {
+  const path = join(tempFolder(t), 'later', 'new.sock')
+  await assert.rejects(listenerAt(path).listen(), {
+    code: 'ADDRESS_ABSENT',
+    message: `Cannot listen on unix:${path}: its folder does not exist`,
+  })
+})
+
 test('what is at the path of a new socket decides in one line', async (t) => {
   const folder = tempFolder(t)
   const path = join(folder, 'new.sock')
-  const listener = () =>
-    new Listener(
-      { number: 0, settings: { endpoint: { path }, file: { mode: 0o660 } } },
-      { accept: () => {} },
-      keptLog().log,
-    )
+  const listener = () => listenerAt(path)
   const refusal = async (put: () => void) => {
     put()
     const before = lstatSync(path)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   chownSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -48,6 +49,13 @@ test("what root writes into a user's folder belongs to that user", {
   replaceFile(join(folder, 'file'), cursor)
   const { uid, gid } = lstatSync(join(folder, 'file'))
   assert.deepEqual([uid, gid], [65_534, 65_534])
+})
+
+test('what cannot be replaced leaves nothing beside it', (t) => {
+  const folder = newFolder(t)
+  mkdirSync(join(folder, 'file', 'inner'), { recursive: true })
+  assert.throws(() => replaceFile(join(folder, 'file'), cursor), { code: 'ENOTEMPTY' })
+  assert.deepEqual(readdirSync(folder), ['file'])
 })
 
 test('a folder that is not there is named in the error', (t) => {

@@ -147,5 +147,26 @@ test('a bad name or option is refused, in a sentence', (t) => {
     { kill_timeout: 1_600 },
     'kill_timeout is 1600; it must be at least 33000, or pm2 kills the bridge before the drain is over',
   )
+  refuses({ env: { 'A=B': '1' } }, `env has a variable "A=B", which is not a name`)
+  refuses({ env: { A: 'a\0b' } }, 'env.A has a zero byte, which no variable can have')
+  refuses({ env: { A: 1n } }, 'env.A is 1n; it must be a text or a number')
+  assert.throws(
+    () => service('shout', { cwd, app: '../other' }),
+    /^\w+: The app name is "\.\.\/other"/,
+  )
   assert.throws(() => service('a/b', { cwd }), { code: 'BAD_CONFIG' })
+  for (const [args, problem] of [
+    [[], 'The service name is undefined; it must be '],
+    [[{ name: 'shout' }], 'The service name is [object Object]; it must be '],
+    [['shout', null], `The ecosystem file's service "shout": its options are null; they must be`],
+    [
+      ['shout', ['x']],
+      `The ecosystem file's service "shout": its options are [ 'x' ]; they must be`,
+    ],
+  ] as const) {
+    assert.throws(
+      () => (service as (...given: readonly unknown[]) => unknown)(...args),
+      (error: Error) => error.message.startsWith(problem),
+    )
+  }
 })

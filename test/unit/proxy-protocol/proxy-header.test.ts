@@ -5,7 +5,7 @@ import {
   type Parsed,
   parseProxyHeader,
 } from '../../../src/proxy-protocol/proxy-header.ts'
-import { chooseSeed, randomFrom } from '../../helpers/random.ts'
+import { chooseSeed, fuzzInputs, randomFrom } from '../../helpers/random.ts'
 import {
   addresses4,
   addresses6,
@@ -200,6 +200,7 @@ const right = [
 test('every input has a result, and more input never changes a result', {
   timeout: 60_000,
 }, (t) => {
+  const inputs = fuzzInputs(20_000)
   const seed = chooseSeed()
   t.diagnostic(`seed ${seed}`)
   const random = randomFrom(seed)
@@ -216,7 +217,7 @@ test('every input has a result, and more input never changes a result', {
     for (let left = upTo(4); left > 0; left -= 1) bytes[upTo(bytes.length)] = upTo(256)
     return random() < 0.3 ? bytes.subarray(0, upTo(bytes.length)) : bytes
   }
-  for (let round = 0; round < 100_000; round += 1) {
+  for (let round = 0; round < inputs; round += 1) {
     const bytes = random() < 0.1 ? some() : damaged()
     const whole = parseProxyHeader(bytes)
     kinds[whole.kind] += 1
@@ -227,5 +228,6 @@ test('every input has a result, and more input never changes a result', {
     const before = parseProxyHeader(bytes.subarray(0, whole.length - 1))
     assert.equal(before.kind, 'incomplete', bytes.toString('hex'))
   }
-  for (const [kind, count] of Object.entries(kinds)) assert.ok(count > 1_000, `${count} ${kind}`)
+  for (const [kind, count] of Object.entries(kinds))
+    assert.ok(count > inputs / 100, `${count} ${kind}`)
 })

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { type Clock, systemClock } from '../../../src/clock.ts'
 import { Alarm } from '../../../src/worker/alarm.ts'
 import {
   Connection,
@@ -35,28 +36,34 @@ export async function connected(
   changes: Partial<ConnectionLimits & SocketOptions> = {},
   origin: ConnectionOrigin = {},
 ): Promise<Connected> {
-  clearTimersAfter(t)
+  const clock = clockOf(t)
   const pair = await socketPair(t)
   const limits = { ...generous, ...changes }
   const alarms = {
-    read: new Alarm(limits.readTimeoutMs),
-    deadline: new Alarm(limits.deadlineMs),
-    handshake: new Alarm(limits.handshakeTimeoutMs),
+    read: new Alarm(limits.readTimeoutMs, clock),
+    deadline: new Alarm(limits.deadlineMs, clock),
+    handshake: new Alarm(limits.handshakeTimeoutMs, clock),
   }
   const options = { keepAliveMs: 0, noDelay: true, lingerMs: 2_000, ...changes }
+  const lingerers = new Lingerers(options.lingerMs, clock)
   const transport = isNative(t)
-    ? nativeTransport(t, pair.server, options)
-    : new SocketTransport(pair.server, options, new Lingerers(options.lingerMs))
+    ? nativeTransport(t, pair.server, options, lingerers)
+    : new SocketTransport(pair.server, options, lingerers)
   const connection = new Connection(7, transport, limits, alarms, origin)
   const conclude = () => {
     connection.release()
-    transport.conclude()
+    connection.conclude()
   }
   return { ...pair, connection, conclude }
 }
 
 /** Passes the socket through a queue, as a primary does, and takes it as a worker does. */
-function nativeTransport(t: TestContext, server: Socket, options: SocketOptions): NativeTransport {
+function nativeTransport(
+  t: TestContext,
+  server: Socket,
+  options: SocketOptions,
+  lingerers: Lingerers,
+): NativeTransport {
   const native = nativeModule()
   const { feeding, taking } = queue(t)
   const { consumer } = place(t, taking, (events) => transport.onEvents(events))
@@ -64,7 +71,7 @@ function nativeTransport(t: TestContext, server: Socket, options: SocketOptions)
   server.destroy()
   const arena = Buffer.alloc(65_536)
   const first = native.take(consumer, arena)
-  const way = { native, consumer, options, arena, onConcluded: () => {} }
+  const way = { native, consumer, options, arena, onConcluded: () => {}, lingerers }
   const transport = new NativeTransport(way, undefined, first)
   setImmediate(() => transport.settle())
   const sweeping = setInterval(() => native.sweep(consumer), 5)
@@ -77,10 +84,14 @@ function fdOf(socket: Socket): number {
   return (socket as Socket & { _handle: { fd: number } })._handle.fd
 }
 
-/** An alarm's timer outlives what it was set for; here it would keep the test's process waiting. */
-function clearTimersAfter(t: TestContext): void {
-  const { mock } = t.mock.method(globalThis, 'setTimeout')
-  t.after(() => {
-    for (const { result } of mock.calls) clearTimeout(result)
-  })
+/** A clock whose timers end with the test: that of an alarm outlives what it was set for, and keeps a process waiting. */
+export function clockOf(t: TestContext): Clock {
+  return {
+    ...systemClock,
+    setTimeout: (act, ms) => {
+      const timer = systemClock.setTimeout(act, ms)
+      t.after(() => systemClock.clearTimeout(timer))
+      return timer
+    },
+  }
 }

@@ -1,6 +1,11 @@
 import { Alarm } from '../../../src/worker/alarm.ts'
 import { Connection, type ConnectionLimits } from '../../../src/worker/connection.ts'
-import type { Chunk, Receiver, Transport } from '../../../src/worker/transport.ts'
+import type {
+  Chunk,
+  Receiver,
+  SecurableTransport,
+  Transport,
+} from '../../../src/worker/transport.ts'
 import { generous } from './connected.ts'
 
 /** A transport whose other end is the test: without sockets, so that a hundred thousand connections take seconds. */
@@ -48,7 +53,7 @@ export class MemoryTransport implements Transport {
 
   setKeepAlive(): void {}
 
-  secure(): Promise<Transport> {
+  forTls(): SecurableTransport {
     throw new Error('There is no TLS in memory')
   }
 

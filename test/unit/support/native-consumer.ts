@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { NativeSocket } from '../../../src/connections/native-socket.ts'
+import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { PageReader, PageWriter, pageBytes } from '../../../src/ipc/worker-page.ts'
 import {
   type Consumer,
@@ -34,14 +37,32 @@ export function ticket(turn: number, id = turn, nonce = 0): Uint8Array {
   return bytes
 }
 
-/** Puts a copy of one socket into the queue; 0 or -errno. */
-export function offer(feeding: number, socket: number, itsTicket: Uint8Array): number {
+/**
+ * Puts a copy of one socket into the queue; 0 or -errno.
+ *
+ * @param message - its ticket, and perhaps a preface
+ */
+export function offer(feeding: number, socket: number, message: Uint8Array): number {
   const native = nativeModule()
   const copy = native.duplicate(socket)
-  const moved = native.offer(feeding, Int32Array.of(copy), itsTicket, 1)
+  const moved = native.offer(
+    feeding,
+    Int32Array.of(copy),
+    message,
+    Int32Array.of(message.length),
+    1,
+  )
   if (moved === 1) return 0
   native.close(copy)
   return moved
+}
+
+/** Takes the first connection out of the queue: its descriptor and its message; undefined when there is none. */
+export function recall(taking: number): { fd: number; message: Buffer } | undefined {
+  const into = Buffer.alloc(65_536)
+  const received = nativeModule().receive(taking, into, false)
+  if (typeof received === 'number') return undefined
+  return { fd: received.fds[0] ?? -1, message: Buffer.from(into.subarray(0, received.bytes)) }
 }
 
 /** A worker's place at a queue, in the test's own process, with the primary's view of its page. */
@@ -59,7 +80,7 @@ export function place(
   onEvents: (events: number) => void = () => {},
 ): Place {
   const native = nativeModule()
-  const page = native.openPage(pageBytes)
+  const page = native.openPage(pageBytes, false, 'page')
   if (typeof page === 'number') throw new Error(`openPage: ${page}`)
   const bell = native.openBell()
   const own = native.duplicate(taking)
@@ -73,4 +94,11 @@ export function place(
     native.close(bell)
   })
   return { consumer: made.consumer, writer: new PageWriter(made.memory), reader, bell }
+}
+
+/** Takes a socket over from Node. */
+export function nativeSocketOf(handle: SocketHandle): NativeSocket {
+  const socket = NativeSocket.from(nativeModule(), handle)
+  assert.ok(typeof socket !== 'number')
+  return socket
 }

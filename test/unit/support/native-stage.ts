@@ -2,6 +2,8 @@ import type { TestContext } from 'node:test'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import type { QueueEnds } from '../../../src/connections/kernel-queue.ts'
+import { Ledger, ledgerBytes } from '../../../src/connections/ledger.ts'
 import { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
 import { ConnectionQueue } from '../../../src/connections/queue.ts'
 import { Shedding } from '../../../src/connections/shedding.ts'
@@ -15,20 +17,27 @@ export interface NativeStageLimits {
   readonly max?: number
   readonly maxWaitMs?: number
   readonly maxPerClient?: number
+  /** The queue of another stage. */
+  readonly given?: QueueEnds
 }
 
 /** A dispatcher with its real queue, accounts and native hand-off, which a test may give other functions. */
 export function nativeStage(
   t: TestContext,
-  { max = 100, maxWaitMs = 60_000, maxPerClient = 0 }: NativeStageLimits = {},
+  { max = 100, maxWaitMs = 60_000, maxPerClient = 0, given }: NativeStageLimits = {},
 ) {
-  const accounts = new Accounts()
+  const page = nativeModule().openPage(ledgerBytes, true, 'ledger')
+  if (typeof page === 'number') throw new Error(`openPage: ${page}`)
+  t.after(() => nativeModule().close(page.fd))
+  const ledger = new Ledger(page.memory)
+  const lifeline = { ledger, mark: 'page', fds: [], queue: given }
+  const accounts = new Accounts(ledger.counts)
   const { log, lines } = keptLog('debug')
   const queue = new ConnectionQueue((late) => dispatcher.expire(late))
   queue.limit({ max, maxWaitMs })
   const native = { ...nativeModule() }
   const stats = new Stats()
-  const handOff = new NativeHandOff(native, accounts, stats, queue, log)
+  const handOff = new NativeHandOff(native, accounts, stats, queue, log, lifeline)
   let notes = 0
   const dispatcher: Dispatcher = new Dispatcher(
     {
@@ -55,5 +64,16 @@ export function nativeStage(
     queue.close()
     handOff.close()
   })
-  return { native, handOff, dispatcher, queue, accounts, log, lines, notes: () => notes }
+  return {
+    native,
+    ledger,
+    ledgerFd: page.fd,
+    handOff,
+    dispatcher,
+    queue,
+    accounts,
+    log,
+    lines,
+    notes: () => notes,
+  }
 }

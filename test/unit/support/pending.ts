@@ -1,4 +1,5 @@
 import type { NumberedEndpoint } from '../../../src/connections/endpoint-table.ts'
+import { noEntry } from '../../../src/connections/ledger.ts'
 import type { PendingConnection } from '../../../src/connections/pending-connection.ts'
 import { LooseHandle } from './handles.ts'
 
@@ -19,6 +20,7 @@ export function pending(id: number, acceptedAtMs = 0): PendingConnection {
     endedAtMs: 0,
     turn: 0,
     nonce: 0,
+    entry: noEntry,
     state: 'queued',
     missed: 0,
     peer: undefined,

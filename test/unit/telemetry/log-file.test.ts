@@ -94,23 +94,43 @@ test('a part that cannot be kept is cut all the same, and the log says so', (t) 
 /** Writes lines of ten bytes to a file that may not grow past 1024, as on a disk that fills up. */
 const limited = `
   import { truncateSync } from 'node:fs'
-  const [module, path] = process.argv.slice(1)
+  const [module, path, count, isShared] = process.argv.slice(1)
   const { LogFile } = await import(module)
   process.on('SIGXFSZ', () => {})
   const file = new LogFile(path)
-  for (let line = 1; line <= 105; line += 1) file.write('line ' + String(line).padStart(4, '0') + '\\n')
+  // A file that others write to, too, is not cut.
+  if (isShared === 'shared') file.share(new Promise(() => {}))
+  for (let line = 1; line <= Number(count); line += 1) file.write('line ' + String(line).padStart(4, '0') + '\\n')
+  if (isShared !== 'shared') process.exit()
   truncateSync(path, 25)
   file.write('after it\\n')
 `
 
-test('a line that was cut short counts as lost, and the next one begins on a line of its own', (t) => {
-  const path = join(tempFolder(t), 'log')
+function writeLimited(path: string, count: number, how: 'shared' | 'alone'): void {
   const module = fileURLToPath(new URL('../../../src/telemetry/log-file.js', import.meta.url))
-  const node = [process.execPath, '--input-type=module', '-e', limited, module, path]
+  const args = [module, path, String(count), how]
+  const node = [process.execPath, '--input-type=module', '-e', limited, ...args]
   // A POSIX shell counts blocks of 512 bytes.
   const shell = ['-c', 'ulimit -f 2 && exec "$@"', 'sh', ...node]
   const { status, stderr } = spawnSync('/bin/sh', shell, { encoding: 'utf8' })
   assert.equal(status, 0, stderr)
+}
+
+test('where the system allows less than its size, it is cut earlier, and what was lost is said', (t) => {
+  const path = join(tempFolder(t), 'log')
+  writeLimited(path, 150, 'alone')
+  const [said = '', ...lines] = readFileSync(path, 'utf8').trim().split('\n')
+  const { lost, reason, msg } = JSON.parse(said) as Record<string, unknown>
+  assert.deepEqual([lost, msg], [1, 'Log lines were lost'])
+  assert.match(String(reason), /^EFBIG/)
+  // 102 lines had fitted.
+  assert.deepEqual([lines[0], lines.at(-1), lines.length], ['line 0104', 'line 0150', 47])
+  assert.match(readFileSync(rotatedName(path), 'utf8'), /^line 0001\n.*\nline 0102\nline$/s)
+})
+
+test('a line that was cut short counts as lost, and the next one begins on a line of its own', (t) => {
+  const path = join(tempFolder(t), 'log')
+  writeLimited(path, 105, 'shared')
   const [one, two, torn, said = '', after, last] = readFileSync(path, 'utf8').split('\n')
   assert.deepEqual([one, two, torn], ['line 0001', 'line 0002', 'line '])
   const { lost, msg } = JSON.parse(said) as Record<string, unknown>

@@ -392,18 +392,32 @@ test('the client refuses to send after its end, and two reads at a time', async 
   await assert.rejects(reset.write('x'), /has reset the connection/)
 })
 
-test('what is no app, and time that goes backwards, is refused', async (t) => {
+test('what is no app, time that goes backwards, and less than a byte are refused', async (t) => {
   for (const wrong of [{}, { handle: 'no function' }, null, undefined]) {
     await assert.rejects(testApp(wrong as unknown as App), {
       name: 'TypeError',
       message: 'The app has no handle function',
     })
   }
-  const { clock } = await started(t, echo)
-  for (const wrong of [-1, Number.NaN]) {
-    await assert.rejects(clock.advance(wrong), {
-      name: 'RangeError',
-      message: /must be 0 or more$/,
+  for (const hook of ['setup', 'teardown']) {
+    await assert.rejects(testApp({ ...echo, [hook]: 'no function' }), {
+      name: 'TypeError',
+      message: `The app has a "${hook}" that is not a function`,
     })
+  }
+  const app = await started(t, echo)
+  for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number]) {
+    await assert.rejects(app.clock.advance(wrong), {
+      name: 'RangeError',
+      message: /it must be a number from 0$/,
+    })
+  }
+  for (const wrong of [0, -1, Number.NaN, '5' as unknown as number]) {
+    const problem = (option: string) => ({
+      name: 'RangeError',
+      message: `${option} is ${wrong}; it must be a number from 1`,
+    })
+    await assert.rejects(app.connect().write('x', { pieceBytes: wrong }), problem('pieceBytes'))
+    assert.throws(() => app.connect({ maxUnreadBytes: wrong }), problem('maxUnreadBytes'))
   }
 })

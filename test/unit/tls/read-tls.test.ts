@@ -2,32 +2,30 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { after, test } from 'node:test'
 import type { TlsSettings } from '../../../src/config/tls-settings.ts'
 import { readTls, untimely } from '../../../src/tls/read-tls.ts'
 import { Authority } from '../../helpers/certificates.ts'
 
-/** Settings with files that exist for one test. */
-function settingsIn(t: TestContext) {
-  const authority = new Authority(t)
-  const own = authority.sign('own', ['DNS:own.example'])
-  const other = authority.sign('other')
-  const files = ({ cert, key }: { cert: string; key: string }) => ({ cert, key })
-  const settings: TlsSettings = {
-    ...files(own),
-    ca: authority.ca,
-    clientCert: 'require',
-    minVersion: 'TLSv1.3',
-    start: 'accept',
-    sni: { 'Other.example': files(other) },
-  }
-  const read = (changes: Partial<TlsSettings> = {}) =>
-    readTls({ ...settings, ...changes }, 'listen.0.tls')
-  return { authority, own, other, files, read }
+const authority = new Authority({ after })
+const own = authority.sign('own', ['DNS:own.example'])
+const other = authority.sign('other')
+
+const files = ({ cert, key }: { cert: string; key: string }) => ({ cert, key })
+
+const settings: TlsSettings = {
+  ...files(own),
+  ca: authority.ca,
+  clientCert: 'require',
+  minVersion: 'TLSv1.3',
+  start: 'accept',
+  sni: { 'Other.example': files(other) },
 }
 
-test('the files are read, and each certificate is described', (t) => {
-  const { own, other, read } = settingsIn(t)
+const read = (changes: Partial<TlsSettings> = {}) =>
+  readTls({ ...settings, ...changes }, 'listen.0.tls')
+
+test('the files are read, and each certificate is described', () => {
   const { material, certificates } = read()
   assert.deepEqual(material.pair, own.pem)
   assert.deepEqual(material.sni, { 'other.example': other.pem })
@@ -44,14 +42,12 @@ test('the files are read, and each certificate is described', (t) => {
   assert.ok(expiresInMs > 86_400_000 && expiresInMs <= 2 * 86_400_000, `${expiresInMs}`)
 })
 
-test('the keys of tickets differ each time', (t) => {
-  const { read } = settingsIn(t)
+test('the keys of tickets differ each time', () => {
   assert.notEqual(read().material.ticketKeys, read().material.ticketKeys)
   assert.equal(Buffer.from(read().material.ticketKeys, 'base64').length, 48)
 })
 
-test('certificates that are out of their time are named, not refused', (t) => {
-  const { authority, files, read } = settingsIn(t)
+test('certificates that are out of their time are named, not refused', () => {
   const old = authority.sign('old', [], -1)
   const { certificates } = read({ sni: { 'old.example': files(old) } })
   const [sentence, ...others] = untimely(certificates, '0.0.0.0:1')
@@ -64,8 +60,7 @@ test('certificates that are out of their time are named, not refused', (t) => {
   assert.match(early[0] ?? '', /is valid only from \d{4}-.* on$/)
 })
 
-test('each mistake is one line that names the key, and quotes nothing of a key', (t) => {
-  const { authority, own, other, files, read } = settingsIn(t)
+test('each mistake is one line that names the key, and quotes nothing of a key', () => {
   const locked = join(authority.folder, 'locked.key')
   execFileSync('openssl', ['pkey', '-in', own.key, '-aes256', '-passout', 'pass:x', '-out', locked])
   const broken = join(authority.folder, 'broken.crt')
@@ -76,14 +71,20 @@ test('each mistake is one line that names the key, and quotes nothing of a key',
   const long = join(authority.folder, 'long.crt')
   writeFileSync(long, Buffer.alloc(4_194_305, '\n'))
   const mistakes: [Partial<TlsSettings>, RegExp][] = [
-    [{ key: pipe }, /^listen\.0\.tls\.key is no regular file: ".*pipe\.key"$/],
-    [{ cert: '/dev/zero' }, /^listen\.0\.tls\.cert is no regular file: "\/dev\/zero"$/],
-    [{ cert: long }, /^listen\.0\.tls\.cert is longer than 4194304 bytes: ".*long\.crt"$/],
+    [{ key: pipe }, /^Cannot read listen\.0\.tls\.key .*pipe\.key: it is not a regular file$/],
+    [
+      { cert: '/dev/zero' },
+      /^Cannot read listen\.0\.tls\.cert \/dev\/zero: it is not a regular file$/,
+    ],
+    [
+      { cert: long },
+      /^Cannot read listen\.0\.tls\.cert .*long\.crt: it is longer than 4194304 bytes$/,
+    ],
     [
       { cert: '/nowhere/none.crt' },
       /^Cannot read listen\.0\.tls\.cert .*none\.crt: it does not exist/,
     ],
-    [{ key: '/' }, /^listen\.0\.tls\.key is no regular file: "\/"$/],
+    [{ key: '/' }, /^Cannot read listen\.0\.tls\.key \/: it is a directory/],
     [{ ca: own.key }, /^listen\.0\.tls\.ca holds no certificate in PEM$/],
     [{ cert: own.key }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],
     [{ cert: broken }, /^listen\.0\.tls\.cert holds no certificate in PEM$/],

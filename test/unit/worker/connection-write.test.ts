@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { isNative, overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
 overBoth('a client that has ended its side still gets its answer', async (t) => {
@@ -75,6 +75,33 @@ test('an answer that was cut short is not flushed, however late one asks', async
   await waitFor('the socket to close', () => server.closed)
   await assert.rejects(connection.flush(), { code: 'CLIENT_GONE' })
 })
+
+for (const which of [0, 1]) {
+  overBoth(
+    `memory that an app transfers before it is sent costs that connection at most: piece ${which}`,
+    async (t) => {
+      const { connection, client, conclude } = await connected(t)
+      // The system takes a part of the first.
+      const pieces = [8, 1].map((mebibytes) =>
+        new Uint8Array(mebibytes * 1_048_576).fill(mebibytes),
+      )
+      const sent = Buffer.concat(pieces)
+      const written = Promise.all(pieces.map((piece) => connection.write(piece)))
+      const memory = pieces[which]?.buffer as ArrayBuffer
+      structuredClone(memory, { transfer: [memory] })
+      if (isNative(t)) {
+        client.resume()
+        await assert.rejects(written, { code: 'CONNECTION_ENDED' })
+        await assert.rejects(connection.flush(), { code: 'CONNECTION_ENDED' })
+      } else {
+        const all = received(client)
+        await written
+        conclude()
+        assert.ok((await all).equals(sent))
+      }
+    },
+  )
+}
 
 overBoth('a write that nobody awaits ends no process when it fails', async (t) => {
   const { connection, client } = await connected(t)

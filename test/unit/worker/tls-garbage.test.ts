@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { codeOf } from '../../../src/errors.ts'
@@ -7,16 +7,15 @@ import { MemorySocket } from '../../../src/testing/memory-socket.ts'
 import { readTls } from '../../../src/tls/read-tls.ts'
 import { NodeTlsDoor, type TlsDoor } from '../../../src/worker/tls-door.ts'
 import { Authority } from '../../helpers/certificates.ts'
-import { chooseSeed, randomFrom } from '../../helpers/random.ts'
+import { chooseSeed, fuzzInputs, randomFrom } from '../../helpers/random.ts'
 import { type Garbage, GarbageMaker } from '../../helpers/tls-garbage.ts'
 import { socketPair } from '../support/socket-pair.ts'
 
 /** So many turns of the event loop without an outcome are a hang. */
 const maxTurns = 100
-/** A full handshake for each would take half a minute, so a longer run is asked for: with 100000, for instance. */
-const inputs = Number(process.env['FUZZ_INPUTS'] ?? 10_000)
+const inputs = fuzzInputs(4_000)
 
-const authority = new Authority({ after: () => {} })
+const authority = new Authority({ after })
 
 function doorOf(): TlsDoor {
   const { cert, key } = authority.sign('server')
@@ -42,7 +41,7 @@ function memorySocket(): MemorySocket {
 async function outcomeOf(door: TlsDoor, { pieces, ending }: Garbage): Promise<string> {
   const socket = memorySocket()
   const result: { outcome?: string } = {}
-  door.secure(socket).then(
+  door.secure(socket, false).then(
     () => {
       result.outcome = 'secured'
     },
@@ -65,14 +64,14 @@ async function serves(t: TestContext, door: TlsDoor): Promise<void> {
   const { server, client } = await socketPair(t)
   const secure = connect({ socket: client, rejectUnauthorized: false })
   secure.on('error', () => {})
-  const served = await door.secure(server)
+  const served = await door.secure(server, false)
   assert.equal(served.tls.protocol, 'TLSv1.3')
   secure.destroy()
 }
 
 test('the hello that garbage is made of is answered', async () => {
   const socket = memorySocket()
-  const failed = assert.rejects(doorOf().secure(socket), { code: 'TLS_FAILED' })
+  const failed = assert.rejects(doorOf().secure(socket, false), { code: 'TLS_FAILED' })
   socket.arrive(new GarbageMaker(randomFrom(1)).hello('a.example'))
   for (let turn = 0; turn < maxTurns; turn += 1) await nextTurn()
   // An alert would be shorter than a certificate.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { TlsSettings } from '../../../src/config/tls-settings.ts'
 import { readTls } from '../../../src/tls/read-tls.ts'
@@ -10,9 +10,10 @@ import { Authority } from '../../helpers/certificates.ts'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
+import { overBoth } from '../support/over-both.ts'
 import { received } from '../support/socket-pair.ts'
 
-const authority = new Authority({ after: () => {} })
+const authority = new Authority({ after })
 const server = authority.sign('server', ['DNS:default.example'])
 const other = authority.sign('other', ['DNS:other.example'])
 const wildcard = authority.sign('wildcard', ['DNS:*.wild.example'])
@@ -49,7 +50,7 @@ async function secured(client: Socket, options: ConnectionOptions = {}): Promise
 
 const subject = (secure: TLSSocket) => secure.getPeerX509Certificate()?.subject
 
-test('TLS that begins with the connection says what was agreed on', async (t) => {
+overBoth('TLS that begins with the connection says what was agreed on', async (t) => {
   const { connection, client } = await withTls(t)
   assert.equal(connection.tls === undefined, true)
   const [, secure] = await Promise.all([
@@ -68,7 +69,7 @@ test('TLS that begins with the connection says what was agreed on', async (t) =>
   assert.equal(bytes.toString(), 'goodbye\r\n')
 })
 
-test('the client may end its side and still be answered', async (t) => {
+overBoth('the client may end its side and still be answered', async (t) => {
   const { connection, client } = await withTls(t)
   const [, secure] = await Promise.all([connection.startTls(), secured(client)])
   secure.end('last words')
@@ -80,7 +81,7 @@ test('the client may end its side and still be answered', async (t) => {
   assert.equal(String(await answer), 'heard')
 })
 
-test('a protocol may begin in the clear', async (t) => {
+overBoth('a protocol may begin in the clear', async (t) => {
   const { connection, client } = await withTls(t)
   client.write('STARTTLS\r\n')
   assert.equal(String(await connection.readLine()), 'STARTTLS\r\n')
@@ -93,9 +94,10 @@ test('a protocol may begin in the clear', async (t) => {
   secure.write('secret\r\n')
   assert.equal(String(await connection.readLine()), 'secret\r\n')
   assert.equal(connection.tls?.protocol, 'TLSv1.3')
+  assert.deepEqual(connection.traffic, { bytesIn: 18, bytesOut: 4 }, 'TLS itself does not count')
 })
 
-test('TLS may begin with bytes that were only looked at', async (t) => {
+overBoth('TLS may begin with bytes that were only looked at', async (t) => {
   const { connection, client } = await withTls(t)
   const secure = secured(client)
   const first = await connection.peek(1)
@@ -104,7 +106,7 @@ test('TLS may begin with bytes that were only looked at', async (t) => {
   assert.equal(connection.tls?.protocol, 'TLSv1.3')
 })
 
-test('what was sent in the clear never passes for a part of TLS', async (t) => {
+overBoth('what was sent in the clear never passes for a part of TLS', async (t) => {
   const { connection, client } = await withTls(t)
   client.write('STARTTLS\r\nDELETE everything\r\n')
   await connection.readLine()
@@ -112,7 +114,16 @@ test('what was sent in the clear never passes for a part of TLS', async (t) => {
   await assert.rejects(connection.readLine(), { code: 'TLS_FAILED' })
 })
 
-test('each server name has its certificate, and any other name the default one', async (t) => {
+overBoth('a client that leaves between its words in the clear and TLS has failed', async (t) => {
+  const { connection, client } = await withTls(t)
+  client.write('STARTTLS\r\n')
+  await connection.readLine()
+  const failed = assert.rejects(connection.startTls(), { code: 'TLS_FAILED' })
+  client.destroy()
+  await failed
+})
+
+overBoth('each server name has its certificate, and any other name the default one', async (t) => {
   const expected = {
     'other.example': 'CN=other',
     'OTHER.example': 'CN=other',
@@ -128,7 +139,7 @@ test('each server name has its certificate, and any other name the default one',
   }
 })
 
-test("a client's certificate may be asked for, or required", async (t) => {
+overBoth("a client's certificate may be asked for, or required", async (t) => {
   const stranger = new Authority(t, 'Somebody else').sign('stranger')
   const peerFor = async (clientCert: TlsSettings['clientCert'], options: ConnectionOptions) => {
     const { connection, client } = await withTls(t, { clientCert })
@@ -156,7 +167,7 @@ test("a client's certificate may be asked for, or required", async (t) => {
   })
 })
 
-test('a version of TLS that is too old fails', async (t) => {
+overBoth('a version of TLS that is too old fails', async (t) => {
   const { connection, client } = await withTls(t, { minVersion: 'TLSv1.3' })
   const secure = connect({ socket: client, rejectUnauthorized: false, maxVersion: 'TLSv1.2' })
   secure.on('error', () => {})
@@ -166,7 +177,7 @@ test('a version of TLS that is too old fails', async (t) => {
   })
 })
 
-test('a session is resumed with another worker that has the same keys', async (t) => {
+overBoth('a session is resumed with another worker that has the same keys', async (t) => {
   const { material } = readTls(plain, 'tls')
   const first = await connected(t, {}, { door: new NodeTlsDoor(material) })
   const [, one] = await Promise.all([first.connection.startTls(), secured(first.client)])
@@ -179,7 +190,7 @@ test('a session is resumed with another worker that has the same keys', async (t
   assert.equal(two.isSessionReused(), true)
 })
 
-test('a handshake that takes too long fails with its own reason', async (t) => {
+overBoth('a handshake that takes too long fails with its own reason', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t, { handshakeTimeoutMs: 500 }, { door: doorOf() })
   client.write(Buffer.from('1603010200', 'hex'))
@@ -193,36 +204,42 @@ test('a handshake that takes too long fails with its own reason', async (t) => {
   await assert.rejects(connection.flush(), { code: 'TLS_TIMEOUT' })
 })
 
-test('a client that leaves without a byte is gone, one that leaves in between has failed', async (t) => {
-  for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
-    const silent = await withTls(t)
-    const gone = assert.rejects(silent.connection.startTls(), { code: 'CLIENT_GONE' })
-    silent.client[leave]()
-    await gone
-    assert.equal(silent.connection.isUntouched, true)
-    const cut = await withTls(t)
-    cut.client.write(Buffer.from('1603010200', 'hex'))
-    const failed = assert.rejects(cut.connection.startTls(), { code: 'TLS_FAILED' })
-    await waitFor('the bytes', () => cut.server.bytesRead > 0)
-    cut.client[leave]()
-    await failed
-  }
-})
+overBoth(
+  'a client that leaves without a byte is gone, one that leaves in between has failed',
+  async (t) => {
+    for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+      const silent = await withTls(t)
+      const gone = assert.rejects(silent.connection.startTls(), { code: 'CLIENT_GONE' })
+      silent.client[leave]()
+      await gone
+      assert.equal(silent.connection.isUntouched, true)
+      const cut = await withTls(t)
+      cut.client.write(Buffer.from('1603010200', 'hex'))
+      const failed = assert.rejects(cut.connection.startTls(), { code: 'TLS_FAILED' })
+      await waitFor('the bytes', () => cut.connection.traffic.bytesIn > 0)
+      cut.client[leave]()
+      await failed
+    }
+  },
+)
 
-test('a connection that ends during the handshake leaves the door free for the next', async (t) => {
-  const door = doorOf()
-  const first = await connected(t, {}, { door })
-  first.client.write(Buffer.from('1603010200', 'hex'))
-  const begun = assert.rejects(first.connection.startTls(), { code: 'TERMINATED' })
-  const second = await connected(t, {}, { door })
-  const next = second.connection.startTls()
-  first.connection.end('TERMINATED', 'The service was told to stop at once')
-  await begun
-  await Promise.all([next, secured(second.client)])
-  assert.equal(second.connection.tls?.protocol, 'TLSv1.3')
-})
+overBoth(
+  'a connection that ends during the handshake leaves the door free for the next',
+  async (t) => {
+    const door = doorOf()
+    const first = await connected(t, {}, { door })
+    first.client.write(Buffer.from('1603010200', 'hex'))
+    const begun = assert.rejects(first.connection.startTls(), { code: 'TERMINATED' })
+    const second = await connected(t, {}, { door })
+    const next = second.connection.startTls()
+    first.connection.end('TERMINATED', 'The service was told to stop at once')
+    await begun
+    await Promise.all([next, secured(second.client)])
+    assert.equal(second.connection.tls?.protocol, 'TLSv1.3')
+  },
+)
 
-test('TLS begins once, and only where there is a certificate', async (t) => {
+overBoth('TLS begins once, and only where there is a certificate', async (t) => {
   const without = await connected(t)
   await assert.rejects(without.connection.startTls(), /no certificate/)
   const { connection, client } = await withTls(t)

@@ -59,7 +59,7 @@ async function killAnswering(world: World): Promise<void> {
 
 /** The client has its whole answer, and has not ended its side yet. */
 async function killLingering(world: World): Promise<void> {
-  const special = { pace: 'silent', delayMs: 200, holdOpenMs: 1_000 } as const
+  const special = { pace: 'silent', delayMs: 1_000, holdOpenMs: 1_000 } as const
   const { address, answered } = await world.load.open(special)
   const pid = await workerOf(world, address)
   await answered

@@ -1,23 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
-import { compileNative } from '../../../bench/native.ts'
-import { AcceptRest } from '../../../src/connections/accept-rest.ts'
-import { Listener } from '../../../src/connections/listener.ts'
-import type { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
-import { chooseSeed, randomFrom } from '../../helpers/random.ts'
-import { waitFor } from '../../helpers/wait-for.ts'
-import { nativeStage } from '../support/native-stage.ts'
-import { nativeTest } from '../support/native-test.ts'
-import { BareWorker } from '../support/stage.ts'
-
-/** These files run compiled, in dist/test/unit/native. */
-const root = join(import.meta.dirname, '../../../..')
+import { compileNative } from '../../bench/native.ts'
+import { AcceptRest } from '../../src/connections/accept-rest.ts'
+import { Listener } from '../../src/connections/listener.ts'
+import type { NativeHandOff } from '../../src/connections/native-hand-off.ts'
+import { compiledProgram } from '../helpers/compiled-program.ts'
+import { chooseSeed, randomFrom } from '../helpers/random.ts'
+import { waitFor } from '../helpers/wait-for.ts'
+import { nativeStage } from '../unit/support/native-stage.ts'
+import { nativeTest } from '../unit/support/native-test.ts'
+import { BareWorker } from '../unit/support/stage.ts'
 
 const kills = 40
 /** On a busy machine, fewer must do. */
@@ -40,8 +35,8 @@ nativeTest(
     const random = randomFrom(seed)
     const program = compiled(t, 'doomed-worker')
     const { load: loadProgram } = await compileNative()
-    const { handOff, dispatcher, accounts, native, log } = nativeStage(t, { max: 1_000 })
-    const accepting = { native, rest: new AcceptRest(handOff) }
+    const { handOff, ledger, dispatcher, accounts, native, log } = nativeStage(t, { max: 1_000 })
+    const accepting = { native, rest: new AcceptRest(handOff), ledger }
     const settings = { endpoint: { host: '127.0.0.1', port: 0 } }
     const listener = new Listener({ number: 0, settings }, dispatcher, log, accepting)
     await listener.listen()
@@ -128,20 +123,7 @@ class DoomedWorker extends BareWorker {
 
 /** Compiles a program without Node, together with the module's way to take a connection. */
 function compiled(t: TestContext, name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hst-killed-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const program = join(folder, name)
-  const sources = [`test/native/${name}.c`, 'src/native/ticket.c']
-  const includes = ['src/native', 'node_modules/node-api-headers/include']
-  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program]
-  const paths = includes.map((path) => `-I${join(root, path)}`)
-  const { status, stderr } = spawnSync(
-    'cc',
-    [...flags, ...paths, ...sources.map((source) => join(root, source))],
-    { encoding: 'utf8' },
-  )
-  assert.equal(status, 0, stderr)
-  return program
+  return compiledProgram(t, [`test/native/${name}.c`, 'src/native/ticket.c'])
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

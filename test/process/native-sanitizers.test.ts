@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../../../..', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
 const sources = join(root, 'src/native')
 
 /** The tests that call every function of the module. */
 const tests = [
   'unit/native/queue.test.js',
+  'unit/native/rescue.test.js',
   'unit/connections/native-hand-off.test.js',
   'unit/worker/connection-write.test.js',
 ]

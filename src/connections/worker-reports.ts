@@ -1,0 +1,123 @@
+import type { EndRecord, PageReader } from '../ipc/worker-page.ts'
+import type { HandOffWorker } from './hand-off.ts'
+import type { PendingConnection } from './pending-connection.ts'
+import { type Moment, momentNow, timeEnd, timeTaken } from './shared-time.ts'
+
+/** The end of a connection, as its worker has recorded it. */
+export interface Ended {
+  readonly worker: HandOffWorker
+  readonly connection: PendingConnection
+  readonly record: EndRecord
+}
+
+/** How a worker reports: one that this process has started, or one of a primary that was killed. */
+export interface Reports {
+  readonly page: PageReader
+  /** Its process has ended. */
+  close(): void
+}
+
+/** How many records of a worker were not read at one moment. */
+type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
+
+/**
+ * The workers' pages, as their primary reads them. A page is its worker's app's, too, so nothing in it is trusted: a
+ * record counts only for a connection that has left the queue, and with the secret that came with it.
+ */
+export class WorkerReports {
+  readonly #all = new Map<HandOffWorker, Reports>()
+  readonly #taken: Map<number, PendingConnection>
+
+  /** @param taken - the connections that have left the queue and have not ended; those that end are removed */
+  constructor(taken: Map<number, PendingConnection>) {
+    this.#taken = taken
+  }
+
+  get workers(): Iterable<HandOffWorker> {
+    return this.#all.keys()
+  }
+
+  get all(): Iterable<Reports> {
+    return this.#all.values()
+  }
+
+  of(worker: HandOffWorker): Reports | undefined {
+    return this.#all.get(worker)
+  }
+
+  add(worker: HandOffWorker, reports: Reports): void {
+    this.#all.set(worker, reports)
+  }
+
+  /** The worker's process has ended. */
+  delete(worker: HandOffWorker): void {
+    this.#all.get(worker)?.close()
+    this.#all.delete(worker)
+  }
+
+  /** The records that were not read; those that come later are read the next time. */
+  get unread(): readonly Unread[] {
+    return [...this.#all].map(([worker, { page }]) => [worker, page, page.unread] as const)
+  }
+
+  /** Reads these records, and what every worker has in hand; returns the connections that have ended. */
+  read(unread: readonly Unread[]): Ended[] {
+    const now = momentNow()
+    const ended: Ended[] = []
+    for (const [worker, page, count] of unread) {
+      for (let left = count; left > 0; left -= 1) {
+        if (this.#readEnd(worker, page, now, ended)) continue
+        page.skip()
+        worker.distrust('it wrote invalid data into its page')
+        break
+      }
+    }
+    for (const [worker, { page }] of this.#all) this.#seeCurrent(worker, page, now)
+    return ended
+  }
+
+  /**
+   * The same for a worker of a primary that was killed, from the oldest record that is there. Most of them are about
+   * connections that this primary has counted.
+   */
+  readAgain(worker: HandOffWorker, { page }: Reports): Ended[] {
+    const now = momentNow()
+    const ended: Ended[] = []
+    page.rewind()
+    for (let left = page.unread; left > 0; left -= 1) this.#readEnd(worker, page, now, ended)
+    this.#seeCurrent(worker, page, now)
+    return ended
+  }
+
+  /** Adds to `ended` what the next record says; returns whether that is about a connection that was taken. */
+  #readEnd(worker: HandOffWorker, page: PageReader, now: Moment, ended: Ended[]): boolean {
+    const record = page.next()
+    const connection = record === undefined ? undefined : this.#taken.get(record.id)
+    if (record === undefined || connection === undefined || connection.nonce !== record.nonce)
+      return false
+    this.#taken.delete(connection.id)
+    timeEnd(connection, record, now)
+    if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
+    worker.release(record.step === 'served')
+    ended.push({ worker, connection, record })
+    return true
+  }
+
+  /** A worker has gone on to another connection, and has not recorded the end of this one. */
+  #disown(worker: HandOffWorker): void {
+    worker.distrust('it did not record how a connection ended')
+    worker.release(false)
+  }
+
+  #seeCurrent(worker: HandOffWorker, page: PageReader, now: Moment): void {
+    const { id, nonce, takenAtMs } = page.current
+    const connection = this.#taken.get(id)
+    if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
+      return
+    // The worker has gone on since its records were counted: the next time, they are read before this.
+    if (page.unread > 0) return
+    if (worker.inHand !== undefined) this.#disown(worker)
+    timeTaken(connection, takenAtMs, now)
+    worker.took(connection)
+  }
+}

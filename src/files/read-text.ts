@@ -1,0 +1,23 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+
+/** Configurations, tokens and chains of certificates have some kilobytes; a list of authorities, some hundred. */
+const mostBytes = 4_194_304
+
+/**
+ * The text of a file that people write for the service. A primary reads such files while it serves, and can do nothing
+ * else meanwhile: so this neither waits for the other end of a FIFO nor reads a device without end.
+ *
+ * @throws Error for anything but a regular file, and for one that is too long; errors of open(2) and read(2) unchanged
+ */
+export function readText(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = fstatSync(fd)
+    // To read a directory fails with the system's own error.
+    if (!stats.isFile() && !stats.isDirectory()) throw new Error('it is not a regular file')
+    if (stats.size > mostBytes) throw new Error(`it is longer than ${mostBytes} bytes`)
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}
