@@ -22,7 +22,7 @@ export interface Origin {
 }
 
 /** A restart notes its time and sends the message in the same turn; the message takes up to this long, in ms. */
-const freshMs = 300
+const freshMs = 100
 
 /**
  * Tells a restart from a stop and from a reload; pm2 sends the same for all three. Before it ends a process to

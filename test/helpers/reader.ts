@@ -11,6 +11,10 @@ import { run } from './run.ts'
 import { resultOf } from './sandbox.ts'
 import { waitFor, within } from './wait-for.ts'
 
+/** Variables without which a machine may not reach the registry: its authorities, and its proxies. */
+const reachesRegistry =
+  /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_(registry|cafile|https?-proxy|noproxy))$/i
+
 /** npm installs packages, and pm2 starts many processes. */
 const commandMs = 300_000
 
@@ -167,11 +171,13 @@ export class Reader {
 
   get #environment(): NodeJS.ProcessEnv {
     const { PATH = '', LANG, npm_config_userconfig, npm_config_cache } = process.env
+    const reaching = Object.entries(process.env).filter(([name]) => reachesRegistry.test(name))
     // The scripts of npm put their own folders in front.
     const others = PATH.split(delimiter).filter((folder) => !folder.includes('node_modules'))
     // Some pages leave "npx" out.
     const path = ['/tmp/bin', 'node_modules/.bin', dirname(this.#node), ...others]
     return {
+      ...Object.fromEntries(reaching),
       PATH: path.join(delimiter),
       LANG,
       HOME: '/tmp/home',

@@ -83,7 +83,13 @@ describe('events', { concurrency: 2 }, () => {
     )
 
     await t.test('and figures go on over an upgrade', async () => {
-      await ask(service.port, 'one\r\n')
+      // There is no queue: without a worker, the client would be turned away.
+      await waitFor('the next worker', async () => {
+        const { workers } = await service.status()
+        return workers.every(({ state }) => state === 'idle')
+      })
+      assert.equal((await ask(service.port, 'one\r\n')).text, 'one\r\n')
+      await counted(service, { served: 1 })
       assert.notEqual((await service.status()).rates.handlingMs, null)
       const { events: before } = await service.status()
       const { events, pid } = await upgrade(service)
@@ -97,6 +103,7 @@ describe('events', { concurrency: 2 }, () => {
       )
       assert.equal(events.at(-1)?.['primaryPid'], pid)
       await ask(service.port, 'two\r\n')
+      await counted(service, { served: 2 })
       const { rates } = await service.status()
       assert.ok((rates.handlingMs?.p99 ?? 0) > 0)
       assert.ok((rates.waitMs?.p99 ?? -1) >= 0)

@@ -171,6 +171,8 @@ test('framing over a real socket', async (t) => {
     const isBound = command !== 'careless'
     const what = isBound ? 'a slow reader keeps little in memory' : 'without waiting, all of it'
     await t.test(`${what}, of an answer of 20 MB: ${command}`, async () => {
+      // The handler before writes into the same record until it has heard of its end.
+      await counted(service, { active: 0 })
       sandbox.mark()
       const client = await talk(command, { isPaused: true })
       // The system has taken what it can: the worker has been waiting for many looks.

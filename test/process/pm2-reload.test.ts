@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { ask } from '../helpers/client.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
-import type { Service } from '../helpers/service.ts'
+import { counted, type Service } from '../helpers/service.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 
 const echoed = { how: 'end', text: 'a\r\n' }
@@ -93,7 +93,7 @@ async function dropsNobody(t: TestContext, pm2: Pm2, { port, pid }: Service): Pr
   await t.test('drops nobody meanwhile', async () => {
     const { asked, failures } = await load.stop()
     assert.deepEqual(failures, [], `of ${asked}`)
-    assert.equal((await pm2.status()).connections.served, asked)
+    await counted(await pm2.service(), { served: asked })
   })
 }
 

@@ -110,7 +110,7 @@ describe('reload', { concurrency: 2 }, () => {
       const [old = 0] = await workerPids(service)
       await reload(service)
       assert.equal((await ask(service.port, 'new\r\n')).text, 'new\r\n')
-      const { workers } = await service.status()
+      const { workers } = await counted(service, { served: connections.served + 1 })
       assert.deepEqual(
         workers.map((worker) => [worker.state, worker.generation]),
         [
