@@ -13,6 +13,7 @@ import { HelloserverError } from '../errors.ts'
 import { withFile } from '../files/file-error.ts'
 import { signalTable } from '../lifecycle/signal-table.ts'
 import { debuggerArguments, refuseWaitingDebugger } from '../process/debugger.ts'
+import { noThreads, onlyChildOf, watchThreads } from '../process/runtime-threads.ts'
 import { cannotSpawn, startProcess } from '../process/start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
@@ -66,7 +67,7 @@ async function launchOnce(files: RunFiles, environment: Environment): Promise<La
   const ended = once(shell, 'exit')
   // Awaited only if the daemon has reported nothing.
   ended.catch(() => {})
-  const report = await text(shell.stdio[bootReportFd] as Readable)
+  const report = await reportOf(shell)
   const { stdin } = shell as { stdin: Writable }
   // The shell has already ended if it could not start anything.
   stdin.on('error', () => {})
@@ -74,6 +75,26 @@ async function launchOnce(files: RunFiles, environment: Environment): Promise<La
   if (report !== '') return { report }
   const [status] = (await ended) as [number | null]
   return { signal: signalOf(status) }
+}
+
+/**
+ * The daemon's report, or an empty text if it ends without one.
+ *
+ * @throws HelloserverError `CANNOT_SPAWN` when its runtime cannot begin; it is killed then
+ */
+async function reportOf(shell: ChildProcess): Promise<string> {
+  let lacksThreads = false
+  const endWatch = watchThreads(
+    () => onlyChildOf(shell.pid ?? 0),
+    (primary) => {
+      lacksThreads = true
+      process.kill(primary, 'SIGKILL')
+    },
+  )
+  const report = await text(shell.stdio[bootReportFd] as Readable)
+  endWatch()
+  if (lacksThreads) throw noThreads('the primary')
+  return report
 }
 
 /** The signal that ended a process, from the status that a shell reports. */
@@ -129,9 +150,13 @@ function wordlessEnd(signal: NodeJS.Signals | undefined, logFile: string): Hello
       `The primary died before it reported a reason; see ${logFile}`,
     )
   }
-  const wasStopped = signalTable[signal]?.atBirth === 'was stopped'
-  const code = wasStopped ? 'STOPPING' : 'BOOT_FAILED'
-  return new HelloserverError(code, `${signal} ended the primary before it served`)
+  const ended = `${signal} ended the primary before it served`
+  if (signalTable[signal]?.atBirth === 'was stopped') return new HelloserverError('STOPPING', ended)
+  // The runtime aborts without memory or threads, too; then it prints at most that.
+  return new HelloserverError(
+    'BOOT_FAILED',
+    `${ended}; see ${logFile}, and the limits of memory and processes`,
+  )
 }
 
 function decodeReport(report: string): Started {

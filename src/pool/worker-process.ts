@@ -19,7 +19,8 @@ import {
 } from '../ipc/worker-messages.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { waitUntilStopped } from '../process/is-stopped.ts'
-import { processLimitHint, startProcess } from '../process/start-process.ts'
+import { noThreads, watchThreads } from '../process/runtime-threads.ts'
+import { startProcess } from '../process/start-process.ts'
 import type { OutputSink, Printer } from '../telemetry/worker-output.ts'
 import type { ProcessExit } from './worker-exit.ts'
 
@@ -101,6 +102,7 @@ export class WorkerProcess {
   #hasLink = false
   #hadNoHeap = false
   #hadNoThread = false
+  #lacksThreads = false
   #isTold = false
   #isClosed = false
 
@@ -144,6 +146,13 @@ export class WorkerProcess {
       this.#reason ??= error.message
     })
     child.once('exit', (code, signal) => this.#afterReading(child, () => this.#exit(code, signal)))
+    watchThreads(
+      () => child.pid,
+      () => {
+        this.#lacksThreads = true
+        this.kill('its runtime got too few threads')
+      },
+    )
   }
 
   get pid(): number | undefined {
@@ -320,11 +329,13 @@ export class WorkerProcess {
 
   #exit(code: number | null, signal: NodeJS.Signals | null, failure?: HelloserverError): void {
     const wasReady = this.#readyAtMs !== undefined
-    const hadNoThread = this.#hadNoThread && signal === 'SIGABRT' && !wasReady
+    // Near the limit there may be a process but no threads for its runtime: that is not the code's fault.
+    const hadNoThread =
+      !wasReady && (this.#lacksThreads || (this.#hadNoThread && signal === 'SIGABRT'))
     const exit = {
       code,
       signal,
-      failure: failure ?? (hadNoThread ? noThreads(this.#boot.slot) : undefined),
+      failure: failure ?? (hadNoThread ? noThreads(`worker ${this.#boot.slot}`) : undefined),
       reason: this.#reason,
       wasReady,
       readyForMs: this.readyForMs,
@@ -333,12 +344,4 @@ export class WorkerProcess {
     }
     this.#onEvent({ kind: 'exit', exit })
   }
-}
-
-/** Near the limit there may be a process but no threads for its runtime: that is not the code's fault. */
-function noThreads(slot: number): HelloserverError {
-  return new HelloserverError(
-    'CANNOT_SPAWN',
-    `Cannot start worker ${slot}: its runtime got no threads: ${processLimitHint}`,
-  )
 }

@@ -15,6 +15,7 @@ import {
 import type { Hold } from '../lease/lease.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { isRunning } from '../process/is-running.ts'
+import { noThreads, watchThreads } from '../process/runtime-threads.ts'
 import { startProcess } from '../process/start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import {
@@ -91,6 +92,13 @@ export class Successor {
       this.#passed('lost')
     })
     this.#expect('was not ready', patience * readyTimeoutMs)
+    watchThreads(
+      () => this.#child?.pid,
+      () => {
+        const { message, code } = noThreads('the successor')
+        this.#fail(message, code)
+      },
+    )
   }
 
   /** The PID of its process; 0 when it could not be started. */

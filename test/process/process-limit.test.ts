@@ -7,8 +7,9 @@ import { ask } from '../helpers/client.ts'
 import { canLimit, limit, ordinaryUid, tasksOf, unlimit } from '../helpers/limits.ts'
 import { noOtherUser } from '../helpers/other-user.ts'
 import { signalTo } from '../helpers/processes.ts'
+import { resultOf, Sandbox } from '../helpers/sandbox.ts'
 import { type Service, startService } from '../helpers/service.ts'
-import { waitFor } from '../helpers/wait-for.ts'
+import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** A way in which processes cannot be started: how it comes about, how it ends, and how it is told. */
 interface Shortage {
@@ -22,27 +23,46 @@ const skip = canLimit ? ordinaryUid !== undefined && noOtherUser() : 'needs prli
 const options = { config: { workers: 2 }, allow: [/Reload failed/, /"stream":"stderr"/] }
 
 test('with the limit of processes reached', { skip }, async (t) => {
-  const uid = ordinaryUid === undefined ? {} : { uid: ordinaryUid }
-  const service = await startService(t, { ...options, ...uid })
+  const uid = ordinaryUid ?? process.getuid?.() ?? 0
+  const service = await startService(t, { ...options, uid })
   await endures(t, service, {
     told: /EAGAIN.*TasksMax/,
     begin: (pid) => limit(pid, 'nproc', 1),
     end: (pid) => unlimit(pid, 'nproc'),
   })
-  await t.test(
-    'a process without the threads that its runtime needs is no fault of the code',
-    async () => {
+  // The runtime aborts without its first thread, and waits for ever for each of the next.
+  for (const [signal, threads, what] of [
+    ['SIGHUP', 1, 'worker 1'],
+    ['SIGHUP', 2, 'worker 1'],
+    ['SIGHUP', 5, 'worker 1'],
+    ['SIGUSR2', 3, 'the successor'],
+  ] as const) {
+    await t.test(`${what} with ${threads} of its threads is no fault of the code`, async () => {
       const { at } = (await service.status()).lastReload ?? {}
-      limit(service.pid, 'nproc', tasksOf(ordinaryUid ?? process.getuid?.() ?? 0) + 1)
-      service.signal('SIGHUP')
+      limit(service.pid, 'nproc', tasksOf(uid) + threads)
+      service.signal(signal)
       const { reason } = await waitFor('its outcome', async () => {
         const { lastReload } = await service.status()
         return lastReload === null || lastReload.at === at ? undefined : lastReload
       })
       unlimit(service.pid, 'nproc')
-      assert.match(reason ?? '', /Cannot start worker 1: its runtime got no threads.*TasksMax/)
-    },
-  )
+      const told = new RegExp(`Cannot start ${what}: its runtime got no threads.*TasksMax`)
+      assert.match(reason ?? '', told)
+    })
+  }
+  await t.test('and a start ends, whatever it lacks', async () => {
+    const other = new Sandbox(t, { uid, allow: [/./] })
+    const told: string[] = []
+    // The command takes eleven, the shell and the primary one each.
+    for (let threads = 12; !/primary: its runtime got no threads/.test(told.join()); threads += 1) {
+      assert.ok(threads < 30, told.join(''))
+      const wrapper = ['prlimit', `--nproc=${tasksOf(uid) + threads}`]
+      const child = other.spawnThrough(wrapper, ['start'], { stdio: ['ignore', 'pipe', 'pipe'] })
+      const { status, stderr } = await within('a start', resultOf(child))
+      assert.equal(status, 1)
+      told.push(stderr)
+    }
+  })
 })
 
 test('with a Node.js that is taken away', async (t) => {

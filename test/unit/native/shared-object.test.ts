@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -24,4 +25,10 @@ test('a file of another kind is left to the loader', (t) => {
     writeFileSync(path, content, 'latin1')
     assert.equal(isWhole(path), true, JSON.stringify(content))
   }
+})
+
+test('a FIFO holds nobody up', (t) => {
+  const path = join(tempFolder(t), 'some.node')
+  execFileSync('mkfifo', [path])
+  assert.throws(() => isWhole(path), { message: 'it is not a regular file' })
 })
