@@ -160,7 +160,7 @@ function hasItsTurn(service: Service): ReloadStep {
     run: async () => {
       release = await service.mutex.acquire()
       try {
-        service.mustRun('reload')
+        service.mustRunStill()
       } catch (error) {
         release()
         throw error

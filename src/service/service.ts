@@ -12,7 +12,7 @@ import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
 import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
-import { HelloserverError, handedOver } from '../errors.ts'
+import { HelloserverError, handedOver, stopping } from '../errors.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
 import { Machine } from '../lifecycle/machine.ts'
 import {
@@ -311,6 +311,17 @@ export class Service
       'CONTROL_FAILED',
       `Cannot ${what} while the service is ${this.state}`,
     )
+  }
+
+  /**
+   * For an operation that has begun.
+   *
+   * @throws HelloserverError `STOPPING` when the service has begun to end since; `HANDED_OVER` as `mustRun`
+   */
+  mustRunStill(): void {
+    if (this.isRunning) return
+    this.#mustBeTheService()
+    throw stopping()
   }
 
   #mustBeTheService(): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../helpers/client.ts'
 import { reload } from '../helpers/commands.ts'
@@ -37,4 +37,23 @@ test('a storm of signals', async (t) => {
     assert.ok(generation > before && generation <= before + 3, `generation ${generation}`)
     assert.equal(workers.filter((worker) => worker.generation === generation).length, 2)
   })
+})
+
+describe('a stop in the midst is no failure of', { concurrency: 2 }, () => {
+  for (const [what, signal] of [
+    ['a reload', 'SIGHUP'],
+    ['an upgrade', 'SIGUSR2'],
+  ] as const) {
+    for (let afterMs = 0; afterMs < 160; afterMs = afterMs * 2 + 5) {
+      test(`${what}, ${afterMs} ms after its beginning`, async (t) => {
+        // At its end, it fails for an error in the log.
+        const service = await startService(t)
+        service.signal(signal)
+        await waitFor('its beginning', () => reloadsOf(service) === 1)
+        await delay(afterMs)
+        service.signal('SIGUSR1')
+        await service.sandbox.allEnded()
+      })
+    }
+  }
 })

@@ -44,7 +44,7 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
     get isRunning() {
       return isRunning()
     },
-    mustRun: () => assert.ok(isRunning(), 'it has ended'),
+    mustRunStill: () => assert.ok(isRunning(), 'it has ended'),
     move: () => {
       end()
       done.push('drain')
