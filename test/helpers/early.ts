@@ -7,17 +7,11 @@ import { boundMs } from './wait-for.ts'
 const USR1 = 1n << BigInt(constants.signals.SIGUSR1 - 1)
 const maxAttempts = 20
 
-/** Waits for a child of `parent` that is not among `before` and whose command line contains `words`. */
-export async function nextChildOf(
-  parent: number,
-  before: readonly number[] = [],
-  words = '',
-): Promise<number> {
+/** Waits for a child of `parent` that is not among `before`. */
+export async function nextChildOf(parent: number, before: readonly number[] = []): Promise<number> {
   const untilMs = performance.now() + boundMs
-  const isNext = (pid: number) =>
-    !before.includes(pid) && read(`/proc/${pid}/cmdline`).includes(words)
   while (performance.now() < untilMs) {
-    const child = childrenOf(parent).find(isNext)
+    const child = childrenOf(parent).find((pid) => !before.includes(pid))
     if (child !== undefined) return child
     // Node takes some ten times as long to load its own startup code.
     await delay(1)

@@ -161,8 +161,10 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
     pm2.environment = { NODE_OPTIONS: `--inspect-port=${await freePort()}` }
     await pm2.do('ping')
     await untilSignalled(async () => {
+      const daemon = pm2.daemonPid ?? 0
+      const before = childrenOf(daemon)
       const started = pm2.run('start', pm2.ecosystemFile)
-      const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], 'ProcessContainer')
+      const bridge = await nextChildOf(daemon, before)
       const isSignalled = await signalWhileNodeStarts(bridge)
       await started
       if (!isSignalled) await pm2.do('delete', 'all')
