@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chownSync, closeSync, mkdirSync, openSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { strays } from '../../../src/rescue/strays.ts'
@@ -112,9 +112,40 @@ nativeTest('a primary that hides its files may live', (t) => {
   assert.equal(stdout, 'false,true')
 })
 
+nativeTest('a page of another user makes nobody a worker', async (t) => {
+  const unable = noOtherUser()
+  if (unable !== false) {
+    t.skip(unable)
+    return
+  }
+  const place = { runDir: tempFolder(t), name: 'greeter' }
+  const mark = markOf(place, 2 ** 22)
+  const stranger = spawnAsOther(`
+    import { loadNative } from '${native}'
+    process.stdout.write(String(loadNative().module.openPage(4_096, false, '${mark}').fd))
+    setTimeout(() => {}, 60_000)`)
+  t.after(() => stranger.kill('SIGKILL'))
+  const [fd] = (await once(stranger.stdout, 'data')) as [Buffer]
+  // As a process would that takes descriptors from strangers.
+  const page = openSync(`/proc/${stranger.pid}/fd/${Number(fd)}`, 'r')
+  const victim = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', page] })
+  t.after(() => victim.kill('SIGKILL'))
+  await once(victim, 'spawn')
+  closeSync(page)
+  assert.deepEqual(strays(place), [])
+})
+
 /** Runs a module as another user. */
 function asOther(source: string) {
-  const [setpriv, ...identity] = asUser(otherUid)
-  const args = [...identity, process.execPath, '--input-type=module', '--eval', source]
+  const [setpriv, ...args] = commandOfOther(source)
   return spawnSync(setpriv, args, { encoding: 'utf8', cwd: '/' })
+}
+
+function spawnAsOther(source: string) {
+  const [setpriv, ...args] = commandOfOther(source)
+  return spawn(setpriv, args, { cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+function commandOfOther(source: string): [string, ...string[]] {
+  return [...asUser(otherUid), process.execPath, '--input-type=module', '--eval', source]
 }
