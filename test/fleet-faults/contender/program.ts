@@ -38,12 +38,11 @@ process.on('message', (message: ToContender) => {
     case 'acquire':
       claim.acquire()
       return
-    case 'release': {
-      const isDone = claim.release()
+    case 'release':
+      // It serves no more when it begins to release. After that, a rival may be granted it before this process runs on.
       journal.write({ kind: 'ended', atMs: monotonicMs(), cause: 'released' })
-      void isDone.then(() => process.send?.('released'))
+      void claim.release().then(() => process.send?.('released'))
       return
-    }
     case 'block':
       block(message.ms)
       return
