@@ -17,6 +17,7 @@ import { codeOf, HelloserverError } from '../errors.ts'
 import { identityOf } from '../files/file-identity.ts'
 import { O_PATH } from '../files/o-path.ts'
 import { everybodyMayReplaceIn, ownUid } from '../files/trust.ts'
+import { hasNoListener } from '../network/no-listener.ts'
 import { ownerIds } from '../process/system-users.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -156,8 +157,7 @@ async function isListenedOn(path: string): Promise<boolean> {
     await once(socket, 'connect')
     return true
   } catch (error) {
-    // ENOENT: it was removed in the meantime.
-    return codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT'
+    return !hasNoListener(error)
   } finally {
     socket.destroy()
   }

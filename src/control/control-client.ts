@@ -5,6 +5,7 @@ import { withDeadline } from '../async/with-deadline.ts'
 import { version } from '../build-id.ts'
 import { codeOf, type ErrorCode, HelloserverError, handedOver, messageOf } from '../errors.ts'
 import { mustBeOwnSocket } from '../files/trust.ts'
+import { hasNoListener } from '../network/no-listener.ts'
 import {
   JSONRPCClient,
   JSONRPCErrorException,
@@ -210,8 +211,7 @@ function codeIn(data: unknown): ErrorCode | undefined {
 }
 
 function explain(error: unknown, path: string): HelloserverError {
-  const code = codeOf(error)
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+  if (hasNoListener(error)) {
     return new HelloserverError('NOT_RUNNING', 'Not running', { cause: error })
   }
   return new HelloserverError(

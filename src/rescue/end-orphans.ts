@@ -9,6 +9,7 @@ import { clientLimits, LineChannel } from '../control/line-channel.ts'
 import { codeOf } from '../errors.ts'
 import { mustBeOwnSocket } from '../files/trust.ts'
 import type { ToWorker } from '../ipc/worker-messages.ts'
+import { hasNoListener } from '../network/no-listener.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { askAgainMs, killedWithinMs, patienceMs } from './patience.ts'
 import { decodeHello } from './rescue-messages.ts'
@@ -94,10 +95,9 @@ async function connected(path: string, signal: AbortSignal): Promise<Socket | un
       await once(socket, 'connect')
       return socket
     } catch (error) {
-      const code = codeOf(error)
-      if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined
+      if (hasNoListener(error)) return undefined
       // Those that were killed while they waited may fill the queue.
-      if (code !== 'EAGAIN') throw error
+      if (codeOf(error) !== 'EAGAIN') throw error
       await delay(askAgainMs)
     }
   }

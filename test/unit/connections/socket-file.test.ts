@@ -20,6 +20,7 @@ import { SocketFile } from '../../../src/connections/socket-file.ts'
 import { codeOf, messageOf } from '../../../src/errors.ts'
 import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
+import { endingListener } from '../support/ending-listener.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -188,4 +189,15 @@ test('a socket gets its former owner back when the new one is undone, or left ou
   assert.deepEqual(owner(), [65_534, 65_534, 0o600])
   listener.permit({ mode: 0o640 })
   assert.deepEqual(owner(), before)
+})
+
+test('a program that ends while it is asked whether it listens does not', async (t) => {
+  const path = join(tempFolder(t), 'public.sock')
+  const end = await endingListener(t, path)
+  const { log, lines } = keptLog()
+  const prepared = new SocketFile(path, log).prepare({ mode: 0o660 })
+  // The question is in the system's queue by now.
+  end()
+  await prepared
+  assert.equal(lines.length, 1)
 })
