@@ -137,6 +137,7 @@ async function inAClone(reader: Reader): Promise<void> {
   const description = await reader.types('pm2 describe helloserver')
   for (const row of rowsOf('docs/operations.md', 'Module name')) assert.match(description, row)
   await reader.types('ulimit -n')
+  await reader.types('ulimit -u')
 
   await reader.types('npx helloserver reload', { shows: /reloaded in/ })
   await reader.types('npx pm2 reload helloserver')
