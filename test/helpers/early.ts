@@ -7,11 +7,17 @@ import { boundMs } from './wait-for.ts'
 const USR1 = 1n << BigInt(constants.signals.SIGUSR1 - 1)
 const maxAttempts = 20
 
-/** Waits for a child of `parent` that is not among `before`. */
-export async function nextChildOf(parent: number, before: readonly number[] = []): Promise<number> {
+/** Waits for a child of `parent` that is not among `before` and whose command line matches. */
+export async function nextChildOf(
+  parent: number,
+  before: readonly number[] = [],
+  command = /^/,
+): Promise<number> {
   const untilMs = performance.now() + boundMs
+  const isNext = (pid: number) =>
+    !before.includes(pid) && command.test(read(`/proc/${pid}/cmdline`))
   while (performance.now() < untilMs) {
-    const child = childrenOf(parent).find((pid) => !before.includes(pid))
+    const child = childrenOf(parent).find(isNext)
     if (child !== undefined) return child
     // Node takes some ten times as long to load its own startup code.
     await delay(1)

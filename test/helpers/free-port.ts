@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { codeOf } from '../../src/errors.ts'
@@ -5,6 +6,14 @@ import { codeOf } from '../../src/errors.ts'
 /** A currently free port of 127.0.0.1, for a service that must come back to the same port. */
 export async function freePort(): Promise<number> {
   return listenOnce(0)
+}
+
+/** A free port that the system gives no client, and so is not taken soon: below its local range (ip(7)). */
+export async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000)
+    if (await isFree(port)) return port
+  }
 }
 
 /** Whether a port of 127.0.0.1 is free at this moment. */

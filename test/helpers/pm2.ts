@@ -209,8 +209,12 @@ export class Pm2 {
   }
 
   /** Waits for a line in pm2's log of the app. */
-  logged(pattern: RegExp): Promise<string> {
-    return waitFor(`a line ${pattern} in pm2's log`, () => this.log().match(pattern)?.[0])
+  async logged(pattern: RegExp): Promise<string> {
+    try {
+      return await waitFor(`a line ${pattern} in pm2's log`, () => this.log().match(pattern)?.[0])
+    } catch (error) {
+      throw new Error(`pm2's log ends with:\n${this.log().slice(-3_000)}`, { cause: error })
+    }
   }
 
   /** The PID of the daemon, if it is running. */

@@ -16,7 +16,7 @@ import {
   signalWhileNodeStarts,
   untilSignalled,
 } from '../helpers/early.ts'
-import { freePort } from '../helpers/free-port.ts'
+import { quietPort } from '../helpers/free-port.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { signalTo } from '../helpers/processes.ts'
 import { type CommandResult, resultOf, Sandbox } from '../helpers/sandbox.ts'
@@ -157,14 +157,13 @@ describe('a SIGUSR1 before there is a listener for it opens no debugger that sta
 
   test('a bridge forwards it when there is a primary', async (t) => {
     const pm2 = new Pm2(t, { allow: [/./] })
-    // node:cluster gives what the daemon starts the next port, and takes no 0.
-    pm2.environment = { NODE_OPTIONS: `--inspect-port=${await freePort()}` }
+    // node:cluster gives what the daemon starts the next port, and takes no 0. Where that is taken, Node loses the signal.
+    pm2.environment = { NODE_OPTIONS: `--inspect-port=${(await quietPort()) - 1}` }
     await pm2.do('ping')
     await untilSignalled(async () => {
-      const daemon = pm2.daemonPid ?? 0
-      const before = childrenOf(daemon)
       const started = pm2.run('start', pm2.ecosystemFile)
-      const bridge = await nextChildOf(daemon, before)
+      // pm2's daemon has other children, too; and this one soon changes its name.
+      const bridge = await nextChildOf(pm2.daemonPid ?? 0, [], /ProcessContainer|bridge\.cjs/)
       const isSignalled = await signalWhileNodeStarts(bridge)
       await started
       if (!isSignalled) await pm2.do('delete', 'all')
