@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
@@ -34,6 +35,13 @@ const lookAfterPrimary = { everyMs: 10, forMs: 250 } as const
 
 /** How long a teardown may take when no primary watches it, in milliseconds. */
 const teardownGraceMs = 1_000
+
+/**
+ * The channel to the primary, before any code of the app has run. An app may close its descriptor, and a client's socket
+ * get the number: what is said to the primary must not reach that client.
+ */
+const channelFd = 3
+const channel = identityOf(channelFd)
 
 /** Starts another primary of the service, as this one was started. */
 type LaunchPrimary = (service: string, environment: Environment) => Promise<void>
@@ -247,8 +255,11 @@ export class WorkerProgram {
   }
 
   #tell(message: FromWorker, onSent: (error: Error | null) => void = () => {}): void {
-    if (process.connected) process.send?.(message, undefined, {}, onSent)
-    else onSent(null)
+    if (!process.connected) onSent(null)
+    // Without a queue, clients come by this channel alone.
+    else if (this.#queue !== undefined && identityOf(channelFd) !== channel)
+      onSent(new Error('the app has closed its descriptor'))
+    else process.send?.(message, undefined, {}, onSent)
   }
 
   /** The channel to the primary is closed: goes on without it, if that was killed; else ends. */
