@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { dirname, extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -47,8 +47,9 @@ export function appCode(module: string): AppCode {
       else missing.add(found.path)
     }
   }
-  if (existsSync(module)) visit(realpathSync(module))
-  else missing.add(module)
+  const found = realFile(module)
+  if (found === undefined) missing.add(module)
+  else visit(found)
   return { files, missing }
 }
 
@@ -84,10 +85,8 @@ function resolved(specifier: string, importer: string): Resolved | undefined {
   if (isBuiltin(specifier)) return undefined
   const path = pathOf(specifier, importer)
   if (path !== undefined) {
-    const found = endings.map((ending) => `${path}${ending}`).find(isFile)
-    return found === undefined
-      ? { path, isThere: false }
-      : { path: realpathSync(found), isThere: true }
+    const found = firstOf(endings, (ending) => realFile(`${path}${ending}`))
+    return found === undefined ? { path, isThere: false } : { path: found, isThere: true }
   }
   try {
     // A package of the same workspace is a link to its folder.
@@ -109,6 +108,24 @@ function pathOf(specifier: string, importer: string): string | undefined {
   return extname(path).includes('?') ? path.slice(0, path.lastIndexOf('?')) : path
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+/**
+ * The file at a path, without links. Undefined when there is none, or none that this user may reach. Files come and go
+ * while this looks, and a part of the path may be a file itself.
+ */
+function realFile(path: string): string | undefined {
+  try {
+    const real = realpathSync(path)
+    return statSync(real).isFile() ? real : undefined
+  } catch {
+    // Whatever the reason: Node.js could not load it either, and says why.
+    return undefined
+  }
+}
+
+function firstOf<T, R>(all: readonly T[], find: (one: T) => R | undefined): R | undefined {
+  for (const one of all) {
+    const found = find(one)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { HelloserverError } from '../errors.ts'
+import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 
 /** Whether a file in an app's folder is its module, by its name. */
@@ -54,9 +54,15 @@ function filesIn(folder: string): string[] {
 }
 
 function mainFile(path: string, folder: string): string {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found?.isFile() === true) return path
-  const problem = found === undefined ? 'does not exist; is it built?' : 'is not a file'
+  let problem = 'is not a file'
+  try {
+    if (statSync(path).isFile()) return path
+  } catch (error) {
+    const code = codeOf(error)
+    if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      throw fileError('BAD_CONFIG', 'use the app', path, error)
+    problem = 'does not exist; is it built?'
+  }
   throw new HelloserverError(
     'BAD_CONFIG',
     `The app ${path}, which "main" in the configuration in ${folder} names, ${problem}`,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type AppCode, isCode } from '../app/app-code.ts'
 
@@ -26,7 +26,7 @@ const ignored =
  */
 export function appFiles(config: string, code: AppCode): AppFiles {
   const folder = dirname(config)
-  const inside = existsSync(folder) ? entriesIn(folder) : { folders: [], files: [] }
+  const inside = entriesIn(folder)
   const files = [...code.files, config, ...inside.files.filter((file) => !isCode(file))]
   const watched = [...files, ...code.missing].map((path) => nearestFolder(dirname(path)))
   return {
@@ -50,8 +50,10 @@ export function changedFiles(
 }
 
 function entriesIn(folder: string): { folders: string[]; files: string[] } {
+  const entries = entriesOf(folder)
+  if (entries === undefined) return { folders: [], files: [] }
   const found = { folders: [folder], files: [] as string[] }
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entries) {
     if (ignored.test(entry.name)) continue
     const path = join(folder, entry.name)
     if (entry.isFile()) found.files.push(path)
@@ -61,6 +63,15 @@ function entriesIn(folder: string): { folders: string[]; files: string[] } {
     found.files.push(...inside.files)
   }
   return found
+}
+
+function entriesOf(folder: string): Dirent[] | undefined {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    // Gone, perhaps since its parent was read, or another user's: nothing in it can be compared.
+    return undefined
+  }
 }
 
 /** The nearest existing ancestor: it changes when a missing folder comes back. */

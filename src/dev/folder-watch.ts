@@ -45,14 +45,23 @@ export class FolderWatch {
       watcher.on('error', () => this.#onEvent())
       this.#watched.set(folder, { identity, watcher })
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw cannotWatch(folder, error)
+      if (!unwatchable.has(codeOf(error))) throw cannotWatch(folder, error)
     }
   }
 }
 
+/** Gone in this moment, or another user's. */
+const unwatchable: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
+
+/** Undefined where nothing can be watched. */
 function identityOf(folder: string): string | undefined {
-  const stats = statSync(folder, { throwIfNoEntry: false })
-  return stats && `${stats.dev}:${stats.ino} ${stats.birthtimeMs}`
+  try {
+    const { dev, ino, birthtimeMs } = statSync(folder)
+    return `${dev}:${ino} ${birthtimeMs}`
+  } catch (error) {
+    if (unwatchable.has(codeOf(error))) return undefined
+    throw cannotWatch(folder, error)
+  }
 }
 
 const limits: Readonly<Record<string, string>> = {

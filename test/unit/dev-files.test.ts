@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { appCode } from '../../src/app/app-code.ts'
 import { appFiles, changedFiles } from '../../src/dev/app-files.ts'
+import { FolderWatch } from '../../src/dev/folder-watch.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
 function folderWith(t: TestContext, files: Readonly<Record<string, string>>): string {
@@ -75,6 +79,55 @@ test('a package of the same workspace is code of the project, and one that is in
   })
   symlinkSync('../packages/mine', join(folder, 'node_modules/mine'))
   assert.deepEqual(codeIn(folder).files, ['app.js', 'inner.js', 'packages/mine/main.js'])
+})
+
+test('a path that leads through a file, and links that lead nowhere, are missing', (t) => {
+  const folder = folderWith(t, {
+    'app.js': `import './data.json/more.js'; import './loop.js'; import './gone.js'; import './folder'`,
+    'data.json': '{}',
+    'folder/other.js': '',
+  })
+  symlinkSync('loop.js', join(folder, 'loop.js'))
+  symlinkSync('nowhere.js', join(folder, 'gone.js'))
+  assert.deepEqual(codeIn(folder), {
+    files: ['app.js'],
+    missing: ['data.json/more.js', 'folder', 'gone.js', 'loop.js'],
+  })
+  assert.deepEqual(codeIn(folder, 'app.js/index.js').missing, ['app.js/index.js'])
+})
+
+test('files that come and go while they are looked at fail nothing', async (t) => {
+  const folder = folderWith(t, {
+    'app.js': `import './words/all.js'; import './words'`,
+    'config.json': '{}',
+  })
+  // Another process, since these calls are synchronous here: the file is a folder, is gone, is a file, all the time.
+  const rival = spawn(process.execPath, [
+    '-e',
+    `const fs = require('fs'); process.chdir(${JSON.stringify(folder)})
+    for (;;) {
+      for (const path of ['words/all.js', 'data/more.txt']) {
+        fs.mkdirSync(path, { recursive: true }); fs.rmSync(path, { recursive: true })
+        fs.writeFileSync(path, ''); fs.rmSync(require('path').dirname(path), { recursive: true })
+      }
+    }`,
+  ])
+  const ended = once(rival, 'exit')
+  const watcher = new FolderWatch(() => {})
+  try {
+    const seen = { there: 0, missing: 0 }
+    while (seen.there < 50 || seen.missing < 50) {
+      const code = appCode(join(folder, 'app.js'))
+      seen[code.missing.has(join(folder, 'words/all.js')) ? 'missing' : 'there'] += 1
+      watcher.set(appFiles(join(folder, 'config.json'), code).folders)
+      await setImmediate()
+      assert.equal(rival.exitCode, null)
+    }
+  } finally {
+    watcher.close()
+    rival.kill('SIGKILL')
+    await ended
+  }
 })
 
 test('files beside the configuration count unless they are code, hidden, packages or left by editors', (t) => {
