@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { identityOf } from '../files/file-identity.ts'
 
 /**
  * The claim register: one number in a file that a worker and its primary both have open, the id of the
@@ -17,6 +18,9 @@ const none = 0
 
 /** The descriptor of the register in a worker. */
 export const claimFd = 5
+
+/** Why a worker is unfit whose register the primary cannot read. */
+export const claimsLost = 'its claims do not reach the primary'
 
 /** The primary's side. */
 export class ClaimRegister {
@@ -70,10 +74,17 @@ function openIn(directory: string, name: string): number {
 /** The worker's side. */
 export class ClaimWriter {
   readonly #fd: number
+  readonly #register: string | undefined
   readonly #bytes = Buffer.alloc(registerBytes)
 
   constructor(fd: number) {
     this.#fd = fd
+    this.#register = identityOf(fd)
+  }
+
+  /** Whether the descriptor still is the register: an app can have opened another file in its place. */
+  get isIntact(): boolean {
+    return identityOf(this.#fd) === this.#register
   }
 
   /** Claims a connection. Throws if the claim cannot be written; the connection is then not claimed. */

@@ -1,4 +1,5 @@
 import type { PendingConnection } from '../connections/pending-connection.ts'
+import { claimsLost } from '../ipc/claim-register.ts'
 import { isCount, type Progress, uncounted } from '../ipc/progress.ts'
 import type { WorkerView } from '../ipc/worker-messages.ts'
 import type { SlotState } from '../lifecycle/slot-states.ts'
@@ -95,7 +96,7 @@ export class Fitness {
     if (claimed === connection.id) {
       this.#reportedId = claimed
       if (this.#process.claim === claimed) return
-      this.#slot.takeOut('its claims do not reach the primary', 'retire')
+      this.#slot.takeOut(claimsLost, 'retire')
     } else if (last?.id === connection.id && last.step !== 'missing') {
       // A miss may be that of an earlier offer: a connection that was missed is offered again.
       this.#afterReading(connection, () => {

@@ -7,7 +7,7 @@ import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
 import { identityOf } from '../files/file-identity.ts'
-import { ClaimWriter, claimFd } from '../ipc/claim-register.ts'
+import { ClaimWriter, claimFd, claimsLost } from '../ipc/claim-register.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
 import { receivedSocket } from '../ipc/socket-handle.ts'
 import {
@@ -57,6 +57,7 @@ export class WorkerProgram {
   #worker: Worker | undefined
   /** One of them, depending on the hand-off. */
   #offers: Offers | undefined
+  #claims: ClaimWriter | undefined
   #queue: NativeIntake | undefined
   #orphanhood: Orphanhood | undefined
   readonly #primaryPid = process.ppid
@@ -183,8 +184,10 @@ export class WorkerProgram {
       this.#prepareOrphanhood(boot, queue)
       return (handler) => queue.serve(handler)
     }
+    const claims = new ClaimWriter(claimFd)
+    this.#claims = claims
     const channels = {
-      claims: new ClaimWriter(claimFd),
+      claims,
       progress: new ProgressWriter(progressFd),
       onUnreported: () => this.#heartbeat(),
     }
@@ -230,6 +233,8 @@ export class WorkerProgram {
       this.#log?.error({ error }, 'Out of file descriptors; ending after the active connection')
       this.#leaveUnfit(messageOf(error))
     }
+    // Otherwise a connection could be offered again that this process has begun to read.
+    if (this.#claims?.isIntact === false && !this.#isLeaving) this.#leaveUnfit(claimsLost)
   }
 
   #leaveUnfit(reason: string): void {

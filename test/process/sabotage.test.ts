@@ -68,7 +68,11 @@ const ofOffers: readonly Sabotage[] = [
     unfit: /progress pipe/,
   },
   { name: 'closes its claim register', code: 'fs.closeSync(5)', unfit: /cannot receive|claims/ },
-  { name: 'opens another file in the place of its claim register', code: swapped(5) },
+  {
+    name: 'opens another file in the place of its claim register',
+    code: swapped(5),
+    unfit: /claims/,
+  },
   { name: 'overwrites its claim register', code: "fs.writeSync(5, 'rubbish!', 0)" },
   {
     name: 'closes its channel and its progress pipe',
