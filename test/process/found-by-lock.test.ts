@@ -28,6 +28,19 @@ describe('a service that runs', { concurrency: 2 }, () => {
     }
   })
 
+  test('is named to who asks for another', async (t) => {
+    const service = await startService(t)
+    const { sandbox } = service
+    for (const command of ['status', 'stop', 'reload']) {
+      const { status, stderr } = await sandbox.cli(command, '--name', 'another')
+      const expected = 'another: Not running; what runs here is helloserver: name it by --name\n'
+      assert.deepEqual([status, stderr], [3, expected])
+    }
+    await service.stop()
+    const { stderr } = await sandbox.cli('status', '--name', 'another')
+    assert.equal(stderr, 'another: Not running\n')
+  })
+
   test('is named to who wants its port', async (t) => {
     const { sandbox, port, pid } = await startService(t)
     const taken = `Port ${port} is taken by the helloserver service "helloserver" (process ${pid}, run directory ${sandbox.runDir})`
