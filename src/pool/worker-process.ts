@@ -102,6 +102,7 @@ export class WorkerProcess {
   #hasLink = false
   #hadNoHeap = false
   #hadNoThread = false
+  #hasPrinted = false
   #lacksThreads = false
   #isTold = false
   #isClosed = false
@@ -276,6 +277,7 @@ export class WorkerProcess {
   #readOutput(child: ChildProcess, output: OutputSink): void {
     child.stdout?.on('data', output.stdout)
     child.stderr?.on('data', (chunk: Buffer) => {
+      this.#hasPrinted = true
       // The runtime prints this just before it aborts; it is read before the end of the process is noticed.
       if (chunk.includes(noHeap)) this.#hadNoHeap = true
       if (chunk.includes(noThread)) this.#hadNoThread = true
@@ -329,9 +331,10 @@ export class WorkerProcess {
 
   #exit(code: number | null, signal: NodeJS.Signals | null, failure?: HelloserverError): void {
     const wasReady = this.#readyAtMs !== undefined
-    // Near the limit there may be a process but no threads for its runtime: that is not the code's fault.
-    const hadNoThread =
-      !wasReady && (this.#lacksThreads || (this.#hadNoThread && signal === 'SIGABRT'))
+    // Near the limit there may be a process but no threads for its runtime: that is not the code's fault. Only libuv,
+    // for its pool, aborts without a word.
+    const isThreadsAbort = signal === 'SIGABRT' && (this.#hadNoThread || !this.#hasPrinted)
+    const hadNoThread = !wasReady && (this.#lacksThreads || isThreadsAbort)
     const exit = {
       code,
       signal,

@@ -85,8 +85,10 @@ export class Successor {
     if (this.#child === undefined) this.#ended.resolve()
     this.#child?.once('exit', (status, signal) => {
       this.#ended.resolve()
+      // The runtime aborts without memory or threads, too; then it prints at most that.
+      const limits = signal === null ? '' : ', and the limits of memory and processes'
       this.#fail(
-        `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}`,
+        `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}${limits}`,
       )
       // Node never calls back for messages that are still unsent.
       this.#passed('lost')
