@@ -117,7 +117,7 @@ export class Ending {
     service.leadership.lease.close()
     service.connections.unwatch()
     if (this.#drain.status !== null) return this.cut('it is ending already')
-    service.move('drained', 'all connections have ended')
+    service.lifecycle.move('drained', 'all connections have ended')
     return { dropped: 0 }
   }
 
@@ -172,7 +172,7 @@ export class Ending {
     if (phase === 'cutting') predecessor?.end(0)
     const move = primaryEvents[event]
     const isFirst = service.state !== 'draining'
-    if (move !== undefined && service.move(move, cause) && isFirst)
+    if (move !== undefined && service.lifecycle.move(move, cause) && isFirst)
       service.announcements.draining(cause)
   }
 }

@@ -68,7 +68,7 @@ function stepsToNewWorkers(
     {
       name: 'configuration',
       run: async () => {
-        service.mustRun('reload')
+        service.lifecycle.mustRun('reload')
         service.program.mustExist()
         next = await releaseOnDisk(name, environment)
         service.logOverrides(next)
@@ -120,7 +120,7 @@ function stepsToNewPrimary(
     {
       name: 'configuration',
       run: () => {
-        service.mustRun('reload')
+        service.lifecycle.mustRun('reload')
         service.refuseInForeground()
         // The successor reads the configuration, and finds any other setting that cannot change.
         refuseRestartOnly(service.restartOnly, restartOnly(name, environment, service.config))
@@ -160,7 +160,7 @@ function hasItsTurn(service: Service): ReloadStep {
     run: async () => {
       release = await service.mutex.acquire()
       try {
-        service.mustRunStill()
+        service.lifecycle.mustRunStill()
       } catch (error) {
         release()
         throw error

@@ -12,14 +12,9 @@ import { Connections } from '../connections/connections.ts'
 import type { DispatcherOwner } from '../connections/dispatcher.ts'
 import type { ControlTarget } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
-import { HelloserverError, handedOver, stopping } from '../errors.ts'
+import { HelloserverError } from '../errors.ts'
 import type { Fleet, FleetOperations, FleetView } from '../fleet/fleet.ts'
-import { Machine } from '../lifecycle/machine.ts'
-import {
-  type PrimaryEvent,
-  type PrimaryState,
-  primaryTransitions,
-} from '../lifecycle/primary-states.ts'
+import type { PrimaryState } from '../lifecycle/primary-states.ts'
 import { chooseHandOff } from '../native/choose-hand-off.ts'
 import { Mutex } from '../pool/mutex.ts'
 import { WorkerPool } from '../pool/pool.ts'
@@ -47,6 +42,7 @@ import { type ReloadListener, ReloadQueue } from './reload-queue.ts'
 import { type ReloadRequest, type ReloadStep, reloadSteps } from './reload-steps.ts'
 import { restartObstacle } from './restart-obstacle.ts'
 import { RunningProgram } from './running-program.ts'
+import { ServiceLifecycle } from './service-lifecycle.ts'
 import type { Mode, ServiceOptions } from './service-options.ts'
 import { serviceStatus } from './service-status.ts'
 import { Start } from './start.ts'
@@ -55,7 +51,7 @@ const workerModule = fileURLToPath(new URL('../bin/work.js', import.meta.url))
 
 /**
  * The service on this host, from its start to its end: one listening socket, one queue, a pool of workers, and
- * everything by which it is reached. It owns the state of the service, and is the only writer of it.
+ * everything by which it is reached.
  */
 export class Service
   implements
@@ -65,6 +61,7 @@ export class Service
     LeadershipListener,
     ReloadListener<ReloadRequest>
 {
+  readonly lifecycle = new ServiceLifecycle(this)
   readonly files: RunFiles
   readonly mode: Mode
   readonly log: Logger
@@ -93,7 +90,6 @@ export class Service
   readonly #start: Start
   readonly #instance: string | undefined
   readonly #serviceLog: ServiceLog
-  readonly #machine: Machine<PrimaryState, PrimaryEvent>
   readonly #startedMs = performance.now()
   #release: Release
   /** The settings that the environment overrides, as last logged. */
@@ -117,11 +113,6 @@ export class Service
     this.program = new RunningProgram(environment)
     this.#release = ownRelease(environment, config)
     this.#overrides = overridesOf(config, environment)
-    this.#machine = new Machine<PrimaryState, PrimaryEvent>(
-      primaryTransitions,
-      'starting',
-      (from, event, to, cause) => this.#moved(from, event, to, cause),
-    )
     const rescued = origin.kind === 'start' ? origin.rescued : undefined
     this.events = new Events(log, state?.events ?? rescued?.notes.events)
     const { events } = this
@@ -184,12 +175,7 @@ export class Service
   }
 
   get state(): PrimaryState {
-    return this.#machine.state
-  }
-
-  /** Whether the service neither starts nor ends. */
-  get isRunning(): boolean {
-    return this.state === 'serving' || this.state === 'standby'
+    return this.lifecycle.state
   }
 
   /** The release that runs. */
@@ -255,38 +241,21 @@ export class Service
   }
 
   onGranted(cause: string): boolean {
-    return this.move('lease-held', cause)
+    return this.lifecycle.move('lease-held', cause)
   }
 
   /** The first workers are ready. */
   onWorkersReady(): void {
-    this.#machine.apply('workers-ready')
+    this.lifecycle.apply('workers-ready')
   }
 
   onBound(): void {
-    this.#machine.apply('bound')
+    this.lifecycle.apply('bound')
     this.announcements.serving()
   }
 
   onStandDown(cause: string): boolean {
-    return this.move('stand-down', cause)
-  }
-
-  /** Moves the state, which nothing else writes, if its table has such a move; returns whether it has. */
-  move(event: PrimaryEvent, cause: string): boolean {
-    if (!this.#machine.accepts(event)) return false
-    this.#machine.apply(event, cause)
-    return true
-  }
-
-  #moved(from: PrimaryState, event: PrimaryEvent, to: PrimaryState, cause?: string): void {
-    this.fleet.changed()
-    // After an upgrade, this process ends, not the service.
-    if (to === 'draining' && this.upgrades.successorPid === undefined) {
-      this.events.record('draining', { cause: cause ?? event })
-    } else {
-      this.log.info({ from, event, to, cause }, `Now ${to}`)
-    }
+    return this.lifecycle.move('stand-down', cause)
   }
 
   mayHandOut(): boolean {
@@ -299,36 +268,6 @@ export class Service
     this.upgrades.onClosed()
   }
 
-  /**
-   * @param what - the operation that was requested
-   * @throws HelloserverError `CONTROL_FAILED` when the service starts or ends; `HANDED_OVER` when another process is
-   * the service
-   */
-  mustRun(what: string): void {
-    if (this.isRunning) return
-    this.#mustBeTheService()
-    throw new HelloserverError(
-      'CONTROL_FAILED',
-      `Cannot ${what} while the service is ${this.state}`,
-    )
-  }
-
-  /**
-   * For an operation that has begun.
-   *
-   * @throws HelloserverError `STOPPING` when the service has begun to end since; `HANDED_OVER` as `mustRun`
-   */
-  mustRunStill(): void {
-    if (this.isRunning) return
-    this.#mustBeTheService()
-    throw stopping()
-  }
-
-  #mustBeTheService(): void {
-    const { successorPid } = this.upgrades
-    if (successorPid !== undefined) throw handedOver(successorPid)
-  }
-
   /** Replaces the workers by those on disk, with the configuration there. */
   async reload(cause: string, request: Partial<ReloadRequest> = {}): Promise<ReloadResult> {
     // The start has read its configuration already: reloads that are requested meanwhile run after it.
@@ -336,7 +275,7 @@ export class Service
     if (request.force === true) this.fleet.escalate('reloading', cause)
     const result = await this.reloads.request(request, cause)
     // If another process became the service before the reload could begin, the reload is that process's task.
-    if (result.outcome === 'failed') this.#mustBeTheService()
+    if (result.outcome === 'failed') this.lifecycle.mustBeTheService()
     return result
   }
 
@@ -402,7 +341,7 @@ export class Service
    */
   async scale(workers: number): Promise<void> {
     await this.mutex.run(async () => {
-      this.mustRun('scale')
+      this.lifecycle.mustRun('scale')
       await this.pool.scale(workers)
     })
     this.events.record('scaled', { workers })
@@ -422,7 +361,7 @@ export class Service
     environment: Environment = this.#release.environment,
   ): Promise<string | null> {
     await this.upgrades.decided
-    this.#mustBeTheService()
+    this.lifecycle.mustBeTheService()
     return restartObstacle(this, environment)
   }
 

@@ -110,7 +110,7 @@ export class Start {
     // In the same turn: clients that connect from now on belong to the predecessor. And a stop during the binding has
     // closed the listeners too early.
     connections.listeners.close()
-    this.#service.move('abort', 'the start failed')
+    this.#service.lifecycle.move('abort', 'the start failed')
     await ending.cut('the start failed')
     await fleet.fail()
     // A stop that was requested during the start must be answered too.

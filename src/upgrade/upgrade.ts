@@ -68,7 +68,7 @@ export class Upgrade {
         keyring: [...connections.listeners.endpoints.keyring],
         ...service.identity,
       })
-      service.mustRunStill()
+      service.lifecycle.mustRunStill()
 
       // 2. It gets copies of the lock and the listening sockets. They are read only now, since this host may have won or
       // lost the lease while the successor prepared, and opens and closes the socket with it.
@@ -76,7 +76,7 @@ export class Upgrade {
       // No process of this host may seek the lease while it changes hands.
       if (service.state === 'standby') leadership.yield()
       await successor.equip(lock.abstractHandle, connections.listeners.bound)
-      service.mustRunStill()
+      service.lifecycle.mustRunStill()
 
       // 3. It is told to serve. A stop waits for the decision, no longer than the deadline of this step: until then,
       // it is undecided which process has to perform it.
@@ -85,14 +85,14 @@ export class Upgrade {
       try {
         // The lease as it is now: a renewal may have moved its deadline since the last step.
         await successor.go(leadership.lease.hold, control.supervisor.isNextExpected)
-        service.mustRunStill()
+        service.lifecycle.mustRunStill()
 
         // 4. It serves. Up to `decided`, everything happens in the turn that has read `serving`. Otherwise a signal,
         // request or timer could find this process half a service, and stop it, renew the lease or restore a file
         // beside the successor. `#successor` is set first: without it, the move to "draining" would be recorded as the
         // end of the service.
         this.#successor = successor
-        service.move('drain', `process ${successor.pid} has taken over`)
+        service.lifecycle.move('drain', `process ${successor.pid} has taken over`)
         leadership.yield()
         service.recycler.stop()
         const finished = this.#finish(successor)
@@ -114,7 +114,7 @@ export class Upgrade {
       const failure = this.#candidate === undefined ? stopping() : error
       this.#candidate = undefined
       if (service.state === 'standby') leadership.takeBack()
-      if (service.isRunning) await publicFiles.restore()
+      if (service.lifecycle.isRunning) await publicFiles.restore()
       throw failure
     }
     this.#candidate = undefined

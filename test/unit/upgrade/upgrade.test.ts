@@ -41,15 +41,17 @@ function recordedUpgrade(t: TestContext, initial: 'serving' | 'standby') {
     get state() {
       return state
     },
-    get isRunning() {
-      return isRunning()
-    },
-    mustRunStill: () => assert.ok(isRunning(), 'it has ended'),
-    move: () => {
-      end()
-      done.push('drain')
-      void upgrade.decided.then(act('decided'))
-      setImmediate(act('the next turn'))
+    lifecycle: {
+      get isRunning() {
+        return isRunning()
+      },
+      mustRunStill: () => assert.ok(isRunning(), 'it has ended'),
+      move: () => {
+        end()
+        done.push('drain')
+        void upgrade.decided.then(act('decided'))
+        setImmediate(act('the next turn'))
+      },
     },
     log: keptLog().log,
     files: { name: 'test', logFile: join(folder, 'log') },
