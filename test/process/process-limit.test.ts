@@ -32,13 +32,13 @@ test('with the limit of processes reached', { skip }, async (t) => {
   })
   // The runtime aborts without its first thread, waits for ever for each of the next, and aborts without a word when its
   // pool gets none.
-  const told = 'its runtime got no threads.*TasksMax'
+  const named = 'its runtime got no threads.*TasksMax'
   for (const [signal, threads, what, reason] of [
-    ['SIGHUP', 1, 'worker 1', told],
-    ['SIGHUP', 2, 'worker 1', told],
-    ['SIGHUP', 5, 'worker 1', told],
-    ['SIGHUP', 8, 'worker 1', told],
-    ['SIGUSR2', 3, 'the successor', told],
+    ['SIGHUP', 1, 'worker 1', named],
+    ['SIGHUP', 2, 'worker 1', named],
+    ['SIGHUP', 5, 'worker 1', named],
+    ['SIGHUP', 8, 'worker 1', named],
+    ['SIGUSR2', 3, 'the successor', named],
     ['SIGUSR2', 8, 'the successor', 'SIGABRT.*the limits of memory and processes'],
   ] as const) {
     await t.test(`${what} with ${threads} of its threads is no fault of the code`, async () => {
