@@ -13,8 +13,12 @@ import type { NumberedEndpoint } from './endpoint-table.ts'
 import { Failures } from './failures.ts'
 import { GoneClients } from './gone-clients.ts'
 import type { EndEvent, HandOff, HandOffListener, WorkerRef } from './hand-off.ts'
-import { noEntry } from './ledger.ts'
-import { addressOf, type PendingConnection, peerOf } from './pending-connection.ts'
+import {
+  addressOf,
+  type PendingConnection,
+  peerOf,
+  pendingConnection,
+} from './pending-connection.ts'
 import {
   type HeaderListener,
   type HeaderRefusal,
@@ -343,26 +347,10 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     endpoint: NumberedEndpoint,
     acceptedAtMs: number,
   ): PendingConnection {
-    return {
-      id,
-      handle,
-      endpoint,
-      acceptedAtMs,
-      offeredAtMs: 0,
-      endedAtMs: 0,
-      turn: 0,
-      nonce: 0,
-      entry: noEntry,
-      state: this.#accounts.accept(),
-      missed: 0,
-      peer: this.#notesPeers ? peerOf({ handle, endpoint, client: undefined }) : undefined,
-      countedAs: undefined,
-      preface: undefined,
-      client: undefined,
-      shedReason: undefined,
-      next: undefined,
-      previous: undefined,
-    }
+    const state = this.#accounts.accept()
+    const connection = pendingConnection(id, handle, endpoint, acceptedAtMs, state)
+    if (this.#notesPeers) connection.peer = peerOf(connection)
+    return connection
   }
 
   #turnAway(connection: PendingConnection): void {

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs'
 import { addressBytes } from '../native/native.ts'
-import type { PendingConnection } from './pending-connection.ts'
+import { noEntry, type PendingConnection } from './pending-connection.ts'
 import { momentNow } from './shared-time.ts'
 import { pathIn, writtenBytes } from './written-address.ts'
 
@@ -52,9 +52,6 @@ export interface LedgerEntry extends Pick<PendingConnection, 'id' | 'turn' | 'no
 
 /** The address of a client that has none, or of which none is known. */
 const noAddress = '\0'.repeat(addressBytes)
-
-/** No entry: there is no room for one, or none is needed. */
-export const noEntry = -1
 
 /** The primary's side. */
 export class Ledger {

@@ -39,6 +39,39 @@ export interface PendingConnection extends Links<PendingConnection> {
   shedReason: ShedReason | undefined
 }
 
+/** The entry of a connection that has none in the ledger: there is no room for one, or none is needed. */
+export const noEntry = -1
+
+/** A connection that comes into this process's charge; all have one shape, whatever becomes of them. */
+export function pendingConnection(
+  id: number,
+  handle: SocketHandle,
+  endpoint: NumberedEndpoint,
+  acceptedAtMs: number,
+  state: ConnectionState,
+): PendingConnection {
+  return {
+    id,
+    handle,
+    endpoint,
+    acceptedAtMs,
+    offeredAtMs: 0,
+    endedAtMs: 0,
+    turn: 0,
+    nonce: 0,
+    entry: noEntry,
+    state,
+    missed: 0,
+    peer: undefined,
+    countedAs: undefined,
+    preface: undefined,
+    client: undefined,
+    shedReason: undefined,
+    next: undefined,
+    previous: undefined,
+  }
+}
+
 /**
  * The client in readable form, for logs and `status`. The system is asked only on demand; it
  * has forgotten a client that has reset its connection. The client of a Unix socket is known by that socket.
