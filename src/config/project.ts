@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf, HelloserverError } from '../errors.ts'
 import { fileError } from '../files/file-error.ts'
 import { parseJson } from '../files/json-file.ts'
+import { namesIn } from '../files/names-in.ts'
 import { readText } from '../files/read-text.ts'
 import { firstFew } from '../first-few.ts'
 import { isAppFile } from './app-module.ts'
@@ -143,15 +144,6 @@ function readIfThere(path: string): string | undefined {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw fileError('BAD_CONFIG', 'read', path, error)
-  }
-}
-
-/** The names in a folder; none when it is no folder that this user may read, which the caller reports in its words. */
-export function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }
 

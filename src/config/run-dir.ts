@@ -160,7 +160,8 @@ function hasTraces(runDir: string, name: string): boolean {
   return [lockFile, pidFile, socketFile].some((path) => existsSync(path))
 }
 
-function filesIn(runDir: string, name: string): Omit<RunFiles, 'isNamed'> {
+/** The files of a service in a run directory, which need not exist. */
+export function filesIn(runDir: string, name: string): Omit<RunFiles, 'isNamed'> {
   const file = (extension: string) => join(runDir, `${name}.${extension}`)
   return {
     name,
