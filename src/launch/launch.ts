@@ -13,7 +13,7 @@ import { HelloserverError } from '../errors.ts'
 import { withFile } from '../files/file-error.ts'
 import { signalTable } from '../lifecycle/signal-table.ts'
 import { debuggerArguments, refuseWaitingDebugger } from '../process/debugger.ts'
-import { noThreads, onlyChildOf, watchThreads } from '../process/runtime-threads.ts'
+import { causesOfSignal, noThreads, onlyChildOf, watchThreads } from '../process/runtime-threads.ts'
 import { cannotSpawn, startProcess } from '../process/start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import { type BootReport, bootReportFd, type Started } from './boot-report.ts'
@@ -152,11 +152,7 @@ function wordlessEnd(signal: NodeJS.Signals | undefined, logFile: string): Hello
   }
   const ended = `${signal} ended the primary before it served`
   if (signalTable[signal]?.atBirth === 'was stopped') return new HelloserverError('STOPPING', ended)
-  // The runtime aborts without memory or threads, too; then it prints at most that.
-  return new HelloserverError(
-    'BOOT_FAILED',
-    `${ended}; see ${logFile}, and the limits of memory and processes`,
-  )
+  return new HelloserverError('BOOT_FAILED', `${ended}; ${causesOfSignal(logFile)}`)
 }
 
 function decodeReport(report: string): Started {

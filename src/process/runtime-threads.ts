@@ -51,6 +51,11 @@ export function noThreads(what: string): HelloserverError {
   )
 }
 
+/** Where to look when a signal has ended a process: the runtime also aborts without memory or threads, and then it prints that at most. */
+export function causesOfSignal(logFile: string): string {
+  return `see ${logFile}, and the limits of memory and processes`
+}
+
 /** The number of its threads; undefined when it has ended, and where there is no /proc. */
 function threadsOf(pid: number): number | undefined {
   try {

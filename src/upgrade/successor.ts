@@ -15,7 +15,7 @@ import {
 import type { Hold } from '../lease/lease.ts'
 import { debuggerArguments } from '../process/debugger.ts'
 import { isRunning } from '../process/is-running.ts'
-import { noThreads, watchThreads } from '../process/runtime-threads.ts'
+import { causesOfSignal, noThreads, watchThreads } from '../process/runtime-threads.ts'
 import { startProcess } from '../process/start-process.ts'
 import { openLog } from '../telemetry/open-log.ts'
 import {
@@ -85,11 +85,8 @@ export class Successor {
     if (this.#child === undefined) this.#ended.resolve()
     this.#child?.once('exit', (status, signal) => {
       this.#ended.resolve()
-      // The runtime aborts without memory or threads, too; then it prints at most that.
-      const limits = signal === null ? '' : ', and the limits of memory and processes'
-      this.#fail(
-        `The successor ended before it served (${signal ?? `status ${status}`}); see ${files.logFile}${limits}`,
-      )
+      const where = signal === null ? `see ${files.logFile}` : causesOfSignal(files.logFile)
+      this.#fail(`The successor ended before it served (${signal ?? `status ${status}`}); ${where}`)
       // Node never calls back for messages that are still unsent.
       this.#passed('lost')
     })
