@@ -85,8 +85,11 @@ function resolved(specifier: string, importer: string): Resolved | undefined {
   if (isBuiltin(specifier)) return undefined
   const path = pathOf(specifier, importer)
   if (path !== undefined) {
-    const found = firstOf(endings, (ending) => realFile(`${path}${ending}`))
-    return found === undefined ? { path, isThere: false } : { path: found, isThere: true }
+    for (const ending of endings) {
+      const found = realFile(`${path}${ending}`)
+      if (found !== undefined) return { path: found, isThere: true }
+    }
+    return { path, isThere: false }
   }
   try {
     // A package of the same workspace is a link to its folder.
@@ -120,12 +123,4 @@ function realFile(path: string): string | undefined {
     // Whatever the reason: Node.js could not load it either, and says why.
     return undefined
   }
-}
-
-function firstOf<T, R>(all: readonly T[], find: (one: T) => R | undefined): R | undefined {
-  for (const one of all) {
-    const found = find(one)
-    if (found !== undefined) return found
-  }
-  return undefined
 }

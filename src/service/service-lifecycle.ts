@@ -7,16 +7,19 @@ import {
 } from '../lifecycle/primary-states.ts'
 import type { Service } from './service.ts'
 
+/** What a move of the state is told to, and the process that may be the service instead. */
+type Told = Pick<Service, 'events' | 'fleet' | 'log' | 'upgrades'>
+
 /** The state of the service, and what may be done in it. */
 export class ServiceLifecycle {
-  readonly #service: Pick<Service, 'events' | 'fleet' | 'log' | 'upgrades'>
+  readonly #service: Told
   readonly #machine = new Machine<PrimaryState, PrimaryEvent>(
     primaryTransitions,
     'starting',
     (from, event, to, cause) => this.#moved(from, event, to, cause),
   )
 
-  constructor(service: Pick<Service, 'events' | 'fleet' | 'log' | 'upgrades'>) {
+  constructor(service: Told) {
     this.#service = service
   }
 

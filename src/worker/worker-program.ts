@@ -57,8 +57,9 @@ export class WorkerProgram {
   #worker: Worker | undefined
   /** One of them, depending on the hand-off. */
   #offers: Offers | undefined
-  #claims: ClaimWriter | undefined
   #queue: NativeIntake | undefined
+  /** Where `#offers` claims. */
+  #claims: ClaimWriter | undefined
   #orphanhood: Orphanhood | undefined
   readonly #primaryPid = process.ppid
   #isUnheard = false

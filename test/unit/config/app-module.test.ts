@@ -55,5 +55,6 @@ test('"main" names the app anywhere, and must be a file', (t) => {
       message: `The app ${join(folder, main)}, which "main" in the configuration in ${folder} names, ${problem}`,
     })
   refuses('../../build/out/y.js', 'does not exist; is it built?')
+  refuses('app.ts/x.js', 'does not exist; is it built?')
   refuses('../../build', 'is not a file')
 })
