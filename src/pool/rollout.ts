@@ -31,6 +31,9 @@ export async function rollOut(
   const change = { pool, old, next, had: old.slots.length, waiting: new Map() }
   const { workers, reload } = next.config
   try {
+    // Those that an earlier change let go may still have a connection in hand: they count as well.
+    if (reload.surge !== 'all')
+      await pool.gone(pool.slots.filter((slot) => !old.slots.includes(slot)))
     await bringUp(change, 1)
     onCanaryReady()
     for (;;) {

@@ -75,6 +75,26 @@ describe('a reload with a surge', { concurrency: 2 }, () => {
     await counted(service, { accepted: 22, served: 22 })
   })
 
+  test('the next reload waits for those that the one before let go', async (t) => {
+    const service = await startService(t, { app: marked(''), config: one('v1', 1) })
+    const holder = await Client.connect(service.port)
+    await counted(service, { active: 1 })
+    await reload(service)
+    const watch = new WorkerWatch(service)
+    const second = service.cli('reload')
+    await waitFor('its beginning', async () => {
+      const { events } = await service.status()
+      return events.filter(({ kind }) => kind === 'reload-begun').length === 2
+    })
+    for (let asked = 0; asked < 200; asked += 1) {
+      assert.equal((await ask(service.port, '\r\n')).text, 'v1 2')
+    }
+    await holder.send('\r\n')
+    assert.deepEqual(await holder.ending(), { how: 'end', text: 'v1 1' })
+    assert.equal((await second).status, 0)
+    assert.deepEqual(await watch.stop(), { most: 2, fewest: 1 })
+  })
+
   for (const [from, to] of [
     [2, 4],
     [4, 2],
