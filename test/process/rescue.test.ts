@@ -43,8 +43,12 @@ const native = { HELLOSERVER_NATIVE: 'on' }
 /** Nobody but the test starts another primary. */
 const byHand = { startAfterMs: 0, waitMs: 30_000 }
 
-function start(t: Parameters<typeof startService>[0], config: Settings): Promise<Service> {
-  return startService(t, { app, environment: native, config })
+function start(
+  t: Parameters<typeof startService>[0],
+  config: Settings,
+  allow: readonly RegExp[] = [],
+): Promise<Service> {
+  return startService(t, { app, environment: native, config, allow })
 }
 
 /** Kills the primary; resolves when it has ended. */
@@ -105,7 +109,8 @@ function assertAllAreCounted({ connections }: Status): void {
 nativeProcessTest(
   'a primary that is killed under load, twice in a row, refuses nobody',
   async (t) => {
-    const service = await start(t, { workers: 2, rescue: { startAfterMs: 100 } })
+    // The shell that starts a primary says so when that is killed.
+    const service = await start(t, { workers: 2, rescue: { startAfterMs: 100 } }, [/^Killed$/])
     const { sandbox } = service
     const load = new Load(service.port, 12)
     let status = await service.status()
