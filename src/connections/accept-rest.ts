@@ -20,21 +20,28 @@ export interface Supply {
 /**
  * Lets the acceptors rest while the workers have enough to take: connections then wait with the listening socket for
  * some milliseconds at most, and are accepted together. Otherwise, each would wake this process.
+ *
+ * While workers accept by themselves, the acceptors are suspended: see `Gate`.
  */
 export class AcceptRest {
   readonly #supply: Supply
   readonly #acceptors = new Set<Acceptor>()
   readonly #onScarce = () => this.#interrupt()
-  #isResting = false
+  #state: 'listening' | 'resting' | 'suspended' = 'listening'
   #timer: NodeJS.Timeout | undefined
 
   constructor(supply: Supply) {
     this.#supply = supply
   }
 
+  /** How many acceptors there are. */
+  get size(): number {
+    return this.#acceptors.size
+  }
+
   add(acceptor: Acceptor): void {
     this.#acceptors.add(acceptor)
-    acceptor.listen(!this.#isResting)
+    acceptor.listen(this.#state === 'listening')
   }
 
   remove(acceptor: Acceptor): void {
@@ -42,15 +49,28 @@ export class AcceptRest {
     if (this.#acceptors.size > 0) return
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#isResting = false
+    this.#state = 'listening'
   }
 
   /** An acceptor has accepted all that there were: all may rest now. */
   offer(): void {
-    if (this.#isResting || !this.#supply.isAmple) return
-    this.#isResting = true
-    for (const acceptor of this.#acceptors) acceptor.listen(false)
+    if (this.#state !== 'listening' || !this.#supply.isAmple) return
+    this.#state = 'resting'
+    this.#listen(false)
     this.#continue()
+  }
+
+  /** Accepts nothing until `resume`. */
+  suspend(): void {
+    if (this.#state === 'listening') this.#listen(false)
+    this.#state = 'suspended'
+  }
+
+  resume(): void {
+    if (this.#state !== 'suspended') return
+    this.#state = 'listening'
+    this.#accept()
+    this.#listen(true)
   }
 
   #continue(): void {
@@ -60,14 +80,22 @@ export class AcceptRest {
   }
 
   #interrupt(): void {
-    if (!this.#isResting) return
-    let accepted = 0
-    for (const acceptor of this.#acceptors) accepted += acceptor.accept()
-    if (accepted > 0 && this.#supply.isAmple) {
+    if (this.#state !== 'resting') return
+    if (this.#accept() > 0 && this.#supply.isAmple) {
       this.#continue()
       return
     }
-    this.#isResting = false
-    for (const acceptor of this.#acceptors) acceptor.listen(true)
+    this.#state = 'listening'
+    this.#listen(true)
+  }
+
+  #accept(): number {
+    let accepted = 0
+    for (const acceptor of this.#acceptors) accepted += acceptor.accept()
+    return accepted
+  }
+
+  #listen(isOn: boolean): void {
+    for (const acceptor of this.#acceptors) acceptor.listen(isOn)
   }
 }

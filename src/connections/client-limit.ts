@@ -7,6 +7,10 @@ export class ClientLimit {
   /** 0 means no limit. */
   #max = 0
 
+  get isOff(): boolean {
+    return this.#max === 0
+  }
+
   /** Applies `queue.maxPerClient`; connections that are already counted remain counted. */
   apply({ queue }: Pick<Config, 'queue'>): void {
     this.#max = queue.maxPerClient

@@ -2,13 +2,13 @@ import type { ListenSettings } from '../config/listen.ts'
 import type { Config } from '../config/load.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { HandOffChoice } from '../native/choose-hand-off.ts'
+import { mostListeners } from '../native/native.ts'
 import type { Lifeline } from '../rescue/lifeline.ts'
 import type { Rescued } from '../rescue/rescue.ts'
 import type { Notes } from '../rescue/rescue-messages.ts'
 import type { ConnectionCounts, StatsTotals, Status } from '../status.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { AcceptRest } from './accept-rest.ts'
 import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
@@ -93,7 +93,7 @@ export class Connections {
       const handOff = new NativeHandOff(native, accounts, stats, this.#queue, log, lifeline)
       this.handOff = handOff
       this.#native = handOff
-      accepting = { native, rest: new AcceptRest(handOff), ledger: lifeline.ledger }
+      accepting = { native, rest: handOff.rest, ledger: lifeline.ledger }
     }
     const { room, handOff } = this
     const shedding = new Shedding(events)
@@ -108,7 +108,11 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners(this.dispatcher, log, accepting, () => this.leave())
+    this.listeners = new Listeners(this.dispatcher, log, accepting, () => {
+      this.leave()
+      this.#serveGate()
+    })
+    this.#native?.use(this.listeners.endpoints)
     this.apply(config)
   }
 
@@ -117,6 +121,14 @@ export class Connections {
     this.room.apply(config)
     this.dispatcher.apply(config)
     this.#accessLog.apply(config)
+    this.#serveGate()
+  }
+
+  /** Lets workers accept by themselves where nothing has to be known of a client before. */
+  #serveGate(): void {
+    if (this.#native === undefined) return
+    const sockets = this.dispatcher.admitsAll ? this.listeners.plain : []
+    this.#native.gate.serve(sockets.length <= mostListeners ? sockets : [])
   }
 
   /** Begins the regular checks of the queue, the stats and the descriptors. */
@@ -182,7 +194,7 @@ export class Connections {
       connection.nonce = nonce
       return connection
     })
-    handOff.adopt(adopted)
+    handOff.adopt(adopted, ledger.grants)
     orphans.report(handOff)
     void orphans.gone.then(() => handOff.onOrphansGone())
     return lost

@@ -108,6 +108,21 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     return this.#lastId
   }
 
+  reserve(count: number): number {
+    const first = this.#lastId + 1
+    this.#lastId += count
+    return first
+  }
+
+  /** Whether it has no question about a client, so that a worker may accept it as well. */
+  get admitsAll(): boolean {
+    return this.#admission.isOpen && this.#clients.isOff && !this.#notesPeers
+  }
+
+  get isClear(): boolean {
+    return this.#queue.length === 0 && this.#headers.length === 0 && this.#owner.mayHandOut()
+  }
+
   /** Takes charge of a socket that was just accepted and is not being read. */
   accept(handle: SocketHandle, endpoint: NumberedEndpoint): void {
     this.#lastId += 1
@@ -225,7 +240,8 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   }
 
   /**
-   * Takes charge of a connection that a primary that was killed had handed off. It was let in already.
+   * Takes charge of a connection that a primary that was killed had handed off, or that a worker has accepted. It was let
+   * in already.
    *
    * @param handle - knows the client's address, and nothing else
    */

@@ -34,9 +34,14 @@ export class EndpointTable {
     return this.#keyring
   }
 
+  /** The settings with a number; undefined when it does not exist. */
+  find(number: number): NumberedEndpoint | undefined {
+    return this.#all[number]
+  }
+
   /** The settings with a number that exists. */
   at(number: number): NumberedEndpoint {
-    const found = this.#all[number]
+    const found = this.find(number)
     if (found === undefined) throw new RangeError(`No endpoint has the number ${number}`)
     return found
   }

@@ -1,5 +1,7 @@
 import type { Progress, Step } from '../ipc/progress.ts'
+import type { SocketHandle } from '../ipc/socket-handle.ts'
 import type { ConnectionEvent } from '../lifecycle/connection-states.ts'
+import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { PendingConnection } from './pending-connection.ts'
 
 /**
@@ -96,6 +98,17 @@ export interface WorkerHandOff extends HandOff {
 
 /** The dispatcher, as the hand-off sees it. */
 export interface HandOffListener {
+  /** Whether nobody waits for a worker, and connections may be handed out. */
+  readonly isClear: boolean
+  /** Reserves so many numbers of connections that follow each other; returns the first. */
+  reserve(count: number): number
+  /** Takes charge of a connection that another process has accepted, and of which it knows the client alone. */
+  resume(
+    id: number,
+    handle: SocketHandle,
+    endpoint: NumberedEndpoint,
+    ageMs: number,
+  ): PendingConnection
   /** The hand-off may have room again. */
   pump(): void
   /** No worker has read from the connection that it was offered: it waits again, where it was. */

@@ -1,5 +1,7 @@
+import { randomInt } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { addressBytes } from '../native/native.ts'
+import type { KeptGrants } from './grants.ts'
 import { noEntry, type PendingConnection } from './pending-connection.ts'
 import { momentNow } from './shared-time.ts'
 import { pathIn, writtenBytes } from './written-address.ts'
@@ -13,9 +15,11 @@ import { pathIn, writtenBytes } from './written-address.ts'
  *   that a connection counts as accepted however soon this process dies.
  * - An entry for each connection that was handed off and has not ended. An entry is removed before its end is counted:
  *   whenever this process dies, no connection is counted twice.
+ * - For each process of a worker, how many of the connections were counted that it may accept by itself. It is raised
+ *   before the connection is counted, too.
  * - A text, twice: the one that is being written does not count.
  */
-const magic = 0x68_73_6c_32
+const magic = 0x68_73_6c_33
 const countsAt = 8
 /** How many connections were accepted before those in `batch`. */
 const beforeBatchAt = 56
@@ -27,7 +31,10 @@ const entriesAt = batchAt + 64 * addressBytes
 const clientAt = 32
 const entryBytes = clientAt + writtenBytes
 const maxEntries = 1_024
-const textsAt = entriesAt + maxEntries * entryBytes
+const grantsAt = entriesAt + maxEntries * entryBytes
+const grantBytes = 32
+const maxGrants = 256
+const textsAt = grantsAt + maxGrants * grantBytes
 const maxTextBytes = 131_072
 
 export const ledgerBytes = textsAt + 2 * maxTextBytes
@@ -37,6 +44,11 @@ export const batchSize = 64
 
 /** What is counted, in the order of the ledger. */
 export const ledgerCounts = ['accepted', 'served', 'failed', 'shed', 'expired', 'gone'] as const
+
+/** No process of a worker has this one. */
+const noNonce = 0
+
+const newNonce = () => randomInt(1, 2 ** 32)
 
 /** A connection that was handed off. */
 export interface LedgerEntry extends Pick<PendingConnection, 'id' | 'turn' | 'nonce'> {
@@ -61,6 +73,9 @@ export class Ledger {
   readonly #bytes: Buffer
   readonly #view: DataView
   readonly #free = Array.from({ length: maxEntries }, (_, at) => maxEntries - 1 - at)
+  readonly #freeGrants = Array.from({ length: maxGrants }, (_, at) => maxGrants - 1 - at)
+  /** The row of each nonce. */
+  readonly #grants = new Map<number, number>()
 
   /** @param memory - all zeros, of `ledgerBytes` */
   constructor(memory: ArrayBuffer) {
@@ -109,6 +124,34 @@ export class Ledger {
     this.#free.push(entry)
   }
 
+  /** Makes room for what one process of a worker may accept by itself. Without room, its nonce is `noNonce`. */
+  openGrants(nonce = newNonce()): KeptGrants {
+    const row = this.#freeGrants.pop()
+    if (row === undefined) return { nonce: noNonce, seen: 0, ids: [0, 0] }
+    this.#grants.set(nonce, row)
+    return { nonce, seen: 0, ids: [0, 0] }
+  }
+
+  /** Replaces what is known of that. */
+  keepGrants({ nonce, seen, ids }: KeptGrants): void {
+    const row = this.#grants.get(nonce)
+    if (row === undefined) return
+    const at = grantsAt + row * grantBytes
+    this.#view.setFloat64(at + 8, seen, true)
+    for (const [which, id] of ids.entries()) this.#view.setFloat64(at + 16 + 8 * which, id, true)
+    // From here on, it counts.
+    this.#view.setUint32(at, nonce, true)
+  }
+
+  /** That process has ended. */
+  closeGrants({ nonce }: KeptGrants): void {
+    const row = this.#grants.get(nonce)
+    if (row === undefined) return
+    this.#grants.delete(nonce)
+    this.#view.setUint32(grantsAt + row * grantBytes, noNonce, true)
+    this.#freeGrants.push(row)
+  }
+
   /** Replaces the text; one that is too long is left out. */
   write(text: string): void {
     const which = 1 - this.#view.getUint32(textAt.which, true)
@@ -125,6 +168,7 @@ export interface ClosedLedger {
   readonly counts: Readonly<Record<(typeof ledgerCounts)[number], number>>
   /** In the order of their turns. */
   readonly entries: readonly LedgerEntry[]
+  readonly grants: readonly KeptGrants[]
   readonly text: string
 }
 
@@ -153,6 +197,9 @@ export function readLedger(fd: number): ClosedLedger {
   return {
     counts,
     entries,
+    grants: Array.from({ length: maxGrants }, (_, row) => readGrants(bytes, row)).filter(
+      ({ nonce }) => nonce !== noNonce,
+    ),
     text: bytes.toString('utf8', textFrom, textFrom + textBytes),
   }
 }
@@ -163,6 +210,15 @@ function batchLength(bytes: Buffer): number {
   while (length < batchSize && bytes.readUInt16LE(batchAt + length * addressBytes) !== 0)
     length += 1
   return length
+}
+
+function readGrants(bytes: Buffer, row: number): KeptGrants {
+  const at = grantsAt + row * grantBytes
+  return {
+    nonce: bytes.readUInt32LE(at),
+    seen: bytes.readDoubleLE(at + 8),
+    ids: [bytes.readDoubleLE(at + 16), bytes.readDoubleLE(at + 24)],
+  }
 }
 
 function readEntry(bytes: Buffer, entry: number, aheadMs: number): LedgerEntry {

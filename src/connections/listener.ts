@@ -54,6 +54,7 @@ export class Listener {
   #endpoint: NumberedEndpoint
   #address: string | undefined
   #isGiven = false
+  #livesOn = false
   #accepted = 0
 
   /**
@@ -275,7 +276,14 @@ export class Listener {
     this.#acceptor?.close()
     this.#acceptor = undefined
     this.#file?.remove()
+    this.#stopWorkers()
     this.#server.close()
+  }
+
+  /** Workers may have the socket open: without this, clients could connect, and wait there for ever. */
+  #stopWorkers(): void {
+    if (this.#isGiven || this.#livesOn || !this.#server.listening) return
+    this.#accepting?.native.stopListening(this.handle.fd)
   }
 
   /** The file of a socket that another process has bound is this process's now. */
@@ -284,7 +292,8 @@ export class Listener {
   }
 
   /** The socket lives on in another process. */
-  disownFile(): void {
+  disown(): void {
+    this.#livesOn = true
     this.#file?.disown()
   }
 

@@ -16,8 +16,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { EndpointTable } from './endpoint-table.ts'
 import { drained, Listener } from './listener.ts'
+import type { GateSocket } from './gate.ts'
 import type { NativeAccepting } from './native-acceptor.ts'
 import { removeSocket } from './socket-file.ts'
+
+/** The highest number of an endpoint that a worker's page has room for. */
+const mostNumber = 65_535
 
 /** A listening socket that this process has been given, and where the service is to listen with it. */
 export type GivenSocket =
@@ -80,6 +84,19 @@ export class Listeners {
   }
 
   /**
+   * The listening sockets in the order of `left`, if workers could accept from all of them as well as this process; else
+   * none.
+   */
+  get plain(): readonly GateSocket[] {
+    const isPlain = this.#open.size === this.#current.length && [...this.#open].every(isPlainSocket)
+    if (!isPlain) return []
+    return this.#current.map(({ handle, settings }) => ({
+      fd: handle.fd,
+      endpoint: settings.number,
+    }))
+  }
+
+  /**
    * Listens at every endpoint or, if that fails for one of them, at none: with the sockets that this process was given,
    * and with new ones for the other endpoints. Given sockets for other endpoints are closed.
    *
@@ -114,7 +131,7 @@ export class Listeners {
 
   /** The sockets live on in another process, which removes the files of Unix sockets. */
   disown(): void {
-    for (const listener of this.#open) listener.disownFile()
+    for (const listener of this.#open) listener.disown()
   }
 
   /** This process removes the files of the Unix sockets that another process has bound. */
@@ -283,6 +300,12 @@ interface Place {
   readonly listener: Listener
   readonly was: ListenSettings | undefined
   readonly settings: ListenSettings
+}
+
+function isPlainSocket({ isGiven, endpoint, settings }: Listener): boolean {
+  const { proxyProtocol } = settings.settings
+  const isNumbered = settings.number <= mostNumber
+  return !isGiven && endpoint?.port !== undefined && proxyProtocol === undefined && isNumbered
 }
 
 /** The text by which people know an endpoint: that of the configuration, unless it leaves the port open. */

@@ -1,21 +1,25 @@
-import type { EndRecord } from '../ipc/worker-page.ts'
+import type { EndRecord, PageReader } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Supply } from './accept-rest.ts'
+import { AcceptRest, type Supply } from './accept-rest.ts'
 import type { Accounts } from './accounts.ts'
+import type { EndpointTable } from './endpoint-table.ts'
+import { Gate, type GateOwner } from './gate.ts'
+import { Grants, type KeptGrants } from './grants.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { isFull, isShutDown, KernelQueue, type QueueEnds } from './kernel-queue.ts'
 import type { Ledger } from './ledger.ts'
 import { LinkedList } from './linked-list.ts'
 import { NativeLink } from './native-link.ts'
-import type { NativeSocket } from './native-socket.ts'
+import { NativeSocket } from './native-socket.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import { QueueFaults } from './queue-faults.ts'
 import type { Stats } from './stats.ts'
 import { TakingWorkers } from './taking-workers.ts'
 import { tellLoss } from './tell-loss.ts'
-import { type Ended, type Reports, WorkerReports } from './worker-reports.ts'
+import type { Moment } from './shared-time.ts'
+import { type Accepted, type Ended, type Reports, WorkerReports } from './worker-reports.ts'
 import { writtenClient } from './written-address.ts'
 
 /** How often the workers' pages are read while a connection is handed off, in milliseconds. */
@@ -50,25 +54,36 @@ export interface Lifeline {
  * A connection that was fed is at first in `#fed`. It is in the kernel's queue as long as its turn has not come: the
  * kernel tells whose turn it is. Then a worker has taken it, and it is in `#taken` until that worker has recorded its
  * end in the page that both share, or has died. This is learned in `settle`, and no worker wakes this process.
+ *
+ * While the gate is open, workers accept by themselves, and the queue is empty. This process learns of those connections
+ * in `settle` as well, where they are admitted as connections that are taken.
  */
-export class NativeHandOff implements WorkerHandOff, Supply {
+export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   readonly kind = 'native'
+  /** When connections are accepted. */
+  readonly rest = new AcceptRest(this)
+  /** Opens for workers that may accept by themselves. */
+  readonly gate: Gate
   readonly #native: NativeModule
   readonly #queue: KernelQueue
   readonly #accounts: Accounts
   readonly #stats: Stats
-  readonly #limits: Pick<ConnectionQueue, 'maxWaitMs'>
+  readonly limits: Pick<ConnectionQueue, 'max' | 'maxWaitMs'>
   readonly #log: Logger
   readonly #lifeline: Lifeline
   readonly #taken = new Map<number, PendingConnection>()
-  readonly #reports = new WorkerReports(this.#taken)
+  readonly #reports: WorkerReports
   readonly #admitted = new TakingWorkers()
   readonly #faults: QueueFaults
   readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
+  #endpoints!: EndpointTable
   #unsettled = 0
   #isFull = false
   #isSendDue = false
+  /** What workers of a dead primary could accept by themselves, by their nonces. */
+  readonly #left = new Map<number, KeptGrants>()
+  #hasContinued = false
   readonly #onTurnEnd = () => {
     this.#isSendDue = false
     this.#send()
@@ -86,7 +101,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     native: NativeModule,
     accounts: Accounts,
     stats: Stats,
-    limits: Pick<ConnectionQueue, 'maxWaitMs'>,
+    limits: Pick<ConnectionQueue, 'max' | 'maxWaitMs'>,
     log: Logger,
     lifeline: Lifeline,
   ) {
@@ -94,14 +109,33 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.#lifeline = lifeline
     this.#accounts = accounts
     this.#stats = stats
-    this.#limits = limits
+    this.limits = limits
     this.#log = log
     this.#faults = new QueueFaults(log)
+    this.gate = new Gate(native, this.rest, this)
+    this.#reports = new WorkerReports(this.#taken, (...told) => this.#admit(...told))
     this.#queue = new KernelQueue(native, () => this.#onRoom(), lifeline.queue)
   }
 
   reportTo(dispatcher: HandOffListener): void {
     this.#dispatcher = dispatcher
+  }
+
+  /** Where connections come from. Must be called before anything else. */
+  use(endpoints: EndpointTable): void {
+    this.#endpoints = endpoints
+  }
+
+  get links(): Iterable<NativeLink> {
+    return this.#admitted.links
+  }
+
+  get isClear(): boolean {
+    return this.#dispatcher.isClear && this.#queue.staged.length === 0
+  }
+
+  draw(count: number): number {
+    return this.#dispatcher.reserve(count)
   }
 
   get hasRoom(): boolean {
@@ -133,6 +167,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   take(connection: PendingConnection): void {
+    this.gate.feed()
     const owned = this.#queue.own(connection)
     if (owned < 0) {
       this.#dispatcher.putBack(connection)
@@ -157,7 +192,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   settle(): void {
-    if (this.#fed.length === 0 && this.#taken.size === 0) return
+    if (this.#fed.length === 0 && this.#taken.size === 0 && !this.#mayHaveAccepted) return
     this.#unsettled = 0
     // Counted before the queue is looked at: what they are about has left the queue by then.
     const { unread } = this.#reports
@@ -167,7 +202,37 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     if (hasTaken) this.#dispatcher.onTaken()
   }
 
+  /** Whether workers may have accepted connections of which nothing is known. */
+  get #mayHaveAccepted(): boolean {
+    return this.gate.wasOpen || this.#hasContinued
+  }
+
+  /** A worker has accepted a connection by itself. */
+  #admit(
+    { id, nonce, endpoint, takenAtMs, address }: Accepted,
+    grants: Grants,
+    { sharedMs }: Moment,
+  ): PendingConnection | undefined {
+    const settings = this.#endpoints.find(endpoint)
+    if (settings === undefined) return undefined
+    grants.see()
+    this.#lifeline.ledger.keepGrants(grants.kept)
+    // NaN is below everything.
+    const ageMs = takenAtMs < sharedMs ? sharedMs - takenAtMs : 0
+    const handle = new NativeSocket(this.#native, -1, address)
+    const connection = this.#dispatcher.resume(id, handle, settings, ageMs)
+    connection.nonce = nonce
+    this.#accounts.apply(connection, 'claim')
+    connection.offeredAtMs = connection.acceptedAtMs
+    // The address of one that was served is not known: it has ended.
+    if (address !== '') this.#enter(connection)
+    this.#taken.set(id, connection)
+    this.gate.noteTaken()
+    return connection
+  }
+
   recall(): PendingConnection[] {
+    this.gate.close()
     if (this.#fed.length === 0) return []
     this.settle()
     const recalled: PendingConnection[] = []
@@ -195,6 +260,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   permit(untilMs: number): void {
     this.#permitUntilMs = untilMs
     for (const { page } of this.#reports.all) page.permit(untilMs)
+    if (!this.#dispatcher.isClear) this.gate.close()
     if (this.#fed.length > 0) this.#admitted.wakeAll()
   }
 
@@ -208,8 +274,11 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   /**
    * Takes over what a dead primary had handed off, in the order of the turns: it is in the queue, or a worker of that
    * primary has taken it.
+   *
+   * @param grants - what those workers could accept by themselves
    */
-  adopt(connections: readonly PendingConnection[]): void {
+  adopt(connections: readonly PendingConnection[], grants: readonly KeptGrants[]): void {
+    for (const kept of grants) this.#left.set(kept.nonce, kept)
     for (const connection of connections) {
       this.#enter(connection)
       this.#fed.append(connection)
@@ -225,7 +294,8 @@ export class NativeHandOff implements WorkerHandOff, Supply {
   }
 
   /** Reads what a worker of that primary reports; it is given nothing, and takes what is in the queue. */
-  follow(worker: HandOffWorker, reports: Reports): void {
+  follow(worker: HandOffWorker, page: PageReader): void {
+    const reports = { page, ...this.#continued(page.nonce) }
     this.#reports.add(worker, reports)
     this.#claim()
     for (const one of this.#reports.readAgain(worker, reports)) this.#end(one)
@@ -236,13 +306,30 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     if (link instanceof NativeLink && !this.#admitted.has(worker)) {
       this.#admitted.add(worker, link)
       worker.admit()
+      this.gate.add(link)
       this.#queue.resize(this.#admitted.size)
     }
     this.#dispatcher.pump()
   }
 
   removeIdle(worker: HandOffWorker): void {
-    if (this.#admitted.remove(worker)) this.#queue.resize(this.#admitted.size)
+    const link = this.#admitted.remove(worker)
+    if (link === undefined) return
+    this.gate.remove(link)
+    this.#queue.resize(this.#admitted.size)
+  }
+
+  /** What a worker of that primary has accepted by itself is counted from there on. */
+  #continued(nonce: number): Pick<Reports, 'grants' | 'close'> {
+    const kept = this.#left.get(nonce)
+    if (kept === undefined) return { grants: undefined, close: () => {} }
+    // No two workers have the same ones.
+    this.#left.delete(nonce)
+    this.#hasContinued = true
+    const { ledger } = this.#lifeline
+    ledger.openGrants(nonce)
+    ledger.keepGrants(kept)
+    return { grants: new Grants(kept), close: () => ledger.closeGrants(kept) }
   }
 
   /** Workers report by their pages. */
@@ -267,9 +354,10 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     return this.#queue.ends
   }
 
-  /** Closes the queue; whatever is in it is dropped. */
+  /** Closes the queue, and the gate; whatever is in it is dropped. */
   close(): void {
     clearTimeout(this.#pace)
+    this.gate.serve([])
     this.#queue.close()
   }
 
@@ -309,6 +397,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     const onScarce = this.#onScarce
     this.#onScarce = undefined
     onScarce?.()
+    this.gate.check()
     if (!this.#isFull && this.#onScarce === undefined) this.#queue.ignoreRoom()
   }
 
@@ -331,6 +420,7 @@ export class NativeHandOff implements WorkerHandOff, Supply {
       this.#accounts.apply(head, 'claim')
       head.offeredAtMs = nowMs
       this.#taken.set(head.id, head)
+      this.gate.noteTaken()
     }
   }
 
@@ -341,7 +431,9 @@ export class NativeHandOff implements WorkerHandOff, Supply {
       this.#close(connection, 'leave', worker, record)
       return
     }
-    this.#stats.handled(offeredAtMs - acceptedAtMs, endedAtMs - offeredAtMs)
+    const handlingMs = endedAtMs - offeredAtMs
+    this.gate.noteEnded(handlingMs)
+    this.#stats.handled(offeredAtMs - acceptedAtMs, handlingMs)
     if (step === 'failed') this.#log.debug({ connection: id, reason }, 'Connection failed')
     const event: EndEvent = step === 'served' ? 'serve' : 'fail'
     this.#close(connection, event, worker, record)
@@ -369,12 +461,13 @@ export class NativeHandOff implements WorkerHandOff, Supply {
     this.settle()
     this.#expire()
     this.#giveUp()
+    this.gate.consider()
     this.#admitted.nudge(this.#fed.head?.turn ?? 0)
     if (this.#fed.length > 0 || this.#taken.size > 0) this.#keepPace()
   }
 
   #expire(): void {
-    const dueMs = performance.now() - this.#limits.maxWaitMs
+    const dueMs = performance.now() - this.limits.maxWaitMs
     if ((this.oldestAcceptedAtMs ?? Number.POSITIVE_INFINITY) > dueMs) return
     for (const connection of this.recall()) {
       if (connection.acceptedAtMs <= dueMs) this.#dispatcher.expire(connection)

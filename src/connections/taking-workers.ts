@@ -11,6 +11,10 @@ export class TakingWorkers {
     return this.#links.size
   }
 
+  get links(): Iterable<NativeLink> {
+    return this.#links.values()
+  }
+
   /** How many have no connection, as far as that is known. */
   get idle(): number {
     let idle = 0
@@ -26,9 +30,11 @@ export class TakingWorkers {
     this.#links.set(worker, link)
   }
 
-  /** Returns whether it was one of them. */
-  remove(worker: HandOffWorker): boolean {
-    return this.#links.delete(worker)
+  /** Returns what is shared with it; undefined when it was none of them. */
+  remove(worker: HandOffWorker): NativeLink | undefined {
+    const link = this.#links.get(worker)
+    this.#links.delete(worker)
+    return link
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { EndRecord, PageReader } from '../ipc/worker-page.ts'
+import type { Grants } from './grants.ts'
 import type { HandOffWorker } from './hand-off.ts'
 import type { PendingConnection } from './pending-connection.ts'
 import { type Moment, momentNow, timeEnd, timeTaken } from './shared-time.ts'
@@ -13,9 +14,21 @@ export interface Ended {
 /** How a worker reports: one that this process has started, or one of a primary that was killed. */
 export interface Reports {
   readonly page: PageReader
+  /** What it may accept by itself; undefined when that is nothing. */
+  readonly grants: Grants | undefined
   /** Its process has ended. */
   close(): void
 }
+
+/** A connection that a worker has accepted by itself, as far as it tells. */
+export type Accepted = Pick<EndRecord, 'id' | 'nonce' | 'endpoint' | 'takenAtMs' | 'address'>
+
+/**
+ * Takes charge of such a connection, as one that a worker has taken; undefined when there can be none.
+ *
+ * @param grants - those of which it is one
+ */
+export type Admit = (accepted: Accepted, grants: Grants, now: Moment) => PendingConnection | undefined
 
 /** How many records of a worker were not read at one moment. */
 type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
@@ -27,10 +40,12 @@ type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
 export class WorkerReports {
   readonly #all = new Map<HandOffWorker, Reports>()
   readonly #taken: Map<number, PendingConnection>
+  readonly #admit: Admit
 
   /** @param taken - the connections that have left the queue and have not ended; those that end are removed */
-  constructor(taken: Map<number, PendingConnection>) {
+  constructor(taken: Map<number, PendingConnection>, admit: Admit) {
     this.#taken = taken
+    this.#admit = admit
   }
 
   get workers(): Iterable<HandOffWorker> {
@@ -92,7 +107,7 @@ export class WorkerReports {
   /** Adds to `ended` what the next record says; returns whether that is about a connection that was taken. */
   #readEnd(worker: HandOffWorker, page: PageReader, now: Moment, ended: Ended[]): boolean {
     const record = page.next()
-    const connection = record === undefined ? undefined : this.#taken.get(record.id)
+    const connection = record === undefined ? undefined : this.#found(worker, record, now)
     if (record === undefined || connection === undefined || connection.nonce !== record.nonce)
       return false
     this.#taken.delete(connection.id)
@@ -109,13 +124,26 @@ export class WorkerReports {
     worker.release(false)
   }
 
+  /** The connection that a worker means; one that it has accepted by itself is admitted then. */
+  #found(worker: HandOffWorker, told: Accepted, now: Moment): PendingConnection | undefined {
+    const known = this.#taken.get(told.id)
+    if (known !== undefined) return known
+    const grants = this.#all.get(worker)?.grants
+    return grants?.isNext(told.id, told.nonce) ? this.#admit(told, grants, now) : undefined
+  }
+
   #seeCurrent(worker: HandOffWorker, page: PageReader, now: Moment): void {
-    const { id, nonce, takenAtMs } = page.current
-    const connection = this.#taken.get(id)
-    if (connection === undefined || connection.nonce !== nonce || worker.inHand === connection)
-      return
+    const { current } = page
+    const { id, nonce, takenAtMs } = current
+    const { inHand } = worker
+    if (inHand !== undefined && inHand.id === id && inHand.nonce === nonce) return
+    const address = this.#taken.has(id) ? '' : page.peer
     // The worker has gone on since its records were counted: the next time, they are read before this.
     if (page.unread > 0) return
+    const connection =
+      this.#taken.get(id) ??
+      (address === '' ? undefined : this.#found(worker, { ...current, address }, now))
+    if (connection === undefined || connection.nonce !== nonce) return
     if (worker.inHand !== undefined) this.#disown(worker)
     timeTaken(connection, takenAtMs, now)
     worker.took(connection)

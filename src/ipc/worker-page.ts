@@ -1,6 +1,6 @@
 import { monotonicMs } from '../clock.ts'
 import { reasons } from '../lifecycle/fail-reasons.ts'
-import { pageOffsets } from '../native/native.ts'
+import { addressBytes, grantSize, pageOffsets } from '../native/native.ts'
 import { isCount, type Progress, type Reason, type Step, steps } from './progress.ts'
 
 /**
@@ -12,6 +12,10 @@ import { isCount, type Progress, type Reason, type Step, steps } from './progres
  *   ahead of the monotonic one then, which tells whether the machine was suspended since.
  * - The ticket of the connection that it took last. The kernel writes it, within the very call that takes the
  *   connection, so it is there however soon the worker dies.
+ * - `gate`, written by the primary: not 0 while the worker may accept connections by itself; from which listening
+ *   sockets, how many, and under which numbers and nonce. It writes the ticket of such a connection itself, before it
+ *   tries to accept one, and the kernel writes the client's address within the call that accepts it: without one, that
+ *   ticket is about nobody yet.
  * - `waits`: odd while the worker waits to be woken, and higher each time.
  * - `takenAtMs`: when it took its current connection.
  * - `recorded`, and a ring of records: how each connection ended.
@@ -25,12 +29,15 @@ const takenAtMsAt = 16
 const wallAheadMsAt = 24
 const ticketAt = pageOffsets.ticket
 const ringAt = 128
-const recordBytes = 48
+const endpointAt = 14
+const addressAt = 48
+const recordBytes = addressAt + addressBytes
+const { peer: peerAt } = pageOffsets
 /**
- * How many records the ring has. It never overruns, since the primary reads all rings before it has fed half as many
- * connections.
+ * How many records the ring has. It never overruns: the primary reads all rings before it has fed half as many
+ * connections, and grants a worker no more than two times `grantSize` before it has read of them.
  */
-export const ringRecords = 256
+export const ringRecords = 4 * grantSize
 
 export const pageBytes = ringAt + ringRecords * recordBytes
 
@@ -45,18 +52,30 @@ export interface Ticket {
 }
 
 /** How a connection ended, with the times at which its worker took and ended it. */
-export interface EndRecord extends Progress, Omit<Ticket, 'endpoint'> {
+export interface EndRecord extends Progress, Ticket {
   readonly takenAtMs: number
   readonly endedAtMs: number
+  /** The client's address as `accept` writes it, in Latin-1, if the worker has accepted it; empty otherwise. */
+  readonly address: string
+}
+
+/** What a worker may accept by itself. */
+export interface Granted {
+  /** How many connections since it was started. */
+  readonly count: number
+  /** The first number of the last two grants; those whose count is even are the first one. */
+  readonly ids: readonly [number, number]
 }
 
 /** The worker's side. */
 export class PageWriter {
+  readonly #bytes: Uint8Array
   readonly #view: DataView
   readonly #words: Uint32Array
   #recorded: number
 
   constructor(memory: ArrayBuffer) {
+    this.#bytes = new Uint8Array(memory)
     this.#view = new DataView(memory)
     this.#words = new Uint32Array(memory)
     this.#recorded = this.#words[recordedAt / 4] ?? 0
@@ -72,6 +91,11 @@ export class PageWriter {
     Atomics.add(this.#words, waitsAt / 4, 1)
   }
 
+  /** Which listening sockets are meant from which it may accept. */
+  get listeners(): number {
+    return this.#view.getUint32(pageOffsets.listeners, true)
+  }
+
   /** When this process took it. */
   get takenAtMs(): number {
     return this.#view.getFloat64(takenAtMsAt, true)
@@ -80,7 +104,7 @@ export class PageWriter {
   /** Records the end of the connection with that ticket. */
   record(
     { step, reason, bytesIn, bytesOut }: Progress,
-    { id, nonce }: Ticket,
+    { id, nonce, endpoint }: Ticket,
     takenAtMs: number,
     endedAtMs: number,
   ): void {
@@ -88,12 +112,15 @@ export class PageWriter {
     const at = ringAt + (this.#recorded % ringRecords) * recordBytes
     view.setFloat64(at, id, true)
     view.setUint32(at + 8, nonce, true)
-    view.setUint16(at + 12, steps.indexOf(step), true)
-    view.setUint16(at + 14, reasons.indexOf(reason), true)
+    view.setUint8(at + 12, steps.indexOf(step))
+    view.setUint8(at + 13, reasons.indexOf(reason))
+    view.setUint16(at + endpointAt, endpoint, true)
     view.setFloat64(at + 16, takenAtMs, true)
     view.setFloat64(at + 24, endedAtMs, true)
     view.setFloat64(at + 32, bytesIn, true)
     view.setFloat64(at + 40, bytesOut, true)
+    // Nobody asks for the clients that were served.
+    if (step !== 'served') this.#bytes.copyWithin(at + addressAt, peerAt, peerAt + addressBytes)
     this.#recorded = (this.#recorded + 1) >>> 0
     Atomics.store(this.#words, recordedAt / 4, this.#recorded)
   }
@@ -116,6 +143,38 @@ export class PageReader {
     this.#view.setFloat64(pageOffsets.permitUntilMs, untilMs, true)
   }
 
+  /** Tells the worker what it may accept by itself, once the gate is open. */
+  grant({ count, ids }: Granted): void {
+    for (const [at, id] of ids.entries()) {
+      this.#view.setFloat64(pageOffsets.grantedIds + 8 * at, id, true)
+    }
+    Atomics.store(this.#words, pageOffsets.granted / 4, count)
+  }
+
+  /**
+   * From which listening sockets that is.
+   *
+   * @param number - what tells them from those before
+   * @param endpoints - the numbers of their endpoints
+   */
+  name(number: number, endpoints: readonly number[], nonce: number): void {
+    for (const [at, endpoint] of endpoints.entries()) {
+      this.#view.setUint16(pageOffsets.endpoints + 2 * at, endpoint, true)
+    }
+    this.#view.setUint32(pageOffsets.nonce, nonce, true)
+    this.#view.setUint32(pageOffsets.listeners, number, true)
+  }
+
+  /** The worker may accept connections by itself from now on, for the `time`th time; not any more, if that is 0. */
+  open(time: number): void {
+    Atomics.store(this.#words, pageOffsets.gate / 4, time)
+  }
+
+  /** The nonce of the connections that it accepts by itself. */
+  get nonce(): number {
+    return this.#view.getUint32(pageOffsets.nonce, true)
+  }
+
   /** Odd while the worker waits to be woken. */
   get waits(): number {
     return Atomics.load(this.#words, waitsAt / 4)
@@ -124,6 +183,16 @@ export class PageReader {
   /** The connection that was taken last, and when. */
   get current(): Ticket & { readonly takenAtMs: number } {
     return { ...readTicket(this.#view), takenAtMs: this.#view.getFloat64(takenAtMsAt, true) }
+  }
+
+  /**
+   * The client of the connection that the worker has accepted last, as in `EndRecord`; empty while it has yet to accept
+   * the one of its ticket. To be asked for after that.
+   */
+  get peer(): string {
+    // A barrier: without it, an earlier client could be read with a later ticket.
+    Atomics.add(this.#words, pageOffsets.granted / 4, 0)
+    return addressIn(this.#view, peerAt)
   }
 
   /** How many records there are that were not read. */
@@ -159,8 +228,8 @@ function readTicket(view: DataView): Ticket {
 }
 
 function decode(view: DataView, at: number): EndRecord | undefined {
-  const step: Step | undefined = steps[view.getUint16(at + 12, true)]
-  const reason: Reason | undefined = reasons[view.getUint16(at + 14, true)]
+  const step: Step | undefined = steps[view.getUint8(at + 12)]
+  const reason: Reason | undefined = reasons[view.getUint8(at + 13)]
   const id = view.getFloat64(at, true)
   const takenAtMs = view.getFloat64(at + 16, true)
   const endedAtMs = view.getFloat64(at + 24, true)
@@ -170,5 +239,13 @@ function decode(view: DataView, at: number): EndRecord | undefined {
     isCount(id) && isCount(bytesIn) && isCount(bytesOut) && takenAtMs <= endedAtMs && endedAtMs > 0
   if (step === undefined || reason === undefined || !isSound) return undefined
   const nonce = view.getUint32(at + 8, true)
-  return { step, reason, id, nonce, bytesIn, bytesOut, takenAtMs, endedAtMs }
+  const endpoint = view.getUint16(at + endpointAt, true)
+  const address = step === 'served' ? '' : addressIn(view, at + addressAt)
+  return { step, reason, id, nonce, endpoint, bytesIn, bytesOut, takenAtMs, endedAtMs, address }
+}
+
+/** Empty when there is none. */
+function addressIn(view: DataView, at: number): string {
+  if (view.getUint16(at, true) === 0) return ''
+  return Buffer.from(view.buffer, at, addressBytes).toString('latin1')
 }

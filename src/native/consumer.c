@@ -1,5 +1,5 @@
-// A worker's place at the queue: takes a connection when it is free, one at a time, and moves that
-// connection's bytes.
+// A worker's place at the queue and at the listening sockets: takes a connection when it is free, one
+// at a time, and moves that connection's bytes.
 #define _GNU_SOURCE
 #include "native.h"
 
@@ -21,7 +21,7 @@
 static char consumer_tag;
 
 // What `onEvent` is called with.
-enum { READABLE = 1, WRITABLE = 2, RUNG = 4, HANGUP = 8 };
+enum { READABLE = 1, WRITABLE = 2, RUNG = 4, HANGUP = 8, ARRIVED = 16 };
 
 // How many connections may be in their closing handshake at a time; beyond that, the oldest is
 // dropped.
@@ -37,6 +37,19 @@ struct consumer {
   // so that neither needs a call to calm it down.
   int epoll;
   uv_handle_t *poll;
+  // The event loop's own. It has the listening sockets while this process waits for one to have a
+  // connection, under the descriptor of the epoll above, so that `poll` is called for them. There alone,
+  // EPOLLEXCLUSIVE tells which process waits: one connection then wakes one process.
+  int loop;
+  bool is_at_gate;
+  int listeners[MOST_LISTENERS];
+  unsigned listener_count;
+  // Which ones: as in the page.
+  uint32_t listeners_number;
+  // How many connections it has accepted by itself.
+  uint32_t accepted;
+  // When the gate was opened for this time, others were still in the queue; by now, they are not.
+  uint32_t emptied_for;
   // -1 while there is none.
   int connection;
   // A connection that is over on both sides, still open so that a descriptor is free once it is closed;
@@ -54,13 +67,6 @@ struct consumer {
   // The oldest one, and how many there are.
   unsigned first, count;
 };
-
-// clock_gettime(2); of these, process.hrtime has CLOCK_MONOTONIC.
-static double clock_ms(clockid_t clock) {
-  struct timespec now;
-  clock_gettime(clock, &now);
-  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 static double now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
@@ -90,6 +96,22 @@ static struct consumer *only_consumer(napi_env env, napi_callback_info info) {
   return args_of(env, info, 1, args) ? consumer_of(env, args[0]) : NULL;
 }
 
+// Waits for connections at the listening sockets (epoll_ctl(2), EPOLLEXCLUSIVE).
+static void wait_at_gate(struct consumer *consumer) {
+  if (consumer->is_at_gate) return;
+  consumer->is_at_gate = true;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = consumer->epoll};
+  for (unsigned at = 0; at < consumer->listener_count; at++)
+    epoll_ctl(consumer->loop, EPOLL_CTL_ADD, consumer->listeners[at], &event);
+}
+
+static void leave_gate(struct consumer *consumer) {
+  if (!consumer->is_at_gate) return;
+  consumer->is_at_gate = false;
+  for (unsigned at = 0; at < consumer->listener_count; at++)
+    epoll_ctl(consumer->loop, EPOLL_CTL_DEL, consumer->listeners[at], NULL);
+}
+
 static void on_ready(uv_handle_t *handle, int status, int events) {
   (void)status;
   (void)events;
@@ -106,6 +128,10 @@ static void on_ready(uv_handle_t *handle, int status, int events) {
       if (ready[at].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= HANGUP;
     }
   }
+  if (consumer->is_at_gate && consumer->connection >= 0)
+    leave_gate(consumer);
+  else if (consumer->is_at_gate && count == 0)
+    what = ARRIVED;
   if (what != 0) call_back(consumer->env, consumer->on_event, what);
 }
 
@@ -129,6 +155,7 @@ static napi_value open_consumer(napi_env env, napi_callback_info info) {
   *consumer = (struct consumer){.tag = &consumer_tag,
                         .env = env,
                         .queue = queue,
+                        .loop = uv_backend_fd(loop),
                         .connection = -1,
                         .spare = -1,
                         .poll = calloc(1, uv_handle_size(UV_POLL))};
@@ -192,9 +219,79 @@ static int free_descriptor(struct consumer *consumer) {
   return 0;
 }
 
-// take(consumer, into): takes the first connection, and reads what it has sent already: how many bytes,
-// 0 when the client has ended its side, -errno (-EAGAIN: nothing has come yet). If the connection has a
-// preface, it reads that alone. A code when it has taken none.
+// Takes the first connection out of the queue: its descriptor, or a code. `preface` as in
+// `receive_ticket`.
+static int take_from_queue(struct consumer *consumer, struct iovec *preface) {
+  int failure = free_descriptor(consumer);
+  if (failure < 0) return failure == -EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR;
+  int fd = receive_ticket(consumer->queue, &consumer->page->ticket, preface);
+  return fd < 0 && fd > TAKE_NOBODY ? TAKE_BROKEN : fd;
+}
+
+// What to make of the errno of accept4(2): a code, TAKE_NOBODY for those of one connection.
+static int code_of_failure(int failure) {
+  switch (failure) {
+  case -EMFILE:
+    return TAKE_NO_DESCRIPTOR;
+  case -EBADF:
+  case -ENOTSOCK:
+  case -EOPNOTSUPP:
+    return TAKE_BROKEN;
+  default:
+    return TAKE_NOBODY;
+  }
+}
+
+static bool has_grant(const struct consumer *consumer) {
+  return consumer->accepted != *(const volatile uint32_t *)&consumer->page->granted;
+}
+
+// Accepts a connection: its descriptor, or a code.
+static int accept_one(struct consumer *consumer) {
+  // The primary grants more once it has seen these.
+  if (!has_grant(consumer)) return TAKE_NOBODY;
+  if (consumer->spare >= 0) close(consumer->spare);
+  consumer->spare = -1;
+  struct page_head *page = consumer->page;
+  for (unsigned at = 0; at < consumer->listener_count; at++) {
+    int fd = accept_granted(consumer->listeners[at], page->endpoints[at], consumer->accepted, page);
+    int taken = fd < 0 ? code_of_failure(fd) : fd;
+    if (fd >= 0) consumer->accepted += 1;
+    if (taken != TAKE_NOBODY) return taken;
+  }
+  return TAKE_NOBODY;
+}
+
+// Takes a connection from where that is to be done now: its descriptor, or a code.
+static int take_any(struct consumer *consumer, struct iovec *preface) {
+  const struct page_head *page = consumer->page;
+  if (!is_permitted(page)) {
+    leave_gate(consumer);
+    return TAKE_NOT_PERMITTED;
+  }
+  uint32_t gate = *(const volatile uint32_t *)&page->gate;
+  if (gate != 0 && page->listeners != consumer->listeners_number) return TAKE_OTHER_LISTENERS;
+  // It is closed to this process alone.
+  if (consumer->listener_count == 0) gate = 0;
+  int taken = TAKE_NOBODY;
+  // Those in the queue have come before.
+  if (gate == 0 || gate != consumer->emptied_for) taken = take_from_queue(consumer, preface);
+  if (taken != TAKE_NOBODY) return taken;
+  consumer->emptied_for = gate;
+  preface->iov_len = 0;
+  if (gate != 0) taken = accept_one(consumer);
+  if (taken != TAKE_NOBODY) return taken;
+  if (gate != 0 && has_grant(consumer))
+    wait_at_gate(consumer);
+  else
+    leave_gate(consumer);
+  return taken;
+}
+
+// take(consumer, into): takes the first connection, from the queue or from a listening socket, and
+// reads what it has sent already: how many bytes, 0 when the client has ended its side, -errno
+// (-EAGAIN: nothing has come yet). If the connection has a preface, it reads that alone. A code when
+// it has taken none.
 static napi_value take(napi_env env, napi_callback_info info) {
   napi_value args[2];
   void *into;
@@ -203,19 +300,46 @@ static napi_value take(napi_env env, napi_callback_info info) {
   struct consumer *consumer = consumer_of(env, args[0]);
   if (consumer == NULL || !bytes_of(env, args[1], 1, &into, &room)) return NULL;
   if (consumer->connection >= 0) return refuse(env, "a connection is in hand");
-  if (!is_permitted(consumer->page)) return number_value(env, TAKE_NOT_PERMITTED);
-  int failure = free_descriptor(consumer);
-  if (failure < 0)
-    return number_value(env, failure == -EBADF ? TAKE_BROKEN : TAKE_NO_DESCRIPTOR);
   struct iovec preface = {into, room};
-  int fd = receive_ticket(consumer->queue, &consumer->page->ticket, &preface);
-  if (fd < 0) return number_value(env, fd > TAKE_NOBODY ? TAKE_BROKEN : fd);
+  int fd = take_any(consumer, &preface);
+  if (fd < 0) return number_value(env, fd);
   consumer->connection = fd;
   consumer->number += 1 + (consumer->number == UINT32_MAX);
   consumer->is_watched = consumer->is_held_back = false;
   consumer->page->taken_at_ms = now_ms();
   if (preface.iov_len > 0) return number_value(env, (int64_t)preface.iov_len);
   return number_value(env, receive(consumer, into, room));
+}
+
+// learnListeners(consumer, fds, number): the listening sockets from which it accepts from now on, an
+// Int32Array of descriptors that belong to it then, and their number in the page. Those before are
+// closed.
+static napi_value learn_listeners(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  napi_typedarray_type type;
+  size_t count;
+  void *fds;
+  int64_t number;
+  if (!args_of(env, info, 3, args)) return NULL;
+  struct consumer *consumer = consumer_of(env, args[0]);
+  if (consumer == NULL || !whole_of(env, args[2], 0, UINT32_MAX, &number)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], &type, &count, &fds, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || count > MOST_LISTENERS)
+    return refuse(env, "not an Int32Array of sufficient length");
+  leave_gate(consumer);
+  for (unsigned at = 0; at < consumer->listener_count; at++)
+    close(consumer->listeners[at]);
+  memcpy(consumer->listeners, fds, count * sizeof(int32_t));
+  consumer->listener_count = (unsigned)count;
+  consumer->listeners_number = (uint32_t)number;
+  return NULL;
+}
+
+// leaveGate(consumer): does not wait at the listening sockets until the next `take` that finds nobody.
+static napi_value leave(napi_env env, napi_callback_info info) {
+  struct consumer *consumer = only_consumer(env, info);
+  if (consumer != NULL) leave_gate(consumer);
+  return NULL;
 }
 
 // read(consumer, into): how many bytes it has read, 0 at the end of the client's side, -errno.
@@ -449,6 +573,8 @@ bool define_consumer(napi_env env, napi_value exports) {
       {"openConsumer", open_consumer},
       {"now", now},
       {"take", take},
+      {"learnListeners", learn_listeners},
+      {"leaveGate", leave},
       {"read", read_more},
       {"send", send_some},
       {"push", push},

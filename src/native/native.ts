@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts'
 import { isWhole } from './shared-object.ts'
 
 /** The version of the functions below: `MODULE_VERSION` in native.h. */
-const moduleVersion = 5
+const moduleVersion = 6
 
 /** Outcomes of `take` and `peek` besides -errno: `take_code` in native.h. */
 export const takeCodes = {
@@ -18,8 +18,10 @@ export const takeCodes = {
   noDescriptor: -10_003,
   /** The connection was lost on its way. */
   lost: -10_004,
-  /** The queue cannot be read. */
+  /** The queue cannot be read, or a listening socket. */
   broken: -10_005,
+  /** Workers accept by themselves, from listening sockets that this one has yet to learn. */
+  otherListeners: -10_006,
 } as const
 
 /** errno(3) on Linux, negative, as the functions return it. */
@@ -36,8 +38,22 @@ export const mostOffered = 32
 
 /** The bytes of a connection's ticket: turn and id as doubles, nonce and endpoint as 32 bits. */
 export const ticketBytes = 24
-/** Where the kernel writes the ticket into the page, and where the page has `permitUntilMs`. */
-export const pageOffsets = { permitUntilMs: 0, ticket: 64 } as const
+/** Where the page has what the module reads and the kernel writes: `page_head` in native.h. */
+export const pageOffsets = {
+  permitUntilMs: 0,
+  grantedIds: 32,
+  gate: 48,
+  granted: 52,
+  nonce: 56,
+  listeners: 60,
+  ticket: 64,
+  endpoints: 88,
+  peer: 96,
+} as const
+/** How many connections a worker is granted at a time: `GRANT_SIZE` in native.h. */
+export const grantSize = 256
+/** The most listening sockets from which workers accept by themselves: `MOST_LISTENERS` in native.h. */
+export const mostListeners = 4
 /** The bytes of an address that `accept` writes. */
 export const addressBytes = 32
 
@@ -47,7 +63,13 @@ export const seals = { size: 0x07, writing: 0x10 } as const
 /** The events of `setEvents` and of a watch. */
 export const watched = { readable: 1, writable: 2 } as const
 /** The events of a consumer. */
-export const consumerEvents = { readable: 1, writable: 2, rung: 4, hangup: 8 } as const
+export const consumerEvents = {
+  readable: 1,
+  writable: 2,
+  rung: 4,
+  hangup: 8,
+  arrived: 16,
+} as const
 
 declare const watchTag: unique symbol
 declare const consumerTag: unique symbol
@@ -98,6 +120,8 @@ export interface NativeModule {
   localOf(socket: number): AddressOrErrno
   addressOf(address: Uint8Array): AddressOrErrno
   isListening(fd: number): number
+  backlogOf(listener: number): number
+  stopListening(listener: number): number
   duplicate(fd: number): number
   close(fd: number): number
   // watch.c
@@ -119,6 +143,8 @@ export interface NativeModule {
   ): { readonly consumer: Consumer; readonly memory: ArrayBuffer } | number
   now(): number
   take(consumer: Consumer, into: Uint8Array): number
+  learnListeners(consumer: Consumer, fds: Int32Array, number: number): void
+  leaveGate(consumer: Consumer): void
   read(consumer: Consumer, into: Uint8Array): number
   send(consumer: Consumer, bytes: Uint8Array, from: number): number
   push(consumer: Consumer, noDelay: boolean): void

@@ -6,14 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-// What `accept` reserves for each address: enough for IPv6, to which a longer path of a Unix socket
-// is cut.
-#define ADDRESS_BYTES 32
 
 // accept(listener, fds, addresses): accepts as many connections as wait and `fds`, an Int32Array,
 // has room for (accept4(2)). The kernel writes each client's address as sockaddr(3type) into
@@ -112,6 +109,27 @@ static napi_value is_listening(napi_env env, napi_callback_info info) {
   return number_value(env, accepts);
 }
 
+// backlogOf(listener): how many connections wait to be accepted (tcp(7), TCP_INFO, where a listening
+// socket has them as `tcpi_unacked`), or -errno.
+static napi_value backlog_of(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd;
+  struct tcp_info state = {0};
+  socklen_t length = sizeof state;
+  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) < 0) return number_value(env, -errno);
+  return number_value(env, state.tcpi_unacked);
+}
+
+// stopListening(listener): no process can accept from it any more, whoever has it open (shutdown(2));
+// 0 or -errno.
+static napi_value stop_listening(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd;
+  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  return number_value(env, shutdown(fd, SHUT_RD) < 0 ? -errno : 0);
+}
+
 // duplicate(fd): another descriptor of the same file, closed on exec (fcntl(2), F_DUPFD_CLOEXEC),
 // or -errno.
 static napi_value duplicate(napi_env env, napi_callback_info info) {
@@ -135,5 +153,7 @@ bool define_sockets(napi_env env, napi_value exports) {
          define(env, exports, "localOf", local_of) &&
          define(env, exports, "addressOf", address_of) &&
          define(env, exports, "isListening", is_listening) &&
+         define(env, exports, "backlogOf", backlog_of) &&
+         define(env, exports, "stopListening", stop_listening) &&
          define(env, exports, "duplicate", duplicate) && define(env, exports, "close", close_fd);
 }

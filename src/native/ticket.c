@@ -1,8 +1,11 @@
-// Takes a connection out of the queue; by itself, so that programs without Node can do it as well.
+// Takes a connection, out of the queue or from a listening socket, so that the page tells which one however
+// soon this process dies. By itself, so that programs without Node can do it as well.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "native.h"
@@ -36,4 +39,28 @@ int receive_ticket(int queue, struct ticket *into, struct iovec *preface) {
   // The other end is closed, or somebody else has written into the queue.
   if (fd >= 0) close(fd);
   return TAKE_BROKEN;
+}
+
+double clock_ms(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+int accept_granted(int listener, uint16_t endpoint, uint32_t accepted, struct page_head *page) {
+  // First of all: the ticket below must not seem to be about the client before.
+  memset(page->peer, 0, sizeof(sa_family_t));
+  atomic_thread_fence(memory_order_seq_cst);
+  double first_id = page->granted_ids[accepted / GRANT_SIZE % 2];
+  page->ticket = (struct ticket){.id = first_id + accepted % GRANT_SIZE,
+                                 .nonce = page->nonce,
+                                 .endpoint = endpoint};
+  page->taken_at_ms = clock_ms(CLOCK_MONOTONIC);
+  int fd;
+  // accept4(2)
+  do {
+    socklen_t length = sizeof page->peer;
+    fd = accept4(listener, (struct sockaddr *)page->peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+  return fd < 0 ? -errno : fd;
 }

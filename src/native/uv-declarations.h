@@ -19,6 +19,7 @@ enum { UV_READABLE = 1, UV_WRITABLE = 2 };
 // uv_handle_type: its numbers are part of the ABI.
 enum { UV_POLL = 8 };
 
+extern int uv_backend_fd(const uv_loop_t *loop);
 extern size_t uv_handle_size(int type);
 extern int uv_poll_init(uv_loop_t *loop, uv_handle_t *handle, int fd);
 extern int uv_poll_start(uv_handle_t *handle, int events, uv_poll_cb callback);

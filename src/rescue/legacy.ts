@@ -92,6 +92,15 @@ export function rescueSocketIn(native: NativeModule, fd: number): number | undef
   return socket
 }
 
+/** The listening sockets that a primary has left, in its order; none when nothing can be read. */
+export function listenersIn(native: NativeModule, fd: number): number[] {
+  const content = readLegacy(native, fd)
+  if (content === undefined) return []
+  const { ledger, queue, socket, listeners } = content
+  for (const each of [ledger, queue.feeding, queue.taking, socket]) native.close(each)
+  return listeners.map((one) => one.fd)
+}
+
 /** Takes out what was left, and closes it. */
 export function discardLegacy(native: NativeModule, fd: number): void {
   const received = native.receive(fd, Buffer.alloc(mostBytes), false)

@@ -253,7 +253,7 @@ export class Orphans {
   }
 
   #follow(orphan: Orphan): void {
-    this.#handOff?.follow(orphan, { page: orphan.page, close: () => {} })
+    this.#handOff?.follow(orphan, orphan.page)
   }
 
   #lose(orphan: Orphan): void {

@@ -8,7 +8,7 @@ import type { HandoverState } from '../upgrade/upgrade-messages.ts'
  * The version of what a primary finds when it continues a service whose primary was killed: the workers' pages, the
  * ledger, what was left, and the messages. The two may be of different builds.
  */
-export const rescueProtocol = 2
+export const rescueProtocol = 3
 
 /** A worker's first message to the next primary; with its page and its end of what the dead primary has left. */
 export interface OrphanHello {

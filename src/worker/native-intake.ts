@@ -26,6 +26,9 @@ const arenaBytes = 65_536
 /** How many connections are taken in a row before everything else in the process has its turn. */
 const burst = 32
 
+/** The events of the connection in hand. */
+const ofConnection = consumerEvents.readable | consumerEvents.writable | consumerEvents.hangup
+
 /** How often connections in their closing handshake are looked at, in milliseconds. */
 const sweepEveryMs = 20
 
@@ -50,9 +53,11 @@ export class NativeIntake implements Intake {
   #takenAtMs = 0
   #leftInBurst = burst
   #isTickDue = false
+  #findListeners: () => readonly number[]
   #sweeping: NodeJS.Timeout | undefined
 
   /**
+   * @param findListeners - opens the listening sockets of its primary
    * @param onUnfit - called when this process can take connections no more, with the reason
    * @throws Error when it has not inherited what it needs
    */
@@ -60,9 +65,11 @@ export class NativeIntake implements Intake {
     native: NativeModule,
     options: SocketOptions,
     endpoints: readonly ServedEndpoint[],
+    findListeners: () => readonly number[],
     onUnfit: (reason: string) => void,
   ) {
     this.#native = native
+    this.#findListeners = findListeners
     this.#entrances = new Entrances(endpoints)
     this.#lingerers = new Lingerers(options.lingerMs)
     this.#onUnfit = onUnfit
@@ -119,6 +126,13 @@ export class NativeIntake implements Intake {
   close(): void {
     this.#isAdmitted = false
     this.#stopWaiting()
+    this.lockGate()
+  }
+
+  /** Takes no connection any more that no primary has seen, and lets go of the listening sockets. */
+  lockGate(): void {
+    this.#findListeners = () => []
+    this.#learnListeners()
   }
 
   serveFrom(endpoints: readonly ServedEndpoint[]): void {
@@ -145,13 +159,13 @@ export class NativeIntake implements Intake {
     // Waits before it looks: one that came in between would wake nobody.
     if (!this.#isWaiting) this.#page.toggleWaiting()
     this.#isWaiting = true
-    const taken = this.#native.take(this.#consumer, this.#arena)
+    const taken = this.#take()
     if (isNone(taken)) {
       this.#onEmpty?.()
       return
     }
     this.#stopWaiting()
-    if (isFault(taken)) this.#onUnfit(faults[taken] ?? 'it cannot read the queue')
+    if (isFault(taken)) this.#onUnfit(faults[taken] ?? 'it cannot take connections')
     else this.#begin(taken)
   }
 
@@ -159,6 +173,18 @@ export class NativeIntake implements Intake {
   async settled(): Promise<void> {
     while (this.#native.sweep(this.#consumer) > 0) await delay(sweepEveryMs)
     await this.#lingerers.settled()
+  }
+
+  #take(): number {
+    const taken = this.#native.take(this.#consumer, this.#arena)
+    if (taken !== takeCodes.otherListeners) return taken
+    this.#learnListeners()
+    return this.#native.take(this.#consumer, this.#arena)
+  }
+
+  #learnListeners(): void {
+    const fds = Int32Array.from(this.#findListeners())
+    this.#native.learnListeners(this.#consumer, fds, this.#page.listeners)
   }
 
   #again(): void {
@@ -208,13 +234,16 @@ export class NativeIntake implements Intake {
 
   #tick(): void {
     this.#isTickDue = false
-    this.#transport?.settle()
+    if (this.#transport === undefined) return
+    this.#transport.settle()
+    // It does not serve the next one for a while: that must wake another worker.
+    this.#native.leaveGate(this.#consumer)
   }
 
   #onEvents(events: number): void {
-    if (events & ~consumerEvents.rung) this.#transport?.onEvents(events)
+    if (events & ofConnection) this.#transport?.onEvents(events)
     // The primary wakes nobody twice for the same wait.
-    if (events & consumerEvents.rung) this.look()
+    if (events & ~ofConnection) this.look()
   }
 
   #onConcluded(lingering: number): void {
@@ -230,7 +259,7 @@ export class NativeIntake implements Intake {
 
 const faults: Readonly<Record<number, string>> = {
   [takeCodes.noDescriptor]: 'it has no file descriptor left',
-  [takeCodes.broken]: 'its end of the queue is closed',
+  [takeCodes.broken]: 'its end of the queue is closed, or a listening socket',
 }
 
 function isNone(taken: number): boolean {

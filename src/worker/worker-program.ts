@@ -20,6 +20,7 @@ import {
 } from '../ipc/worker-messages.ts'
 import { loadNative, type NativeModule } from '../native/native.ts'
 import { residentMemory } from '../process/resident-memory.ts'
+import { listenersIn } from '../rescue/legacy.ts'
 import { createLogger, type Logger, standardOutput } from '../telemetry/logger.ts'
 import { Worker } from './connection-worker.ts'
 import type { Handler, Intake } from './intake.ts'
@@ -178,7 +179,9 @@ export class WorkerProgram {
     const { handOff, endpoints, config } = boot
     const { connection } = config
     if (handOff === 'native') {
-      const queue = new NativeIntake(nativeModule(), connection, endpoints, (reason) =>
+      const native = nativeModule()
+      const findListeners = () => listenersIn(native, inherited.legacy)
+      const queue = new NativeIntake(native, connection, endpoints, findListeners, (reason) =>
         this.#leaveUnfit(reason),
       )
       this.#queue = queue
@@ -272,6 +275,7 @@ export class WorkerProgram {
   #endUnheard(cause: string): void {
     if (this.#isUnheard) return
     this.#isUnheard = true
+    this.#queue?.lockGate()
     if (this.#isOrphan) this.#awaitOrphanhood(cause, performance.now() + lookAfterPrimary.forMs)
     else this.#leaveUnheard(cause)
   }

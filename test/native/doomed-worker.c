@@ -1,8 +1,9 @@
-// A worker without Node, for tests of its death: takes connections from the queue as a worker does,
-// echoes a line, records the end in its page, and is killed by the kernel after some microseconds,
-// whatever it is doing then.
+// A worker without Node, for tests of its death: takes connections from the queue and, while the gate is
+// open, from the listening socket, as a worker does, echoes a line, records the end in its page, and is
+// killed by the kernel after some microseconds, whatever it is doing then.
 //
-// usage: doomed-worker MICROSECONDS (0: never); page, queue and bell are the descriptors 4, 5 and 6
+// usage: doomed-worker MICROSECONDS (0: never); page, queue, bell and the listening socket are the
+// descriptors 4 to 7
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
@@ -16,22 +17,20 @@
 
 #include "native.h"
 
-enum { PAGE = 4, QUEUE = 5 };
+enum { PAGE = 4, QUEUE = 5, LISTENER = 7 };
 
 // src/ipc/worker-page.ts
-enum { RING_AT = 128, RING_RECORDS = 256, PAGE_BYTES = RING_AT + RING_RECORDS * 48 };
 struct record {
   double id;
   uint32_t nonce;
-  uint16_t step, reason;
+  uint8_t step, reason;
+  uint16_t endpoint;
   double taken_at_ms, ended_at_ms, bytes_in, bytes_out;
+  char address[ADDRESS_BYTES];
 };
+enum { RING_AT = 128, RING_RECORDS = 4 * GRANT_SIZE, RING_BYTES = RING_RECORDS * sizeof(struct record) };
 
-static double now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
+static double now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
 // timer_create(2): the signal comes from the kernel, at any instant.
 static void die_after(long microseconds) {
@@ -48,6 +47,7 @@ static void record(char *page, const struct ticket *ticket, double taken_at_ms, 
   struct record *end = (struct record *)(page + RING_AT) + count % RING_RECORDS;
   *end = (struct record){.id = ticket->id,
                          .nonce = ticket->nonce,
+                         .endpoint = (uint16_t)ticket->endpoint,
                          .taken_at_ms = taken_at_ms,
                          .ended_at_ms = now_ms(),
                          .bytes_in = bytes,
@@ -65,20 +65,31 @@ static ssize_t echo(int connection) {
   return count > 0 ? count : 0;
 }
 
+// Takes a connection from where that is to be done now; negative when there is none.
+static int take(struct page_head *head) {
+  static uint32_t accepted;
+  int connection = receive_ticket(QUEUE, &head->ticket, &(struct iovec){0});
+  if (connection < TAKE_NOBODY) _exit(3);
+  bool is_open = *(volatile uint32_t *)&head->gate != 0;
+  if (connection >= 0 || !is_open || accepted == *(volatile uint32_t *)&head->granted) return connection;
+  connection = accept_granted(LISTENER, head->endpoints[0], accepted, head);
+  if (connection >= 0) accepted += 1;
+  return connection;
+}
+
 int main(int argc, char **argv) {
-  char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE, 0);
+  char *page = mmap(NULL, RING_AT + RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE, 0);
   if (argc != 2 || page == MAP_FAILED) return 2;
   struct page_head *head = (struct page_head *)page;
   long microseconds = atol(argv[1]);
   if (microseconds > 0) die_after(microseconds);
-  struct pollfd queue = {QUEUE, POLLIN, 0};
+  struct pollfd sources[] = {{QUEUE, POLLIN, 0}, {LISTENER, POLLIN, 0}};
   for (;;) {
-    int connection = receive_ticket(QUEUE, &head->ticket, &(struct iovec){0});
-    if (connection == TAKE_NOBODY) {
-      poll(&queue, 1, -1);
+    int connection = take(head);
+    if (connection < 0) {
+      poll(sources, 2, 1);
       continue;
     }
-    if (connection < 0) return 3;
     head->taken_at_ms = now_ms();
     double bytes = (double)echo(connection);
     record(page, &head->ticket, head->taken_at_ms, bytes);

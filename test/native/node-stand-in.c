@@ -190,6 +190,11 @@ napi_status napi_get_uv_event_loop(napi_env env, struct uv_loop_s **loop) {
 // libuv (https://docs.libuv.org/en/v1.x/poll.html): the connection is readable before it is taken, so
 // nothing has to be watched.
 
+int uv_backend_fd(const uv_loop_t *loop) {
+  (void)loop;
+  return -1;
+}
+
 size_t uv_handle_size(int type) {
   (void)type;
   return 512;

@@ -386,13 +386,13 @@ nativeTest('another primary goes on with what one had handed off when it was kil
     const handle = new NativeSocket(native, -1, address)
     return Object.assign(next.dispatcher.resume(id, handle, anywhere, 0), { turn, nonce })
   })
-  next.handOff.adopt(connections)
+  next.handOff.adopt(connections, [])
   assert.deepEqual([next.counts().queued, next.counts().active], [1, 2])
 
   const orphan = new BareWorker(1)
   const memory = native.mapPage(one.pageFd, pageBytes)
   assert.ok(typeof memory === 'object')
-  next.handOff.follow(orphan, { page: new PageReader(memory), close: () => {} })
+  next.handOff.follow(orphan, new PageReader(memory))
   const counts = next.counts()
   assert.deepEqual([counts.served, counts.queued, counts.active], [1, 1, 1])
   assert.equal(orphan.inHand?.id, 3)
@@ -481,7 +481,7 @@ nativeTest('another primary knows the client behind the proxy, and has the heade
   const { id, turn, nonce, address } = entry
   const handle = new NativeSocket(native, -1, address)
   const resumed = next.dispatcher.resume(id, handle, behindProxy, 0)
-  next.handOff.adopt([Object.assign(resumed, { turn, nonce })])
+  next.handOff.adopt([Object.assign(resumed, { turn, nonce })], [])
   assert.equal(peerOf(resumed), '192.0.2.7:5555')
   assert.equal(resumed.countedAs, '192.0.2.7')
   // It goes back to the queue of that primary, and from there to a worker.
@@ -515,7 +515,7 @@ nativeTest(
       turn,
       nonce,
     })
-    handOff.adopt([connection])
+    handOff.adopt([connection], [])
     assert.equal(counts().active, 1)
     handOff.onOrphansGone()
     await waitFor('its end', () => counts().failed === 1)

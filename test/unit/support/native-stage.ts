@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test'
 import { AccessLog } from '../../../src/connections/access-log.ts'
 import { Accounts } from '../../../src/connections/accounts.ts'
 import { Dispatcher } from '../../../src/connections/dispatcher.ts'
+import { EndpointTable } from '../../../src/connections/endpoint-table.ts'
 import type { QueueEnds } from '../../../src/connections/kernel-queue.ts'
 import { Ledger, ledgerBytes } from '../../../src/connections/ledger.ts'
 import { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
@@ -38,6 +39,8 @@ export function nativeStage(
   const native = { ...nativeModule() }
   const stats = new Stats()
   const handOff = new NativeHandOff(native, accounts, stats, queue, log, lifeline)
+  const endpoints = new EndpointTable()
+  handOff.use(endpoints)
   let notes = 0
   const dispatcher: Dispatcher = new Dispatcher(
     {
@@ -68,10 +71,12 @@ export function nativeStage(
     native,
     ledger,
     ledgerFd: page.fd,
+    endpoints,
     handOff,
     dispatcher,
     queue,
     accounts,
+    stats,
     log,
     lines,
     notes: () => notes,

@@ -1,0 +1,197 @@
+import { type GateEvent, type GateState, gateTransitions } from '../lifecycle/gate-states.ts'
+import { nextState } from '../lifecycle/machine.ts'
+import type { NativeModule } from '../native/native.ts'
+import type { AcceptRest } from './accept-rest.ts'
+import type { NativeLink } from './native-link.ts'
+import type { QueueLimits } from './queue.ts'
+
+/** How often it is looked at while it is not closed, in milliseconds. */
+const lookEveryMs = 5
+/** After so many looks, it closes: nobody has come, or those that wait in this process have not gone. */
+const mostLooks = 10
+/** It opens for handlers that take no longer than this, in milliseconds, when so many have ended in one beat. */
+const shortMs = 1
+const fewest = 20
+/** It closes when more connections wait with the listening sockets, or when they may wait longer. */
+const mostWaiting = 1_024
+const longestWaitMs = 50
+
+/** A listening socket from which workers may accept, and the number of its endpoint. */
+export interface GateSocket {
+  readonly fd: number
+  readonly endpoint: number
+}
+
+/** The hand-off, as its gate sees it. */
+export interface GateOwner {
+  /** The workers that take connections. */
+  readonly links: Iterable<NativeLink>
+  /** Whether nobody waits in this process, and connections may be handed out. */
+  readonly isClear: boolean
+  readonly limits: QueueLimits
+  /** Learns what the workers have done. */
+  settle(): void
+  /** Reserves numbers of connections: see `Grants.extend`. */
+  draw(count: number): number
+}
+
+/**
+ * Lets workers accept by themselves while that makes no difference but in speed: many short connections, none of which
+ * this process has to see before its worker does. Each then costs this process nothing but its part of a look.
+ *
+ * While it is open, this process accepts nothing. It looks whether the workers keep up; if they do not, it closes, and
+ * accepts all that wait, for whom the limits of the queue count from then on.
+ */
+export class Gate {
+  readonly #native: NativeModule
+  readonly #rest: AcceptRest
+  readonly #owner: GateOwner
+  #state: GateState = 'closed'
+  #sockets: readonly GateSocket[] = []
+  /** Tells these sockets from those before. */
+  #number = 0
+  /** How often it was opened. */
+  #times = 0
+  #looks = 0
+  /** What has become of connections since the last look, or beat. */
+  #taken = 0
+  #ended = 0
+  #handlingMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(native: NativeModule, rest: AcceptRest, owner: GateOwner) {
+    this.#native = native
+    this.#rest = rest
+    this.#owner = owner
+  }
+
+  get state(): GateState {
+    return this.#state
+  }
+
+  /** Whether it was open ever: a worker that was about to accept then may do so at any time. */
+  get wasOpen(): boolean {
+    return this.#times > 0
+  }
+
+  /** From which sockets workers may accept from now on, as the next primary would find them; none: they may not. */
+  serve(sockets: readonly GateSocket[]): void {
+    this.close()
+    this.#sockets = sockets
+    this.#number += 1
+  }
+
+  /** A worker has taken a connection. */
+  noteTaken(): void {
+    this.#taken += 1
+  }
+
+  /** A connection has ended; its handler took so long, in milliseconds. */
+  noteEnded(handlingMs: number): void {
+    this.#ended += 1
+    this.#handlingMs += handlingMs
+  }
+
+  /** To be called at each beat of the hand-off: turns when it is worth it. */
+  consider(): void {
+    if (this.#state !== 'closed') return
+    const isWorth = this.#ended >= fewest && this.#handlingMs <= this.#ended * shortMs
+    this.#restart()
+    if (isWorth) this.turn()
+  }
+
+  /** Opens as soon as nobody waits in this process. */
+  turn(): void {
+    if (this.#state !== 'closed' || this.#sockets.length === 0) return
+    this.#apply('turn')
+    this.#looks = 0
+    this.#rest.suspend()
+    this.check()
+    this.#wait()
+  }
+
+  /** Opens once nobody waits in this process. */
+  check(): void {
+    if (this.#state !== 'turning' || !this.#owner.isClear) return
+    this.#apply('open')
+    this.#times += 1
+    this.#looks = 0
+    for (const link of this.#owner.links) this.#openTo(link)
+  }
+
+  /** A worker takes connections from now on. */
+  add(link: NativeLink): void {
+    if (this.#state === 'open') this.#openTo(link)
+  }
+
+  /** A worker takes none any more. */
+  remove(link: NativeLink): void {
+    link.page.open(0)
+  }
+
+  /** A connection is fed into the queue: what workers accept must not go before it. */
+  feed(): void {
+    if (this.#state === 'open') this.close()
+  }
+
+  /** This process accepts, and hands out. */
+  close(): void {
+    if (this.#state === 'closed') return
+    const wasOpen = this.#state === 'open'
+    this.#apply('close')
+    clearTimeout(this.#timer)
+    if (wasOpen) for (const link of this.#owner.links) link.page.open(0)
+    this.#rest.resume()
+  }
+
+  #openTo(link: NativeLink): void {
+    const endpoints = this.#sockets.map(({ endpoint }) => endpoint)
+    link.grant((count) => this.#owner.draw(count))
+    link.page.name(this.#number, endpoints, link.grants.nonce)
+    link.page.open(this.#times)
+    // It waits for the bell, and not yet at the sockets.
+    link.wakeAgain()
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => this.#look(), lookEveryMs)
+  }
+
+  #look(): void {
+    this.#owner.settle()
+    const taken = this.#taken
+    this.#restart()
+    this.#looks = taken === 0 || this.#state === 'turning' ? this.#looks + 1 : 0
+    this.check()
+    if (this.#looks > mostLooks || (this.#state === 'open' && !this.#keepsUp(taken))) this.close()
+    if (this.#state === 'closed') return
+    if (this.#state === 'open') this.#grantMore()
+    this.#wait()
+  }
+
+  /** Whether the workers have nearly as much to do as they can, and no more. */
+  #keepsUp(taken: number): boolean {
+    const { isClear, limits } = this.#owner
+    const backlog = this.#sockets.reduce((sum, { fd }) => sum + this.#native.backlogOf(fd), 0)
+    const waitMs = backlog === 0 ? 0 : (backlog / taken) * lookEveryMs
+    const longestMs = Math.min(longestWaitMs, limits.maxWaitMs / 4)
+    return isClear && backlog <= Math.min(mostWaiting, limits.max) && waitMs <= longestMs
+  }
+
+  #grantMore(): void {
+    for (const link of this.#owner.links) {
+      // It may have used up all that it had.
+      if (link.grant((count) => this.#owner.draw(count))) link.wakeAgain()
+    }
+  }
+
+  #restart(): void {
+    this.#taken = 0
+    this.#ended = 0
+    this.#handlingMs = 0
+  }
+
+  #apply(event: GateEvent): void {
+    this.#state = nextState(gateTransitions, this.#state, event)
+  }
+}
