@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { type GateEvent, type GateState, gateTransitions } from '../lifecycle/gate-states.ts'
 import { nextState } from '../lifecycle/machine.ts'
 import type { NativeModule } from '../native/native.ts'
@@ -9,12 +10,18 @@ import type { QueueLimits } from './queue.ts'
 const lookEveryMs = 5
 /** After so many looks, it closes: nobody has come, or those that wait in this process have not gone. */
 const mostLooks = 10
-/** It opens for handlers that take no longer than this, in milliseconds, when so many have ended in one beat. */
-const shortMs = 1
+/** It opens when at least so many handlers have ended in one beat, and took no longer on average; in milliseconds. */
 const fewest = 20
-/** It closes when more connections wait with the listening sockets, or when they may wait longer. */
+const shortMs = 0.25
+/** It closes when they take longer than this, when more connections wait with the sockets, or when they wait longer. */
+const longMs = 1
 const mostWaiting = 1_024
 const longestWaitMs = 50
+/**
+ * To how many workers it opens at most. Handlers that are so short keep a processor busy, so that more of them would
+ * only make the caches cold.
+ */
+const width = Math.max(4, 2 * availableParallelism())
 
 /** A listening socket from which workers may accept, and the number of its endpoint. */
 export interface GateSocket {
@@ -24,7 +31,7 @@ export interface GateSocket {
 
 /** The hand-off, as its gate sees it. */
 export interface GateOwner {
-  /** The workers that take connections. */
+  /** The workers that take connections, always in the same order. */
   readonly links: Iterable<NativeLink>
   /** Whether nobody waits in this process, and connections may be handed out. */
   readonly isClear: boolean
@@ -53,6 +60,8 @@ export class Gate {
   /** How often it was opened. */
   #times = 0
   #looks = 0
+  /** The workers to which it is open. */
+  readonly #passing = new Set<NativeLink>()
   /** What has become of connections since the last look, or beat. */
   #taken = 0
   #ended = 0
@@ -116,17 +125,18 @@ export class Gate {
     this.#apply('open')
     this.#times += 1
     this.#looks = 0
-    for (const link of this.#owner.links) this.#openTo(link)
+    this.#openToFirst()
   }
 
   /** A worker takes connections from now on. */
-  add(link: NativeLink): void {
-    if (this.#state === 'open') this.#openTo(link)
+  add(): void {
+    if (this.#state === 'open') this.#openToFirst()
   }
 
   /** A worker takes none any more. */
   remove(link: NativeLink): void {
-    link.page.open(0)
+    this.#closeTo(link)
+    this.add()
   }
 
   /** A connection is fed into the queue: what workers accept must not go before it. */
@@ -137,14 +147,25 @@ export class Gate {
   /** This process accepts, and hands out. */
   close(): void {
     if (this.#state === 'closed') return
-    const wasOpen = this.#state === 'open'
     this.#apply('close')
     clearTimeout(this.#timer)
-    if (wasOpen) for (const link of this.#owner.links) link.page.open(0)
+    for (const link of this.#passing) this.#closeTo(link)
     this.#rest.resume()
   }
 
+  #openToFirst(): void {
+    for (const link of this.#owner.links) {
+      if (this.#passing.size >= width) return
+      if (!this.#passing.has(link)) this.#openTo(link)
+    }
+  }
+
+  #closeTo(link: NativeLink): void {
+    if (this.#passing.delete(link)) link.page.open(0)
+  }
+
   #openTo(link: NativeLink): void {
+    this.#passing.add(link)
     const endpoints = this.#sockets.map(({ endpoint }) => endpoint)
     link.grant((count) => this.#owner.draw(count))
     link.page.name(this.#number, endpoints, link.grants.nonce)
@@ -159,27 +180,32 @@ export class Gate {
 
   #look(): void {
     this.#owner.settle()
-    const taken = this.#taken
+    const keepsUp = this.#keepsUp()
+    this.#looks = this.#taken === 0 || this.#state === 'turning' ? this.#looks + 1 : 0
     this.#restart()
-    this.#looks = taken === 0 || this.#state === 'turning' ? this.#looks + 1 : 0
     this.check()
-    if (this.#looks > mostLooks || (this.#state === 'open' && !this.#keepsUp(taken))) this.close()
+    if (this.#looks > mostLooks || !keepsUp) this.close()
     if (this.#state === 'closed') return
-    if (this.#state === 'open') this.#grantMore()
+    this.#grantMore()
     this.#wait()
   }
 
-  /** Whether the workers have nearly as much to do as they can, and no more. */
-  #keepsUp(taken: number): boolean {
+  /** Whether nothing would be gained if this process accepted. */
+  #keepsUp(): boolean {
+    if (this.#state === 'turning') return true
     const { isClear, limits } = this.#owner
     const backlog = this.#sockets.reduce((sum, { fd }) => sum + this.#native.backlogOf(fd), 0)
-    const waitMs = backlog === 0 ? 0 : (backlog / taken) * lookEveryMs
-    const longestMs = Math.min(longestWaitMs, limits.maxWaitMs / 4)
-    return isClear && backlog <= Math.min(mostWaiting, limits.max) && waitMs <= longestMs
+    const waitMs = backlog === 0 ? 0 : (backlog / this.#taken) * lookEveryMs
+    return (
+      isClear &&
+      this.#handlingMs <= this.#ended * longMs &&
+      backlog <= Math.min(mostWaiting, limits.max) &&
+      waitMs <= Math.min(longestWaitMs, limits.maxWaitMs / 4)
+    )
   }
 
   #grantMore(): void {
-    for (const link of this.#owner.links) {
+    for (const link of this.#passing) {
       // It may have used up all that it had.
       if (link.grant((count) => this.#owner.draw(count))) link.wakeAgain()
     }

@@ -306,7 +306,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     if (link instanceof NativeLink && !this.#admitted.has(worker)) {
       this.#admitted.add(worker, link)
       worker.admit()
-      this.gate.add(link)
+      this.gate.add()
       this.#queue.resize(this.#admitted.size)
     }
     this.#dispatcher.pump()
