@@ -28,7 +28,11 @@ export type Accepted = Pick<EndRecord, 'id' | 'nonce' | 'endpoint' | 'takenAtMs'
  *
  * @param grants - those of which it is one
  */
-export type Admit = (accepted: Accepted, grants: Grants, now: Moment) => PendingConnection | undefined
+export type Admit = (
+  accepted: Accepted,
+  grants: Grants,
+  now: Moment,
+) => PendingConnection | undefined
 
 /** How many records of a worker were not read at one moment. */
 type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
