@@ -96,13 +96,18 @@ static struct consumer *only_consumer(napi_env env, napi_callback_info info) {
   return args_of(env, info, 1, args) ? consumer_of(env, args[0]) : NULL;
 }
 
-// Waits for connections at the listening sockets (epoll_ctl(2), EPOLLEXCLUSIVE).
+// Waits for connections at the listening sockets (epoll_ctl(2), EPOLLEXCLUSIVE, which not every stand-in for
+// Linux has; without it, one connection wakes all that wait).
 static void wait_at_gate(struct consumer *consumer) {
   if (consumer->is_at_gate) return;
   consumer->is_at_gate = true;
   struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = consumer->epoll};
-  for (unsigned at = 0; at < consumer->listener_count; at++)
+  for (unsigned at = 0; at < consumer->listener_count; at++) {
+    if (epoll_ctl(consumer->loop, EPOLL_CTL_ADD, consumer->listeners[at], &event) == 0 || errno != EINVAL)
+      continue;
+    event.events = EPOLLIN;
     epoll_ctl(consumer->loop, EPOLL_CTL_ADD, consumer->listeners[at], &event);
+  }
 }
 
 static void leave_gate(struct consumer *consumer) {
