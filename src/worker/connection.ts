@@ -89,7 +89,7 @@ type EndCode = 'DEADLINE' | 'TERMINATED' | 'CLIENT_GONE' | 'LEASE_LOST' | 'TLS_T
  * read that fails takes nothing.
  */
 export class Connection implements AsyncIterable<Buffer> {
-  /** Unique within one run of the service; rises by one with each accepted connection. */
+  /** A whole number, unique within one run of the service. */
   readonly id: number
   /**
    * The header that a proxy has sent in front of this connection, where the endpoint has `proxyProtocol`; undefined

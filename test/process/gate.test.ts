@@ -160,26 +160,29 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     assert.equal((await held.ending()).text, 'hold\r\n')
   })
 
-  nativeProcessTest('a worker that is killed costs its own connection, which is counted', async (t) => {
-    const { service, load } = await underLoad(t, {}, [/lost/i, /died/i, /exited/i, /worker/i])
-    for (let kills = 0; kills < 2; kills += 1) {
-      const [pid = 0] = await workerPids(service)
-      signalTo(pid, 'SIGKILL')
-      await waitFor('another worker', async () => {
-        const pids = await workerPids(service)
-        return pids.length === 2 && !pids.includes(pid)
-      })
-      await opened(service)
-    }
-    const { connections, ok, refused } = await load.stop()
-    const status = await counted(service, { queued: 0, active: 0 })
-    assertAdded(status)
-    const { accepted, served, failed } = status.connections
-    assert.equal(accepted, connections)
-    assert.equal(refused, 0)
-    assert.ok(failed <= 2 && served + failed === accepted, JSON.stringify(status.connections))
-    assert.ok(ok >= served && ok <= served + 2, `${ok} of ${served} answered`)
-  })
+  nativeProcessTest(
+    'a worker that is killed costs its own connection, which is counted',
+    async (t) => {
+      const { service, load } = await underLoad(t, {}, [/lost/i, /died/i, /exited/i, /worker/i])
+      for (let kills = 0; kills < 2; kills += 1) {
+        const [pid = 0] = await workerPids(service)
+        signalTo(pid, 'SIGKILL')
+        await waitFor('another worker', async () => {
+          const pids = await workerPids(service)
+          return pids.length === 2 && !pids.includes(pid)
+        })
+        await opened(service)
+      }
+      const { connections, ok, refused } = await load.stop()
+      const status = await counted(service, { queued: 0, active: 0 })
+      assertAdded(status)
+      const { accepted, served, failed } = status.connections
+      assert.equal(accepted, connections)
+      assert.equal(refused, 0)
+      assert.ok(failed <= 2 && served + failed === accepted, JSON.stringify(status.connections))
+      assert.ok(ok >= served && ok <= served + 2, `${ok} of ${served} answered`)
+    },
+  )
 
   nativeProcessTest('a primary that is killed costs nobody a connection', async (t) => {
     const config = { rescue: { startAfterMs: 100 } }
