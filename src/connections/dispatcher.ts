@@ -119,8 +119,12 @@ export class Dispatcher implements HandOffListener, HeaderListener {
     return this.#admission.isOpen && this.#clients.isOff && !this.#notesPeers
   }
 
-  get isClear(): boolean {
-    return this.#queue.length === 0 && this.#headers.length === 0 && this.#owner.mayHandOut()
+  get backlog(): number {
+    return this.#headers.length + this.#queue.length
+  }
+
+  get mayHandOut(): boolean {
+    return this.#owner.mayHandOut()
   }
 
   /** Takes charge of a socket that was just accepted and is not being read. */
@@ -169,8 +173,7 @@ export class Dispatcher implements HandOffListener, HeaderListener {
 
   /** Connections whose header is awaited are a part of the queue. */
   #isShort(): boolean {
-    const { length, max } = this.#queue
-    return this.#headers.length + length + this.#handOff.waiting < max
+    return this.backlog + this.#handOff.waiting < this.#queue.max
   }
 
   #awaitHeader(connection: PendingConnection): void {

@@ -33,8 +33,10 @@ export interface GateSocket {
 export interface GateOwner {
   /** The workers that take connections, always in the same order. */
   readonly links: Iterable<NativeLink>
-  /** Whether nobody waits in this process, and connections may be handed out. */
-  readonly isClear: boolean
+  /** How many connections wait in this process. */
+  readonly backlog: number
+  /** Whether connections may be handed out. */
+  readonly mayHandOut: boolean
   readonly limits: QueueLimits
   /** Learns what the workers have done. */
   settle(): void
@@ -104,7 +106,10 @@ export class Gate {
   /** To be called at each beat of the hand-off: turns when it is worth it. */
   consider(): void {
     if (this.#state !== 'closed') return
-    const isWorth = this.#ended >= fewest && this.#handlingMs <= this.#ended * shortMs
+    // Otherwise, those that wait here would not be gone soon.
+    const isWorth =
+      this.#ended >= Math.max(fewest, this.#owner.backlog) &&
+      this.#handlingMs <= this.#ended * shortMs
     this.#restart()
     if (isWorth) this.turn()
   }
@@ -121,7 +126,7 @@ export class Gate {
 
   /** Opens once nobody waits in this process. */
   check(): void {
-    if (this.#state !== 'turning' || !this.#owner.isClear) return
+    if (this.#state !== 'turning' || !this.#isClear) return
     this.#apply('open')
     this.#times += 1
     this.#looks = 0
@@ -193,11 +198,11 @@ export class Gate {
   /** Whether nothing would be gained if this process accepted. */
   #keepsUp(): boolean {
     if (this.#state === 'turning') return true
-    const { isClear, limits } = this.#owner
+    const { limits } = this.#owner
     const backlog = this.#sockets.reduce((sum, { fd }) => sum + this.#native.backlogOf(fd), 0)
     const waitMs = backlog === 0 ? 0 : (backlog / this.#taken) * lookEveryMs
     return (
-      isClear &&
+      this.#isClear &&
       this.#handlingMs <= this.#ended * longMs &&
       backlog <= Math.min(mostWaiting, limits.max) &&
       waitMs <= Math.min(longestWaitMs, limits.maxWaitMs / 4)
@@ -209,6 +214,10 @@ export class Gate {
       // It may have used up all that it had.
       if (link.grant((count) => this.#owner.draw(count))) link.wakeAgain()
     }
+  }
+
+  get #isClear(): boolean {
+    return this.#owner.backlog === 0 && this.#owner.mayHandOut
   }
 
   #restart(): void {

@@ -98,8 +98,10 @@ export interface WorkerHandOff extends HandOff {
 
 /** The dispatcher, as the hand-off sees it. */
 export interface HandOffListener {
-  /** Whether nobody waits for a worker, and connections may be handed out. */
-  readonly isClear: boolean
+  /** How many connections wait in its queue, or to be queued. */
+  readonly backlog: number
+  /** Whether a connection may be handed to a worker at this very moment. */
+  readonly mayHandOut: boolean
   /** Reserves so many numbers of connections that follow each other; returns the first. */
   reserve(count: number): number
   /** Takes charge of a connection that another process has accepted, and of which it knows the client alone. */

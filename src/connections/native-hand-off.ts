@@ -130,8 +130,12 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     return this.#admitted.links
   }
 
-  get isClear(): boolean {
-    return this.#dispatcher.isClear && this.#queue.staged.length === 0
+  get backlog(): number {
+    return this.#dispatcher.backlog + this.#queue.staged.length
+  }
+
+  get mayHandOut(): boolean {
+    return this.#dispatcher.mayHandOut
   }
 
   draw(count: number): number {
@@ -260,7 +264,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   permit(untilMs: number): void {
     this.#permitUntilMs = untilMs
     for (const { page } of this.#reports.all) page.permit(untilMs)
-    if (!this.#dispatcher.isClear) this.gate.close()
+    if (!this.mayHandOut) this.gate.close()
     if (this.#fed.length > 0) this.#admitted.wakeAll()
   }
 

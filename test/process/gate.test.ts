@@ -5,6 +5,7 @@ import type { Status } from '../../src/status.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale, stop, upgrade } from '../helpers/commands.ts'
 import { FullLoad } from '../helpers/full-load.ts'
+import { becomes, Hosts } from '../helpers/hosts.ts'
 import { nativeProcessTest } from '../helpers/native-process-test.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
@@ -232,6 +233,30 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     await goesOn(service, full)
     await load.stop()
     assertAdded(await counted(service, { queued: 0, active: 0 }))
+  })
+
+  nativeProcessTest('without the lease, they accept nobody', async (t) => {
+    const environment = { HELLOSERVER_NATIVE: 'on' }
+    const allow = [/Lost the lease/]
+    const hosts = await Hosts.of(t, { app, environment, config: { workers: 2 }, allow })
+    const one = await hosts.start('one')
+    await becomes(one, 'serving')
+    const load = await FullLoad.start(t, one.port, clients)
+    await opened(one)
+    const two = await hosts.start('two')
+    // At the same moment, so that it neither closes the gate nor renews the lease, and they have more to accept.
+    const figures = load.stop()
+    signalTo(one.pid, 'SIGSTOP')
+    const { connections, ok } = await figures
+    assert.equal(ok, connections)
+    const { listen } = await becomes(two, 'serving')
+    const late = await Client.connect(one.port)
+    await late.send('late\r\n')
+    assert.equal((await ask(listen.port, 'here\r\n')).text, 'here\r\n')
+    assert.equal(late.text, '')
+    signalTo(one.pid, 'SIGCONT')
+    assert.equal((await late.ending()).text, '')
+    assertAdded(await becomes(one, 'standby'))
   })
 
   nativeProcessTest('where each client is asked about, none is accepted unseen', async (t) => {
