@@ -10,10 +10,11 @@ import type { QueueLimits } from './queue.ts'
 const lookEveryMs = 5
 /** After so many looks, it closes: nobody has come, or those that wait in this process have not gone. */
 const mostLooks = 10
-/** It opens when at least so many handlers have ended in one beat, and took no longer on average; in milliseconds. */
+/** It opens when at least so many handlers have ended in one beat, and nine in ten took no longer; in milliseconds. */
 const fewest = 20
 const shortMs = 0.25
-/** It closes when they take longer than this, when more connections wait with the sockets, or when they wait longer. */
+const mostShort = 0.9
+/** It closes when most take longer than this, when more connections wait with the sockets, or when they wait longer. */
 const longMs = 1
 const mostWaiting = 1_024
 const longestWaitMs = 50
@@ -67,7 +68,8 @@ export class Gate {
   /** What has become of connections since the last look, or beat. */
   #taken = 0
   #ended = 0
-  #handlingMs = 0
+  #short = 0
+  #long = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(native: NativeModule, rest: AcceptRest, owner: GateOwner) {
@@ -100,7 +102,8 @@ export class Gate {
   /** A connection has ended; its handler took so long, in milliseconds. */
   noteEnded(handlingMs: number): void {
     this.#ended += 1
-    this.#handlingMs += handlingMs
+    if (handlingMs <= shortMs) this.#short += 1
+    else if (handlingMs > longMs) this.#long += 1
   }
 
   /** To be called at each beat of the hand-off: turns when it is worth it. */
@@ -108,8 +111,7 @@ export class Gate {
     if (this.#state !== 'closed') return
     // Otherwise, those that wait here would not be gone soon.
     const isWorth =
-      this.#ended >= Math.max(fewest, this.#owner.backlog) &&
-      this.#handlingMs <= this.#ended * shortMs
+      this.#ended >= Math.max(fewest, this.#owner.backlog) && this.#short >= this.#ended * mostShort
     this.#restart()
     if (isWorth) this.turn()
   }
@@ -203,7 +205,7 @@ export class Gate {
     const waitMs = backlog === 0 ? 0 : (backlog / this.#taken) * lookEveryMs
     return (
       this.#isClear &&
-      this.#handlingMs <= this.#ended * longMs &&
+      this.#long <= this.#ended / 2 &&
       backlog <= Math.min(mostWaiting, limits.max) &&
       waitMs <= Math.min(longestWaitMs, limits.maxWaitMs / 4)
     )
@@ -223,7 +225,8 @@ export class Gate {
   #restart(): void {
     this.#taken = 0
     this.#ended = 0
-    this.#handlingMs = 0
+    this.#short = 0
+    this.#long = 0
   }
 
   #apply(event: GateEvent): void {

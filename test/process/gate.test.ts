@@ -22,7 +22,7 @@ const app = `export default {
   },
 }`
 
-const clients = 8
+const clients = 4
 
 interface Scene {
   readonly service: Service
