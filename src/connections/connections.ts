@@ -12,6 +12,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { AccessLog } from './access-log.ts'
 import { Accounts } from './accounts.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
+import { EndpointTable } from './endpoint-table.ts'
 import type { WorkerHandOff } from './hand-off.ts'
 import { Listeners } from './listeners.ts'
 import type { NativeAccepting } from './native-acceptor.ts'
@@ -62,6 +63,9 @@ export class Connections {
   readonly #accessLog: AccessLog
   readonly #keeping: Keeping | undefined
   readonly #native: NativeHandOff | undefined
+  readonly #endpoints = new EndpointTable()
+  /** Whether the listening sockets of this moment are left to the workers. */
+  #areLeft = false
   readonly #log: Logger
   #checks: NodeJS.Timeout | undefined
 
@@ -90,7 +94,15 @@ export class Connections {
       this.handOff = new PortableHandOff(accounts, stats, log)
     } else {
       const { lifeline } = keeping
-      const handOff = new NativeHandOff(native, accounts, stats, this.#queue, log, lifeline)
+      const handOff = new NativeHandOff(
+        native,
+        accounts,
+        stats,
+        this.#queue,
+        log,
+        lifeline,
+        this.#endpoints,
+      )
       this.handOff = handOff
       this.#native = handOff
       accepting = { native, rest: handOff.rest, ledger: lifeline.ledger }
@@ -108,11 +120,13 @@ export class Connections {
       log,
     }
     this.dispatcher = new Dispatcher(parts, owner, lastId)
-    this.listeners = new Listeners(this.dispatcher, log, accepting, () => {
-      this.leave()
-      this.#serveGate()
-    })
-    this.#native?.use(this.listeners.endpoints)
+    this.listeners = new Listeners(
+      this.dispatcher,
+      log,
+      accepting,
+      () => this.#onListeners(),
+      this.#endpoints,
+    )
     this.apply(config)
   }
 
@@ -124,10 +138,18 @@ export class Connections {
     this.#serveGate()
   }
 
+  #onListeners(): void {
+    this.#areLeft = false
+    this.#serveGate()
+    this.leave()
+  }
+
   /** Lets workers accept by themselves where nothing has to be known of a client before. */
   #serveGate(): void {
     if (this.#native === undefined) return
-    const sockets = this.dispatcher.admitsAll ? this.listeners.plain : []
+    // Workers find the sockets in what is left to them, so that must not be older.
+    const isPlain = this.#areLeft && this.dispatcher.admitsAll
+    const sockets = isPlain ? this.listeners.plain : []
     this.#native.gate.serve(sockets.length <= mostListeners ? sockets : [])
   }
 
@@ -207,6 +229,9 @@ export class Connections {
     try {
       lifeline.ledger.write(JSON.stringify(notes()))
       lifeline.leave(this.#native.queue, this.listeners.left)
+      if (this.#areLeft) return
+      this.#areLeft = true
+      this.#serveGate()
     } catch (error) {
       // Without that, only a killed primary costs more than it must.
       this.#log.error({ error }, 'Cannot leave the listening sockets to the workers')

@@ -3,6 +3,7 @@ import { type GateEvent, type GateState, gateTransitions } from '../lifecycle/ga
 import { nextState } from '../lifecycle/machine.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { AcceptRest } from './accept-rest.ts'
+import { noNonce } from './grants.ts'
 import type { NativeLink } from './native-link.ts'
 import type { QueueLimits } from './queue.ts'
 
@@ -41,6 +42,8 @@ export interface GateOwner {
   readonly limits: QueueLimits
   /** Learns what the workers have done. */
   settle(): void
+  /** Workers may have accepted connections until this moment. */
+  onGateClosed(): void
   /** Reserves numbers of connections: see `Grants.extend`. */
   draw(count: number): number
 }
@@ -157,13 +160,16 @@ export class Gate {
     this.#apply('close')
     clearTimeout(this.#timer)
     for (const link of this.#passing) this.#closeTo(link)
+    this.#owner.onGateClosed()
     this.#rest.resume()
   }
 
   #openToFirst(): void {
     for (const link of this.#owner.links) {
       if (this.#passing.size >= width) return
-      if (!this.#passing.has(link)) this.#openTo(link)
+      // The next primary could not tell which of its connections were counted.
+      if (link.grants.nonce === noNonce || this.#passing.has(link)) continue
+      this.#openTo(link)
     }
   }
 
@@ -201,7 +207,8 @@ export class Gate {
   #keepsUp(): boolean {
     if (this.#state === 'turning') return true
     const { limits } = this.#owner
-    const backlog = this.#sockets.reduce((sum, { fd }) => sum + this.#native.backlogOf(fd), 0)
+    const backlogs = this.#sockets.map(({ fd }) => Math.max(0, this.#native.backlogOf(fd)))
+    const backlog = backlogs.reduce((sum, waiting) => sum + waiting, 0)
     const waitMs = backlog === 0 ? 0 : (backlog / this.#taken) * lookEveryMs
     return (
       this.#isClear &&

@@ -1,6 +1,9 @@
 import type { Granted } from '../ipc/worker-page.ts'
 import { grantSize } from '../native/native.ts'
 
+/** The nonce of grants that are not kept for the next primary. */
+export const noNonce = 0
+
 /** Grants as they are kept for the next primary. */
 export interface KeptGrants extends Pick<Granted, 'ids'> {
   readonly nonce: number

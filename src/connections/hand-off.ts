@@ -102,6 +102,8 @@ export interface HandOffListener {
   readonly backlog: number
   /** Whether a connection may be handed to a worker at this very moment. */
   readonly mayHandOut: boolean
+  /** The highest number that a connection has. */
+  readonly lastId: number
   /** Reserves so many numbers of connections that follow each other; returns the first. */
   reserve(count: number): number
   /** Takes charge of a connection that another process has accepted, and of which it knows the client alone. */

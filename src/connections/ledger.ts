@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { addressBytes } from '../native/native.ts'
-import type { KeptGrants } from './grants.ts'
+import { type KeptGrants, noNonce } from './grants.ts'
 import { noEntry, type PendingConnection } from './pending-connection.ts'
 import { momentNow } from './shared-time.ts'
 import { pathIn, writtenBytes } from './written-address.ts'
@@ -44,9 +44,6 @@ export const batchSize = 64
 
 /** What is counted, in the order of the ledger. */
 export const ledgerCounts = ['accepted', 'served', 'failed', 'shed', 'expired', 'gone'] as const
-
-/** No process of a worker has this one. */
-const noNonce = 0
 
 const newNonce = () => randomInt(1, 2 ** 32)
 

@@ -33,7 +33,7 @@ export type GivenSocket =
 /** The listening sockets of all endpoints; while a reload runs, of the old and the new ones. */
 export class Listeners {
   /** The settings of every endpoint since the start, by which workers know where a connection has come from. */
-  readonly endpoints = new EndpointTable()
+  readonly endpoints: EndpointTable
   readonly #dispatcher: Pick<Dispatcher, 'accept'>
   readonly #log: Logger
   readonly #accepting: NativeAccepting | undefined
@@ -52,7 +52,9 @@ export class Listeners {
     log: Logger,
     accepting?: NativeAccepting,
     onChange: () => void = () => {},
+    endpoints = new EndpointTable(),
   ) {
+    this.endpoints = endpoints
     this.#onChange = onChange
     this.#dispatcher = dispatcher
     this.#log = log
@@ -183,10 +185,13 @@ export class Listeners {
         this.#current = next.map(listenerOf)
         this.#onChange()
         await this.#finish(left)
+        // Only now, no other socket is open.
+        this.#onChange()
       },
       cancel: async () => {
         for (const place of next) permit(place, place.was)
         await this.#finish(added)
+        this.#onChange()
       },
     }
   }

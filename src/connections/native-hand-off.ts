@@ -2,10 +2,11 @@ import type { EndRecord, PageReader } from '../ipc/worker-page.ts'
 import type { NativeModule } from '../native/native.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { AcceptRest, type Supply } from './accept-rest.ts'
+import { AcceptedByWorkers } from './accepted-by-workers.ts'
 import type { Accounts } from './accounts.ts'
 import type { EndpointTable } from './endpoint-table.ts'
 import { Gate, type GateOwner } from './gate.ts'
-import { Grants, type KeptGrants } from './grants.ts'
+import type { KeptGrants } from './grants.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { isFull, isShutDown, KernelQueue, type QueueEnds } from './kernel-queue.ts'
 import type { Ledger } from './ledger.ts'
@@ -15,11 +16,10 @@ import { NativeSocket } from './native-socket.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
 import type { ConnectionQueue } from './queue.ts'
 import { QueueFaults } from './queue-faults.ts'
-import type { Moment } from './shared-time.ts'
 import type { Stats } from './stats.ts'
 import { TakingWorkers } from './taking-workers.ts'
 import { tellLoss } from './tell-loss.ts'
-import { type Accepted, type Ended, type Reports, WorkerReports } from './worker-reports.ts'
+import { type Ended, WorkerReports } from './worker-reports.ts'
 import { writtenClient } from './written-address.ts'
 
 /** How often the workers' pages are read while a connection is handed off, in milliseconds. */
@@ -77,13 +77,11 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   readonly #faults: QueueFaults
   readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
-  #endpoints!: EndpointTable
+  readonly #endpoints: EndpointTable
+  #accepted!: AcceptedByWorkers
   #unsettled = 0
   #isFull = false
   #isSendDue = false
-  /** What workers of a dead primary could accept by themselves, by their nonces. */
-  readonly #left = new Map<number, KeptGrants>()
-  #hasContinued = false
   readonly #onTurnEnd = () => {
     this.#isSendDue = false
     this.#send()
@@ -92,7 +90,8 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   #pace: NodeJS.Timeout | undefined
   #isPacing = false
   #permitUntilMs = 0
-  #lastAdoptedTurn = 0
+  /** Those of the dead primary, and of its workers, have no higher number. */
+  #lastAdoptedId = 0
   /** How long nobody may have reported on a connection that was adopted. */
   #adoptedMs = unclaimedMs
 
@@ -104,7 +103,9 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     limits: Pick<ConnectionQueue, 'max' | 'maxWaitMs'>,
     log: Logger,
     lifeline: Lifeline,
+    endpoints: EndpointTable,
   ) {
+    this.#endpoints = endpoints
     this.#native = native
     this.#lifeline = lifeline
     this.#accounts = accounts
@@ -119,11 +120,13 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   reportTo(dispatcher: HandOffListener): void {
     this.#dispatcher = dispatcher
-  }
-
-  /** Where connections come from. Must be called before anything else. */
-  use(endpoints: EndpointTable): void {
-    this.#endpoints = endpoints
+    this.#accepted = new AcceptedByWorkers({
+      native: this.#native,
+      accounts: this.#accounts,
+      ledger: this.#lifeline.ledger,
+      endpoints: this.#endpoints,
+      dispatcher,
+    })
   }
 
   get links(): Iterable<NativeLink> {
@@ -136,6 +139,10 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   get mayHandOut(): boolean {
     return this.#dispatcher.mayHandOut
+  }
+
+  onGateClosed(): void {
+    this.#keepPace()
   }
 
   draw(count: number): number {
@@ -208,30 +215,16 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   /** Whether workers may have accepted connections of which nothing is known. */
   get #mayHaveAccepted(): boolean {
-    return this.gate.wasOpen || this.#hasContinued
+    return this.gate.wasOpen || this.#accepted.hasContinued
   }
 
   /** A worker has accepted a connection by itself. */
-  #admit(
-    { id, nonce, endpoint, takenAtMs, address }: Accepted,
-    grants: Grants,
-    { sharedMs }: Moment,
-  ): PendingConnection | undefined {
-    const settings = this.#endpoints.find(endpoint)
-    if (settings === undefined) return undefined
-    grants.see()
-    this.#lifeline.ledger.keepGrants(grants.kept)
-    // NaN is below everything.
-    const ageMs = takenAtMs < sharedMs ? sharedMs - takenAtMs : 0
-    const handle = new NativeSocket(this.#native, -1, address)
-    const connection = this.#dispatcher.resume(id, handle, settings, ageMs)
-    connection.nonce = nonce
-    this.#accounts.apply(connection, 'claim')
-    connection.offeredAtMs = connection.acceptedAtMs
-    // The address of one that was served is not known: it has ended.
-    if (address !== '') this.#enter(connection)
-    this.#taken.set(id, connection)
+  #admit(...told: Parameters<AcceptedByWorkers['admit']>): PendingConnection | undefined {
+    const connection = this.#accepted.admit(...told)
+    if (connection === undefined) return undefined
+    this.#taken.set(connection.id, connection)
     this.gate.noteTaken()
+    this.#keepPace()
     return connection
   }
 
@@ -282,13 +275,13 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
    * @param grants - what those workers could accept by themselves
    */
   adopt(connections: readonly PendingConnection[], grants: readonly KeptGrants[]): void {
-    for (const kept of grants) this.#left.set(kept.nonce, kept)
+    this.#accepted.adopt(grants)
     for (const connection of connections) {
       this.#enter(connection)
       this.#fed.append(connection)
     }
-    this.#lastAdoptedTurn = connections.at(-1)?.turn ?? 0
-    this.#queue.continueAfter(this.#lastAdoptedTurn)
+    this.#lastAdoptedId = this.#dispatcher.lastId
+    this.#queue.continueAfter(connections.at(-1)?.turn ?? 0)
     this.#keepPace()
   }
 
@@ -299,7 +292,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   /** Reads what a worker of that primary reports; it is given nothing, and takes what is in the queue. */
   follow(worker: HandOffWorker, page: PageReader): void {
-    const reports = { page, ...this.#continued(page.nonce) }
+    const reports = { page, ...this.#accepted.continue(page.nonce) }
     this.#reports.add(worker, reports)
     this.#claim()
     for (const one of this.#reports.readAgain(worker, reports)) this.#end(one)
@@ -321,19 +314,6 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     if (link === undefined) return
     this.gate.remove(link)
     this.#queue.resize(this.#admitted.size)
-  }
-
-  /** What a worker of that primary has accepted by itself is counted from there on. */
-  #continued(nonce: number): Pick<Reports, 'grants' | 'close'> {
-    const kept = this.#left.get(nonce)
-    if (kept === undefined) return { grants: undefined, close: () => {} }
-    // No two workers have the same ones.
-    this.#left.delete(nonce)
-    this.#hasContinued = true
-    const { ledger } = this.#lifeline
-    ledger.openGrants(nonce)
-    ledger.keepGrants(kept)
-    return { grants: new Grants(kept), close: () => ledger.closeGrants(kept) }
   }
 
   /** Workers report by their pages. */
@@ -485,7 +465,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     const nowMs = performance.now()
     const inHand = new Set([...this.#reports.workers].map((worker) => worker.inHand))
     for (const connection of this.#taken.values()) {
-      const isAdopted = connection.turn <= this.#lastAdoptedTurn
+      const isAdopted = connection.id <= this.#lastAdoptedId
       const dueMs = nowMs - (isAdopted ? this.#adoptedMs : unclaimedMs)
       if (connection.offeredAtMs > dueMs || inHand.has(connection)) continue
       this.#taken.delete(connection.id)

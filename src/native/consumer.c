@@ -240,8 +240,12 @@ static int code_of_failure(int failure) {
     return TAKE_NO_DESCRIPTOR;
   case -EBADF:
   case -ENOTSOCK:
-  case -EOPNOTSUPP:
     return TAKE_BROKEN;
+  case -ENFILE:
+  case -ENOBUFS:
+  case -ENOMEM:
+    // The system is short of something: this process must not try again and again.
+    return TAKE_NOT_PERMITTED;
   default:
     return TAKE_NOBODY;
   }
@@ -285,10 +289,9 @@ static int take_any(struct consumer *consumer, struct iovec *preface) {
   consumer->emptied_for = gate;
   preface->iov_len = 0;
   if (gate != 0) taken = accept_one(consumer);
-  if (taken != TAKE_NOBODY) return taken;
-  if (gate != 0 && has_grant(consumer))
+  if (taken == TAKE_NOBODY && gate != 0 && has_grant(consumer))
     wait_at_gate(consumer);
-  else
+  else if (taken < 0)
     leave_gate(consumer);
   return taken;
 }

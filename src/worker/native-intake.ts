@@ -179,12 +179,13 @@ export class NativeIntake implements Intake {
     const taken = this.#native.take(this.#consumer, this.#arena)
     if (taken !== takeCodes.otherListeners) return taken
     this.#learnListeners()
-    return this.#native.take(this.#consumer, this.#arena)
+    return this.#take()
   }
 
   #learnListeners(): void {
-    const fds = Int32Array.from(this.#findListeners())
-    this.#native.learnListeners(this.#consumer, fds, this.#page.listeners)
+    // Read first: if they change in between, it is the number that is too old.
+    const { listeners } = this.#page
+    this.#native.learnListeners(this.#consumer, Int32Array.from(this.#findListeners()), listeners)
   }
 
   #again(): void {

@@ -76,3 +76,69 @@ test('an acceptor that takes the place of the last one accepts at once', async (
   assert.equal(next.isListening, false)
   await waitFor('the end of its rest', () => next.isListening)
 })
+
+test('while they are suspended, they accept nothing, whatever is offered or scarce', async () => {
+  const { supply, rest, one, two } = resting()
+  rest.offer()
+  rest.suspend()
+  one.waiting = 2
+  supply.onScarce?.()
+  supply.isAmple = false
+  rest.offer()
+  assert.deepEqual([one.isListening, two.isListening, one.accepted], [false, false, 0])
+  supply.isAmple = true
+  supply.onScarce = undefined
+  rest.offer()
+  assert.equal(supply.onScarce, undefined, 'it is no rest')
+  rest.suspend()
+  // Longer than a rest.
+  const startedMs = performance.now()
+  await waitFor('a rest to be over', () => performance.now() > startedMs + 20)
+  assert.deepEqual([one.isListening, one.accepted], [false, 0])
+})
+
+test('acceptors that listen do not once they are suspended, nor does one that is added then', () => {
+  const { rest, one, two } = resting()
+  assert.equal(one.isListening, true)
+  rest.suspend()
+  const three = new BareAcceptor()
+  rest.add(three)
+  assert.deepEqual([one.isListening, two.isListening, three.isListening], [false, false, false])
+  for (const acceptor of [one, two, three]) acceptor.waiting = 2
+  rest.resume()
+  assert.deepEqual([one.accepted, two.accepted, three.accepted], [2, 2, 2])
+  assert.deepEqual([one.isListening, two.isListening, three.isListening], [true, true, true])
+})
+
+test('acceptors that were not suspended are not resumed', () => {
+  const { rest, one } = resting()
+  one.waiting = 1
+  rest.resume()
+  assert.equal(one.accepted, 0)
+  rest.offer()
+  rest.resume()
+  assert.deepEqual([one.accepted, one.isListening], [0, false], 'the rest goes on')
+})
+
+test('after a suspension, they rest as ever', async () => {
+  const { supply, rest, one } = resting()
+  rest.offer()
+  rest.suspend()
+  rest.resume()
+  assert.equal(one.isListening, true)
+  rest.offer()
+  assert.equal(one.isListening, false)
+  one.waiting = 1
+  supply.isAmple = false
+  supply.onScarce?.()
+  assert.deepEqual([one.accepted, one.isListening], [1, true])
+})
+
+test('an acceptor that takes the place of the last one that was suspended accepts at once', () => {
+  const { rest, one, two } = resting()
+  rest.suspend()
+  for (const acceptor of [one, two]) rest.remove(acceptor)
+  const next = new BareAcceptor()
+  rest.add(next)
+  assert.equal(next.isListening, true)
+})

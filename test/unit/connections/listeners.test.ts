@@ -8,6 +8,9 @@ import type { Endpoint } from '../../../src/endpoint.ts'
 import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
+import { nativeModule } from '../support/native-consumer.ts'
+import { nativeTest } from '../support/native-test.ts'
+import { listening as listenOn } from '../support/waiting-clients.ts'
 
 /** The configuration with these endpoints. */
 function at(...endpoints: Endpoint[]): ListenSettings[] {
@@ -139,4 +142,88 @@ test('an end before a move is bound ends the move', async (t) => {
   listeners.close()
   await assert.rejects(moving, /The service is stopping/)
   assert.equal(await accepts('127.0.0.2'), false)
+})
+
+/** Listeners with these settings, whether workers may accept as well, and how often they were told of a change. */
+async function plainly(t: TestContext, ...settings: ListenSettings[]) {
+  const told: number[] = []
+  const listeners = new Listeners({ accept: () => {} }, keptLog().log, undefined, () =>
+    told.push(listeners.plain.length),
+  )
+  t.after(() => listeners.close())
+  await listeners.listen(settings)
+  return { listeners, told }
+}
+
+const anyPort = { host: '127.0.0.1', port: 0 } as const
+
+test('workers may accept from sockets of TCP, in the order of the configuration', async (t) => {
+  const { listeners, told } = await plainly(t, ...at(anyPort, { host: '::1', port: 0 }))
+  const { plain, left } = listeners
+  assert.deepEqual(told, [2])
+  assert.deepEqual(
+    plain.map(({ fd }) => fd),
+    left.map(({ handle }) => handle.fd),
+  )
+  assert.deepEqual(
+    plain.map(({ endpoint }) => listeners.endpoints.at(endpoint).settings.endpoint.host),
+    ['127.0.0.1', '::1'],
+  )
+  listeners.close()
+  assert.deepEqual([listeners.plain, told], [[], [2, 0]])
+})
+
+test('a proxy before one endpoint keeps workers from accepting at all of them', async (t) => {
+  const { listeners } = await plainly(
+    t,
+    { endpoint: anyPort },
+    { endpoint: anyPort, proxyProtocol: true },
+  )
+  assert.equal(listeners.actual.length, 2)
+  assert.deepEqual(listeners.plain, [])
+})
+
+test('a Unix socket keeps workers from accepting at all endpoints', async (t) => {
+  const path = `@helloserver-test-${process.pid}`
+  const { listeners } = await plainly(t, ...at(anyPort, { path }))
+  assert.equal(listeners.actual.length, 2)
+  assert.deepEqual(listeners.plain, [])
+})
+
+nativeTest('workers do not accept from a socket that a service manager keeps open', async (t) => {
+  const { fd, host, port } = await listenOn(t)
+  const { listeners, told } = await plainly(t)
+  const endpoint = { host, port }
+  const given = { kind: 'inherited', fd: nativeModule().duplicate(fd), endpoint } as const
+  await listeners.listen(at(endpoint), [given])
+  assert.equal(listeners.actual.length, 1)
+  assert.deepEqual([listeners.plain, listeners.left, told.at(-1)], [[], [], 0])
+})
+
+test('while endpoints move, workers do not accept; afterwards, from the new ones', async (t) => {
+  const { listeners, told } = await plainly(t, ...at(anyPort))
+  const { port } = listeners.actual[0] ?? {}
+  assert.ok(port !== undefined)
+  const [before] = listeners.plain
+  const move = await listeners.move(at({ host: '127.0.0.2', port }))
+  assert.deepEqual([listeners.plain, told.at(-1)], [[], 0])
+  await move.cancel()
+  assert.deepEqual(listeners.plain, [before])
+  const again = await listeners.move(at({ host: '127.0.0.2', port }))
+  await again.finish()
+  const [after] = listeners.plain
+  assert.ok(after !== undefined)
+  assert.notEqual(after.endpoint, before?.endpoint)
+  assert.equal(listeners.endpoints.at(after.endpoint).settings.endpoint.host, '127.0.0.2')
+})
+
+test('settings that change at the same address change the number of its endpoint', async (t) => {
+  const { listeners, told } = await plainly(t, ...at(anyPort))
+  const [before] = listeners.plain
+  const proxied = await listeners.move([{ endpoint: anyPort, proxyProtocol: true }])
+  assert.deepEqual(listeners.plain, [before], 'it is served as before until the move is finished')
+  await proxied.finish()
+  assert.deepEqual([listeners.plain, told.at(-1)], [[], 0])
+  await (await listeners.move(at(anyPort))).finish()
+  assert.deepEqual([listeners.plain, told.at(-1)], [[before], 1])
 })

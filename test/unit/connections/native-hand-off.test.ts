@@ -1,104 +1,25 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
-import type { TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { readLedger } from '../../../src/connections/ledger.ts'
-import type { NativeHandOff } from '../../../src/connections/native-hand-off.ts'
 import { NativeSocket } from '../../../src/connections/native-socket.ts'
 import { peerOf } from '../../../src/connections/pending-connection.ts'
-import { type Step, uncounted } from '../../../src/ipc/progress.ts'
-import { PageReader, PageWriter, pageBytes } from '../../../src/ipc/worker-page.ts'
-import { errnos, takeCodes } from '../../../src/native/native.ts'
+import { uncounted } from '../../../src/ipc/progress.ts'
+import { PageReader, pageBytes } from '../../../src/ipc/worker-page.ts'
+import { errnos } from '../../../src/native/native.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
-import { nativeModule, nativeSocketOf } from '../support/native-consumer.ts'
-import { type NativeStageLimits, nativeStage } from '../support/native-stage.ts'
+import { nativeModule } from '../support/native-consumer.ts'
 import { nativeTest } from '../support/native-test.ts'
 import { anywhere } from '../support/pending.ts'
 import { binaryHeader, families, field } from '../support/proxy-headers.ts'
 import { BareWorker } from '../support/stage.ts'
-
-/** A worker in the test's own process, at a real consumer. */
-class TakingWorker extends BareWorker {
-  readonly #native = nativeModule()
-  readonly #consumer
-  readonly #page: PageWriter
-  /** Its page, as a primary finds it. */
-  readonly pageFd: number
-  readonly #arena = Buffer.alloc(65_536)
-  #takenAtMs = 0
-  /** What was read with the connection that was taken last. */
-  first = ''
-
-  constructor(t: TestContext, number: number, handOff: NativeHandOff) {
-    super(number)
-    // A process would inherit them.
-    const [page = -1, queue = -1, bell = -1] = handOff
-      .link(this)
-      .fds.map((fd) => this.#native.duplicate(fd))
-    const place = this.#native.openConsumer(queue, page, bell, pageBytes, () => {})
-    if (typeof place === 'number') throw new Error(`openConsumer: ${place}`)
-    this.pageFd = page
-    this.#consumer = place.consumer
-    this.#page = new PageWriter(place.memory)
-    handOff.addIdle(this)
-    t.after(() => {
-      this.#native.drop(place.consumer)
-      this.#native.close(page)
-      this.#native.close(queue)
-      this.#native.close(bell)
-    })
-  }
-
-  get page(): PageWriter {
-    return this.#page
-  }
-
-  /** Takes a connection; its id, or undefined when there was none for it. */
-  takes(): number | undefined {
-    const taken = this.#native.take(this.#consumer, this.#arena)
-    if (taken <= takeCodes.nobody) return undefined
-    this.first = this.#arena.toString('latin1', 0, Math.max(0, taken))
-    this.#takenAtMs = this.#page.takenAtMs
-    return this.#page.ticket.id
-  }
-
-  /** Ends what it has taken. */
-  ends(step: Step = 'served'): void {
-    const endedAtMs = this.#native.now()
-    const { ticket } = this.#page
-    const reason = step === 'failed' ? 'handler-error' : 'none'
-    const report = { step, reason, id: ticket.id, ...uncounted } as const
-    this.#page.record(report, ticket, this.#takenAtMs, endedAtMs)
-    this.#native.drop(this.#consumer)
-  }
-}
-
-async function staged(t: TestContext, limits: NativeStageLimits = {}) {
-  const made = nativeStage(t, limits)
-  const { handOff, dispatcher, accounts } = made
-  const clients: Awaited<ReturnType<typeof handlePair>>['client'][] = []
-  const arrive = async (count: number, endpoint = anywhere) => {
-    for (let at = 0; at < count; at += 1) {
-      const { handle, client } = await handlePair(t)
-      clients.push(client)
-      dispatcher.accept(nativeSocketOf(handle), endpoint)
-    }
-  }
-  const counts = () => {
-    handOff.settle()
-    const all = accounts.counts
-    const { accepted, served, failed, shed, expired, gone, queued, active } = all
-    assert.equal(accepted, served + failed + shed + expired + gone + queued + active)
-    return all
-  }
-  return { ...made, arrive, clients, counts }
-}
+import { arrivalStage, TakingWorker } from '../support/taking-worker.ts'
 
 nativeTest(
   'connections are taken in their order, by whoever is free, and every count is right at any time',
   async (t) => {
-    const { handOff, arrive, counts, queue } = await staged(t)
+    const { handOff, arrive, counts, queue } = arrivalStage(t)
     const one = new TakingWorker(t, 1, handOff)
     const two = new TakingWorker(t, 2, handOff)
     await arrive(60)
@@ -129,7 +50,7 @@ nativeTest(
 )
 
 nativeTest('a worker that dies has taken one connection or none', async (t) => {
-  const { handOff, arrive, counts, lines } = await staged(t)
+  const { handOff, arrive, counts, lines } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   const two = new TakingWorker(t, 2, handOff)
   await arrive(3)
@@ -151,7 +72,7 @@ nativeTest('a worker that dies has taken one connection or none', async (t) => {
 nativeTest(
   'no more wait than may, those in the kernel included, and none beside an idle worker is turned away',
   async (t) => {
-    const { handOff, arrive, counts } = await staged(t, { max: 3 })
+    const { handOff, arrive, counts } = arrivalStage(t, { max: 3 })
     const one = new TakingWorker(t, 1, handOff)
     await arrive(1)
     one.takes()
@@ -170,7 +91,7 @@ nativeTest(
 nativeTest(
   'a connection that has ended does not count for its client, whenever that is learned',
   async (t) => {
-    const { handOff, arrive, counts } = await staged(t, { maxPerClient: 1 })
+    const { handOff, arrive, counts } = arrivalStage(t, { maxPerClient: 1 })
     const one = new TakingWorker(t, 1, handOff)
     await arrive(1)
     one.takes()
@@ -181,7 +102,7 @@ nativeTest(
 )
 
 nativeTest('a connection that waits too long in the kernel expires, too', async (t) => {
-  const { handOff, arrive, counts, clients } = await staged(t, { maxWaitMs: 100 })
+  const { handOff, arrive, counts, clients } = arrivalStage(t, { maxWaitMs: 100 })
   const one = new TakingWorker(t, 1, handOff)
   await arrive(2)
   one.takes()
@@ -195,7 +116,7 @@ nativeTest('a connection that waits too long in the kernel expires, too', async 
 })
 
 nativeTest('a client that leaves the queue of the kernel is found there', async (t) => {
-  const { handOff, arrive, counts, clients, dispatcher } = await staged(t)
+  const { handOff, arrive, counts, clients, dispatcher } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   await arrive(4)
   one.takes()
@@ -213,7 +134,7 @@ nativeTest('a client that leaves the queue of the kernel is found there', async 
 nativeTest(
   'what is dropped is dropped in the kernel, too, and only what no worker has',
   async (t) => {
-    const { handOff, arrive, counts, dispatcher } = await staged(t)
+    const { handOff, arrive, counts, dispatcher } = arrivalStage(t)
     const one = new TakingWorker(t, 1, handOff)
     await arrive(15)
     one.takes()
@@ -227,7 +148,7 @@ nativeTest(
 nativeTest(
   'a withdrawn connection is the first in line, and can be sent to another process',
   async (t) => {
-    const { handOff, arrive, dispatcher, clients } = await staged(t)
+    const { handOff, arrive, dispatcher, clients } = arrivalStage(t)
     const one = new TakingWorker(t, 1, handOff)
     await arrive(3)
     assert.equal(one.takes(), 1)
@@ -247,7 +168,7 @@ nativeTest(
 )
 
 nativeTest('a worker that may not take connections takes none until it may', async (t) => {
-  const { handOff, arrive } = await staged(t)
+  const { handOff, arrive } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   handOff.permit(nativeModule().now() - 1)
   await arrive(1)
@@ -257,7 +178,7 @@ nativeTest('a worker that may not take connections takes none until it may', asy
 })
 
 nativeTest('records of connections that a worker does not have are not believed', async (t) => {
-  const { handOff, arrive, counts } = await staged(t)
+  const { handOff, arrive, counts } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   const two = new TakingWorker(t, 2, handOff)
   await arrive(2)
@@ -275,7 +196,7 @@ nativeTest('records of connections that a worker does not have are not believed'
 })
 
 nativeTest('a worker that goes on while its page is read is not blamed for it', async (t) => {
-  const { native, handOff, arrive, counts } = await staged(t)
+  const { native, handOff, arrive, counts } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   await arrive(3)
   one.takes()
@@ -295,7 +216,7 @@ nativeTest('a worker that goes on while its page is read is not blamed for it', 
 })
 
 nativeTest('a page that is full of garbage costs nobody anything', async (t) => {
-  const { handOff, arrive, counts } = await staged(t)
+  const { handOff, arrive, counts } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   await arrive(1)
   one.takes()
@@ -317,7 +238,7 @@ nativeTest('a page that is full of garbage costs nobody anything', async (t) => 
 })
 
 nativeTest('a lack that lasts is logged once, and nobody is lost by it', async (t) => {
-  const { native, handOff, arrive, counts, lines } = await staged(t)
+  const { native, handOff, arrive, counts, lines } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   let tries = 0
   native.offer = () => {
@@ -335,7 +256,7 @@ nativeTest('a lack that lasts is logged once, and nobody is lost by it', async (
 })
 
 nativeTest('a socket of Node that cannot be taken over waits, with its client', async (t) => {
-  const { native, handOff, dispatcher, counts, lines } = await staged(t)
+  const { native, handOff, dispatcher, counts, lines } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   native.duplicate = () => -constants.errno.EMFILE
   const { handle, client } = await handlePair(t)
@@ -348,7 +269,7 @@ nativeTest('a socket of Node that cannot be taken over waits, with its client', 
 })
 
 nativeTest('a queue that an app shuts down is replaced, and its workers with it', async (t) => {
-  const { native, handOff, arrive, counts, lines } = await staged(t)
+  const { native, handOff, arrive, counts, lines } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   await arrive(1)
   native.offer = () => errnos.brokenPipe
@@ -366,7 +287,7 @@ nativeTest('a queue that an app shuts down is replaced, and its workers with it'
 })
 
 nativeTest('another primary goes on with what one had handed off when it was killed', async (t) => {
-  const dead = await staged(t)
+  const dead = arrivalStage(t)
   const one = new TakingWorker(t, 1, dead.handOff)
   await dead.arrive(4)
   one.takes()
@@ -379,7 +300,7 @@ nativeTest('another primary goes on with what one had handed off when it was kil
   const native = nativeModule()
   const { feeding, taking } = dead.handOff.queue
   const given = { feeding: native.duplicate(feeding), taking: native.duplicate(taking) }
-  const next = await staged(t, { given })
+  const next = arrivalStage(t, { given })
   const { counts: before, entries } = readLedger(dead.ledgerFd)
   assert.deepEqual([before.accepted, before.served], [4, 1])
   const connections = entries.map(({ id, turn, nonce, address }) => {
@@ -427,7 +348,7 @@ function headerOf(client: string, bytes = 0): string {
 nativeTest(
   'the header of a proxy goes through the queue, in the order of all connections',
   async (t) => {
-    const { handOff, arrive, clients, counts, queue } = await staged(t)
+    const { handOff, arrive, clients, counts, queue } = arrivalStage(t)
     const one = new TakingWorker(t, 1, handOff)
     await arrive(1)
     assert.equal(one.takes(), 1)
@@ -452,7 +373,7 @@ nativeTest(
 )
 
 nativeTest('a header that a predecessor has read goes to a worker, too', async (t) => {
-  const { handOff, dispatcher } = await staged(t)
+  const { handOff, dispatcher } = arrivalStage(t)
   const one = new TakingWorker(t, 1, handOff)
   const { handle, client } = await handlePair(t)
   const says = `${headerOf('192.0.2.7')}hello`
@@ -463,7 +384,7 @@ nativeTest('a header that a predecessor has read goes to a worker, too', async (
 })
 
 nativeTest('another primary knows the client behind the proxy, and has the header', async (t) => {
-  const dead = await staged(t)
+  const dead = arrivalStage(t)
   const one = new TakingWorker(t, 1, dead.handOff)
   await dead.arrive(1)
   one.takes()
@@ -475,7 +396,7 @@ nativeTest('another primary knows the client behind the proxy, and has the heade
   const native = nativeModule()
   const { feeding, taking } = dead.handOff.queue
   const given = { feeding: native.duplicate(feeding), taking: native.duplicate(taking) }
-  const next = await staged(t, { given, maxPerClient: 1 })
+  const next = arrivalStage(t, { given, maxPerClient: 1 })
   const [, entry] = readLedger(dead.ledgerFd).entries
   assert.ok(entry !== undefined)
   const { id, turn, nonce, address } = entry
@@ -497,11 +418,11 @@ nativeTest('another primary knows the client behind the proxy, and has the heade
 nativeTest(
   'what the workers of a dead primary have not reported is lost with the last of them',
   async (t) => {
-    const dead = await staged(t)
+    const dead = arrivalStage(t)
     const one = new TakingWorker(t, 1, dead.handOff)
     await dead.arrive(1)
     one.takes()
-    const { handOff, dispatcher, counts } = await staged(t, {
+    const { handOff, dispatcher, counts } = arrivalStage(t, {
       given: {
         feeding: nativeModule().duplicate(dead.handOff.queue.feeding),
         taking: nativeModule().duplicate(dead.handOff.queue.taking),

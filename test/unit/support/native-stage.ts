@@ -38,9 +38,8 @@ export function nativeStage(
   queue.limit({ max, maxWaitMs })
   const native = { ...nativeModule() }
   const stats = new Stats()
-  const handOff = new NativeHandOff(native, accounts, stats, queue, log, lifeline)
   const endpoints = new EndpointTable()
-  handOff.use(endpoints)
+  const handOff = new NativeHandOff(native, accounts, stats, queue, log, lifeline, endpoints)
   let notes = 0
   const dispatcher: Dispatcher = new Dispatcher(
     {
