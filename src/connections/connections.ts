@@ -94,15 +94,15 @@ export class Connections {
       this.handOff = new PortableHandOff(accounts, stats, log)
     } else {
       const { lifeline } = keeping
-      const handOff = new NativeHandOff(
+      const handOff = new NativeHandOff({
         native,
         accounts,
         stats,
-        this.#queue,
-        log,
+        limits: this.#queue,
+        endpoints: this.#endpoints,
         lifeline,
-        this.#endpoints,
-      )
+        log,
+      })
       this.handOff = handOff
       this.#native = handOff
       accepting = { native, rest: handOff.rest, ledger: lifeline.ledger }

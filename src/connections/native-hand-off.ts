@@ -9,14 +9,16 @@ import { Gate, type GateOwner } from './gate.ts'
 import type { KeptGrants } from './grants.ts'
 import type { EndEvent, HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { isFull, isShutDown, KernelQueue, type QueueEnds } from './kernel-queue.ts'
-import type { Ledger } from './ledger.ts'
+import type { Lifeline } from './lifeline.ts'
 import { LinkedList } from './linked-list.ts'
 import { NativeLink } from './native-link.ts'
 import { NativeSocket } from './native-socket.ts'
+import { Pace } from './pace.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
-import type { ConnectionQueue } from './queue.ts'
+import type { QueueLimits } from './queue.ts'
 import { QueueFaults } from './queue-faults.ts'
 import type { Stats } from './stats.ts'
+import { TakenConnections } from './taken-connections.ts'
 import { TakingWorkers } from './taking-workers.ts'
 import { tellLoss } from './tell-loss.ts'
 import { type Ended, WorkerReports } from './worker-reports.ts'
@@ -28,23 +30,15 @@ const paceMs = 20
 /** All pages are read before this many connections are fed: half as many as a page has records. */
 const mostUnsettled = 128
 
-/**
- * How long nobody may have reported to have taken a connection that left the queue; and the same for one that a worker
- * of a dead primary may have taken, once all of them have ended. In milliseconds.
- */
-const unclaimedMs = 10_000
-const orphanedMs = 500
-
-/** What outlives this process, as far as it concerns the hand-off. */
-export interface Lifeline {
-  /** Knows every connection that was handed off and has not ended. */
-  readonly ledger: Ledger
-  /** The name of the pages of its workers. */
-  readonly mark: string
-  /** What each process of a worker inherits for the next primary. */
-  readonly fds: readonly number[]
-  /** The queue of a primary that has died; undefined without one. */
-  readonly queue: QueueEnds | undefined
+export interface NativeHandOffParts {
+  readonly native: NativeModule
+  readonly accounts: Accounts
+  readonly stats: Pick<Stats, 'handled'>
+  readonly limits: QueueLimits
+  /** Where connections come from. */
+  readonly endpoints: EndpointTable
+  readonly lifeline: Lifeline
+  readonly log: Logger
 }
 
 /**
@@ -66,18 +60,17 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   readonly gate: Gate
   readonly #native: NativeModule
   readonly #queue: KernelQueue
+  readonly limits: QueueLimits
+  readonly #parts: NativeHandOffParts
   readonly #accounts: Accounts
-  readonly #stats: Stats
-  readonly limits: Pick<ConnectionQueue, 'max' | 'maxWaitMs'>
   readonly #log: Logger
   readonly #lifeline: Lifeline
-  readonly #taken = new Map<number, PendingConnection>()
+  readonly #taken = new TakenConnections()
   readonly #reports: WorkerReports
   readonly #admitted = new TakingWorkers()
   readonly #faults: QueueFaults
   readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
-  readonly #endpoints: EndpointTable
   #accepted!: AcceptedByWorkers
   #unsettled = 0
   #isFull = false
@@ -87,31 +80,18 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     this.#send()
   }
   #onScarce: (() => void) | undefined
-  #pace: NodeJS.Timeout | undefined
-  #isPacing = false
+  readonly #pace = new Pace(paceMs, () => this.#beat())
   #permitUntilMs = 0
-  /** Those of the dead primary, and of its workers, have no higher number. */
-  #lastAdoptedId = 0
-  /** How long nobody may have reported on a connection that was adopted. */
-  #adoptedMs = unclaimedMs
 
   /** @throws Error when the system gives no descriptors for the queue */
-  constructor(
-    native: NativeModule,
-    accounts: Accounts,
-    stats: Stats,
-    limits: Pick<ConnectionQueue, 'max' | 'maxWaitMs'>,
-    log: Logger,
-    lifeline: Lifeline,
-    endpoints: EndpointTable,
-  ) {
-    this.#endpoints = endpoints
+  constructor(parts: NativeHandOffParts) {
+    const { native, lifeline, log } = parts
+    this.#parts = parts
     this.#native = native
     this.#lifeline = lifeline
-    this.#accounts = accounts
-    this.#stats = stats
-    this.limits = limits
+    this.#accounts = parts.accounts
     this.#log = log
+    this.limits = parts.limits
     this.#faults = new QueueFaults(log)
     this.gate = new Gate(native, this.rest, this)
     this.#reports = new WorkerReports(this.#taken, (...told) => this.#admit(...told))
@@ -120,13 +100,8 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   reportTo(dispatcher: HandOffListener): void {
     this.#dispatcher = dispatcher
-    this.#accepted = new AcceptedByWorkers({
-      native: this.#native,
-      accounts: this.#accounts,
-      ledger: this.#lifeline.ledger,
-      endpoints: this.#endpoints,
-      dispatcher,
-    })
+    const { ledger } = this.#lifeline
+    this.#accepted = new AcceptedByWorkers({ ...this.#parts, ledger, dispatcher })
   }
 
   get links(): Iterable<NativeLink> {
@@ -142,7 +117,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   }
 
   onGateClosed(): void {
-    this.#keepPace()
+    this.#pace.keep()
   }
 
   draw(count: number): number {
@@ -222,9 +197,9 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
   #admit(...told: Parameters<AcceptedByWorkers['admit']>): PendingConnection | undefined {
     const connection = this.#accepted.admit(...told)
     if (connection === undefined) return undefined
-    this.#taken.set(connection.id, connection)
+    this.#taken.add(connection)
     this.gate.noteTaken()
-    this.#keepPace()
+    this.#pace.keep()
     return connection
   }
 
@@ -280,14 +255,14 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
       this.#enter(connection)
       this.#fed.append(connection)
     }
-    this.#lastAdoptedId = this.#dispatcher.lastId
+    this.#taken.adoptUpTo(this.#dispatcher.lastId)
     this.#queue.continueAfter(connections.at(-1)?.turn ?? 0)
-    this.#keepPace()
+    this.#pace.keep()
   }
 
   /** All workers of that primary have ended. */
   onOrphansGone(): void {
-    this.#adoptedMs = orphanedMs
+    this.#taken.onOrphansGone()
   }
 
   /** Reads what a worker of that primary reports; it is given nothing, and takes what is in the queue. */
@@ -324,7 +299,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     this.#reports.delete(worker)
     const connection = worker.inHand
     if (connection !== undefined) {
-      this.#taken.delete(connection.id)
+      this.#taken.delete(connection)
       worker.lose(false)
       tellLoss(this.#log, connection, worker, cause)
       this.#close(connection, 'fail', worker)
@@ -340,7 +315,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
 
   /** Closes the queue, and the gate; whatever is in it is dropped. */
   close(): void {
-    clearTimeout(this.#pace)
+    this.#pace.stop()
     this.gate.serve([])
     this.#queue.close()
   }
@@ -358,7 +333,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     const result = this.#queue.send()
     const sent = Math.max(0, result)
     for (let left = sent; left > 0 && this.#admitted.wakeOne(); left -= 1);
-    if (sent > 0) this.#keepPace()
+    if (sent > 0) this.#pace.keep()
     if (sent === staged.length) return
     for (const connection of staged.slice(sent)) {
       this.#fed.remove(connection)
@@ -403,7 +378,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
       this.#fed.remove(head)
       this.#accounts.apply(head, 'claim')
       head.offeredAtMs = nowMs
-      this.#taken.set(head.id, head)
+      this.#taken.add(head)
       this.gate.noteTaken()
     }
   }
@@ -417,7 +392,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     }
     const handlingMs = endedAtMs - offeredAtMs
     this.gate.noteEnded(handlingMs)
-    this.#stats.handled(offeredAtMs - acceptedAtMs, handlingMs)
+    this.#parts.stats.handled(offeredAtMs - acceptedAtMs, handlingMs)
     if (step === 'failed') this.#log.debug({ connection: id, reason }, 'Connection failed')
     const event: EndEvent = step === 'served' ? 'serve' : 'fail'
     this.#close(connection, event, worker, record)
@@ -433,21 +408,13 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     this.#dispatcher.close(connection, event, by, report)
   }
 
-  #keepPace(): void {
-    if (this.#isPacing) return
-    this.#isPacing = true
-    if (this.#pace === undefined) this.#pace = setTimeout(() => this.#beat(), paceMs)
-    else this.#pace.refresh()
-  }
-
   #beat(): void {
-    this.#isPacing = false
     this.settle()
     this.#expire()
     this.#giveUp()
     this.gate.consider()
     this.#admitted.nudge(this.#fed.head?.turn ?? 0)
-    if (this.#fed.length > 0 || this.#taken.size > 0) this.#keepPace()
+    if (this.#fed.length > 0 || this.#taken.size > 0) this.#pace.keep()
   }
 
   #expire(): void {
@@ -460,15 +427,9 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     this.#dispatcher.pump()
   }
 
-  /** An app can take a connection out of the queue itself; its worker does not know of it then. */
   #giveUp(): void {
-    const nowMs = performance.now()
     const inHand = new Set([...this.#reports.workers].map((worker) => worker.inHand))
-    for (const connection of this.#taken.values()) {
-      const isAdopted = connection.id <= this.#lastAdoptedId
-      const dueMs = nowMs - (isAdopted ? this.#adoptedMs : unclaimedMs)
-      if (connection.offeredAtMs > dueMs || inHand.has(connection)) continue
-      this.#taken.delete(connection.id)
+    for (const connection of this.#taken.removeOverdue(inHand)) {
       this.#log.warn({ peer: peerOf(connection) }, 'Gave up a connection: no worker reports on it')
       this.#close(connection, 'fail')
     }
@@ -484,9 +445,7 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     }, paceMs).unref()
     if (!isShutDown(errno)) return
     for (const connection of this.recall()) this.#dispatcher.putBack(connection)
-    clearTimeout(this.#pace)
-    this.#pace = undefined
-    this.#isPacing = false
+    this.#pace.stop()
     this.#queue.replace()
     this.#queue.resize(this.#admitted.size)
     for (const worker of this.#reports.workers) worker.distrust('an app has shut down the queue')

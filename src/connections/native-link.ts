@@ -3,7 +3,7 @@ import type { NativeModule } from '../native/native.ts'
 import { Grants } from './grants.ts'
 import type { WorkerLink } from './hand-off.ts'
 import type { Ledger } from './ledger.ts'
-import type { Lifeline } from './native-hand-off.ts'
+import type { Lifeline } from './lifeline.ts'
 
 /** What the primary shares with one process of a worker: the page, and the bell that wakes the worker. */
 export class NativeLink implements WorkerLink {

@@ -3,6 +3,7 @@ import type { Grants } from './grants.ts'
 import type { HandOffWorker } from './hand-off.ts'
 import type { PendingConnection } from './pending-connection.ts'
 import { type Moment, momentNow, timeEnd, timeTaken } from './shared-time.ts'
+import type { TakenConnections } from './taken-connections.ts'
 
 /** The end of a connection, as its worker has recorded it. */
 export interface Ended {
@@ -43,11 +44,11 @@ type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
  */
 export class WorkerReports {
   readonly #all = new Map<HandOffWorker, Reports>()
-  readonly #taken: Map<number, PendingConnection>
+  readonly #taken: TakenConnections
   readonly #admit: Admit
 
-  /** @param taken - the connections that have left the queue and have not ended; those that end are removed */
-  constructor(taken: Map<number, PendingConnection>, admit: Admit) {
+  /** @param taken - those that end are removed */
+  constructor(taken: TakenConnections, admit: Admit) {
     this.#taken = taken
     this.#admit = admit
   }
@@ -114,7 +115,7 @@ export class WorkerReports {
     const connection = record === undefined ? undefined : this.#found(worker, record, now)
     if (record === undefined || connection === undefined || connection.nonce !== record.nonce)
       return false
-    this.#taken.delete(connection.id)
+    this.#taken.delete(connection)
     timeEnd(connection, record, now)
     if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
     worker.release(record.step === 'served')
@@ -141,12 +142,12 @@ export class WorkerReports {
     const { id, nonce, takenAtMs } = current
     const { inHand } = worker
     if (inHand !== undefined && inHand.id === id && inHand.nonce === nonce) return
-    const address = this.#taken.has(id) ? '' : page.peer
+    const { peer: address } = page
     // The worker has gone on since its records were counted: the next time, they are read before this.
     if (page.unread > 0) return
+    const known = this.#taken.get(id)
     const connection =
-      this.#taken.get(id) ??
-      (address === '' ? undefined : this.#found(worker, { ...current, address }, now))
+      known ?? (address === '' ? undefined : this.#found(worker, { ...current, address }, now))
     if (connection === undefined || connection.nonce !== nonce) return
     if (worker.inHand !== undefined) this.#disown(worker)
     timeTaken(connection, takenAtMs, now)

@@ -39,7 +39,15 @@ export function nativeStage(
   const native = { ...nativeModule() }
   const stats = new Stats()
   const endpoints = new EndpointTable()
-  const handOff = new NativeHandOff(native, accounts, stats, queue, log, lifeline, endpoints)
+  const handOff = new NativeHandOff({
+    native,
+    accounts,
+    stats,
+    limits: queue,
+    endpoints,
+    lifeline,
+    log,
+  })
   let notes = 0
   const dispatcher: Dispatcher = new Dispatcher(
     {
