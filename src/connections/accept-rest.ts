@@ -69,8 +69,8 @@ export class AcceptRest {
   resume(): void {
     if (this.#state !== 'suspended') return
     this.#state = 'listening'
-    this.#accept()
     this.#listen(true)
+    this.#accept()
   }
 
   #continue(): void {

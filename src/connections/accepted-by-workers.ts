@@ -38,26 +38,34 @@ export class AcceptedByWorkers {
     return this.#hasContinued
   }
 
-  /** Takes charge of a connection, as one that its worker has taken; undefined when it can have come from nowhere. */
+  /**
+   * Takes charge of a connection, as one that its worker has taken; undefined when it can have come from nowhere.
+   *
+   * @param hasEnded - whether its end is known, and is counted next: only with that it is seen. If this process is
+   *   killed before, the next one finds the counts of before, and the connection in the worker's page
+   */
   admit(
     { id, nonce, endpoint, takenAtMs, address }: Accepted,
     grants: Grants,
     { sharedMs }: Moment,
+    hasEnded: boolean,
   ): PendingConnection | undefined {
     const { native, accounts, ledger, endpoints, dispatcher } = this.#parts
     const settings = endpoints.find(endpoint)
     if (settings === undefined) return undefined
-    grants.see()
-    ledger.keepGrants(grants.kept)
-    // NaN is below everything.
-    const ageMs = takenAtMs < sharedMs ? sharedMs - takenAtMs : 0
+    const ageMs = sharedMs - grants.see(takenAtMs, sharedMs)
+    ledger.begin(grants.kept, id)
     const handle = new NativeSocket(native, -1, address)
     const connection = dispatcher.resume(id, handle, settings, ageMs)
     connection.nonce = nonce
     accounts.apply(connection, 'claim')
     connection.offeredAtMs = connection.acceptedAtMs
-    // That of one that was served is not known: it has ended.
-    if (address !== '') ledger.enter(connection, address)
+    const seen = () => ledger.keepGrants(grants.kept)
+    if (hasEnded) accounts.onceEnded(connection, seen)
+    else {
+      ledger.enter(connection, address)
+      seen()
+    }
     return connection
   }
 

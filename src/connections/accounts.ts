@@ -18,6 +18,7 @@ export class Accounts {
   /** The counts that only rise, where the next primary finds them: see `ledgerCounts`. */
   readonly #kept: Float64Array
   #accepted = 0
+  readonly #awaited = new Map<PendingConnection, () => void>()
   #inherited = nothing
   readonly #in: Record<ConnectionState, number> = {
     queued: 0,
@@ -81,7 +82,20 @@ export class Accounts {
     this.#in[to] += 1
     connection.state = to
     const at = endAt[to]
-    if (at !== undefined) this.#raise(at)
+    if (at === undefined) return
+    this.#raise(at)
+    if (this.#awaited.size > 0) this.#tellEnd(connection)
+  }
+
+  /** Calls `onEnded` as soon as the connection's end is counted, before anything else comes of it. */
+  onceEnded(connection: PendingConnection, onEnded: () => void): void {
+    this.#awaited.set(connection, onEnded)
+  }
+
+  #tellEnd(connection: PendingConnection): void {
+    const onEnded = this.#awaited.get(connection)
+    this.#awaited.delete(connection)
+    onEnded?.()
   }
 
   /** How many connections are queued or active, here or in the process from which some were inherited. */

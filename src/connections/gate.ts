@@ -11,6 +11,10 @@ import type { QueueLimits } from './queue.ts'
 const lookEveryMs = 5
 /** After so many looks, it closes: nobody has come, or those that wait in this process have not gone. */
 const mostLooks = 10
+/** At each of so many looks, all workers to which it is open are woken that wait for the bell. */
+const wakeEvery = 20
+/** After workers did not keep up, it does not turn for so many beats. */
+const pauses = 5
 /** It opens when at least so many handlers have ended in one beat, and nine in ten took no longer; in milliseconds. */
 const fewest = 20
 const shortMs = 0.25
@@ -33,8 +37,8 @@ export interface GateSocket {
 
 /** The hand-off, as its gate sees it. */
 export interface GateOwner {
-  /** The workers that take connections, always in the same order. */
-  readonly links: Iterable<NativeLink>
+  /** The workers that take connections and have had none in hand for long, always in the same order. */
+  readonly ready: readonly NativeLink[]
   /** How many connections wait in this process. */
   readonly backlog: number
   /** Whether connections may be handed out. */
@@ -66,6 +70,9 @@ export class Gate {
   /** How often it was opened. */
   #times = 0
   #looks = 0
+  #turns = 0
+  /** For how many beats it does not turn. */
+  #pauses = 0
   /** The workers to which it is open. */
   readonly #passing = new Set<NativeLink>()
   /** What has become of connections since the last look, or beat. */
@@ -112,6 +119,11 @@ export class Gate {
   /** To be called at each beat of the hand-off: turns when it is worth it. */
   consider(): void {
     if (this.#state !== 'closed') return
+    if (this.#pauses > 0) {
+      this.#pauses -= 1
+      this.#restart()
+      return
+    }
     // Otherwise, those that wait here would not be gone soon.
     const isWorth =
       this.#ended >= Math.max(fewest, this.#owner.backlog) && this.#short >= this.#ended * mostShort
@@ -165,7 +177,7 @@ export class Gate {
   }
 
   #openToFirst(): void {
-    for (const link of this.#owner.links) {
+    for (const link of this.#owner.ready) {
       if (this.#passing.size >= width) return
       // The next primary could not tell which of its connections were counted.
       if (link.grants.nonce === noNonce || this.#passing.has(link)) continue
@@ -197,10 +209,24 @@ export class Gate {
     this.#looks = this.#taken === 0 || this.#state === 'turning' ? this.#looks + 1 : 0
     this.#restart()
     this.check()
+    if (!keepsUp) this.#pauses = pauses
     if (this.#looks > mostLooks || !keepsUp) this.close()
     if (this.#state === 'closed') return
-    this.#grantMore()
+    if (this.#state === 'open') this.#attend()
     this.#wait()
+  }
+
+  /** Opens to others in the place of workers that are not ready, and grants more to those that have used enough. */
+  #attend(): void {
+    const ready = new Set(this.#owner.ready)
+    for (const link of this.#passing) if (!ready.has(link)) this.#closeTo(link)
+    this.#openToFirst()
+    this.#turns += 1
+    const isRound = this.#turns % wakeEvery === 0
+    for (const link of this.#passing) {
+      // It may have used up all that it had; or it has left the gate for want of memory, and nobody else wakes it.
+      if (link.grant((count) => this.#owner.draw(count)) || isRound) link.wakeAgain()
+    }
   }
 
   /** Whether nothing would be gained if this process accepted. */
@@ -216,13 +242,6 @@ export class Gate {
       backlog <= Math.min(mostWaiting, limits.max) &&
       waitMs <= Math.min(longestWaitMs, limits.maxWaitMs / 4)
     )
-  }
-
-  #grantMore(): void {
-    for (const link of this.#passing) {
-      // It may have used up all that it had.
-      if (link.grant((count) => this.#owner.draw(count))) link.wakeAgain()
-    }
   }
 
   get #isClear(): boolean {

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts'
 import type { Granted } from '../ipc/worker-page.ts'
 import { grantSize } from '../native/native.ts'
 
@@ -21,6 +22,8 @@ export class Grants {
   readonly #ids: [number, number]
   #count: number
   #seen: number
+  /** When the last one was taken; monotonic, in milliseconds, by the clock that all processes share. */
+  #lastMs = monotonicMs()
 
   /** @param kept - those of a primary that has died, which are not continued */
   constructor(kept: KeptGrants) {
@@ -44,9 +47,17 @@ export class Grants {
     return nonce === this.nonce && id === this.#idOf(this.#seen)
   }
 
-  /** The next one has been counted. */
-  see(): void {
+  /**
+   * The next one is there.
+   *
+   * @param takenAtMs - when its worker has taken it, by its own word; `nowMs` and the result by the same clock
+   * @returns when that was, as far as it can be true
+   */
+  see(takenAtMs: number, nowMs: number): number {
     this.#seen += 1
+    // NaN is below everything.
+    if (takenAtMs > this.#lastMs) this.#lastMs = Math.min(takenAtMs, nowMs)
+    return this.#lastMs
   }
 
   /**

@@ -15,8 +15,9 @@ import { pathIn, writtenBytes } from './written-address.ts'
  *   that a connection counts as accepted however soon this process dies.
  * - An entry for each connection that was handed off and has not ended. An entry is removed before its end is counted:
  *   whenever this process dies, no connection is counted twice.
- * - For each process of a worker, how many of the connections were counted that it may accept by itself. It is raised
- *   before the connection is counted, too.
+ * - For each process of a worker, how many of the connections were counted that it may accept by itself.
+ * - What was begun: the counts before such a connection was counted. They hold if this process dies before it is among
+ *   those that are seen.
  * - A text, twice: the one that is being written does not count.
  */
 const magic = 0x68_73_6c_33
@@ -34,7 +35,10 @@ const maxEntries = 1_024
 const grantsAt = entriesAt + maxEntries * entryBytes
 const grantBytes = 32
 const maxGrants = 256
-const textsAt = grantsAt + maxGrants * grantBytes
+const begunAt = grantsAt + maxGrants * grantBytes
+const begunBytes = 128
+const begunCountsAt = 24
+const textsAt = begunAt + begunBytes
 const maxTextBytes = 131_072
 
 export const ledgerBytes = textsAt + 2 * maxTextBytes
@@ -140,6 +144,23 @@ export class Ledger {
     this.#view.setUint32(at, nonce, true)
   }
 
+  /**
+   * Begins to count a connection that a worker has accepted by itself.
+   *
+   * @param grants - as they are to be kept once it is counted
+   */
+  begin({ nonce, seen }: KeptGrants, id: number): void {
+    const view = this.#view
+    view.setUint32(begunAt, noNonce, true)
+    view.setFloat64(begunAt + 8, seen, true)
+    view.setFloat64(begunAt + 16, id, true)
+    for (const [at, count] of this.counts.entries()) {
+      view.setFloat64(begunAt + begunCountsAt + 8 * at, count, true)
+    }
+    // From here on, it counts.
+    view.setUint32(begunAt, nonce, true)
+  }
+
   /** That process has ended. */
   closeGrants({ nonce }: KeptGrants): void {
     const row = this.#grants.get(nonce)
@@ -179,14 +200,19 @@ export function readLedger(fd: number): ClosedLedger {
   const bytes = Buffer.alloc(ledgerBytes)
   const length = readSync(fd, bytes, 0, ledgerBytes, 0)
   if (length !== ledgerBytes || bytes.readUInt32LE(0) !== magic) throw new Error('It is no ledger')
-  const [before = 0, ...ends] = ledgerCounts.map((_, at) => bytes.readDoubleLE(countsAt + 8 * at))
+  const grants = Array.from({ length: maxGrants }, (_, row) => readGrants(bytes, row)).filter(
+    ({ nonce }) => nonce !== noNonce,
+  )
+  const undone = readUndone(bytes, grants)
+  const from = undone === undefined ? countsAt : begunAt + begunCountsAt
+  const [before = 0, ...ends] = ledgerCounts.map((_, at) => bytes.readDoubleLE(from + 8 * at))
   const accepted = Math.max(before, bytes.readDoubleLE(beforeBatchAt) + batchLength(bytes))
   const counts = Object.fromEntries(
     ledgerCounts.map((name, at) => [name, [accepted, ...ends][at] ?? 0]),
   ) as ClosedLedger['counts']
   const aheadMs = bytes.readDoubleLE(aheadMsAt)
   const entries = Array.from({ length: maxEntries }, (_, at) => readEntry(bytes, at, aheadMs))
-    .filter(({ id }) => id !== 0)
+    .filter(({ id }) => id !== 0 && id !== undone)
     .toSorted((one, other) => one.turn - other.turn)
   const which = bytes.readUInt32LE(textAt.which)
   const textFrom = textsAt + which * maxTextBytes
@@ -194,9 +220,7 @@ export function readLedger(fd: number): ClosedLedger {
   return {
     counts,
     entries,
-    grants: Array.from({ length: maxGrants }, (_, row) => readGrants(bytes, row)).filter(
-      ({ nonce }) => nonce !== noNonce,
-    ),
+    grants,
     text: bytes.toString('utf8', textFrom, textFrom + textBytes),
   }
 }
@@ -207,6 +231,14 @@ function batchLength(bytes: Buffer): number {
   while (length < batchSize && bytes.readUInt16LE(batchAt + length * addressBytes) !== 0)
     length += 1
   return length
+}
+
+/** The number of the connection that was begun and is not seen; undefined when there is none. */
+function readUndone(bytes: Buffer, grants: readonly KeptGrants[]): number | undefined {
+  const nonce = bytes.readUInt32LE(begunAt)
+  const row = grants.find((kept) => kept.nonce === nonce)
+  const isUndone = row !== undefined && row.seen < bytes.readDoubleLE(begunAt + 8)
+  return isUndone ? bytes.readDoubleLE(begunAt + 16) : undefined
 }
 
 function readGrants(bytes: Buffer, row: number): KeptGrants {

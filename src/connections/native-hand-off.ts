@@ -104,8 +104,8 @@ export class NativeHandOff implements WorkerHandOff, Supply, GateOwner {
     this.#accepted = new AcceptedByWorkers({ ...this.#parts, ledger, dispatcher })
   }
 
-  get links(): Iterable<NativeLink> {
-    return this.#admitted.links
+  get ready(): readonly NativeLink[] {
+    return this.#admitted.ready
   }
 
   get backlog(): number {

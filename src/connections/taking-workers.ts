@@ -1,6 +1,9 @@
 import type { HandOffWorker } from './hand-off.ts'
 import type { NativeLink } from './native-link.ts'
 
+/** In milliseconds. */
+const justNowMs = 10
+
 /** The workers that take connections out of the kernel's queue, and how those that wait are woken. */
 export class TakingWorkers {
   readonly #links = new Map<HandOffWorker, NativeLink>()
@@ -11,8 +14,12 @@ export class TakingWorkers {
     return this.#links.size
   }
 
-  get links(): Iterable<NativeLink> {
-    return this.#links.values()
+  /** Those that have no connection, or have taken it just now. */
+  get ready(): NativeLink[] {
+    const sinceMs = performance.now() - justNowMs
+    return [...this.#links].flatMap(([{ inHand }, link]) =>
+      inHand === undefined || inHand.offeredAtMs >= sinceMs ? link : [],
+    )
   }
 
   /** How many have no connection, as far as that is known. */

@@ -28,15 +28,17 @@ export type Accepted = Pick<EndRecord, 'id' | 'nonce' | 'endpoint' | 'takenAtMs'
  * Takes charge of such a connection, as one that a worker has taken; undefined when there can be none.
  *
  * @param grants - those of which it is one
+ * @param hasEnded - whether its end follows
  */
 export type Admit = (
   accepted: Accepted,
   grants: Grants,
   now: Moment,
+  hasEnded: boolean,
 ) => PendingConnection | undefined
 
-/** How many records of a worker were not read at one moment. */
-type Unread = readonly [worker: HandOffWorker, page: PageReader, count: number]
+/** How many records of a worker there had been at one moment. */
+type Unread = readonly [worker: HandOffWorker, page: PageReader, recorded: number]
 
 /**
  * The workers' pages, as their primary reads them. A page is its worker's app's, too, so nothing in it is trusted: a
@@ -77,50 +79,53 @@ export class WorkerReports {
 
   /** The records that were not read; those that come later are read the next time. */
   get unread(): readonly Unread[] {
-    return [...this.#all].map(([worker, { page }]) => [worker, page, page.unread] as const)
+    return [...this.#all].map(([worker, { page }]) => [worker, page, page.recorded] as const)
   }
 
-  /** Reads these records, and what every worker has in hand; returns the connections that have ended. */
-  read(unread: readonly Unread[]): Ended[] {
+  /**
+   * Reads these records, and what every worker has in hand. Each connection that has ended is to be ended before the
+   * next record is read; records may be read elsewhere in between.
+   */
+  *read(unread: readonly Unread[]): Generator<Ended, void> {
     const now = momentNow()
-    const ended: Ended[] = []
-    for (const [worker, page, count] of unread) {
-      for (let left = count; left > 0; left -= 1) {
-        if (this.#readEnd(worker, page, now, ended)) continue
-        page.skip()
-        worker.distrust('it wrote invalid data into its page')
-        break
+    for (const [worker, page, recorded] of unread) {
+      while (!page.isReadTo(recorded)) {
+        const ended = this.#readEnd(worker, page, now)
+        if (ended !== undefined) yield ended
+        else {
+          page.skip()
+          worker.distrust('it wrote invalid data into its page')
+        }
       }
     }
     for (const [worker, { page }] of this.#all) this.#seeCurrent(worker, page, now)
-    return ended
   }
 
   /**
    * The same for a worker of a primary that was killed, from the oldest record that is there. Most of them are about
    * connections that this primary has counted.
    */
-  readAgain(worker: HandOffWorker, { page }: Reports): Ended[] {
+  *readAgain(worker: HandOffWorker, { page }: Reports): Generator<Ended, void> {
     const now = momentNow()
-    const ended: Ended[] = []
     page.rewind()
-    for (let left = page.unread; left > 0; left -= 1) this.#readEnd(worker, page, now, ended)
+    const { recorded } = page
+    while (!page.isReadTo(recorded)) {
+      const ended = this.#readEnd(worker, page, now)
+      if (ended !== undefined) yield ended
+    }
     this.#seeCurrent(worker, page, now)
-    return ended
   }
 
-  /** Adds to `ended` what the next record says; returns whether that is about a connection that was taken. */
-  #readEnd(worker: HandOffWorker, page: PageReader, now: Moment, ended: Ended[]): boolean {
+  /** What the next record says; undefined when it is about no connection that was taken. */
+  #readEnd(worker: HandOffWorker, page: PageReader, now: Moment): Ended | undefined {
     const record = page.next()
-    const connection = record === undefined ? undefined : this.#found(worker, record, now)
-    if (record === undefined || connection === undefined || connection.nonce !== record.nonce)
-      return false
+    const connection = record && this.#found(worker, record, now, true)
+    if (record === undefined || connection?.nonce !== record.nonce) return undefined
     this.#taken.delete(connection)
     timeEnd(connection, record, now)
     if (worker.inHand !== connection && worker.inHand !== undefined) this.#disown(worker)
     worker.release(record.step === 'served')
-    ended.push({ worker, connection, record })
-    return true
+    return { worker, connection, record }
   }
 
   /** A worker has gone on to another connection, and has not recorded the end of this one. */
@@ -130,25 +135,31 @@ export class WorkerReports {
   }
 
   /** The connection that a worker means; one that it has accepted by itself is admitted then. */
-  #found(worker: HandOffWorker, told: Accepted, now: Moment): PendingConnection | undefined {
+  #found(
+    worker: HandOffWorker,
+    told: Accepted,
+    now: Moment,
+    hasEnded: boolean,
+  ): PendingConnection | undefined {
     const known = this.#taken.get(told.id)
     if (known !== undefined) return known
     const grants = this.#all.get(worker)?.grants
-    return grants?.isNext(told.id, told.nonce) ? this.#admit(told, grants, now) : undefined
+    return grants?.isNext(told.id, told.nonce)
+      ? this.#admit(told, grants, now, hasEnded)
+      : undefined
   }
 
   #seeCurrent(worker: HandOffWorker, page: PageReader, now: Moment): void {
-    const { current } = page
-    const { id, nonce, takenAtMs } = current
+    const { id, nonce, endpoint, takenAtMs } = page.current
     const { inHand } = worker
-    if (inHand !== undefined && inHand.id === id && inHand.nonce === nonce) return
-    const { peer: address } = page
+    if (inHand?.id === id && inHand.nonce === nonce) return
+    const told = { id, nonce, endpoint, takenAtMs, address: page.peer }
     // The worker has gone on since its records were counted: the next time, they are read before this.
-    if (page.unread > 0) return
+    if (page.unread > 0 || page.current.endpoint !== endpoint) return
     const known = this.#taken.get(id)
     const connection =
-      known ?? (address === '' ? undefined : this.#found(worker, { ...current, address }, now))
-    if (connection === undefined || connection.nonce !== nonce) return
+      known ?? (told.address === '' ? undefined : this.#found(worker, told, now, false))
+    if (connection?.nonce !== nonce) return
     if (worker.inHand !== undefined) this.#disown(worker)
     timeTaken(connection, takenAtMs, now)
     worker.took(connection)

@@ -197,7 +197,17 @@ export class PageReader {
 
   /** How many records there are that were not read. */
   get unread(): number {
-    return (Atomics.load(this.#words, recordedAt / 4) - this.#read) >>> 0
+    return (this.recorded - this.#read) >>> 0
+  }
+
+  /** How many records there have been. */
+  get recorded(): number {
+    return Atomics.load(this.#words, recordedAt / 4)
+  }
+
+  /** Whether so many records as there had been were read. */
+  isReadTo(recorded: number): boolean {
+    return ((recorded - this.#read) | 0) <= 0
   }
 
   /** Reads all records again that are still there. */
@@ -235,8 +245,8 @@ function decode(view: DataView, at: number): EndRecord | undefined {
   const endedAtMs = view.getFloat64(at + 24, true)
   const bytesIn = view.getFloat64(at + 32, true)
   const bytesOut = view.getFloat64(at + 40, true)
-  const isSound =
-    isCount(id) && isCount(bytesIn) && isCount(bytesOut) && takenAtMs <= endedAtMs && endedAtMs > 0
+  const areTimes = 0 <= takenAtMs && takenAtMs <= endedAtMs && Number.isFinite(endedAtMs)
+  const isSound = areTimes && isCount(id) && isCount(bytesIn) && isCount(bytesOut) && endedAtMs > 0
   if (step === undefined || reason === undefined || !isSound) return undefined
   const nonce = view.getUint32(at + 8, true)
   const endpoint = view.getUint16(at + endpointAt, true)

@@ -46,6 +46,8 @@ struct consumer {
   unsigned listener_count;
   // Which ones: as in the page.
   uint32_t listeners_number;
+  // At which of them it looks first: they take turns.
+  unsigned next_listener;
   // How many connections it has accepted by itself.
   uint32_t accepted;
   // When the gate was opened for this time, others were still in the queue; by now, they are not.
@@ -251,8 +253,11 @@ static int code_of_failure(int failure) {
   }
 }
 
+// Reads a word that the primary writes behind others, to which it leads.
+static uint32_t word_of(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
 static bool has_grant(const struct consumer *consumer) {
-  return consumer->accepted != *(const volatile uint32_t *)&consumer->page->granted;
+  return consumer->accepted != word_of(&consumer->page->granted);
 }
 
 // Accepts a connection: its descriptor, or a code.
@@ -262,7 +267,9 @@ static int accept_one(struct consumer *consumer) {
   if (consumer->spare >= 0) close(consumer->spare);
   consumer->spare = -1;
   struct page_head *page = consumer->page;
-  for (unsigned at = 0; at < consumer->listener_count; at++) {
+  for (unsigned left = consumer->listener_count; left > 0; left--) {
+    unsigned at = consumer->next_listener;
+    consumer->next_listener = (at + 1) % consumer->listener_count;
     int fd = accept_granted(consumer->listeners[at], page->endpoints[at], consumer->accepted, page);
     int taken = fd < 0 ? code_of_failure(fd) : fd;
     if (fd >= 0) consumer->accepted += 1;
@@ -278,18 +285,17 @@ static int take_any(struct consumer *consumer, struct iovec *preface) {
     leave_gate(consumer);
     return TAKE_NOT_PERMITTED;
   }
-  uint32_t gate = *(const volatile uint32_t *)&page->gate;
-  if (gate != 0 && page->listeners != consumer->listeners_number) return TAKE_OTHER_LISTENERS;
-  // It is closed to this process alone.
-  if (consumer->listener_count == 0) gate = 0;
+  uint32_t gate = word_of(&page->gate);
+  if (gate != 0 && word_of(&page->listeners) != consumer->listeners_number) return TAKE_OTHER_LISTENERS;
+  bool is_open = gate != 0 && consumer->listener_count > 0;
   int taken = TAKE_NOBODY;
   // Those in the queue have come before.
-  if (gate == 0 || gate != consumer->emptied_for) taken = take_from_queue(consumer, preface);
+  if (!is_open || gate != consumer->emptied_for) taken = take_from_queue(consumer, preface);
   if (taken != TAKE_NOBODY) return taken;
   consumer->emptied_for = gate;
   preface->iov_len = 0;
-  if (gate != 0) taken = accept_one(consumer);
-  if (taken == TAKE_NOBODY && gate != 0 && has_grant(consumer))
+  if (is_open) taken = accept_one(consumer);
+  if (taken == TAKE_NOBODY && is_open && has_grant(consumer))
     wait_at_gate(consumer);
   else if (taken < 0)
     leave_gate(consumer);
@@ -339,6 +345,7 @@ static napi_value learn_listeners(napi_env env, napi_callback_info info) {
     close(consumer->listeners[at]);
   memcpy(consumer->listeners, fds, count * sizeof(int32_t));
   consumer->listener_count = (unsigned)count;
+  consumer->next_listener = 0;
   consumer->listeners_number = (uint32_t)number;
   return NULL;
 }

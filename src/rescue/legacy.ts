@@ -85,20 +85,25 @@ export function readLegacy(native: NativeModule, fd: number): LegacyContent | un
 /** The socket at which workers are to wait for the next primary; undefined when nothing can be read. */
 export function rescueSocketIn(native: NativeModule, fd: number): number | undefined {
   const content = readLegacy(native, fd)
-  if (content === undefined) return undefined
-  const { ledger, queue, socket, listeners } = content
-  const others = [ledger, queue.feeding, queue.taking, ...listeners.map((one) => one.fd)]
-  for (const each of others) native.close(each)
-  return socket
+  return content && only([content.socket], native, content)[0]
 }
 
-/** The listening sockets that a primary has left, in its order; none when nothing can be read. */
-export function listenersIn(native: NativeModule, fd: number): number[] {
+/** The listening sockets that a primary has left, in its order; undefined when nothing can be read. */
+export function listenersIn(native: NativeModule, fd: number): readonly number[] | undefined {
   const content = readLegacy(native, fd)
-  if (content === undefined) return []
-  const { ledger, queue, socket, listeners } = content
-  for (const each of [ledger, queue.feeding, queue.taking, socket]) native.close(each)
-  return listeners.map((one) => one.fd)
+  const wanted = content?.listeners.map((one) => one.fd)
+  return content && wanted && only(wanted, native, content)
+}
+
+/** Closes all others. */
+function only(
+  wanted: readonly number[],
+  native: NativeModule,
+  { ledger, queue, socket, listeners }: LegacyContent,
+): readonly number[] {
+  const all = [ledger, queue.feeding, queue.taking, socket, ...listeners.map((one) => one.fd)]
+  for (const each of all) if (!wanted.includes(each)) native.close(each)
+  return wanted
 }
 
 /** Takes out what was left, and closes it. */

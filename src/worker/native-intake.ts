@@ -7,6 +7,7 @@ import {
   type Consumer,
   consumerEvents,
   errnos,
+  mostListeners,
   type NativeModule,
   takeCodes,
 } from '../native/native.ts'
@@ -32,6 +33,8 @@ const ofConnection = consumerEvents.readable | consumerEvents.writable | consume
 /** How often connections in their closing handshake are looked at, in milliseconds. */
 const sweepEveryMs = 20
 
+type FindListeners = () => readonly number[] | undefined
+
 /** Takes connections from the queue, one at a time, and records how each has ended. */
 export class NativeIntake implements Intake {
   readonly #native: NativeModule
@@ -53,11 +56,11 @@ export class NativeIntake implements Intake {
   #takenAtMs = 0
   #leftInBurst = burst
   #isTickDue = false
-  #findListeners: () => readonly number[]
+  #findListeners: FindListeners
   #sweeping: NodeJS.Timeout | undefined
 
   /**
-   * @param findListeners - opens the listening sockets of its primary
+   * @param findListeners - opens the listening sockets of its primary; undefined when they cannot be had
    * @param onUnfit - called when this process can take connections no more, with the reason
    * @throws Error when it has not inherited what it needs
    */
@@ -65,7 +68,7 @@ export class NativeIntake implements Intake {
     native: NativeModule,
     options: SocketOptions,
     endpoints: readonly ServedEndpoint[],
-    findListeners: () => readonly number[],
+    findListeners: FindListeners,
     onUnfit: (reason: string) => void,
   ) {
     this.#native = native
@@ -185,7 +188,12 @@ export class NativeIntake implements Intake {
   #learnListeners(): void {
     // Read first: if they change in between, it is the number that is too old.
     const { listeners } = this.#page
-    this.#native.learnListeners(this.#consumer, Int32Array.from(this.#findListeners()), listeners)
+    const found = this.#findListeners()
+    if (found === undefined) this.#onUnfit('it cannot read which sockets its primary listens on')
+    const isUsable = found !== undefined && found.length <= mostListeners
+    if (!isUsable) for (const fd of found ?? []) this.#native.close(fd)
+    const fds = Int32Array.from(isUsable ? found : [])
+    this.#native.learnListeners(this.#consumer, fds, listeners)
   }
 
   #again(): void {

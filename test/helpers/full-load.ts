@@ -24,8 +24,8 @@ export class FullLoad {
   readonly #process: ChildProcess
   readonly #figures: Promise<string>
 
-  private constructor(t: Cleanup, program: string, port: number, clients: number) {
-    const options = { port, clients, seconds: longestS }
+  private constructor(t: Cleanup, program: string, port: number, clients: number, host: string) {
+    const options = { host, port, clients, seconds: longestS }
     const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
     const load = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] })
     t.after(() => void load.kill('SIGKILL'))
@@ -33,10 +33,15 @@ export class FullLoad {
     this.#figures = text(load.stdout)
   }
 
-  static async start(t: Cleanup, port: number, clients: number): Promise<FullLoad> {
+  static async start(
+    t: Cleanup,
+    port: number,
+    clients: number,
+    host = '127.0.0.1',
+  ): Promise<FullLoad> {
     programs ??= compileNative()
     const { load } = await programs
-    return new FullLoad(t, load, port, clients)
+    return new FullLoad(t, load, port, clients, host)
   }
 
   /** Every client finishes its connection. */

@@ -100,6 +100,91 @@ nativeTest('connections that a worker has accepted and ended meanwhile are count
   )
 })
 
+nativeTest('whenever the primary is killed, each connection is counted once', async (t) => {
+  const { worker, connected, open, counts, ledger, ledgerFd, dispatcher } = await gated(t)
+  const one = worker(1)
+  await connected(4)
+  open()
+  for (let ended = 0; ended < 3; ended += 1) {
+    one.takes()
+    one.ends(ended === 1 ? 'failed' : 'served')
+  }
+  one.takes()
+  /** What the next primary finds: it reads on behind those that are seen, and writes off what it finds nowhere. */
+  const looks: number[] = []
+  const look = () => {
+    const { counts: kept, entries, grants } = readLedger(ledgerFd)
+    const [row] = grants
+    const { accepted, served, failed } = kept
+    assert.equal(accepted, row?.seen)
+    assert.equal(accepted, served + failed + entries.length)
+    looks.push(accepted)
+  }
+  const lookAround = <Host extends object>(host: Host, ...names: (keyof Host)[]) => {
+    for (const name of names) {
+      const act = (host[name] as (...args: unknown[]) => unknown).bind(host)
+      const looking = (...args: unknown[]) => {
+        look()
+        const result = act(...args)
+        look()
+        return result
+      }
+      Object.assign(host, { [name]: looking })
+    }
+  }
+  lookAround(ledger, 'begin', 'keepGrants', 'enter', 'remove')
+  lookAround(dispatcher, 'resume', 'close')
+  assert.deepEqual([counts().accepted, counts().served, counts().active], [4, 2, 1])
+  assert.deepEqual(new Set(looks), new Set([0, 1, 2, 3, 4]))
+})
+
+nativeTest('the times that a worker tells are those that can be true', async (t) => {
+  const { worker, connected, open, counts, stats } = await gated(t)
+  const [one, two] = [worker(1), worker(2)]
+  await connected(3)
+  const openedAtMs = performance.now()
+  open()
+  const tell = (by: TakingWorker, ms: number) => {
+    by.takes()
+    new DataView(by.memory).setFloat64(16, ms, true)
+    counts()
+  }
+  for (const [by, ms] of [
+    [one, Number.NEGATIVE_INFINITY],
+    [two, Number.POSITIVE_INFINITY],
+  ] as const) {
+    tell(by, ms)
+    assert.ok((by.inHand?.acceptedAtMs ?? 0) > openedAtMs - 60_000, `${ms} is believed`)
+    assert.ok((by.inHand?.acceptedAtMs ?? 0) <= performance.now())
+    by.ends()
+  }
+  counts()
+  const { wait, handling } = stats.totals
+  assert.ok([wait, handling].every(({ sumSeconds }) => sumSeconds >= 0 && sumSeconds < 60))
+  // One that has ended is no better.
+  one.takes()
+  const { ticket } = one.page
+  const report = { step: 'served', reason: 'none', id: ticket.id, ...uncounted } as const
+  one.page.record(report, ticket, 1, Number.POSITIVE_INFINITY)
+  counts()
+  assert.equal(one.faults.length, 1)
+})
+
+nativeTest('a worker that keeps a connection for long does not count as ready', async (t) => {
+  const { handOff, worker, connected, open, counts } = await gated(t)
+  const [one, two] = [worker(1), worker(2)]
+  await connected(1)
+  open()
+  one.takes()
+  counts()
+  assert.equal(handOff.ready.length, 2)
+  await waitFor('ten milliseconds', () => handOff.ready.length === 1)
+  assert.equal(handOff.ready[0]?.page.nonce, new PageReader(two.memory).nonce)
+  one.ends()
+  counts()
+  assert.equal(handOff.ready.length, 2)
+})
+
 nativeTest('what this process accepts has other numbers than what workers accept', async (t) => {
   const { handOff, worker, connected, open, counts, arrive, dispatcher } = await gated(t)
   const one = worker(1)
@@ -124,7 +209,7 @@ nativeTest('a worker is granted more as long as it accepts', async (t) => {
     if (handOff.gate.state === 'closed') open()
     // What a look of the gate does.
     handOff.settle()
-    for (const link of handOff.links) link.grant((count) => handOff.draw(count))
+    for (const link of handOff.ready) link.grant((count) => handOff.draw(count))
     for (let each = 0; each < 128; each += 1) {
       assert.ok(one.takes() !== undefined)
       one.ends()

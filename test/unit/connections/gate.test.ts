@@ -99,7 +99,7 @@ function gated(t: TestContext, workers = 1) {
     limits: { max: 100, maxWaitMs: 60_000 },
     settled: 0,
     onSettle: () => {},
-    get links() {
+    get ready() {
       return [...serving].map(({ link }) => link)
     },
     settle() {
@@ -415,10 +415,10 @@ nativeTest('a worker is granted more once it has used enough, and woken for that
   assert.ok(one !== undefined)
   opened()
   one.writer.toggleWaiting()
-  for (let seen = 1; seen < grantSize; seen += 1) one.link.grants.see()
+  for (let seen = 1; seen < grantSize; seen += 1) one.link.grants.see(0, 0)
   look()
   assert.deepEqual([one.granted, one.rung], [2 * grantSize, 0])
-  one.link.grants.see()
+  one.link.grants.see(0, 0)
   look()
   assert.deepEqual([one.granted, one.rung], [3 * grantSize, 1])
   assert.deepEqual(one.ids, [1 + 2 * grantSize, 1 + grantSize])
@@ -457,6 +457,53 @@ nativeTest('it opens to no more workers than its width, and to the first of them
     isOpenTo(),
     seats.map(() => false),
   )
+})
+
+nativeTest('workers that are not ready are not let in, and others take their place', (t) => {
+  const { seats, serving, opened, isOpenTo, look } = gated(t, width + 1)
+  const [one] = seats
+  assert.ok(one !== undefined)
+  opened()
+  serving.delete(one)
+  look()
+  assert.deepEqual(
+    isOpenTo(),
+    seats.map((_, at) => at > 0),
+  )
+  serving.delete(seats[1] as Seat)
+  serving.add(one)
+  look()
+  assert.deepEqual(
+    isOpenTo(),
+    seats.map((_, at) => at !== 1),
+  )
+})
+
+nativeTest('after workers have not kept up, it does not turn for a while', (t) => {
+  const { gate, opened, backlogs, look, work } = gated(t)
+  opened()
+  backlogs.set(1_001, 1)
+  look(1, 0)
+  assert.equal(gate.state, 'closed')
+  for (let beats = 0; beats < 5; beats += 1) {
+    work(20)
+    gate.consider()
+    assert.equal(gate.state, 'closed')
+  }
+  work(20)
+  gate.consider()
+  assert.equal(gate.state, 'open')
+})
+
+nativeTest('all to whom it is open are woken from time to time', (t) => {
+  const { seats, opened, look } = gated(t)
+  const [one] = seats
+  opened()
+  one?.writer.toggleWaiting()
+  look(19)
+  assert.equal(one?.rung, 0)
+  look()
+  assert.equal(one?.rung, 1)
 })
 
 nativeTest('a worker that is added while it is open may accept; otherwise, none may', (t) => {

@@ -24,7 +24,7 @@ function seeing(grants: Grants, from: number, count: number): number[] {
     const { ids } = grants.granted
     const id = (ids[Math.floor((from + at) / grantSize) % 2] ?? 0) + ((from + at) % grantSize)
     assert.ok(grants.isNext(id, nonce), `connection ${from + at} has the number ${id}`)
-    grants.see()
+    grants.see(0, 0)
     return id
   })
 }
@@ -51,7 +51,7 @@ test('only the next number is the next one, with the nonce of its worker', () =>
   )
   assert.equal(grants.isNext(1, nonce + 1), false)
   assert.equal(grants.isNext(Number.NaN, nonce), false)
-  grants.see()
+  grants.see(0, 0)
   assert.deepEqual(
     [1, 2, 3].map((id) => grants.isNext(id, nonce)),
     [false, true, false],

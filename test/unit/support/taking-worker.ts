@@ -15,6 +15,7 @@ export class TakingWorker extends BareWorker {
   readonly #native = nativeModule()
   readonly #consumer
   readonly #page: PageWriter
+  readonly memory: ArrayBuffer
   /** Its page, as a primary finds it. */
   readonly pageFd: number
   readonly #arena = Buffer.alloc(65_536)
@@ -40,6 +41,7 @@ export class TakingWorker extends BareWorker {
     if (typeof place === 'number') throw new Error(`openConsumer: ${place}`)
     this.pageFd = page
     this.#consumer = place.consumer
+    this.memory = place.memory
     this.#page = new PageWriter(place.memory)
     handOff.addIdle(this)
     t.after(() => {
