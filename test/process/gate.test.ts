@@ -161,6 +161,26 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     assert.equal((await held.ending()).text, 'hold\r\n')
   })
 
+  nativeProcessTest('neither of two endpoints keeps the other waiting', async (t) => {
+    const listen = ['127.0.0.1:0', '[::1]:0', '127.0.0.2:0']
+    const { service, load } = await underLoad(t, { listen })
+    await load.stop()
+    const { endpoints = [] } = await service.status()
+    const ports = endpoints.map((endpoint) => Number(endpoint.split(':').at(-1)))
+    const first = { port: ports[0] ?? 0, host: '127.0.0.1' }
+    const last = { port: ports[2] ?? 0, host: '127.0.0.2' }
+    for (const [busy, quiet] of [
+      [first, last],
+      [last, first],
+    ] as const) {
+      const many = await FullLoad.start(t, busy.port, 16, busy.host)
+      const single = await FullLoad.start(t, quiet.port, 1, quiet.host)
+      await goesOn(service, await service.status(), 10_000)
+      const [{ connections }, { ok }] = await Promise.all([many.stop(), single.stop()])
+      assert.ok(ok > connections / 64, `${ok} beside ${connections}`)
+    }
+  })
+
   nativeProcessTest(
     'a worker that is killed costs its own connection, which is counted',
     async (t) => {
