@@ -54,13 +54,13 @@ export class AcceptedByWorkers {
     const settings = endpoints.find(endpoint)
     if (settings === undefined) return undefined
     const ageMs = sharedMs - grants.see(takenAtMs, sharedMs)
-    ledger.begin(grants.kept, id)
+    ledger.begin(grants, id)
     const handle = new NativeSocket(native, -1, address)
     const connection = dispatcher.resume(id, handle, settings, ageMs)
     connection.nonce = nonce
     accounts.apply(connection, 'claim')
     connection.offeredAtMs = connection.acceptedAtMs
-    const seen = () => ledger.keepGrants(grants.kept)
+    const seen = () => ledger.noteSeen(grants)
     if (hasEnded) accounts.onceEnded(connection, seen)
     else {
       ledger.enter(connection, address)

@@ -38,6 +38,11 @@ export class Grants {
     return { count: this.#count % 2 ** 32, ids: this.#ids }
   }
 
+  /** How many of the connections are there. */
+  get seen(): number {
+    return this.#seen
+  }
+
   get kept(): KeptGrants {
     return { nonce: this.nonce, seen: this.#seen, ids: this.#ids }
   }

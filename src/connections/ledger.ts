@@ -71,6 +71,7 @@ export class Ledger {
   /** For `accept`: see `beginBatch`. */
   readonly batch: Buffer
   readonly counts: Float64Array
+  readonly #begunCounts: Float64Array
   readonly #bytes: Buffer
   readonly #view: DataView
   readonly #free = Array.from({ length: maxEntries }, (_, at) => maxEntries - 1 - at)
@@ -86,6 +87,7 @@ export class Ledger {
     this.#view.setUint32(0, magic, true)
     this.#view.setFloat64(aheadMsAt, sharedMs - ownMs, true)
     this.counts = new Float64Array(memory, countsAt, ledgerCounts.length)
+    this.#begunCounts = new Float64Array(memory, begunAt + begunCountsAt, ledgerCounts.length)
     this.batch = this.#bytes.subarray(batchAt, entriesAt)
   }
 
@@ -133,6 +135,12 @@ export class Ledger {
     return { nonce, seen: 0, ids: [0, 0] }
   }
 
+  /** One more of these connections is counted. */
+  noteSeen({ nonce, seen }: Pick<KeptGrants, 'nonce' | 'seen'>): void {
+    const row = this.#grants.get(nonce)
+    if (row !== undefined) this.#view.setFloat64(grantsAt + row * grantBytes + 8, seen, true)
+  }
+
   /** Replaces what is known of that. */
   keepGrants({ nonce, seen, ids }: KeptGrants): void {
     const row = this.#grants.get(nonce)
@@ -149,14 +157,12 @@ export class Ledger {
    *
    * @param grants - as they are to be kept once it is counted
    */
-  begin({ nonce, seen }: KeptGrants, id: number): void {
+  begin({ nonce, seen }: Pick<KeptGrants, 'nonce' | 'seen'>, id: number): void {
     const view = this.#view
     view.setUint32(begunAt, noNonce, true)
     view.setFloat64(begunAt + 8, seen, true)
     view.setFloat64(begunAt + 16, id, true)
-    for (const [at, count] of this.counts.entries()) {
-      view.setFloat64(begunAt + begunCountsAt + 8 * at, count, true)
-    }
+    this.#begunCounts.set(this.counts)
     // From here on, it counts.
     view.setUint32(begunAt, nonce, true)
   }

@@ -132,7 +132,7 @@ nativeTest('whenever the primary is killed, each connection is counted once', as
       Object.assign(host, { [name]: looking })
     }
   }
-  lookAround(ledger, 'begin', 'keepGrants', 'enter', 'remove')
+  lookAround(ledger, 'begin', 'noteSeen', 'enter', 'remove')
   lookAround(dispatcher, 'resume', 'close')
   assert.deepEqual([counts().accepted, counts().served, counts().active], [4, 2, 1])
   assert.deepEqual(new Set(looks), new Set([0, 1, 2, 3, 4]))
