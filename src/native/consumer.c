@@ -343,7 +343,8 @@ static napi_value learn_listeners(napi_env env, napi_callback_info info) {
   leave_gate(consumer);
   for (unsigned at = 0; at < consumer->listener_count; at++)
     close(consumer->listeners[at]);
-  memcpy(consumer->listeners, fds, count * sizeof(int32_t));
+  // memcpy(3) takes no null pointer, which an empty array may have.
+  if (count > 0) memcpy(consumer->listeners, fds, count * sizeof(int32_t));
   consumer->listener_count = (unsigned)count;
   consumer->next_listener = 0;
   consumer->listeners_number = (uint32_t)number;
