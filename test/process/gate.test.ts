@@ -77,6 +77,18 @@ async function opened(service: Service): Promise<void> {
   })
 }
 
+/** A client that a worker has in hand until the client ends its side; those that are turned away before count, too. */
+async function hold(service: Service): Promise<Client> {
+  const client = await Client.connect(service.port)
+  await client.send('hold\r\n')
+  const isHeld = await waitFor('a worker, or the end', async () => {
+    if (client.how !== undefined) return 'ended'
+    const { workers } = await service.status()
+    return workers.some(({ remote }) => remote === client.address) ? 'held' : undefined
+  })
+  return isHeld === 'held' ? client : hold(service)
+}
+
 /** Waits until so many more connections were served than in `before`. */
 async function goesOn(service: Service, before: Status, count = 2_000): Promise<Status> {
   return waitFor('more connections', async () => {
@@ -237,8 +249,7 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
 
   nativeProcessTest('workers that are busy let the limits of the queue count', async (t) => {
     const { service, load } = await underLoad(t, { queue: { max: 3 } }, [/queue/i])
-    const holding = await Promise.all([1, 2].map(() => Client.connect(service.port)))
-    for (const client of holding) await client.send('hold\r\n')
+    const holding = [await hold(service), await hold(service)]
     const full = await waitFor('a full queue', async () => {
       const status = await service.status()
       return status.queue.length === 3 && status.connections.shed > 0 ? status : undefined
