@@ -12,6 +12,16 @@ export interface LoadFigures {
   readonly short: number
   readonly wrong: number
   readonly timeout: number
+  readonly other: number
+}
+
+export interface FullLoadOptions {
+  readonly port: number
+  readonly clients: number
+  /** In 127.0.0.0/8. */
+  readonly host?: string
+  /** The first bytes of each line. */
+  readonly prefix?: string
 }
 
 /** How long a load runs if nobody stops it, in seconds. */
@@ -24,24 +34,20 @@ export class FullLoad {
   readonly #process: ChildProcess
   readonly #figures: Promise<string>
 
-  private constructor(t: Cleanup, program: string, port: number, clients: number, host: string) {
-    const options = { host, port, clients, seconds: longestS }
-    const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  private constructor(t: Cleanup, program: string, options: FullLoadOptions) {
+    const words = Object.entries({ ...options, seconds: longestS }).map(
+      ([name, value]) => `--${name}=${value}`,
+    )
     const load = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] })
     t.after(() => void load.kill('SIGKILL'))
     this.#process = load
     this.#figures = text(load.stdout)
   }
 
-  static async start(
-    t: Cleanup,
-    port: number,
-    clients: number,
-    host = '127.0.0.1',
-  ): Promise<FullLoad> {
+  static async start(t: Cleanup, options: FullLoadOptions): Promise<FullLoad> {
     programs ??= compileNative()
     const { load } = await programs
-    return new FullLoad(t, load, port, clients, host)
+    return new FullLoad(t, load, options)
   }
 
   /** Every client finishes its connection. */

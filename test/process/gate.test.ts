@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { describe } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale, stop, upgrade } from '../helpers/commands.ts'
 import { FullLoad } from '../helpers/full-load.ts'
 import { becomes, Hosts } from '../helpers/hosts.ts'
+import { hasListener, listening } from '../helpers/listening-socket.ts'
 import { nativeProcessTest } from '../helpers/native-process-test.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
@@ -42,31 +42,9 @@ async function underLoad(
     config: { workers: 2, ...config },
     allow,
   })
-  const load = await FullLoad.start(t, service.port, clients)
+  const load = await FullLoad.start(t, { port: service.port, clients })
   await opened(service)
   return { service, load }
-}
-
-/** The inodes of the sockets that listen on a port of IPv4, in hexadecimal digits of proc(5). */
-function listening(port: number): string[] {
-  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  return readFileSync('/proc/net/tcp', 'latin1')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, local = '', , state]) => local.endsWith(end) && state === '0A')
-    .flatMap(([, , , , , , , , , inode = '']) => inode)
-}
-
-/** Whether a worker has the listening socket: then it has been told to accept by itself, and does so until it ends. */
-function hasListener(pid: number, port: number): boolean {
-  const links = listening(port).map((inode) => `socket:[${inode}]`)
-  try {
-    const fds = readdirSync(`/proc/${pid}/fd`)
-    return fds.some((fd) => links.includes(readlinkSync(`/proc/${pid}/fd/${fd}`)))
-  } catch {
-    // It has ended, or a descriptor was closed meanwhile.
-    return false
-  }
 }
 
 /** Waits until all workers have accepted by themselves. */
@@ -185,8 +163,8 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
       [first, last],
       [last, first],
     ] as const) {
-      const many = await FullLoad.start(t, busy.port, 16, busy.host)
-      const single = await FullLoad.start(t, quiet.port, 1, quiet.host)
+      const many = await FullLoad.start(t, { ...busy, clients: 16 })
+      const single = await FullLoad.start(t, { ...quiet, clients: 1 })
       await goesOn(service, await service.status(), 10_000)
       const [{ connections }, { ok }] = await Promise.all([many.stop(), single.stop()])
       assert.ok(ok > connections / 64, `${ok} beside ${connections}`)
@@ -272,7 +250,7 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     const hosts = await Hosts.of(t, { app, environment, config: { workers: 2 }, allow })
     const one = await hosts.start('one')
     await becomes(one, 'serving')
-    const load = await FullLoad.start(t, one.port, clients)
+    const load = await FullLoad.start(t, { port: one.port, clients })
     await opened(one)
     const two = await hosts.start('two')
     // At the same moment, so that it neither closes the gate nor renews the lease, and they have more to accept.
@@ -294,7 +272,7 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     const environment = { HELLOSERVER_NATIVE: 'on' }
     const config = { workers: 2, log: { access: true } }
     const service = await startService(t, { app, environment, config })
-    const load = await FullLoad.start(t, service.port, clients)
+    const load = await FullLoad.start(t, { port: service.port, clients })
     const before = await goesOn(service, await service.status())
     for (const pid of await workerPids(service)) assert.ok(!hasListener(pid, service.port))
     // With the setting, the mode changes at a reload.

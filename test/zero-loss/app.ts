@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { answerTo, readAsk } from './exchange.ts'
+import { answerTo, echoPrefix, readAsk } from './exchange.ts'
 
 /** In how many bits a trickling answer is written. */
 const bits = 20
@@ -15,6 +15,7 @@ export default {
   async handle(connection: AppConnection): Promise<void> {
     const line = (await connection.readLine())?.toString('latin1')
     if (line === undefined) return
+    if (line.startsWith(echoPrefix)) return connection.write(line)
     const { pace, delayMs } = readAsk(line)
     const { head, rest } = answerTo(line)
     await connection.write(head)

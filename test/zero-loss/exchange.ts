@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto'
 /** How the app takes its time over an answer: in silence, or by writing it bit by bit. */
 export type Pace = 'silent' | 'trickling'
 
+/** A line that begins so is the answer to itself: those of a crowd, for which nothing may take long. */
+export const echoPrefix = 'echo '
+
 /** What a client asks for in its line. */
 export interface Ask {
   /** No two connections of a run have the same. */

@@ -1,4 +1,5 @@
 import type { Occurrence } from './ledger.ts'
+import type { CrowdFigures } from './load/crowd.ts'
 import type { Settled } from './load/messages.ts'
 import { type WayName, wayNames } from './load/way.ts'
 
@@ -7,6 +8,8 @@ export interface Figures {
   readonly name: string
   readonly times: number
   readonly ways: Readonly<Record<WayName, WayFigures>>
+  readonly crowd: WayFigures
+  /** Of the ways; a crowd has an account of its own. */
   readonly lost: number
   readonly refused: number
   /** What a connection took beyond its handler's time: of 99 in a hundred, and of all. */
@@ -16,7 +19,7 @@ export interface Figures {
   readonly longestGapMs: number
 }
 
-/** The account of one way to reach the service. */
+/** The account of one way to reach the service, or of its crowds. */
 export interface WayFigures {
   /** Connections that began while the event went on. */
   readonly begun: number
@@ -42,6 +45,7 @@ export function figuresOf(occurrences: readonly Occurrence[]): Figures[] {
         tls: wayFigures(times, 'tls'),
         unix: wayFigures(times, 'unix'),
       },
+      crowd: crowdFigures(times),
       lost: connections.filter(isLost).length,
       refused: connections.filter(({ outcome }) => outcome === 'refused').length,
       p99WaitMs: waitsMs[Math.floor(waitsMs.length * 0.99)] ?? 0,
@@ -71,6 +75,11 @@ function wayFigures(times: readonly Occurrence[], name: WayName): WayFigures {
   )
   const lost = times.flatMap(({ connections }) => by(name, connections).filter(isLost))
   return { begun: begun.length, lost: lost.length }
+}
+
+function crowdFigures(times: readonly Occurrence[]): WayFigures {
+  const sum = (of: keyof CrowdFigures) => times.reduce((all, { crowd }) => all + crowd[of], 0)
+  return { begun: sum('connected'), lost: sum('lost') }
 }
 
 function by(name: WayName, connections: readonly Settled[]): readonly Settled[] {

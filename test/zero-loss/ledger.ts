@@ -1,5 +1,6 @@
 import { monotonicMs } from '../../src/clock.ts'
 import type { Event } from './event.ts'
+import type { CrowdFigures } from './load/crowd.ts'
 import type { Settled } from './load/messages.ts'
 
 /** What the ledger knows of an event: any program's, whatever it runs against. */
@@ -14,6 +15,8 @@ export interface Occurrence {
   /** Losses that its tolerance has excused. */
   excused: number
   readonly connections: Settled[]
+  /** What became of the crowd that came while it happened, if one did. */
+  crowd: CrowdFigures
 }
 
 /** A connection that ended badly without an excuse, and what went on meanwhile. */
@@ -30,6 +33,8 @@ export interface Totals {
   lost: number
 }
 
+const nobody: CrowdFigures = { connected: 0, right: 0, lost: 0, refused: 0 }
+
 const between: Entry = { name: '(between events)', tolerance: {} }
 
 /** Keeps account of what happened when, what became of each connection, and which ends nothing excuses. */
@@ -39,6 +44,8 @@ export class Ledger {
   readonly between = newOccurrence(between, -Infinity)
   /** Connections that ended in a way that no event may cause. */
   readonly violations: Violation[] = []
+  /** How many connections of crowds ended so, by the events meanwhile. */
+  readonly crowdLosses: { readonly event: Entry; readonly count: number }[] = []
   #totals: Totals = { connected: 0, right: 0, lost: 0 }
   #countedFromMs = 0
 
@@ -73,6 +80,22 @@ export class Ledger {
     this.violations.push({ connection, overlapped })
   }
 
+  /**
+   * Enters the crowd that came while an event went on, and is gone. What a killed primary had queued is not excused: a
+   * crowd finds workers that accept.
+   */
+  settleCrowd(occurrence: Occurrence, crowd: CrowdFigures): void {
+    const { connected, right, lost, refused } = crowd
+    occurrence.crowd = crowd
+    this.#totals.connected += connected
+    this.#totals.right += right
+    this.#totals.lost += lost
+    const excused = Math.min(lost, (occurrence.event.tolerance.claimed ?? 0) - occurrence.excused)
+    occurrence.excused += excused
+    const count = lost - excused + refused
+    if (count > 0) this.crowdLosses.push({ event: occurrence.event, count })
+  }
+
   #count({ begunMs, connectedMs, outcome }: Settled): void {
     if (connectedMs === null || begunMs < this.#countedFromMs) return
     this.#totals.connected += 1
@@ -93,7 +116,7 @@ export class Ledger {
 }
 
 function newOccurrence(event: Entry, fromMs: number): Occurrence {
-  return { event, fromMs, toMs: Infinity, excused: 0, connections: [] }
+  return { event, fromMs, toMs: Infinity, excused: 0, connections: [], crowd: nobody }
 }
 
 /** When it was decided how a connection ends: one that hangs has been lost since it was last heard of. */

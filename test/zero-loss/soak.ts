@@ -7,10 +7,12 @@ import { runSuite } from './suite.ts'
 
 await soak({
   command: 'soak',
+  own: { crowd: 'clients that connect without a pause while something happens [0]' },
   choose: ({ words }) => (words === undefined ? events : eventsNamed(words)),
-  async run(cleanups, { seed, times, limitMs }, chosen) {
+  async run(cleanups, { seed, times, limitMs, own }, chosen) {
     const sequence = untilInterrupted(first(times, deal(chosen, randomFrom(seed))))
-    await runSuite(cleanups, { seed, sequence, limitMs, print })
+    const crowdClients = own['crowd'] ?? 0
+    await runSuite(cleanups, { seed, sequence, limitMs, crowdClients, print })
     return 'nothing was lost that might not be'
   },
 })

@@ -5,6 +5,7 @@ import type { Cleanup } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { randomFrom } from '../helpers/random.ts'
 import type { Event } from './event.ts'
+import type { Occurrence } from './ledger.ts'
 import { usualStreams } from './load/load-process.ts'
 import { report } from './report.ts'
 import { storyOf } from './story.ts'
@@ -18,6 +19,8 @@ export interface SuiteOptions {
   /** What happens, in order; the run is over at its end, or when time is up. */
   readonly sequence: Iterable<Event>
   readonly limitMs: number
+  /** How many clients come as a crowd while something happens; 0: none do. */
+  readonly crowdClients: number
   readonly print: (text: string) => void
 }
 
@@ -28,9 +31,9 @@ export interface SuiteOptions {
  * what it is to do, or when the service has counted otherwise than its clients
  */
 export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void> {
-  const { seed, sequence, limitMs, print } = options
+  const { seed, sequence, limitMs, crowdClients, print } = options
   const ports = { tcp: await freePort(), tls: await freePort() }
-  const world = new World(t, ports, randomFrom(seed))
+  const world = new World(t, ports, randomFrom(seed), crowdClients)
   const { ledger, load, pm2 } = world
   await pm2.start()
   const untilMs = performance.now() + limitMs
@@ -40,8 +43,7 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
     if (performance.now() > untilMs) break
     const occurrence = ledger.begin(event)
     try {
-      await event.run(world)
-      await world.settled()
+      await happen(world, event, occurrence)
     } catch (error) {
       problems.push(`The event "${event.name}" failed: ${messageOf(error)}`)
       break
@@ -53,10 +55,27 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
   await load.stop()
   print(report(ledger))
   const log = pm2.sandbox.log()
+  problems.push(
+    ...ledger.crowdLosses.map(
+      ({ event, count }) => `The event "${event.name}" cost its crowd ${count} connections`,
+    ),
+  )
   problems.push(...ledger.violations.map((violation) => storyOf(violation, log)))
   if (problems.length === 0) await assertCounts(world)
   const events = ledger.occurrences.map(({ event }) => event.name).join(', ')
   assert.deepEqual(problems, [], `Seed ${seed}, after the events ${events}`)
+}
+
+/** Makes it happen, while a crowd comes if the world has one. */
+async function happen(world: World, event: Event, occurrence: Occurrence): Promise<void> {
+  // Where nobody listens for a while, a crowd would only knock.
+  const crowd = event.tolerance.refuses === true ? undefined : await world.crowd()
+  try {
+    await event.run(world)
+    await world.settled()
+  } finally {
+    if (crowd !== undefined) world.ledger.settleCrowd(occurrence, await crowd.leave())
+  }
 }
 
 /** The service has counted what the clients of its present primary saw. */

@@ -7,12 +7,14 @@ import { loadNative } from '../../src/native/native.ts'
 import type { Status, WorkerStatus } from '../../src/status.ts'
 import { Authority } from '../helpers/certificates.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
+import { hasListener } from '../helpers/listening-socket.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
 import { waitFor } from '../helpers/wait-for.ts'
 import { appSource } from './app-source.ts'
 import { Ledger } from './ledger.ts'
+import { Crowd } from './load/crowd.ts'
 import { LoadProcess } from './load/load-process.ts'
 import type { Way } from './load/way.ts'
 
@@ -43,8 +45,21 @@ export class World {
   readonly random: () => number
   readonly #settings: Settings
 
-  constructor(t: Cleanup, ports: Readonly<Record<'tcp' | 'tls', number>>, random: () => number) {
+  readonly #t: Cleanup
+  readonly #crowdClients: number
+  readonly #tcpPort: number
+
+  /** @param crowdClients - how many come as a crowd; workers accept by themselves only where nobody comes by a Unix socket */
+  constructor(
+    t: Cleanup,
+    ports: Readonly<Record<'tcp' | 'tls', number>>,
+    random: () => number,
+    crowdClients: number,
+  ) {
+    this.#t = t
     this.random = random
+    this.#crowdClients = crowdClients
+    this.#tcpPort = ports.tcp
     this.load = new LoadProcess(t, (connection) => this.ledger.settle(connection))
     this.pm2 = new Pm2(t, { app: appSource, allow: provoked })
     const path = join(this.pm2.sandbox.runDir, 'public.sock')
@@ -53,7 +68,7 @@ export class World {
     this.#settings = {
       listen: [
         `127.0.0.1:${ports.tcp}`,
-        `unix:${path}`,
+        ...(crowdClients === 0 ? [`unix:${path}`] : []),
         { address: `127.0.0.1:${ports.tls}`, tls: { cert, key } },
       ],
       workers: workerCount,
@@ -65,7 +80,7 @@ export class World {
     const ca = readFileSync(authority.ca, 'utf8')
     this.ways = [
       { name: 'tcp', port: ports.tcp, weight: 3 },
-      { name: 'unix', path, weight: 1 },
+      ...(crowdClients === 0 ? [{ name: 'unix', path, weight: 1 } as const] : []),
       { name: 'tls', port: ports.tls, ca, weight: 1 },
     ]
   }
@@ -98,6 +113,19 @@ export class World {
       )
       return workers.filter((one) => isWell(one, generation)).length === workerCount
     })
+  }
+
+  /** A crowd at the service, if this world has one; resolves when workers accept by themselves, where they can. */
+  async crowd(): Promise<Crowd | undefined> {
+    if (this.#crowdClients === 0) return undefined
+    const crowd = await Crowd.gather(this.#t, this.#tcpPort, this.#crowdClients)
+    if (isNative) {
+      await waitFor('workers that accept', async () => {
+        const { workers } = await this.status()
+        return workers.some(({ pid }) => pid !== null && hasListener(pid, this.#tcpPort))
+      })
+    }
+    return crowd
   }
 
   /** Waits for a worker that is as `suits` says; returns its PID. */
