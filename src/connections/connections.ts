@@ -149,7 +149,7 @@ export class Connections {
     if (this.#native === undefined) return
     // Workers find the sockets in what is left to them, so that must not be older.
     const isPlain = this.#areLeft && this.dispatcher.admitsAll
-    const sockets = isPlain ? this.listeners.plain : []
+    const sockets = isPlain ? this.listeners.gateSockets : []
     this.#native.gate.serve(sockets.length <= mostListeners ? sockets : [])
   }
 

@@ -6,6 +6,7 @@ import type { AcceptRest } from './accept-rest.ts'
 import { noNonce } from './grants.ts'
 import type { NativeLink } from './native-link.ts'
 import type { QueueLimits } from './queue.ts'
+import type { TakingWorkers } from './taking-workers.ts'
 
 /** How often it is looked at while it is not closed, in milliseconds. */
 const lookEveryMs = 5
@@ -37,19 +38,17 @@ export interface GateSocket {
 
 /** The hand-off, as its gate sees it. */
 export interface GateOwner {
-  /** The workers that take connections and have had none in hand for long, always in the same order. */
-  readonly ready: readonly NativeLink[]
-  /** How many connections wait in this process. */
-  readonly backlog: number
-  /** Whether connections may be handed out. */
-  readonly mayHandOut: boolean
+  readonly workers: Pick<TakingWorkers, 'ready'>
   readonly limits: QueueLimits
+  /** How many connections wait in this process. */
+  backlog(): number
+  /** Whether connections may be handed out. */
+  mayHandOut(): boolean
   /** Learns what the workers have done. */
   settle(): void
-  /** Workers may have accepted connections until this moment. */
-  onGateClosed(): void
+  onClosed(): void
   /** Reserves numbers of connections: see `Grants.extend`. */
-  draw(count: number): number
+  reserve(count: number): number
 }
 
 /**
@@ -97,11 +96,16 @@ export class Gate {
     return this.#times > 0
   }
 
-  /** From which sockets workers may accept from now on, as the next primary would find them; none: they may not. */
+  /** Workers may accept from these sockets from now on, which the next primary would find in the same order. */
   serve(sockets: readonly GateSocket[]): void {
     this.close()
     this.#sockets = sockets
     this.#number += 1
+  }
+
+  /** Workers may accept from no socket any more. */
+  withdraw(): void {
+    this.serve([])
   }
 
   /** A worker has taken a connection. */
@@ -126,7 +130,8 @@ export class Gate {
     }
     // Otherwise, those that wait here would not be gone soon.
     const isWorth =
-      this.#ended >= Math.max(fewest, this.#owner.backlog) && this.#short >= this.#ended * mostShort
+      this.#ended >= Math.max(fewest, this.#owner.backlog()) &&
+      this.#short >= this.#ended * mostShort
     this.#restart()
     if (isWorth) this.turn()
   }
@@ -151,14 +156,14 @@ export class Gate {
   }
 
   /** A worker takes connections from now on. */
-  add(): void {
+  widen(): void {
     if (this.#state === 'open') this.#openToFirst()
   }
 
   /** A worker takes none any more. */
   remove(link: NativeLink): void {
     this.#closeTo(link)
-    this.add()
+    this.widen()
   }
 
   /** A connection is fed into the queue: what workers accept must not go before it. */
@@ -172,12 +177,12 @@ export class Gate {
     this.#apply('close')
     clearTimeout(this.#timer)
     for (const link of this.#passing) this.#closeTo(link)
-    this.#owner.onGateClosed()
+    this.#owner.onClosed()
     this.#rest.resume()
   }
 
   #openToFirst(): void {
-    for (const link of this.#owner.ready) {
+    for (const link of this.#owner.workers.ready) {
       if (this.#passing.size >= width) return
       // The next primary could not tell which of its connections were counted.
       if (link.grants.nonce === noNonce || this.#passing.has(link)) continue
@@ -192,7 +197,7 @@ export class Gate {
   #openTo(link: NativeLink): void {
     this.#passing.add(link)
     const endpoints = this.#sockets.map(({ endpoint }) => endpoint)
-    link.grant((count) => this.#owner.draw(count))
+    link.grant((count) => this.#owner.reserve(count))
     link.page.name(this.#number, endpoints, link.grants.nonce)
     link.page.open(this.#times)
     // It waits for the bell, and not yet at the sockets.
@@ -218,14 +223,14 @@ export class Gate {
 
   /** Opens to others in the place of workers that are not ready, and grants more to those that have used enough. */
   #attend(): void {
-    const ready = new Set(this.#owner.ready)
+    const ready = new Set(this.#owner.workers.ready)
     for (const link of this.#passing) if (!ready.has(link)) this.#closeTo(link)
     this.#openToFirst()
     this.#turns += 1
     const isRound = this.#turns % wakeEvery === 0
     for (const link of this.#passing) {
       // It may have used up all that it had; or it has left the gate for want of memory, and nobody else wakes it.
-      if (link.grant((count) => this.#owner.draw(count)) || isRound) link.wakeAgain()
+      if (link.grant((count) => this.#owner.reserve(count)) || isRound) link.wakeAgain()
     }
   }
 
@@ -245,7 +250,7 @@ export class Gate {
   }
 
   get #isClear(): boolean {
-    return this.#owner.backlog === 0 && this.#owner.mayHandOut
+    return this.#owner.backlog() === 0 && this.#owner.mayHandOut()
   }
 
   #restart(): void {

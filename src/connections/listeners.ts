@@ -89,7 +89,7 @@ export class Listeners {
    * The listening sockets in the order of `left`, if workers could accept from all of them as well as this process; else
    * none.
    */
-  get plain(): readonly GateSocket[] {
+  get gateSockets(): readonly GateSocket[] {
     const isPlain = this.#open.size === this.#current.length && [...this.#open].every(isPlainSocket)
     if (!isPlain) return []
     return this.#current.map(({ handle, settings }) => ({

@@ -36,6 +36,11 @@ bool fd_of(napi_env env, napi_value value, int *fd) {
   return true;
 }
 
+bool only_fd(napi_env env, napi_callback_info info, int *fd) {
+  napi_value args[1];
+  return args_of(env, info, 1, args) && fd_of(env, args[0], fd);
+}
+
 bool bytes_of(napi_env env, napi_value value, size_t least, void **data, size_t *length) {
   napi_typedarray_type type;
   if (napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) == napi_ok &&

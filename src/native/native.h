@@ -77,6 +77,8 @@ struct page_head {
 // pending.
 bool args_of(napi_env env, napi_callback_info info, size_t count, napi_value *args);
 bool fd_of(napi_env env, napi_value value, int *fd);
+// The descriptor of a function that takes no other argument.
+bool only_fd(napi_env env, napi_callback_info info, int *fd);
 bool whole_of(napi_env env, napi_value value, int64_t least, int64_t most, int64_t *whole);
 bool bytes_of(napi_env env, napi_value value, size_t least, void **data, size_t *length);
 bool external_of(napi_env env, napi_value value, void *tag, void **data);

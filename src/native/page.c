@@ -86,9 +86,8 @@ static napi_value open_page(napi_env env, napi_callback_info info) {
 // sealsOf(fd): what others cannot do to a memfd_create(2) file (fcntl(2), F_GET_SEALS), or -errno:
 // -EINVAL when it is anything else.
 static napi_value seals_of(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   int seals = fcntl(fd, F_GET_SEALS);
   return number_value(env, seals < 0 ? -errno : seals);
 }
@@ -116,10 +115,9 @@ static napi_value open_bell(napi_env env, napi_callback_info info) {
 
 // ring(bell): 0 or -errno; -EAGAIN when it was rung very often and nobody has heard it.
 static napi_value ring(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
   uint64_t one = 1;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   return number_value(env, write(fd, &one, sizeof one) < 0 ? -errno : 0);
 }
 

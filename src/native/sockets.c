@@ -65,22 +65,20 @@ static napi_value address_value(napi_env env, const struct sockaddr_storage *add
 // peerOf(socket): { address, port }, or -errno: -ENOTCONN once the connection was reset
 // (getpeername(2)).
 static napi_value peer_of(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
   struct sockaddr_storage address = {0};
   socklen_t length = sizeof address;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   if (getpeername(fd, (struct sockaddr *)&address, &length) < 0) return number_value(env, -errno);
   return address_value(env, &address);
 }
 
 // localOf(socket): { address, port }, or -errno (getsockname(2)).
 static napi_value local_of(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
   struct sockaddr_storage address = {0};
   socklen_t length = sizeof address;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return number_value(env, -errno);
   return address_value(env, &address);
 }
@@ -100,10 +98,9 @@ static napi_value address_of(napi_env env, napi_callback_info info) {
 // isListening(fd): whether it is a socket that accepts connections (socket(7), SO_ACCEPTCONN); 1, 0
 // or -errno.
 static napi_value is_listening(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd, accepts = 0;
   socklen_t length = sizeof accepts;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) < 0)
     return number_value(env, -errno);
   return number_value(env, accepts);
@@ -112,11 +109,10 @@ static napi_value is_listening(napi_env env, napi_callback_info info) {
 // backlogOf(listener): how many connections wait to be accepted (tcp(7), TCP_INFO, where a listening
 // socket has them as `tcpi_unacked`), or -errno.
 static napi_value backlog_of(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
   struct tcp_info state = {0};
   socklen_t length = sizeof state;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) < 0) return number_value(env, -errno);
   return number_value(env, state.tcpi_unacked);
 }
@@ -124,27 +120,24 @@ static napi_value backlog_of(napi_env env, napi_callback_info info) {
 // stopListening(listener): no process can accept from it any more, whoever has it open (shutdown(2));
 // 0 or -errno.
 static napi_value stop_listening(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   return number_value(env, shutdown(fd, SHUT_RD) < 0 ? -errno : 0);
 }
 
 // duplicate(fd): another descriptor of the same file, closed on exec (fcntl(2), F_DUPFD_CLOEXEC),
 // or -errno.
 static napi_value duplicate(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   return number_value(env, copy < 0 ? -errno : copy);
 }
 
 // close(fd): close(2), which frees the descriptor even if it returns -errno.
 static napi_value close_fd(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   int fd;
-  if (!args_of(env, info, 1, args) || !fd_of(env, args[0], &fd)) return NULL;
+  if (!only_fd(env, info, &fd)) return NULL;
   return number_value(env, close(fd) < 0 ? -errno : 0);
 }
 

@@ -177,12 +177,12 @@ nativeTest('a worker that keeps a connection for long does not count as ready', 
   open()
   one.takes()
   counts()
-  assert.equal(handOff.ready.length, 2)
-  await waitFor('ten milliseconds', () => handOff.ready.length === 1)
-  assert.equal(handOff.ready[0]?.page.nonce, new PageReader(two.memory).nonce)
+  assert.equal(handOff.workers.ready.length, 2)
+  await waitFor('ten milliseconds', () => handOff.workers.ready.length === 1)
+  assert.equal(handOff.workers.ready[0]?.page.nonce, new PageReader(two.memory).nonce)
   one.ends()
   counts()
-  assert.equal(handOff.ready.length, 2)
+  assert.equal(handOff.workers.ready.length, 2)
 })
 
 nativeTest('what this process accepts has other numbers than what workers accept', async (t) => {
@@ -201,15 +201,16 @@ nativeTest('what this process accepts has other numbers than what workers accept
 })
 
 nativeTest('a worker is granted more as long as it accepts', async (t) => {
-  const { handOff, worker, connected, open, counts } = await gated(t)
+  const { handOff, dispatcher, worker, connected, open, counts } = await gated(t)
   const one = worker(1)
+  const reserve = (count: number) => dispatcher.reserve(count)
   let served = 0
   while (served < 3 * grantSize) {
     await connected(128)
     if (handOff.gate.state === 'closed') open()
     // What a look of the gate does.
     handOff.settle()
-    for (const link of handOff.ready) link.grant((count) => handOff.draw(count))
+    for (const link of handOff.workers.ready) link.grant(reserve)
     for (let each = 0; each < 128; each += 1) {
       assert.ok(one.takes() !== undefined)
       one.ends()
@@ -396,7 +397,7 @@ nativeTest('it opens when handlers were short, and closes with the hand-off', as
   handOff.permit(1)
   assert.equal(state(), 'open', 'they may not take any, and that is no concern of the gate')
   handOff.close = () => {}
-  handOff.gate.serve([])
+  handOff.gate.withdraw()
   assert.equal(state(), 'closed')
 })
 
@@ -419,6 +420,16 @@ async function following(t: TestContext, before: Gated, ledger: ClosedLedger) {
     return orphan
   }
   return { ...next, follow }
+}
+
+/** A worker to which the gate was open when its primary died, with one client; and the next primary. */
+async function leftBehind(t: TestContext, before: (worker: TakingWorker) => void = () => {}) {
+  const first = await gated(t)
+  const one = first.worker(1)
+  await first.connected(1)
+  first.open()
+  before(one)
+  return { one, next: await following(t, first, readLedger(first.ledgerFd)) }
 }
 
 nativeTest(
@@ -496,12 +507,7 @@ nativeTest('a connection that both primaries know is one', async (t) => {
 })
 
 nativeTest('a worker of a dead primary that dies as well takes its grants with it', async (t) => {
-  const first = await gated(t)
-  const one = first.worker(1)
-  await first.connected(1)
-  first.open()
-  one.takes()
-  const next = await following(t, first, readLedger(first.ledgerFd))
+  const { one, next } = await leftBehind(t, (worker) => worker.takes())
   const orphan = next.follow(one)
   assert.equal(readLedger(next.ledgerFd).grants.length, 1)
   next.handOff.lost(orphan, dead, 'killed by SIGKILL')
@@ -528,11 +534,7 @@ nativeTest('grants of a worker whose nonce the page does not have are nobody’s
 })
 
 nativeTest('what a worker accepts after the next primary has found it counts there', async (t) => {
-  const first = await gated(t)
-  const one = first.worker(1)
-  await first.connected(1)
-  first.open()
-  const next = await following(t, first, readLedger(first.ledgerFd))
+  const { one, next } = await leftBehind(t)
   const orphan = next.follow(one)
   assert.equal(next.counts().accepted, 0)
   const id = one.takes()
@@ -542,11 +544,7 @@ nativeTest('what a worker accepts after the next primary has found it counts the
 })
 
 nativeTest('two workers of a dead primary cannot have the same grants', async (t) => {
-  const first = await gated(t)
-  const one = first.worker(1)
-  await first.connected(1)
-  first.open()
-  const next = await following(t, first, readLedger(first.ledgerFd))
+  const { one, next } = await leftBehind(t)
   const orphan = next.follow(one)
   const other = next.follow(one)
   one.takes()

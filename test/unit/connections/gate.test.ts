@@ -93,23 +93,27 @@ function gated(t: TestContext, workers = 1) {
   const backlogs = new Map(sockets.map(({ fd }) => [fd, 0]))
   let lastId = 0
   const owner = {
-    backlog: 0,
-    mayHandOut: true,
+    waiting: 0,
+    isPermitted: true,
     closed: 0,
     limits: { max: 100, maxWaitMs: 60_000 },
     settled: 0,
     onSettle: () => {},
-    get ready() {
-      return [...serving].map(({ link }) => link)
+    workers: {
+      get ready() {
+        return [...serving].map(({ link }) => link)
+      },
     },
+    backlog: () => owner.waiting,
+    mayHandOut: () => owner.isPermitted,
     settle() {
       owner.settled += 1
       owner.onSettle()
     },
-    onGateClosed() {
+    onClosed() {
       owner.closed += 1
     },
-    draw(count: number) {
+    reserve(count: number) {
       const first = lastId + 1
       lastId += count
       return first
@@ -169,11 +173,11 @@ nativeTest('it turns when at least twenty handlers ended in one beat, and most w
   work(3, 0.26)
   gate.consider()
   assert.equal(gate.state, 'closed', 'too many were long')
-  owner.backlog = 21
+  owner.waiting = 21
   work(20)
   gate.consider()
   assert.equal(gate.state, 'closed', 'those that wait here would not be gone soon')
-  owner.backlog = 0
+  owner.waiting = 0
   assert.equal(gate.wasOpen, false)
   work(18, 0.25)
   work(2, 500)
@@ -184,7 +188,7 @@ nativeTest('it turns when at least twenty handlers ended in one beat, and most w
 
 nativeTest('it does not turn without sockets', (t) => {
   const { gate, work, acceptor } = gated(t)
-  gate.serve([])
+  gate.withdraw()
   work(20)
   gate.consider()
   gate.turn()
@@ -193,28 +197,28 @@ nativeTest('it does not turn without sockets', (t) => {
 
 nativeTest('nobody accepts while it turns; it opens once nobody waits', (t) => {
   const { gate, owner, acceptor, isOpenTo, clock } = gated(t)
-  owner.backlog = 1
+  owner.waiting = 1
   gate.turn()
   assert.deepEqual([gate.state, acceptor.isListening, isOpenTo()], ['turning', false, [false]])
   gate.check()
   assert.equal(gate.state, 'turning')
-  owner.backlog = 0
+  owner.waiting = 0
   gate.check()
   assert.deepEqual([gate.state, acceptor.isListening, isOpenTo()], ['open', false, [true]])
 
   gate.close()
-  owner.backlog = 1
+  owner.waiting = 1
   gate.turn()
   clock.advance(lookMs)
   assert.deepEqual([gate.state, gate.wasOpen], ['turning', true])
-  owner.backlog = 0
+  owner.waiting = 0
   clock.advance(lookMs)
   assert.equal(gate.state, 'open', 'a look does it, too')
 })
 
 nativeTest('it closes when those who wait do not go soon', (t) => {
   const { gate, owner, acceptor, look } = gated(t)
-  owner.backlog = 1
+  owner.waiting = 1
   gate.turn()
   look(10)
   assert.equal(gate.state, 'turning')
@@ -225,7 +229,7 @@ nativeTest('it closes when those who wait do not go soon', (t) => {
   gate.turn()
   look(10)
   assert.equal(gate.state, 'turning', 'another time, they have as long')
-  owner.backlog = 0
+  owner.waiting = 0
   gate.check()
   look(10, 0)
   assert.equal(gate.state, 'open', 'and then clients have')
@@ -288,7 +292,7 @@ nativeTest('it closes when a connection is fed', (t) => {
   opened()
   gate.feed()
   assert.deepEqual([gate.state, acceptor.isListening, isOpenTo()], ['closed', true, [false]])
-  owner.backlog = 1
+  owner.waiting = 1
   gate.turn()
   gate.feed()
   assert.equal(gate.state, 'turning', 'those before are still to go')
@@ -344,14 +348,14 @@ for (const [why, change] of [
   [
     'nothing may be handed out',
     ({ owner, look }) => {
-      owner.mayHandOut = false
+      owner.isPermitted = false
       look()
     },
   ],
   [
     'somebody waits in this process',
     ({ owner, look }) => {
-      owner.backlog = 1
+      owner.waiting = 1
       look()
     },
   ],
@@ -363,7 +367,7 @@ for (const [why, change] of [
     },
   ],
   ['the sockets are other ones', ({ gate }) => gate.serve(sockets)],
-  ['workers must not accept any more', ({ gate }) => gate.serve([])],
+  ['workers must not accept any more', ({ gate }) => gate.withdraw()],
 ] as const satisfies readonly (readonly [string, (stage: ReturnType<typeof gated>) => void])[]) {
   nativeTest(`it closes when ${why}`, (t) => {
     const stage = gated(t)
@@ -429,7 +433,7 @@ nativeTest('it opens to no more workers than its width, and to the first of them
   opened()
   const first = seats.map((_, at) => at < width)
   assert.deepEqual(isOpenTo(), first)
-  gate.add()
+  gate.widen()
   look(3)
   assert.deepEqual(isOpenTo(), first)
   assert.equal(seats.at(-1)?.granted, 0)
@@ -511,21 +515,21 @@ nativeTest('a worker that is added while it is open may accept; otherwise, none 
   const [one, two] = seats
   assert.ok(one !== undefined && two !== undefined)
   serving.clear()
-  gate.add()
+  gate.widen()
   assert.deepEqual(isOpenTo(), [false, false])
-  owner.backlog = 1
+  owner.waiting = 1
   gate.turn()
   serving.add(one)
-  gate.add()
+  gate.widen()
   assert.deepEqual(isOpenTo(), [false, false])
-  owner.backlog = 0
+  owner.waiting = 0
   gate.check()
   assert.deepEqual(isOpenTo(), [true, false])
   serving.add(two)
-  gate.add()
+  gate.widen()
   assert.deepEqual(isOpenTo(), [true, true])
   gate.close()
-  gate.add()
+  gate.widen()
   gate.remove(one.link)
   assert.deepEqual(isOpenTo(), [false, false])
 })

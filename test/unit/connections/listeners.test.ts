@@ -148,7 +148,7 @@ test('an end before a move is bound ends the move', async (t) => {
 async function plainly(t: TestContext, ...settings: ListenSettings[]) {
   const told: number[] = []
   const listeners = new Listeners({ accept: () => {} }, keptLog().log, undefined, () =>
-    told.push(listeners.plain.length),
+    told.push(listeners.gateSockets.length),
   )
   t.after(() => listeners.close())
   await listeners.listen(settings)
@@ -159,18 +159,18 @@ const anyPort = { host: '127.0.0.1', port: 0 } as const
 
 test('workers may accept from sockets of TCP, in the order of the configuration', async (t) => {
   const { listeners, told } = await plainly(t, ...at(anyPort, { host: '::1', port: 0 }))
-  const { plain, left } = listeners
+  const { gateSockets, left } = listeners
   assert.deepEqual(told, [2])
   assert.deepEqual(
-    plain.map(({ fd }) => fd),
+    gateSockets.map(({ fd }) => fd),
     left.map(({ handle }) => handle.fd),
   )
   assert.deepEqual(
-    plain.map(({ endpoint }) => listeners.endpoints.at(endpoint).settings.endpoint.host),
+    gateSockets.map(({ endpoint }) => listeners.endpoints.at(endpoint).settings.endpoint.host),
     ['127.0.0.1', '::1'],
   )
   listeners.close()
-  assert.deepEqual([listeners.plain, told], [[], [2, 0]])
+  assert.deepEqual([listeners.gateSockets, told], [[], [2, 0]])
 })
 
 test('a proxy before one endpoint keeps workers from accepting at all of them', async (t) => {
@@ -180,14 +180,14 @@ test('a proxy before one endpoint keeps workers from accepting at all of them', 
     { endpoint: anyPort, proxyProtocol: true },
   )
   assert.equal(listeners.actual.length, 2)
-  assert.deepEqual(listeners.plain, [])
+  assert.deepEqual(listeners.gateSockets, [])
 })
 
 test('a Unix socket keeps workers from accepting at all endpoints', async (t) => {
   const path = `@helloserver-test-${process.pid}`
   const { listeners } = await plainly(t, ...at(anyPort, { path }))
   assert.equal(listeners.actual.length, 2)
-  assert.deepEqual(listeners.plain, [])
+  assert.deepEqual(listeners.gateSockets, [])
 })
 
 nativeTest('workers do not accept from a socket that a service manager keeps open', async (t) => {
@@ -197,21 +197,21 @@ nativeTest('workers do not accept from a socket that a service manager keeps ope
   const given = { kind: 'inherited', fd: nativeModule().duplicate(fd), endpoint } as const
   await listeners.listen(at(endpoint), [given])
   assert.equal(listeners.actual.length, 1)
-  assert.deepEqual([listeners.plain, listeners.left, told.at(-1)], [[], [], 0])
+  assert.deepEqual([listeners.gateSockets, listeners.left, told.at(-1)], [[], [], 0])
 })
 
 test('while endpoints move, workers do not accept; afterwards, from the new ones', async (t) => {
   const { listeners, told } = await plainly(t, ...at(anyPort))
   const { port } = listeners.actual[0] ?? {}
   assert.ok(port !== undefined)
-  const [before] = listeners.plain
+  const [before] = listeners.gateSockets
   const move = await listeners.move(at({ host: '127.0.0.2', port }))
-  assert.deepEqual([listeners.plain, told.at(-1)], [[], 0])
+  assert.deepEqual([listeners.gateSockets, told.at(-1)], [[], 0])
   await move.cancel()
-  assert.deepEqual(listeners.plain, [before])
+  assert.deepEqual(listeners.gateSockets, [before])
   const again = await listeners.move(at({ host: '127.0.0.2', port }))
   await again.finish()
-  const [after] = listeners.plain
+  const [after] = listeners.gateSockets
   assert.ok(after !== undefined)
   assert.notEqual(after.endpoint, before?.endpoint)
   assert.equal(listeners.endpoints.at(after.endpoint).settings.endpoint.host, '127.0.0.2')
@@ -219,11 +219,15 @@ test('while endpoints move, workers do not accept; afterwards, from the new ones
 
 test('settings that change at the same address change the number of its endpoint', async (t) => {
   const { listeners, told } = await plainly(t, ...at(anyPort))
-  const [before] = listeners.plain
+  const [before] = listeners.gateSockets
   const proxied = await listeners.move([{ endpoint: anyPort, proxyProtocol: true }])
-  assert.deepEqual(listeners.plain, [before], 'it is served as before until the move is finished')
+  assert.deepEqual(
+    listeners.gateSockets,
+    [before],
+    'it is served as before until the move is finished',
+  )
   await proxied.finish()
-  assert.deepEqual([listeners.plain, told.at(-1)], [[], 0])
+  assert.deepEqual([listeners.gateSockets, told.at(-1)], [[], 0])
   await (await listeners.move(at(anyPort))).finish()
-  assert.deepEqual([listeners.plain, told.at(-1)], [[before], 1])
+  assert.deepEqual([listeners.gateSockets, told.at(-1)], [[before], 1])
 })

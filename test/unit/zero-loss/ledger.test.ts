@@ -121,6 +121,48 @@ describe('the ledger', () => {
   })
 })
 
+describe('a crowd', () => {
+  const crowd = { connected: 9, right: 9, lost: 0, refused: 0 }
+
+  test('is counted, and has an account of its own', async () => {
+    const { ledger } = await after(harmless)
+    for (const occurrence of ledger.occurrences) ledger.settleCrowd(occurrence, crowd)
+    assert.deepEqual(ledger.totals, { connected: 9, right: 9, lost: 0 })
+    const [figures] = figuresOf(ledger.occurrences)
+    assert.deepEqual([figures?.crowd, figures?.lost], [{ begun: 9, lost: 0 }, 0])
+    assert.deepEqual(ledger.crowdLosses, [])
+  })
+
+  test('may lose what the other clients of its event have not', async () => {
+    for (const others of [0, 1]) {
+      const { ledger, fromMs, toMs } = await after(kill)
+      for (let at = 0; at < others; at += 1) ledger.settle(ended('reset', fromMs, toMs))
+      for (const occurrence of ledger.occurrences)
+        ledger.settleCrowd(occurrence, { ...crowd, right: 8, lost: 1 })
+      assert.deepEqual(
+        ledger.crowdLosses.map(({ count }) => count),
+        others === 0 ? [] : [1],
+      )
+      assert.equal(ledger.violations.length, 0)
+    }
+  })
+
+  test('takes the excuse from those that end later', async () => {
+    const { ledger, fromMs, toMs } = await after(kill)
+    for (const occurrence of ledger.occurrences)
+      ledger.settleCrowd(occurrence, { ...crowd, right: 8, lost: 1 })
+    ledger.settle(ended('reset', fromMs, toMs))
+    assert.equal(ledger.violations.length, 1)
+  })
+
+  test('must neither be refused, nor lose what was queued', async () => {
+    const { ledger } = await after(crash)
+    for (const occurrence of ledger.occurrences)
+      ledger.settleCrowd(occurrence, { connected: 9, right: 8, lost: 1, refused: 1 })
+    assert.deepEqual(ledger.crowdLosses, [{ event: crash, count: 2 }])
+  })
+})
+
 describe('the longest gap', () => {
   test('is from who got no answer to the first answer of one that began later', async () => {
     const { ledger, fromMs, toMs } = await after(crash)
