@@ -154,6 +154,8 @@ export interface Status {
   /** The way from the queue to the workers, and why it is this one. Absent before 1.0. */
   readonly handOff?: 'native' | 'portable'
   readonly handOffReason?: string
+  /** Who accepts connections at this moment. Absent before 1.0. */
+  readonly acceptor?: 'primary' | 'workers'
   readonly rates: Rates
   readonly lastReload: ReloadResult | null
   /** Null while the service is not draining. */

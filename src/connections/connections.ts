@@ -239,7 +239,10 @@ export class Connections {
   }
 
   /** Its part of the status, once the hand-off has settled. */
-  get status(): Pick<Status, 'queue' | 'connections' | 'rates' | 'handOff' | 'handOffReason'> {
+  get status(): Pick<
+    Status,
+    'queue' | 'connections' | 'rates' | 'handOff' | 'handOffReason' | 'acceptor'
+  > {
     const { length, max, oldestMs } = this.#queue
     const { kind, waiting, oldestAcceptedAtMs } = this.handOff
     const headMs = waiting > 0 ? performance.now() - (oldestAcceptedAtMs ?? 0) : oldestMs
@@ -247,6 +250,7 @@ export class Connections {
       queue: { length: length + waiting, max, oldestMs: Math.round(headMs) },
       handOff: kind,
       handOffReason: this.#choice.reason,
+      acceptor: this.#native?.gate.state === 'open' ? 'workers' : 'primary',
       connections: this.accounts.counts,
       rates: this.stats.rates,
     }

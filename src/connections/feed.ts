@@ -14,9 +14,6 @@ import { writtenClient } from './written-address.ts'
 /** How long after a failure the queue is tried again, in milliseconds. */
 const againAfterMs = 20
 
-/** The owner learns what workers have done before so many connections are fed: half as many as a page has records. */
-const mostUnsettled = 128
-
 /** The hand-off, as its feed sees it. */
 export interface FeedOwner {
   /** Learns what the workers have done, for which it calls `claim`. */
@@ -52,7 +49,6 @@ export class Feed implements Supply {
   /** Those that are staged or in the queue, in the order of their turns, as far as is known. */
   readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
-  #unsettled = 0
   #isFull = false
   #isSendDue = false
   readonly #onTurnEnd = () => {
@@ -120,8 +116,6 @@ export class Feed implements Supply {
       this.#mend(owned)
       return
     }
-    if (this.#unsettled >= mostUnsettled) this.#owner.settle()
-    this.#unsettled += 1
     this.#fed.append(connection)
     const isBatch = this.#queue.stage(connection)
     this.#enter(connection)
@@ -137,9 +131,8 @@ export class Feed implements Supply {
     if (this.#fed.length >= this.#queue.room) this.#fill()
   }
 
-  /** Tells the owner which connections workers have taken; returns whether there were any. */
+  /** Sends what is staged, and tells the owner which connections workers have taken; returns whether there were any. */
   claim(): boolean {
-    this.#unsettled = 0
     this.#send()
     const before = this.#fed.length
     if (before === 0) return false

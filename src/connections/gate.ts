@@ -46,6 +46,7 @@ export interface GateOwner {
   mayHandOut(): boolean
   /** Learns what the workers have done. */
   settle(): void
+  /** Workers may have accepted connections until this moment. */
   onClosed(): void
   /** Reserves numbers of connections: see `Grants.extend`. */
   reserve(count: number): number
@@ -167,7 +168,7 @@ export class Gate {
   }
 
   /** A connection is fed into the queue: what workers accept must not go before it. */
-  feed(): void {
+  noteFed(): void {
     if (this.#state === 'open') this.close()
   }
 

@@ -84,7 +84,6 @@ export class NativeHandOff implements WorkerHandOff {
       backlog: () => this.#dispatcher.backlog + this.#feed.staged,
       mayHandOut: () => this.#dispatcher.mayHandOut,
       settle: () => this.settle(),
-      // Workers may have accepted connections until now.
       onClosed: () => this.#pace.keep(),
       reserve: (count) => this.#dispatcher.reserve(count),
     })
@@ -115,7 +114,7 @@ export class NativeHandOff implements WorkerHandOff {
   }
 
   take(connection: PendingConnection): void {
-    this.gate.feed()
+    this.gate.noteFed()
     this.#feed.take(connection)
   }
 
@@ -217,8 +216,8 @@ export class NativeHandOff implements WorkerHandOff {
 
   /** Closes the queue, and the gate; whatever is in it is dropped. */
   close(): void {
-    this.#pace.stop()
     this.gate.withdraw()
+    this.#pace.stop()
     this.#feed.close()
   }
 
@@ -301,7 +300,6 @@ export class NativeHandOff implements WorkerHandOff {
 
   /** An app has shut down the queue that was before. */
   #onReplaced(): void {
-    this.gate.close()
     for (const worker of this.#reports.workers) worker.distrust('an app has shut down the queue')
   }
 }

@@ -14,7 +14,7 @@ export class TakingWorkers {
     return this.#links.size
   }
 
-  /** Those that have no connection, or have taken it just now. */
+  /** Those that have no connection, or have taken it just now; always in the same order. */
   get ready(): NativeLink[] {
     const sinceMs = performance.now() - justNowMs
     return [...this.#links].flatMap(([{ inHand }, link]) =>

@@ -34,8 +34,8 @@ const addressAt = 48
 const recordBytes = addressAt + addressBytes
 const { peer: peerAt } = pageOffsets
 /**
- * How many records the ring has. It never overruns: the primary reads all rings before it has fed half as many
- * connections, and grants a worker no more than two times `grantSize` before it has read of them.
+ * How many records the ring has. It never overruns: the primary reads all rings before it has fed more connections
+ * than its queue has room for, and grants a worker no more than two times `grantSize` before it has read of them.
  */
 export const ringRecords = 4 * grantSize
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { compileNative } from '../../bench/native.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -24,8 +25,8 @@ export interface FullLoadOptions {
   readonly prefix?: string
 }
 
-/** How long a load runs if nobody stops it, in seconds. */
-const longestS = 120
+/** After so many seconds, nobody will stop a load any more. */
+const longestS = 600
 
 let programs: ReturnType<typeof compileNative> | undefined
 
@@ -33,6 +34,7 @@ let programs: ReturnType<typeof compileNative> | undefined
 export class FullLoad {
   readonly #process: ChildProcess
   readonly #figures: Promise<string>
+  readonly #exited: Promise<unknown>
 
   private constructor(t: Cleanup, program: string, options: FullLoadOptions) {
     const words = Object.entries({ ...options, seconds: longestS }).map(
@@ -42,6 +44,7 @@ export class FullLoad {
     t.after(() => void load.kill('SIGKILL'))
     this.#process = load
     this.#figures = text(load.stdout)
+    this.#exited = once(load, 'exit')
   }
 
   static async start(t: Cleanup, options: FullLoadOptions): Promise<FullLoad> {
@@ -50,9 +53,21 @@ export class FullLoad {
     return new FullLoad(t, load, options)
   }
 
-  /** Every client finishes its connection. */
+  /**
+   * Every client finishes its connection.
+   *
+   * @throws Error when the load has ended before, since nobody can tell when that was
+   */
   async stop(): Promise<LoadFigures> {
-    this.#process.kill('SIGTERM')
-    return JSON.parse(await this.#figures) as LoadFigures
+    const isRunning = this.#process.kill('SIGTERM')
+    const [figures] = await Promise.all([this.#figures, this.#exited])
+    const { exitCode, signalCode } = this.#process
+    if (isRunning && exitCode === 0) return JSON.parse(figures) as LoadFigures
+    throw new Error(`The load has ended by itself, or badly: ${signalCode ?? `status ${exitCode}`}`)
+  }
+
+  /** Ends it without a result. */
+  abandon(): void {
+    this.#process.kill('SIGKILL')
   }
 }

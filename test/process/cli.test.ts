@@ -13,7 +13,7 @@ import { waitFor, within } from '../helpers/wait-for.ts'
 
 /** The keys of `status --json` in the contract, sorted, with those of its parts. */
 const statusKeys = {
-  '': 'build certificates connections drain endpoints events fleet generation handOff handOffReason lastReload lease listen name pid queue rates rssBytes state supervisor uptimeMs version waiting workers',
+  '': 'acceptor build certificates connections drain endpoints events fleet generation handOff handOffReason lastReload lease listen name pid queue rates rssBytes state supervisor uptimeMs version waiting workers',
   connections: 'accepted active expired failed gone queued served shed',
   listen: 'host port',
   queue: 'length max oldestMs',

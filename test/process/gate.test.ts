@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { describe } from 'node:test'
 import type { Status } from '../../src/status.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { reload, scale, stop, upgrade } from '../helpers/commands.ts'
 import { FullLoad } from '../helpers/full-load.ts'
 import { becomes, Hosts } from '../helpers/hosts.ts'
-import { hasListener, listening } from '../helpers/listening-socket.ts'
 import { nativeProcessTest } from '../helpers/native-process-test.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
@@ -47,11 +47,33 @@ async function underLoad(
   return { service, load }
 }
 
-/** Waits until all workers have accepted by themselves. */
+/** The inodes of the sockets that listen on a port of IPv4, in hexadecimal digits of proc(5). */
+function listening(port: number): string[] {
+  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local = '', , state]) => local.endsWith(end) && state === '0A')
+    .flatMap(([, , , , , , , , , inode = '']) => inode)
+}
+
+/** Whether a worker has the listening socket: then it has been told to accept by itself, and keeps it until it ends. */
+function hasListener(pid: number, port: number): boolean {
+  const links = listening(port).map((inode) => `socket:[${inode}]`)
+  try {
+    const fds = readdirSync(`/proc/${pid}/fd`)
+    return fds.some((fd) => links.includes(readlinkSync(`/proc/${pid}/fd/${fd}`)))
+  } catch {
+    // It has ended, or a descriptor was closed meanwhile.
+    return false
+  }
+}
+
+/** Waits until all workers accept by themselves. */
 async function opened(service: Service): Promise<void> {
   await waitFor('workers that accept', async () => {
-    const pids = await workerPids(service).catch(() => [])
-    return pids.length > 0 && pids.every((pid) => hasListener(pid, service.port))
+    const status = await service.status().catch(() => undefined)
+    return status?.acceptor === 'workers'
   })
 }
 
@@ -274,6 +296,7 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     const service = await startService(t, { app, environment, config })
     const load = await FullLoad.start(t, { port: service.port, clients })
     const before = await goesOn(service, await service.status())
+    assert.equal(before.acceptor, 'primary')
     for (const pid of await workerPids(service)) assert.ok(!hasListener(pid, service.port))
     // With the setting, the mode changes at a reload.
     service.sandbox.configure({ workers: 2, log: { access: false } })

@@ -9,7 +9,7 @@ export interface Figures {
   readonly times: number
   readonly ways: Readonly<Record<WayName, WayFigures>>
   readonly crowd: WayFigures
-  /** Of the ways; a crowd has an account of its own. */
+  /** These are of the ways; a crowd has an account of its own. */
   readonly lost: number
   readonly refused: number
   /** What a connection took beyond its handler's time: of 99 in a hundred, and of all. */
@@ -79,7 +79,7 @@ function wayFigures(times: readonly Occurrence[], name: WayName): WayFigures {
 
 function crowdFigures(times: readonly Occurrence[]): WayFigures {
   const sum = (of: keyof CrowdFigures) => times.reduce((all, { crowd }) => all + crowd[of], 0)
-  return { begun: sum('connected'), lost: sum('lost') }
+  return { begun: sum('connected'), lost: sum('cutOff') + sum('wrong') }
 }
 
 function by(name: WayName, connections: readonly Settled[]): readonly Settled[] {

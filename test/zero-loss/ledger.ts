@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../src/clock.ts'
 import type { Event } from './event.ts'
 import type { CrowdFigures } from './load/crowd.ts'
-import type { Settled } from './load/messages.ts'
+import type { Outcome, Settled } from './load/messages.ts'
 
 /** What the ledger knows of an event: any program's, whatever it runs against. */
 export type Entry = Pick<Event, 'name' | 'tolerance'>
@@ -33,7 +33,7 @@ export interface Totals {
   lost: number
 }
 
-const nobody: CrowdFigures = { connected: 0, right: 0, lost: 0, refused: 0 }
+const nobody: CrowdFigures = { connected: 0, right: 0, cutOff: 0, wrong: 0, refused: 0 }
 
 const between: Entry = { name: '(between events)', tolerance: {} }
 
@@ -44,8 +44,8 @@ export class Ledger {
   readonly between = newOccurrence(between, -Infinity)
   /** Connections that ended in a way that no event may cause. */
   readonly violations: Violation[] = []
-  /** How many connections of crowds ended so, by the events meanwhile. */
-  readonly crowdLosses: { readonly event: Entry; readonly count: number }[] = []
+  /** Crowds of which some connections ended so, with the event meanwhile. */
+  readonly crowdViolations: { readonly event: Entry; readonly crowd: CrowdFigures }[] = []
   #totals: Totals = { connected: 0, right: 0, lost: 0 }
   #countedFromMs = 0
 
@@ -85,15 +85,15 @@ export class Ledger {
    * crowd finds workers that accept.
    */
   settleCrowd(occurrence: Occurrence, crowd: CrowdFigures): void {
-    const { connected, right, lost, refused } = crowd
+    const { connected, right, cutOff, wrong, refused } = crowd
     occurrence.crowd = crowd
     this.#totals.connected += connected
     this.#totals.right += right
-    this.#totals.lost += lost
-    const excused = Math.min(lost, (occurrence.event.tolerance.claimed ?? 0) - occurrence.excused)
+    this.#totals.lost += cutOff + wrong
+    const { event } = occurrence
+    const excused = Math.min(cutOff, (event.tolerance.claimed ?? 0) - occurrence.excused)
     occurrence.excused += excused
-    const count = lost - excused + refused
-    if (count > 0) this.crowdLosses.push({ event: occurrence.event, count })
+    if (cutOff > excused || wrong > 0 || refused > 0) this.crowdViolations.push({ event, crowd })
   }
 
   #count({ begunMs, connectedMs, outcome }: Settled): void {
@@ -124,9 +124,13 @@ function lostMs({ outcome, endedMs, firstByteMs, connectedMs, begunMs }: Settled
   return outcome === 'timeout' ? (firstByteMs ?? connectedMs ?? begunMs) : endedMs
 }
 
+/** However it ended, nothing is to blame that ends connections. */
+const inexcusable: ReadonlySet<Outcome> = new Set(['wrong', 'timeout'])
+
 /** Only the event in which a connection ended can have ended it. */
 function isExcused(connection: Settled, overlapped: readonly Occurrence[]): boolean {
   const { outcome, firstByteMs } = connection
+  if (inexcusable.has(outcome)) return false
   const atMs = lostMs(connection)
   return overlapped.some((occurrence) => {
     const { fromMs, toMs, event } = occurrence
@@ -134,7 +138,7 @@ function isExcused(connection: Settled, overlapped: readonly Occurrence[]): bool
     if (outcome === 'refused') return event.tolerance.refuses ?? false
     // One that was reset in the queue may not have been told yet that it was connected, least of all through TLS.
     const wasQueued = firstByteMs === null
-    if (wasQueued && outcome !== 'timeout' && event.tolerance.queued) return true
+    if (wasQueued && event.tolerance.queued) return true
     if (occurrence.excused >= (event.tolerance.claimed ?? 0)) return false
     occurrence.excused += 1
     return true

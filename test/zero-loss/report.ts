@@ -1,18 +1,16 @@
 import { table } from '../../src/cli/table.ts'
 import { type Figures, figuresOf, type WayFigures } from './figures.ts'
 import type { Ledger } from './ledger.ts'
-import type { WayName } from './load/way.ts'
+import { wayNames } from './load/way.ts'
 
-const accountOf: Readonly<Record<WayName | 'crowd', (figures: Figures) => WayFigures>> = {
-  tcp: ({ ways }) => ways.tcp,
-  tls: ({ ways }) => ways.tls,
-  unix: ({ ways }) => ways.unix,
-  crowd: ({ crowd }) => crowd,
+const accountOf = {
+  ...Object.fromEntries(wayNames.map((way) => [way, ({ ways }: Figures) => ways[way]])),
+  crowd: ({ crowd }: Figures) => crowd,
 }
 
 const others = ['refused', 'p99 wait', 'longest wait', 'longest gap']
 
-/** What the clients saw, by event; a column for each way that somebody came. */
+/** What the clients saw, by event; a column for each way by which somebody came. */
 export function report({ occurrences, between }: Ledger): string {
   const all = figuresOf([...occurrences, between])
   const accounts = Object.entries(accountOf).filter(([, of]) =>

@@ -5,7 +5,6 @@ import type { Cleanup } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { randomFrom } from '../helpers/random.ts'
 import type { Event } from './event.ts'
-import type { Occurrence } from './ledger.ts'
 import { usualStreams } from './load/load-process.ts'
 import { report } from './report.ts'
 import { storyOf } from './story.ts'
@@ -41,14 +40,11 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
   const problems: string[] = []
   for (const event of sequence) {
     if (performance.now() > untilMs) break
-    const occurrence = ledger.begin(event)
     try {
-      await happen(world, event, occurrence)
+      await happen(world, event)
     } catch (error) {
       problems.push(`The event "${event.name}" failed: ${messageOf(error)}`)
       break
-    } finally {
-      ledger.end(occurrence)
     }
     await delay(world.between(...restMs))
   }
@@ -56,8 +52,9 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
   print(report(ledger))
   const log = pm2.sandbox.log()
   problems.push(
-    ...ledger.crowdLosses.map(
-      ({ event, count }) => `The event "${event.name}" cost its crowd ${count} connections`,
+    ...ledger.crowdViolations.map(
+      ({ event, crowd }) =>
+        `The event "${event.name}" cost its crowd too much: ${JSON.stringify(crowd)}`,
     ),
   )
   problems.push(...ledger.violations.map((violation) => storyOf(violation, log)))
@@ -67,14 +64,20 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
 }
 
 /** Makes it happen, while a crowd comes if the world has one. */
-async function happen(world: World, event: Event, occurrence: Occurrence): Promise<void> {
-  // Where nobody listens for a while, a crowd would only knock.
+async function happen(world: World, event: Event): Promise<void> {
+  const { ledger } = world
+  // Where nobody listens for a while, a crowd would only knock; and nobody could tell which primary counted it.
   const crowd = event.tolerance.refuses === true ? undefined : await world.crowd()
+  const occurrence = ledger.begin(event)
   try {
     await event.run(world)
     await world.settled()
+    if (crowd !== undefined) ledger.settleCrowd(occurrence, await crowd.leave())
+  } catch (error) {
+    crowd?.abandon()
+    throw error
   } finally {
-    if (crowd !== undefined) world.ledger.settleCrowd(occurrence, await crowd.leave())
+    ledger.end(occurrence)
   }
 }
 

@@ -7,7 +7,6 @@ import { loadNative } from '../../src/native/native.ts'
 import type { Status, WorkerStatus } from '../../src/status.ts'
 import { Authority } from '../helpers/certificates.ts'
 import type { Cleanup } from '../helpers/cleanup.ts'
-import { hasListener } from '../helpers/listening-socket.ts'
 import { Pm2 } from '../helpers/pm2.ts'
 import { isAlive } from '../helpers/processes.ts'
 import type { Settings } from '../helpers/sandbox.ts'
@@ -44,7 +43,6 @@ export class World {
   /** Decides everything that an event leaves to chance. */
   readonly random: () => number
   readonly #settings: Settings
-
   readonly #t: Cleanup
   readonly #crowdClients: number
   readonly #tcpPort: number
@@ -119,13 +117,14 @@ export class World {
   async crowd(): Promise<Crowd | undefined> {
     if (this.#crowdClients === 0) return undefined
     const crowd = await Crowd.gather(this.#t, this.#tcpPort, this.#crowdClients)
-    if (isNative) {
-      await waitFor('workers that accept', async () => {
-        const { workers } = await this.status()
-        return workers.some(({ pid }) => pid !== null && hasListener(pid, this.#tcpPort))
-      })
+    if (!isNative) return crowd
+    try {
+      await waitFor('workers that accept', async () => (await this.status()).acceptor === 'workers')
+      return crowd
+    } catch (error) {
+      crowd.abandon()
+      throw error
     }
-    return crowd
   }
 
   /** Waits for a worker that is as `suits` says; returns its PID. */

@@ -16,7 +16,7 @@ const runs = [
     limitMs: 60_000,
   },
   {
-    what: 'nor one of a crowd, for which workers accept by themselves',
+    what: 'no event costs a crowd more than it may, for which workers accept by themselves',
     // With what came last, or did not come up.
     sequence: order.toReversed(),
     crowdClients: 4,

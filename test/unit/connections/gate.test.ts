@@ -268,7 +268,7 @@ nativeTest('acceptors rest while it is open, and accept all that wait when it cl
   let state: string | undefined
   acceptor.onAccept = () => {
     state = gate.state
-    gate.feed()
+    gate.noteFed()
   }
   opened()
   assert.equal(acceptor.isListening, false)
@@ -290,11 +290,11 @@ nativeTest('it stays open as long as workers keep up, and looks often', (t) => {
 nativeTest('it closes when a connection is fed', (t) => {
   const { gate, owner, acceptor, opened, isOpenTo } = gated(t)
   opened()
-  gate.feed()
+  gate.noteFed()
   assert.deepEqual([gate.state, acceptor.isListening, isOpenTo()], ['closed', true, [false]])
   owner.waiting = 1
   gate.turn()
-  gate.feed()
+  gate.noteFed()
   assert.equal(gate.state, 'turning', 'those before are still to go')
 })
 
@@ -362,7 +362,7 @@ for (const [why, change] of [
   [
     'a look finds that one was fed',
     ({ owner, gate, look }) => {
-      owner.onSettle = () => gate.feed()
+      owner.onSettle = () => gate.noteFed()
       look()
     },
   ],

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { monotonicMs } from '../../../src/clock.ts'
 import { figuresOf } from '../../zero-loss/figures.ts'
 import { type Entry, Ledger } from '../../zero-loss/ledger.ts'
+import type { CrowdFigures } from '../../zero-loss/load/crowd.ts'
 import type { Outcome, Settled } from '../../zero-loss/load/messages.ts'
 import type { WayName } from '../../zero-loss/load/way.ts'
 
@@ -64,6 +65,13 @@ describe('the ledger', () => {
     assert.equal(ledger.violations.length, 1)
   })
 
+  test('excuses neither a wrong answer nor one that never ends', async () => {
+    const { ledger, fromMs, toMs } = await after(kill)
+    ledger.settle(ended('wrong', fromMs, toMs))
+    ledger.settle(ended('timeout', fromMs, toMs, fromMs))
+    assert.equal(ledger.violations.length, 2)
+  })
+
   test('excuses a loss by the event in which it came, not by one that it also saw', async () => {
     const { ledger, fromMs, toMs } = await after(kill)
     ledger.settle(ended('reset', fromMs, toMs + 1))
@@ -122,44 +130,47 @@ describe('the ledger', () => {
 })
 
 describe('a crowd', () => {
-  const crowd = { connected: 9, right: 9, lost: 0, refused: 0 }
+  const crowd = { connected: 9, right: 9, cutOff: 0, wrong: 0, refused: 0 }
+  const one = { ...crowd, right: 8, cutOff: 1 }
+
+  /** A ledger with one event and its crowd. */
+  async function afterCrowd(event: Entry, figures: CrowdFigures) {
+    const { ledger, fromMs, toMs } = await after(event)
+    for (const occurrence of ledger.occurrences) ledger.settleCrowd(occurrence, figures)
+    return { ledger, fromMs, toMs }
+  }
 
   test('is counted, and has an account of its own', async () => {
-    const { ledger } = await after(harmless)
-    for (const occurrence of ledger.occurrences) ledger.settleCrowd(occurrence, crowd)
-    assert.deepEqual(ledger.totals, { connected: 9, right: 9, lost: 0 })
+    const { ledger } = await afterCrowd(kill, { ...one, wrong: 1, right: 7 })
+    assert.deepEqual(ledger.totals, { connected: 9, right: 7, lost: 2 })
     const [figures] = figuresOf(ledger.occurrences)
-    assert.deepEqual([figures?.crowd, figures?.lost], [{ begun: 9, lost: 0 }, 0])
-    assert.deepEqual(ledger.crowdLosses, [])
+    assert.deepEqual([figures?.crowd, figures?.lost], [{ begun: 9, lost: 2 }, 0])
   })
 
-  test('may lose what the other clients of its event have not', async () => {
-    for (const others of [0, 1]) {
-      const { ledger, fromMs, toMs } = await after(kill)
-      for (let at = 0; at < others; at += 1) ledger.settle(ended('reset', fromMs, toMs))
-      for (const occurrence of ledger.occurrences)
-        ledger.settleCrowd(occurrence, { ...crowd, right: 8, lost: 1 })
-      assert.deepEqual(
-        ledger.crowdLosses.map(({ count }) => count),
-        others === 0 ? [] : [1],
-      )
-      assert.equal(ledger.violations.length, 0)
+  test('may lose what the event may cost, and nothing else', async () => {
+    for (const [event, figures, isExcused] of [
+      [harmless, crowd, true],
+      [harmless, one, false],
+      [kill, one, true],
+      [kill, { ...crowd, right: 7, cutOff: 2 }, false],
+      [kill, { ...crowd, right: 8, wrong: 1 }, false],
+      [crash, one, false],
+      [crash, { ...crowd, refused: 1 }, false],
+    ] as const) {
+      const { ledger } = await afterCrowd(event, figures)
+      const expected = isExcused ? [] : [{ event, crowd: figures }]
+      assert.deepEqual(ledger.crowdViolations, expected)
     }
   })
 
-  test('takes the excuse from those that end later', async () => {
+  test('shares the excuse with the other clients', async () => {
+    const first = await afterCrowd(kill, one)
+    first.ledger.settle(ended('reset', first.fromMs, first.toMs))
+    assert.equal(first.ledger.violations.length, 1)
     const { ledger, fromMs, toMs } = await after(kill)
-    for (const occurrence of ledger.occurrences)
-      ledger.settleCrowd(occurrence, { ...crowd, right: 8, lost: 1 })
     ledger.settle(ended('reset', fromMs, toMs))
-    assert.equal(ledger.violations.length, 1)
-  })
-
-  test('must neither be refused, nor lose what was queued', async () => {
-    const { ledger } = await after(crash)
-    for (const occurrence of ledger.occurrences)
-      ledger.settleCrowd(occurrence, { connected: 9, right: 8, lost: 1, refused: 1 })
-    assert.deepEqual(ledger.crowdLosses, [{ event: crash, count: 2 }])
+    for (const occurrence of ledger.occurrences) ledger.settleCrowd(occurrence, one)
+    assert.equal(ledger.crowdViolations.length, 1)
   })
 })
 

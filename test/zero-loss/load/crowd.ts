@@ -7,7 +7,10 @@ export interface CrowdFigures {
   /** Accepted by the system. */
   readonly connected: number
   readonly right: number
-  readonly lost: number
+  /** Ended before the whole answer, as when its worker dies. */
+  readonly cutOff: number
+  /** With a wrong answer, or without an end. */
+  readonly wrong: number
   readonly refused: number
 }
 
@@ -23,10 +26,29 @@ export class Crowd {
     return new Crowd(await FullLoad.start(t, { port, clients, prefix: echoPrefix }))
   }
 
-  /** Each of them ends its connection. */
+  /**
+   * Each of them ends its connection.
+   *
+   * @throws Error when they were not there all the time, or had troubles of their own
+   */
   async leave(): Promise<CrowdFigures> {
-    const { connections, ok: right, refused } = await this.#load.stop()
-    const connected = connections - refused
-    return { connected, right, lost: connected - right, refused }
+    const { connections, ok: right, ...bad } = await this.#load.stop()
+    const { refused } = bad
+    if (right === 0 || bad.other > 0) {
+      throw new Error(`The crowd says nothing of the service: ${JSON.stringify({ right, ...bad })}`)
+    }
+    const cutOff = bad.reset + bad.short
+    return {
+      connected: connections - refused,
+      right,
+      cutOff,
+      wrong: bad.wrong + bad.timeout,
+      refused,
+    }
+  }
+
+  /** They vanish. */
+  abandon(): void {
+    this.#load.abandon()
   }
 }
