@@ -59,8 +59,10 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
   )
   problems.push(...ledger.violations.map((violation) => storyOf(violation, log)))
   if (problems.length === 0) await assertCounts(world)
+  // Before the assertion, whose message may be cut.
+  for (const problem of problems) print(problem)
   const events = ledger.occurrences.map(({ event }) => event.name).join(', ')
-  assert.deepEqual(problems, [], `Seed ${seed}, after the events ${events}`)
+  assert.equal(problems.length, 0, `Seed ${seed}, ${problems[0]}; after the events ${events}`)
 }
 
 /** Makes it happen, while a crowd comes if the world has one. */
