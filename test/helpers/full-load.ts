@@ -14,6 +14,8 @@ export interface LoadFigures {
   readonly wrong: number
   readonly timeout: number
   readonly other: number
+  /** What its client knows of each that was not `ok`, as JSON. */
+  readonly failures: readonly string[]
 }
 
 export interface FullLoadOptions {
@@ -34,16 +36,20 @@ let programs: ReturnType<typeof compileNative> | undefined
 export class FullLoad {
   readonly #process: ChildProcess
   readonly #figures: Promise<string>
+  readonly #failures: Promise<string>
   readonly #exited: Promise<unknown>
 
   private constructor(t: Cleanup, program: string, options: FullLoadOptions) {
     const words = Object.entries({ ...options, seconds: longestS }).map(
       ([name, value]) => `--${name}=${value}`,
     )
-    const load = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const load = spawn(program, ['--tell-failures', ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     t.after(() => void load.kill('SIGKILL'))
     this.#process = load
     this.#figures = text(load.stdout)
+    this.#failures = text(load.stderr)
     this.#exited = once(load, 'exit')
   }
 
@@ -60,10 +66,12 @@ export class FullLoad {
    */
   async stop(): Promise<LoadFigures> {
     const isRunning = this.#process.kill('SIGTERM')
-    const [figures] = await Promise.all([this.#figures, this.#exited])
+    const [figures, failures] = await Promise.all([this.#figures, this.#failures, this.#exited])
     const { exitCode, signalCode } = this.#process
-    if (isRunning && exitCode === 0) return JSON.parse(figures) as LoadFigures
-    throw new Error(`The load has ended by itself, or badly: ${signalCode ?? `status ${exitCode}`}`)
+    const lines = failures.split('\n').filter((line) => line !== '')
+    if (isRunning && exitCode === 0) return { ...JSON.parse(figures), failures: lines }
+    const how = signalCode ?? `status ${exitCode}`
+    throw new Error(`The load has ended by itself, or badly, with ${how}: ${lines.at(-1) ?? ''}`)
   }
 
   /** Ends it without a result. */

@@ -1,5 +1,4 @@
 import type { Occurrence } from './ledger.ts'
-import type { CrowdFigures } from './load/crowd.ts'
 import type { Settled } from './load/messages.ts'
 import { type WayName, wayNames } from './load/way.ts'
 
@@ -78,7 +77,8 @@ function wayFigures(times: readonly Occurrence[], name: WayName): WayFigures {
 }
 
 function crowdFigures(times: readonly Occurrence[]): WayFigures {
-  const sum = (of: keyof CrowdFigures) => times.reduce((all, { crowd }) => all + crowd[of], 0)
+  const sum = (of: 'connected' | 'cutOff' | 'wrong') =>
+    times.reduce((all, { crowd }) => all + crowd[of], 0)
   return { begun: sum('connected'), lost: sum('cutOff') + sum('wrong') }
 }
 

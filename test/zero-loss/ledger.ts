@@ -33,7 +33,14 @@ export interface Totals {
   lost: number
 }
 
-const nobody: CrowdFigures = { connected: 0, right: 0, cutOff: 0, wrong: 0, refused: 0 }
+const nobody: CrowdFigures = {
+  connected: 0,
+  right: 0,
+  cutOff: 0,
+  wrong: 0,
+  refused: 0,
+  stories: [],
+}
 
 const between: Entry = { name: '(between events)', tolerance: {} }
 

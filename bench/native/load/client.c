@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "line.h"
+#include "report.h"
 #include "source.h"
 
 static enum outcome outcome_of(struct run *run, int error)
@@ -38,6 +39,8 @@ static void client_end(struct run *run, struct client *client, enum outcome outc
     uint64_t now = clock_ns();
     timer_cancel(&client->deadline);
     timer_cancel(&client->pause);
+    if (outcome != OUTCOME_OK && run->options->tells_failures)
+        report_failure(client, outcome);
     wire_close(client->wire);
     if (client->socket >= 0)
         close(client->socket); /* takes it out of the epoll set too */

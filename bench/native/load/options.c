@@ -26,6 +26,7 @@ static const char usage[] =
     "  --backoff-ms MS   wait after a failed connection [10]\n"
     "  --sources N       local addresses to use in turn [64]\n"
     "  --resume          with TLS: go on with the session of the client's last connection\n"
+    "  --tell-failures   write each failed connection to standard error, as JSON\n"
     "  --processes N     processes that share the clients, at most one per client [1]\n"
     "Give --connections, --seconds, or both. Prints one JSON object.\n";
 
@@ -140,7 +141,7 @@ void options_parse(struct options *options, int argc, char **argv)
         {"backoff-ms", required_argument, NULL, 1}, {"line-bytes", required_argument, NULL, 1},
         {"sources", required_argument, NULL, 1},    {"prefix", required_argument, NULL, 1},
         {"processes", required_argument, NULL, 1},  {"help", no_argument, NULL, 2},
-        {"resume", no_argument, NULL, 3},
+        {"resume", no_argument, NULL, 3},           {"tell-failures", no_argument, NULL, 4},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){
@@ -162,6 +163,10 @@ void options_parse(struct options *options, int argc, char **argv)
         }
         if (outcome == 3) {
             options->resume = true;
+            continue;
+        }
+        if (outcome == 4) {
+            options->tells_failures = true;
             continue;
         }
         if (outcome != 1) /* getopt has reported the error */

@@ -22,6 +22,7 @@ struct options {
     const char *prefix;   /* the line's first bytes, which ask some servers for work */
     unsigned processes;   /* that share the clients */
     bool resume;          /* TLS with the session of the last connection */
+    bool tells_failures;  /* writes each failed connection to standard error */
     unsigned sources;     /* local addresses used in turn, from 127.0.0.1 upwards */
 };
 

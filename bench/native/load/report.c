@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "clock.h"
 
@@ -54,6 +56,24 @@ static void print_idle(const struct idle *idle)
 {
     printf("{\"open\":%zu,\"closedByServer\":%zu,\"failed\":%zu}",
            idle->count - idle->failed - idle->closed, idle->closed, idle->failed);
+}
+
+void report_failure(const struct client *client, enum outcome outcome)
+{
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof address;
+    struct timespec at;
+    char host[INET_ADDRSTRLEN] = "";
+    clock_gettime(CLOCK_REALTIME, &at); /* as a server's log has it */
+    /* It has none when it was refused at once. */
+    if (client->socket >= 0 && getsockname(client->socket, (struct sockaddr *)&address, &size) == 0)
+        inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+    fprintf(stderr,
+            "{\"outcome\":\"%s\",\"address\":\"%s:%u\",\"endedAtMs\":%lld,\"tookMs\":%.1f,"
+            "\"sent\":%zu,\"received\":%zu}\n",
+            names[outcome], host, ntohs(address.sin_port),
+            (long long)at.tv_sec * 1000 + at.tv_nsec / 1000000,
+            us(clock_ns() - client->began_ns) / 1e3, client->sent, client->received);
 }
 
 int report_print(const struct run *run, const struct idle *idle)

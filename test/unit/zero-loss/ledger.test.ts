@@ -130,7 +130,7 @@ describe('the ledger', () => {
 })
 
 describe('a crowd', () => {
-  const crowd = { connected: 9, right: 9, cutOff: 0, wrong: 0, refused: 0 }
+  const crowd = { connected: 9, right: 9, cutOff: 0, wrong: 0, refused: 0, stories: [] }
   const one = { ...crowd, right: 8, cutOff: 1 }
 
   /** A ledger with one event and its crowd. */

@@ -12,6 +12,8 @@ export interface CrowdFigures {
   /** With a wrong answer, or without an end. */
   readonly wrong: number
   readonly refused: number
+  /** The story of each that was not right. */
+  readonly stories: readonly string[]
 }
 
 /** Clients that connect again and again without a pause, so that the service's workers accept by themselves. */
@@ -32,7 +34,7 @@ export class Crowd {
    * @throws Error when they were not there all the time, or had troubles of their own
    */
   async leave(): Promise<CrowdFigures> {
-    const { connections, ok: right, ...bad } = await this.#load.stop()
+    const { connections, ok: right, failures: stories, ...bad } = await this.#load.stop()
     const { refused } = bad
     if (right === 0 || bad.other > 0) {
       throw new Error(`The crowd says nothing of the service: ${JSON.stringify({ right, ...bad })}`)
@@ -44,6 +46,7 @@ export class Crowd {
       cutOff,
       wrong: bad.wrong + bad.timeout,
       refused,
+      stories,
     }
   }
 
