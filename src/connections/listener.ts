@@ -217,8 +217,12 @@ export class Listener {
     return this.#closed.signal.aborted ? stopping() : listenFailure(error, endpoint, address)
   }
 
-  /** Listens on a socket that another process has passed on, or that this one has bound ahead. */
+  /**
+   * Listens on a socket that another process has passed on, or that this one has bound ahead. Until `own`, it lives on in
+   * that process, should this one close it.
+   */
   async adopt({ handle }: BoundListener): Promise<void> {
+    this.#livesOn = true
     await listenOn(this.#server, handle, backlog)
     if (this.#accepting !== undefined) await this.#listenAgain(this.#accepting.native)
     this.#accept()
@@ -286,8 +290,9 @@ export class Listener {
     this.#accepting?.native.stopListening(this.handle.fd)
   }
 
-  /** The file of a socket that another process has bound is this process's now. */
-  ownFile(): void {
+  /** The socket that another process has bound is this process's now, with its file. */
+  own(): void {
+    this.#livesOn = false
     if (!this.#isGiven) this.#file?.own()
   }
 

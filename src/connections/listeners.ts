@@ -136,9 +136,9 @@ export class Listeners {
     for (const listener of this.#open) listener.disown()
   }
 
-  /** This process removes the files of the Unix sockets that another process has bound. */
+  /** The sockets that another process has bound are this process's now: it closes them for good, and removes files. */
   own(): void {
-    for (const listener of this.#open) listener.ownFile()
+    for (const listener of this.#open) listener.own()
   }
 
   /**

@@ -163,8 +163,13 @@ describe('an upgrade that fails changes nothing', { concurrency: 2 }, () => {
         ),
       ),
     )
+    const announce = 'predecessor.announceServing(new Inheritance(service));'
+    await t.test('the successor fails when it has the listening sockets', () =>
+      edited('service/start.js', announce, `throw new Error('the disk is full'); ${announce}`, () =>
+        refused(service, tryUpgrade(sandbox, program.primary), /the disk is full/),
+      ),
+    )
     await t.test('the successor dies when it has put itself where people look', async () => {
-      const announce = 'predecessor.announceServing(new Inheritance(service));'
       const dying = `process.kill(process.pid, 'SIGKILL'); ${announce}`
       await edited('service/start.js', announce, dying, () =>
         refused(
