@@ -88,8 +88,8 @@ export class Ledger {
   }
 
   /**
-   * Enters the crowd that came while an event went on, and is gone. What a killed primary had queued is not excused: a
-   * crowd finds workers that accept.
+   * Enters the crowd that came while an event went on, and is gone. A killed primary can have had some of it in its own
+   * list, as whenever workers do not accept.
    */
   settleCrowd(occurrence: Occurrence, crowd: CrowdFigures): void {
     const { connected, right, cutOff, wrong, refused } = crowd
@@ -98,9 +98,11 @@ export class Ledger {
     this.#totals.right += right
     this.#totals.lost += cutOff + wrong
     const { event } = occurrence
-    const excused = Math.min(cutOff, (event.tolerance.claimed ?? 0) - occurrence.excused)
+    const { claimed = 0, queued = false } = event.tolerance
+    const excused = Math.min(cutOff, claimed - occurrence.excused)
     occurrence.excused += excused
-    if (cutOff > excused || wrong > 0 || refused > 0) this.crowdViolations.push({ event, crowd })
+    if ((cutOff > excused && !queued) || wrong > 0 || refused > 0)
+      this.crowdViolations.push({ event, crowd })
   }
 
   #count({ begunMs, connectedMs, outcome }: Settled): void {

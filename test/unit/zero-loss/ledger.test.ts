@@ -154,7 +154,7 @@ describe('a crowd', () => {
       [kill, one, true],
       [kill, { ...crowd, right: 7, cutOff: 2 }, false],
       [kill, { ...crowd, right: 8, wrong: 1 }, false],
-      [crash, one, false],
+      [crash, { ...crowd, right: 6, cutOff: 3 }, true],
       [crash, { ...crowd, refused: 1 }, false],
     ] as const) {
       const { ledger } = await afterCrowd(event, figures)
