@@ -12,11 +12,12 @@ export class Inheritance implements PredecessorListener {
   }
 
   onConnection(handle: SocketHandle, passed: PassedConnection): void {
-    const { connections, config } = this.#service
+    const { connections, config, upgrades } = this.#service
     const { id, ageMs, settings = config.listen[0], preface } = passed
     if (settings === undefined) return
     const read = preface === undefined ? undefined : Buffer.from(preface, 'base64')
     connections.adopt({ handle, id, ageMs, settings, preface: read })
+    upgrades.onAdopted()
   }
 
   onTally({ counts, figures, events }: Tally): void {

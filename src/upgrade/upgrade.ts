@@ -29,6 +29,8 @@ export class Upgrade {
   /** Number of the last event that was reported to the successor. */
   #toldSeq = 0
   #decided: Promise<void> = Promise.resolve()
+  /** Pending while connections are passed on. */
+  #passing: Promise<void> = Promise.resolve()
   #cancelled: Promise<void> | undefined
 
   constructor(service: Service) {
@@ -146,6 +148,14 @@ export class Upgrade {
     await this.#cancelled
   }
 
+  /** This process's own predecessor has passed on a connection, perhaps after this process has done the same with its queue. */
+  onAdopted(): void {
+    if (this.#reportsTo === undefined) return
+    // The successor must know of it first.
+    this.onClosed()
+    void this.#passQueueOn(this.#reportsTo)
+  }
+
   /** A connection has ended: reports the counts to the successor. */
   onClosed(): void {
     void this.#reportsTo?.report(this.#tally())
@@ -168,13 +178,20 @@ export class Upgrade {
     await closed
     // Connections that a worker had not claimed when it ended are back in the queue.
     await this.#passQueueOn(successor)
-    // This process passes on what its own predecessor reports.
+    // This process passes on what its own predecessor reports, and whom it passes on.
     await predecessor?.gone
+    await this.#passing
     await successor.report(this.#tally())
   }
 
+  /** Resolves when nobody waits here. */
+  #passQueueOn(successor: Successor): Promise<void> {
+    this.#passing = this.#passing.then(() => this.#passEach(successor))
+    return this.#passing
+  }
+
   /** Passes on one connection at a time, so that those that still wait here are looked after as usual. */
-  async #passQueueOn(successor: Successor): Promise<void> {
+  async #passEach(successor: Successor): Promise<void> {
     const { connections, log } = this.#service
     const { dispatcher } = connections
     for (;;) {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { ControlClient } from '../../src/control/control-client.ts'
 import { ask, Client } from '../helpers/client.ts'
 import { stop, tryReload, tryUpgrade } from '../helpers/commands.ts'
 import { Load } from '../helpers/load.ts'
 import { isAlive, signalTo } from '../helpers/processes.ts'
+import { ProgramCopy } from '../helpers/program-copy.ts'
 import { counted, runService, type Service, startIn, startService } from '../helpers/service.ts'
 import { held, hesitant, pidIn, successorOf, upgrade } from '../helpers/upgrade.ts'
 import { waitFor } from '../helpers/wait-for.ts'
@@ -18,6 +21,12 @@ export default {
     await connection.write(line)
   },
 }`
+
+/** Whether a process has no child but one. */
+function isBarren(pid: number, child: number): boolean {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return children.trim() === String(child)
+}
 
 const answers = async ({ port }: { readonly port: number }) =>
   assert.equal((await ask(port, 'a\r\n')).text, 'a\r\n')
@@ -232,6 +241,34 @@ describe('a hot upgrade', { concurrency: 2 }, () => {
     await waitFor('the end of the predecessor', () => !isAlive(service.pid))
     await upgraded
   }
+
+  test('two in a row forget nobody whom the first primary passes on late', async (t) => {
+    const service = await startService(t, { app: recorder })
+    const { sandbox } = service
+    const program = new ProgramCopy(t)
+    const isDue = join(sandbox.runDir, 'due')
+    const passing = 'const closed = pool.close();'
+    const late = `while (!(await import('node:fs')).existsSync(${JSON.stringify(isDue)})) await delay(10);`
+    program.edit('upgrade/upgrade.js', passing, `${late} ${passing}`)
+    assert.equal((await tryUpgrade(sandbox, program.primary)).outcome, 'done')
+    const first = await service.status()
+    const holder = await held(service)
+    const waiting = await Client.connect(service.port)
+    await waiting.send('b\r\n')
+    await counted(service, { queued: 1 })
+    const second = await upgrade(service)
+    const third = await upgrade(service)
+    // The second has passed on all that it had, and has nothing to do but to report.
+    await waitFor('the end of its workers', () => isBarren(second.pid, third.pid))
+    assert.equal(waiting.text, '')
+    writeFileSync(isDue, '')
+    assert.deepEqual(await waiting.ending(), { how: 'end', text: 'b\r\n' })
+    assert.ok(isAlive(first.pid) && isAlive(second.pid))
+    await holder.send('a\r\n')
+    assert.equal((await holder.ending()).text, 'a\r\n')
+    await waitFor('the end of both', () => !isAlive(first.pid) && !isAlive(second.pid))
+    await counted(service, { accepted: 2, served: 2, failed: 0, queued: 0, active: 0 })
+  })
 
   test('a service in the foreground says that it cannot', async (t) => {
     const service = await runService(t)
