@@ -154,24 +154,28 @@ describe('workers that accept by themselves', { concurrency: 2 }, () => {
     await assertUnharmed(scene)
   })
 
-  nativeProcessTest('another port: the old one is closed, whoever has its socket', async (t) => {
-    const { service, load } = await underLoad(t)
-    const held = await Client.connect(service.port)
-    await held.send('hold\r\n')
-    await counted(service, { active: 1 }).catch(() => {})
-    const old = await workerPids(service)
-    service.sandbox.configure({ workers: 2, listen: ['[::1]:0'] })
-    await reload(service)
-    assert.deepEqual(listening(service.port), [])
-    assert.equal((await ask(service.port, 'late\r\n')).how, 'refused')
-    assert.ok(old.some(isAlive), 'no worker has that connection')
-    const { reset, short, wrong, timeout } = await load.stop()
-    assert.deepEqual({ short, wrong, timeout }, { short: 0, wrong: 0, timeout: 0 })
-    // A client may connect between the last look at the socket and its end.
-    assert.ok(reset <= clients, `${reset} were reset`)
-    held.halfClose()
-    assert.equal((await held.ending()).text, 'hold\r\n')
-  })
+  for (const [how, change] of [
+    ['a reload', reload],
+    ['an upgrade', upgrade],
+  ] as const) {
+    const name = `another port by ${how}: the old one is closed, whoever has its socket`
+    nativeProcessTest(name, async (t) => {
+      const { service, load } = await underLoad(t)
+      const held = await hold(service)
+      const old = await workerPids(service)
+      service.sandbox.configure({ workers: 2, listen: ['[::1]:0'] })
+      await change(service)
+      await waitFor('the end of the old socket', () => listening(service.port).length === 0)
+      assert.equal((await ask(service.port, 'late\r\n')).how, 'refused')
+      assert.ok(old.some(isAlive), 'no worker has that connection')
+      const { reset, short, wrong, timeout } = await load.stop()
+      assert.deepEqual({ short, wrong, timeout }, { short: 0, wrong: 0, timeout: 0 })
+      // A client may connect between the last look at the socket and its end.
+      assert.ok(reset <= clients, `${reset} were reset`)
+      held.halfClose()
+      assert.equal((await held.ending()).text, 'hold\r\n')
+    })
+  }
 
   nativeProcessTest('neither of two endpoints keeps the other waiting', async (t) => {
     const listen = ['127.0.0.1:0', '[::1]:0', '127.0.0.2:0']
