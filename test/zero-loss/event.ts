@@ -16,6 +16,8 @@ export interface Event {
   /** How often it comes up in a long run, beside the others. */
   readonly weight: number
   readonly tolerance: Tolerance
+  /** Whether it needs a worker that stays idle until it is offered something; a crowd leaves that only to workers that accept. */
+  readonly needsIdle?: true
   /** Makes it happen; resolves when it is over. */
   run(world: World): Promise<void>
 }

@@ -8,7 +8,7 @@ import type { Event } from './event.ts'
 import { usualStreams } from './load/load-process.ts'
 import { report } from './report.ts'
 import { storyOf } from './story.ts'
-import { World } from './world.ts'
+import { isNative, World } from './world.ts'
 
 /** Time in which nothing happens between two events, at the least and at the most; milliseconds. */
 const restMs = [100, 500] as const
@@ -65,11 +65,15 @@ export async function runSuite(t: Cleanup, options: SuiteOptions): Promise<void>
   assert.equal(problems.length, 0, `Seed ${seed}, ${problems[0]}; after the events ${events}`)
 }
 
+/** Where nobody listens for a while, a crowd would only knock; and nobody could tell which primary counted it. */
+function bearsCrowd({ tolerance, needsIdle }: Event): boolean {
+  return tolerance.refuses !== true && (needsIdle !== true || isNative)
+}
+
 /** Makes it happen, while a crowd comes if the world has one. */
 async function happen(world: World, event: Event): Promise<void> {
   const { ledger } = world
-  // Where nobody listens for a while, a crowd would only knock; and nobody could tell which primary counted it.
-  const crowd = event.tolerance.refuses === true ? undefined : await world.crowd()
+  const crowd = bearsCrowd(event) ? await world.crowd() : undefined
   const occurrence = ledger.begin(event)
   try {
     await event.run(world)

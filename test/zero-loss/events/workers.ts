@@ -85,7 +85,7 @@ const one = { claimed: 1 }
 
 export const workers: readonly Event[] = [
   { name: 'kill: idle worker', weight: 1, tolerance: one, run: killIdle },
-  { name: 'kill: offered, unclaimed', weight: 1, tolerance: {}, run: killOffered },
+  { name: 'kill: offered, unclaimed', weight: 1, tolerance: {}, needsIdle: true, run: killOffered },
   { name: 'kill: in the handler', weight: 1, tolerance: one, run: killInHandler },
   { name: 'kill: answering', weight: 1, tolerance: one, run: killAnswering },
   // Its client has all; the worker may have claimed another connection by then.
