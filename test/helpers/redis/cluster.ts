@@ -90,13 +90,13 @@ class Member {
 /** How far a member's second port, for the other members, is above its first; Redis 6 knows no other distance. */
 const busDistance = 10_000
 
-/** The last port that Linux gives to outgoing connections by itself (ip(7), ip_local_port_range). */
-const lastEphemeral = 60_999
+/** The first port that Linux gives to outgoing connections by itself (ip(7), ip_local_port_range). */
+const firstEphemeral = 32_768
 
-/** A free port whose second one is free, too, and stays so: no outgoing connection gets it. */
+/** A free port whose second one is free, too, and both stay so: no outgoing connection gets them. */
 async function memberPort(): Promise<number> {
   for (;;) {
-    const bus = randomInt(lastEphemeral + 1, 65_536)
+    const bus = randomInt(firstEphemeral - busDistance, firstEphemeral)
     if ((await isFree(bus)) && (await isFree(bus - busDistance))) return bus - busDistance
   }
 }
