@@ -177,9 +177,11 @@ export class Dispatcher implements HandOffListener, HeaderListener {
   }
 
   #awaitHeader(connection: PendingConnection): void {
-    // A check by the proxy may be over by now.
-    if (isReset(connection.handle)) this.#conclude(connection, 'leave')
-    else if (!this.#proxies.has(connection)) this.#refuse(connection, 'proxy-untrusted')
+    // Asked for once: a check by the proxy may be over by now, or at any moment.
+    const address = addressOf(connection)
+    const { settings } = connection.endpoint
+    if (address === '') this.#conclude(connection, 'leave')
+    else if (!this.#proxies.has(address, settings)) this.#refuse(connection, 'proxy-untrusted')
     else if (!this.#room.has(connection.handle) || !this.#mayAwait) this.#turnAway(connection)
     else this.#headers.await(connection)
   }

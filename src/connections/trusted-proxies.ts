@@ -1,6 +1,5 @@
 import type { ListenSettings } from '../config/listen.ts'
 import { NetworkList } from './network-list.ts'
-import { addressOf, type PendingConnection } from './pending-connection.ts'
 
 /** The addresses of this host alone, which `proxyProtocol: true` trusts. */
 const thisHost = ['127.0.0.0/8', '::1']
@@ -9,10 +8,13 @@ const thisHost = ['127.0.0.0/8', '::1']
 export class TrustedProxies {
   readonly #lists = new WeakMap<ListenSettings, NetworkList>()
 
-  /** Whether the peer of a connection may say who its client is. Access to a Unix socket is a matter of its file. */
-  has(connection: PendingConnection): boolean {
-    const address = addressOf(connection)
-    return address === undefined || this.#listFor(connection.endpoint.settings).has(address)
+  /**
+   * Whether the peer of a connection may say who its client is. Access to a Unix socket is a matter of its file.
+   *
+   * @param address - the peer's; undefined for one of a Unix socket, which has none
+   */
+  has(address: string | undefined, settings: ListenSettings): boolean {
+    return address === undefined || this.#listFor(settings).has(address)
   }
 
   #listFor(settings: ListenSettings): NetworkList {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import type { TestContext } from 'node:test'
 import type { ProxySettings } from '../../../src/config/listen.ts'
 import type { NumberedEndpoint } from '../../../src/connections/endpoint-table.ts'
+import type { SocketHandle } from '../../../src/ipc/socket-handle.ts'
 import type { FailReason } from '../../../src/lifecycle/fail-reasons.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { type HandlePair, handlePair, LooseHandle } from '../support/handles.ts'
@@ -26,10 +28,14 @@ async function proxied(t: TestContext, limits: [max?: number, maxPerClient?: num
   t.after(() => {
     while (dispatcher.withdraw() !== undefined);
   })
-  const accept = async (endpoint = behindProxy()): Promise<HandlePair> => {
+  const accept = async (
+    endpoint = behindProxy(),
+    prepare: (handle: SocketHandle) => void = () => {},
+  ): Promise<HandlePair> => {
     const { handle: own, client } = await handlePair(t)
     const handle = isNative(t) ? nativeSocketOf(own) : own
     t.after(() => handle.close())
+    prepare(handle)
     dispatcher.accept(handle, endpoint)
     const { accepted, queued, active, served, failed, shed, gone, expired } = accounts.counts
     assert.equal(accepted, queued + active + served + failed + shed + gone + expired)
@@ -128,6 +134,28 @@ overBoth(
     other.client.resetAndDestroy()
     await waitFor('their end', () => accounts.counts.gone === 3)
     assert.equal(accounts.counts.queued, 0)
+  },
+)
+
+/** Its client resets it as soon as its address was asked for. */
+function resetOnceAsked(handle: SocketHandle): void {
+  const ask = handle.getpeername?.bind(handle)
+  let isAsked = false
+  handle.getpeername = (into) => {
+    if (isAsked) return -constants.errno.ENOTCONN
+    isAsked = true
+    return ask?.(into) ?? 0
+  }
+}
+
+overBoth(
+  'a check by the proxy that ends while it is looked at is gone, and no stranger',
+  async (t) => {
+    const { accept, failures, accounts } = await proxied(t)
+    const { client } = await accept(behindProxy(), resetOnceAsked)
+    client.resetAndDestroy()
+    await waitFor('its end', () => accounts.counts.gone === 1)
+    assert.deepEqual(failures(), [])
   },
 )
 
