@@ -72,7 +72,9 @@ async function dropsNobody(t: TestContext, pm2: Pm2, { port, pid }: Service): Pr
     const bridge = await pm2.bridge()
     assert.deepEqual([status.pid, status.generation], [pid, 2])
     assert.equal(lastReload?.outcome, 'done')
-    assert.ok(status.workers.every(({ generation }) => generation === 2))
+    await waitFor('the end of the old workers', async () =>
+      (await pm2.status()).workers.every(({ generation }) => generation === 2),
+    )
     assert.deepEqual(supervisor, { attached: true, pid: bridge.pid })
     assert.equal(bridge.pm2_env.status, 'online')
     assert.ok(!isAlive(old.pid), 'the old bridge is still there')
