@@ -1,23 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
-import { HelloserverError, messageOf } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { TokenBucket } from '../token-bucket.ts'
-
-/**
- * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`,
- * which lets it imitate Node's own messages, or directly into the descriptor. Node trusts its input: a line
- * that is not JSON, or an acknowledgement of nothing, is an uncaught exception in the process that reads it.
- *
- * Node documents none of the internals that this uses, so all of them are in this file (as read in the sources
- * of Node.js 20, 22, 24 and 26: lib/internal/child_process.js), and a runtime that differs is refused.
- */
-interface ChannelHandle {
-  /** Called with the bytes that were read, or with nothing at the channel's end. */
-  onread: (bytes?: ArrayBuffer) => void
-  /** A descriptor that came with the bytes about to be read. */
-  pendingHandle: { close(): void } | null
-  /** Whether a message has begun and not ended. */
-  buffering?: boolean
-}
+import { type ChannelHandle, channelOf } from './channel-handle.ts'
+import { sendOffer } from './offer-channel.ts'
+import type { SocketHandle } from './socket-handle.ts'
+import type { Offer } from './worker-messages.ts'
 
 type Channelled = ChildProcess & {
   /** Messages that wait for the acknowledgement of a socket; null when none is awaited. */
@@ -29,20 +16,21 @@ type Emit = (name: string | symbol, ...args: unknown[]) => boolean
 export interface GuardListener {
   /** The worker sent something that no worker sends; its further messages are ignored. */
   onFault(reason: string): void
-  /** A socket that was sent to the worker has not arrived, for example because it has no descriptor left. */
-  onNotReceived(): void
   /** The worker's end of the channel is closed. */
   onClosed(): void
 }
 
 /** How much a worker may send unasked, at once and per second, in bytes. */
 const unasked = { burst: 131_072, perSecond: 65_536 }
-/** More than the length of a socket's acknowledgement, in bytes. */
-const acknowledgementBytes = 64
 /** The length of the longest message, in bytes. */
 const maxMessageBytes = 131_072
 const newline = 10
 
+/**
+ * Stands between Node's channel and a worker, whose app can write anything into its end: by `process.send`,
+ * which lets it imitate Node's own messages, or directly into the descriptor. Node trusts its input: a line
+ * that is not JSON, or an acknowledgement of nothing, is an uncaught exception in the process that reads it.
+ */
 export class ChannelGuard {
   readonly #child: Channelled
   readonly #handle: ChannelHandle
@@ -67,9 +55,9 @@ export class ChannelGuard {
     child.emit = (name: string | symbol, ...args: unknown[]) => this.#pass(name, args)
   }
 
-  /** A socket is being sent, and its receipt will be acknowledged. */
-  expectAcknowledgement(): void {
-    this.#allowance.add(acknowledgementBytes)
+  /** Sends an offer with a copy of its socket; returns whether that is possible. */
+  offer(offer: Offer, handle: SocketHandle): boolean {
+    return sendOffer(this.#handle, offer, handle) === 0
   }
 
   /** The process is gone: any other process that holds its end is ignored. */
@@ -122,7 +110,6 @@ export class ChannelGuard {
       return false
     }
     this.#guarded(emit)
-    if (message.cmd === 'NODE_HANDLE_NACK') this.#listener.onNotReceived()
     return true
   }
 
@@ -183,21 +170,4 @@ function faultOf(message: InternalMessage, child: Channelled): string | undefine
 /** How many bytes of a chunk belong to a message that has not ended. */
 function tailOf(bytes: ArrayBuffer): number {
   return bytes.byteLength - 1 - new Uint8Array(bytes).lastIndexOf(newline)
-}
-
-function channelOf(child: ChildProcess): ChannelHandle {
-  const key = Object.getOwnPropertySymbols(child).find(
-    ({ description }) => description === 'kChannelHandle',
-  )
-  const handle =
-    key === undefined
-      ? undefined
-      : (child as unknown as Record<symbol, Partial<ChannelHandle> | null>)[key]
-  const isKnown =
-    typeof handle?.onread === 'function' && 'pendingHandle' in handle && '_handleQueue' in child
-  if (isKnown) return handle as ChannelHandle
-  throw new HelloserverError(
-    'BOOT_FAILED',
-    `Node.js ${process.version} talks to its workers in a way that helloserver does not know; use a version that docs/versions.md lists`,
-  )
 }

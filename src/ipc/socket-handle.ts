@@ -191,9 +191,8 @@ export function quiet(handle: ListeningHandle): void {
   )
 }
 
-/** The received copy as a stream; undefined when the socket was closed on its way. */
-export function receivedSocket(handle: unknown): Socket | undefined {
-  if (handle === undefined || handle === null) return undefined
+/** A stream of Node's around a handle, which belongs to it from now on. */
+export function socketOver(handle: SocketHandle): Socket {
   const options: ConstructorParameters<typeof Socket>[0] & { handle: unknown } = {
     handle,
     readable: true,

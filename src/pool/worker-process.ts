@@ -8,7 +8,7 @@ import { HelloserverError, messageOf } from '../errors.ts'
 import { ChannelGuard } from '../ipc/channel-guard.ts'
 import { ClaimRegister } from '../ipc/claim-register.ts'
 import { type Progress, ProgressReader, progressFd, stepOfStatus } from '../ipc/progress.ts'
-import { type SocketHandle, sendHandle } from '../ipc/socket-handle.ts'
+import type { SocketHandle } from '../ipc/socket-handle.ts'
 import {
   decodeFromWorker,
   type FromWorker,
@@ -189,9 +189,8 @@ export class WorkerProcess {
 
   /** Sends a copy of a socket. */
   sendSocket(offer: Offer, handle: SocketHandle): void {
-    if (this.#worker === undefined) return
-    this.#guard?.expectAcknowledgement()
-    sendHandle(this.#worker.process, [...offer], handle, ignore)
+    if (this.#guard?.offer(offer, handle) === true) return
+    setImmediate(() => this.#onEvent({ kind: 'bounced' }))
   }
 
   /** @param reason - reported unless the process itself has given one */
@@ -255,7 +254,6 @@ export class WorkerProcess {
     try {
       this.#guard = new ChannelGuard(child, {
         onFault: (reason) => this.#onEvent({ kind: 'channel-fault', reason }),
-        onNotReceived: () => this.#onEvent({ kind: 'bounced' }),
         onClosed: () => this.#outlives(channelClosed),
       })
     } catch (error) {

@@ -1,8 +1,15 @@
 import { type Clock, systemClock, type Timer } from '../clock.ts'
-import type { ClientSocket } from './client-socket.ts'
 
 /** How many connections may be in their closing handshake at a time; beyond that, the oldest is dropped. */
 const maxLingering = 512
+
+/** A connection in its closing handshake. */
+export interface Lingering {
+  /** Ends this side, and discards further input; calls back once it is closed, whoever closes it. */
+  finish(onClosed: () => void): void
+  /** Closes it at once. */
+  destroy(): void
+}
 
 /**
  * Connections whose answer has been sent and whose closing handshake is not over.
@@ -13,7 +20,7 @@ const maxLingering = 512
  */
 export class Lingerers {
   /** When each is given up, in monotonic milliseconds; all may take equally long, so the first is the oldest. */
-  readonly #sockets = new Map<ClientSocket, number>()
+  readonly #all = new Map<Lingering, number>()
   readonly #lingerMs: number
   readonly #clock: Clock
   #timer: Timer | undefined
@@ -25,49 +32,46 @@ export class Lingerers {
     this.#clock = clock
   }
 
-  /** Ends a socket, and discards its further input. */
-  add(socket: ClientSocket): void {
-    if (socket.destroyed) return
-    if (this.#sockets.size >= maxLingering) this.#drop(Number.POSITIVE_INFINITY, 1)
-    this.#sockets.set(socket, this.#clock.nowMs() + this.#lingerMs)
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      if (this.#sockets.size === 0) this.#onEmpty?.()
+  /** Begins the closing handshake of a connection that is open. */
+  add(lingering: Lingering): void {
+    if (this.#all.size >= maxLingering) this.#drop(Number.POSITIVE_INFINITY, 1)
+    this.#all.set(lingering, this.#clock.nowMs() + this.#lingerMs)
+    lingering.finish(() => {
+      this.#all.delete(lingering)
+      if (this.#all.size === 0) this.#onEmpty?.()
     })
-    socket.end()
-    socket.resume()
     if (this.#timer === undefined)
       this.#timer = this.#clock.setTimeout(() => this.#expire(), this.#lingerMs)
   }
 
   /** Resolves when no handshake is in progress. */
   async settled(): Promise<void> {
-    if (this.#sockets.size === 0) return
+    if (this.#all.size === 0) return
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve
     })
   }
 
-  /** One timer serves all: the sockets after the first have more time left. */
+  /** One timer serves all: those after the first have more time left. */
   #expire(): void {
     this.#timer = undefined
     const nowMs = this.#clock.nowMs()
-    this.#drop(nowMs, this.#sockets.size)
-    for (const dueMs of this.#sockets.values()) {
+    this.#drop(nowMs, this.#all.size)
+    for (const dueMs of this.#all.values()) {
       const leftMs = Math.max(1, Math.ceil(dueMs - nowMs))
       this.#timer = this.#clock.setTimeout(() => this.#expire(), leftMs)
       return
     }
   }
 
-  /** Drops the sockets that are due by `nowMs`, oldest first, `most` of them at most. */
+  /** Drops those that are due by `nowMs`, oldest first, `most` of them at most. */
   #drop(nowMs: number, most: number): void {
     let left = most
-    for (const [socket, dueMs] of this.#sockets) {
+    for (const [lingering, dueMs] of this.#all) {
       if (left === 0 || dueMs > nowMs) return
       left -= 1
-      this.#sockets.delete(socket)
-      socket.destroy()
+      this.#all.delete(lingering)
+      lingering.destroy()
     }
   }
 }

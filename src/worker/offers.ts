@@ -1,14 +1,15 @@
 import type { Clock } from '../clock.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import { type Progress, type ProgressWriter, uncounted } from '../ipc/progress.ts'
+import type { StreamHandle } from '../ipc/stream-handle.ts'
 import type { Offer, ServedEndpoint } from '../ipc/worker-messages.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { ClientSocket } from './client-socket.ts'
 import { Entrances } from './entrances.ts'
+import { HandleTransport } from './handle-transport.ts'
 import type { Handler, Intake } from './intake.ts'
 import { Lingerers } from './linger.ts'
 import { parsePreface } from './preface.ts'
-import { type SocketOptions, SocketTransport } from './socket-transport.ts'
+import type { SocketOptions } from './socket-transport.ts'
 
 /** The ways by which a worker answers an offer. */
 export interface OfferChannels {
@@ -44,35 +45,33 @@ export class Offers implements Intake {
     this.#lingerers = new Lingerers(settings.lingerMs, clock)
   }
 
-  /** Takes the connection that the primary offers; `socket` is missing if it closed on the way. */
-  receive([id, endpoint, preface]: Offer, socket: ClientSocket | undefined): void {
+  /** Takes the connection that the primary offers; `handle` is missing if there was no descriptor for it. */
+  receive([id, endpoint, preface]: Offer, handle: StreamHandle | undefined): void {
     if (this.#isClosed) {
       // Not claimed, so it returns to the head of the queue when this process has ended.
-      socket?.destroy()
+      handle?.close()
       return
     }
-    if (socket === undefined) {
+    if (handle === undefined) {
       this.#miss(id)
       return
     }
     if (this.#handler.isBusy) {
       this.#log.error({ connection: id }, 'Received a connection while another is active')
       this.#miss(id)
-      socket.destroy()
+      handle.close()
       return
     }
     if (!this.#claim(id)) {
       this.#miss(id)
-      socket.destroy()
+      handle.close()
       return
     }
     const { path, door, beginsWithTls = false } = this.#entrances.at(endpoint) ?? {}
     const { header: proxy, rest } = parsePreface(
       preface === undefined ? undefined : Buffer.from(preface, 'base64'),
     )
-    if (rest.length > 0) socket.unshift(rest)
-    const before = { bytesRead: rest.length, bytesWritten: 0 }
-    const transport = new SocketTransport(socket, this.#settings, this.#lingerers, path, before)
+    const transport = new HandleTransport(handle, this.#settings, this.#lingerers, path, rest)
     this.#handler.begin(id, transport, { door, proxy, beginsWithTls })
   }
 

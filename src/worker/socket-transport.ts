@@ -1,7 +1,7 @@
 import { plainAddress } from '../endpoint.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
 import type { ClientSocket } from './client-socket.ts'
-import type { Lingerers } from './linger.ts'
+import type { Lingerers, Lingering } from './linger.ts'
 import type { TlsDoor } from './tls-door.ts'
 import type { Chunk, ConnectionTls, Receiver, SecurableTransport, Transport } from './transport.ts'
 
@@ -24,7 +24,7 @@ interface Passed {
 const none: Passed = { bytesRead: 0, bytesWritten: 0 }
 
 /** A connection's bytes by way of Node's own socket. */
-export class SocketTransport implements SecurableTransport {
+export class SocketTransport implements SecurableTransport, Lingering {
   readonly #socket: ClientSocket
   readonly #options: Pick<SocketOptions, 'keepAliveMs' | 'noDelay'>
   readonly #lingerers: Pick<Lingerers, 'add'>
@@ -37,7 +37,7 @@ export class SocketTransport implements SecurableTransport {
   #hasWritten = false
 
   /**
-   * @param lingerers - where the socket goes for its closing handshake
+   * @param lingerers - where the connection goes for its closing handshake
    * @param path - of the Unix socket that it was accepted on; undefined for TCP
    * @param before - what has passed already: by an earlier socket, or bytes that this one was given back
    * @param tls - what client and server have agreed on, if the socket is within TLS
@@ -153,7 +153,13 @@ export class SocketTransport implements SecurableTransport {
   }
 
   conclude(): void {
-    this.#lingerers.add(this.#socket)
+    if (!this.#socket.destroyed) this.#lingerers.add(this)
+  }
+
+  finish(onClosed: () => void): void {
+    this.#socket.once('close', onClosed)
+    this.#socket.end()
+    this.#socket.resume()
   }
 
   /** One end of the connection; undefined once the system has forgotten it. */

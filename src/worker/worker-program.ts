@@ -1,15 +1,16 @@
 import cluster from 'node:cluster'
 import { lstatSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { appError, loadApp } from '../app/load-app.ts'
 import { systemClock } from '../clock.ts'
 import { type Environment, ownEnvironment } from '../config/environment.ts'
 import { runFiles } from '../config/run-dir.ts'
 import { messageOf } from '../errors.ts'
 import { identityOf } from '../files/file-identity.ts'
+import { channelOf } from '../ipc/channel-handle.ts'
 import { ClaimWriter, claimFd, claimsLost } from '../ipc/claim-register.ts'
+import { receiveOffers } from '../ipc/offer-channel.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
-import { receivedSocket } from '../ipc/socket-handle.ts'
+import type { StreamHandle } from '../ipc/stream-handle.ts'
 import {
   decodeToWorker,
   type FromWorker,
@@ -88,8 +89,8 @@ export class WorkerProgram {
     // The primary may close its end first; then the app's output is not read any more.
     process.stdout.on('error', () => {})
     process.stderr.on('error', () => {})
-    process.on('message', (message, handle) => {
-      if (isOffer(message)) this.#receiveClient(message, receivedSocket(handle))
+    process.on('message', (message) => {
+      if (isOffer(message)) this.#receiveClient(message, undefined)
       else this.#receive(message)
     })
     process.on('SIGTERM', () => {
@@ -188,6 +189,7 @@ export class WorkerProgram {
       this.#prepareOrphanhood(boot, queue)
       return (handler) => queue.serve(handler)
     }
+    receiveOffers(channelOf(process), (offer, handle) => this.#receiveClient(offer, handle))
     const claims = new ClaimWriter(claimFd)
     this.#claims = claims
     const channels = {
@@ -252,15 +254,15 @@ export class WorkerProgram {
     this.#tell({ kind: 'heartbeat', rssBytes: this.#rssBytes, ...view }, onSent)
   }
 
-  #receiveClient(offer: Offer, socket: Socket | undefined): void {
+  #receiveClient(offer: Offer, handle: StreamHandle | undefined): void {
     const [id] = offer
     if (this.#offers !== undefined) {
-      this.#offers.receive(offer, socket)
+      this.#offers.receive(offer, handle)
       return
     }
     // The app has reported this worker ready before it was.
     new ProgressWriter(progressFd).write({ step: 'missing', reason: 'none', id, ...uncounted })
-    socket?.destroy()
+    handle?.close()
   }
 
   #tell(message: FromWorker, onSent: (error: Error | null) => void = () => {}): void {

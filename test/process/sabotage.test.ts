@@ -84,14 +84,11 @@ const ofOffers: readonly Sabotage[] = [
     code: 'for (const fd of [3, 4, 5]) fs.closeSync(fd)',
     unfit: /closed|reaches/,
   },
+  { name: 'takes no more messages', code: "process.removeAllListeners('message')" },
+  { name: 'takes no more sockets', code: "process.removeAllListeners('internalMessage')" },
   {
-    name: 'takes no more messages',
-    code: "process.removeAllListeners('message')",
-    unfit: /ignores the connections/,
-  },
-  {
-    name: 'takes no more sockets',
-    code: "process.removeAllListeners('internalMessage')",
+    name: 'reads its channel no more',
+    code: "process[Object.getOwnPropertySymbols(process).find((key) => key.description === 'kChannelHandle')].readStop()",
     unfit: /ignores the connections/,
   },
 ]

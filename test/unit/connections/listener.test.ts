@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { drained, Listener } from '../../../src/connections/listener.ts'
 import type { Endpoint } from '../../../src/endpoint.ts'
-import { receivedSocket, remoteOf, type SocketHandle } from '../../../src/ipc/socket-handle.ts'
+import { remoteOf, type SocketHandle, socketOver } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { keptLog } from '../support/kept-log.ts'
 
@@ -33,8 +33,7 @@ test('a connection arrives unread: its bytes stay in the system', async (t) => {
   await new Promise<void>((resolve) => client.write('hello', () => resolve()))
   const handle = await waitFor('the connection', () => handles[0])
   assert.deepEqual(remoteOf(handle), { address: '127.0.0.1', port: client.localPort })
-  const server = receivedSocket(handle)
-  assert.ok(server !== undefined)
+  const server = socketOver(handle)
   t.after(() => server.destroy())
   const [bytes] = (await once(server, 'data')) as [Buffer]
   assert.equal(bytes.toString(), 'hello')

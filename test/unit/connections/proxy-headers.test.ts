@@ -8,7 +8,7 @@ import type { FailReason } from '../../../src/lifecycle/fail-reasons.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { type HandlePair, handlePair, LooseHandle } from '../support/handles.ts'
 import { nativeSocketOf } from '../support/native-consumer.ts'
-import { isNative, overBoth } from '../support/over-both.ts'
+import { overEach, wayOf } from '../support/over-each.ts'
 import { anywhere } from '../support/pending.ts'
 import { addresses4, binaryHeader, families } from '../support/proxy-headers.ts'
 import { BareWorker, settingsOf, staged } from '../support/stage.ts'
@@ -33,7 +33,7 @@ async function proxied(t: TestContext, limits: [max?: number, maxPerClient?: num
     prepare: (handle: SocketHandle) => void = () => {},
   ): Promise<HandlePair> => {
     const { handle: own, client } = await handlePair(t)
-    const handle = isNative(t) ? nativeSocketOf(own) : own
+    const handle = wayOf(t) === 'native' ? nativeSocketOf(own) : own
     t.after(() => handle.close())
     prepare(handle)
     dispatcher.accept(handle, endpoint)
@@ -45,6 +45,9 @@ async function proxied(t: TestContext, limits: [max?: number, maxPerClient?: num
     Object.entries(made.stats.totals.failures ?? {}).filter(([, count]) => count > 0)
   return { ...made, accept, failures }
 }
+
+/** The primary reads by either of these. */
+const overBoth: typeof overEach = (name, run) => overEach(name, run, ['handle', 'native'])
 
 overBoth(
   'a connection waits in the queue when its header is there, with all bytes that were read',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { test } from 'node:test'
-import { acceptHandles, receivedSocket, remoteOf } from '../../../src/ipc/socket-handle.ts'
+import { acceptHandles, remoteOf } from '../../../src/ipc/socket-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { handlePair } from '../support/handles.ts'
 
@@ -20,11 +20,6 @@ test('a client that has ended its side is still there', async (t) => {
   client.end()
   await once(client, 'finish')
   assert.ok(remoteOf(handle) !== undefined)
-})
-
-test('a socket that was closed on its way is none', () => {
-  assert.equal(receivedSocket(undefined), undefined)
-  assert.equal(receivedSocket(null), undefined)
 })
 
 test('an error of the system is told with its name', async (t) => {

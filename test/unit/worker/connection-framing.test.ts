@@ -7,7 +7,7 @@ import type { Connection } from '../../../src/worker/connection.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
 /** Reads of every kind that need more than "ab". */
@@ -68,7 +68,7 @@ for (const [name, read] of reads.filter(([kind]) => kind !== 'readLine' && kind 
   })
 }
 
-overBoth(
+overEach(
   'peek gives what there is when the client ends its side, and the next read gives it again',
   async (t) => {
     const { connection, client } = await connected(t)
@@ -80,14 +80,14 @@ overBoth(
   },
 )
 
-overBoth('the server may speak first', async (t) => {
+overEach('the server may speak first', async (t) => {
   const { connection, client } = await connected(t)
   await connection.write('220 ready\r\n')
   client.once('data', () => client.end('HELO\r\n'))
   assert.deepEqual(await connection.readLine(), Buffer.from('HELO\r\n'))
 })
 
-overBoth('a delimiter may be bytes, and is part of the result', async (t) => {
+overEach('a delimiter may be bytes, and is part of the result', async (t) => {
   const { connection, client } = await connected(t)
   client.end(Buffer.from([1, 2, 0xff, 0xfe, 3]))
   const found = await connection.readUntil(Uint8Array.of(0xff, 0xfe))
@@ -95,7 +95,7 @@ overBoth('a delimiter may be bytes, and is part of the result', async (t) => {
   assert.deepEqual(await connection.read(), Buffer.from([3]))
 })
 
-overBoth('a delimiter that comes too late is refused, and what came instead stays', async (t) => {
+overEach('a delimiter that comes too late is refused, and what came instead stays', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 4 })
   client.end('aaaa;bbbbbb;')
   assert.deepEqual(await connection.readUntil(';', { maxBytes: 5 }), Buffer.from('aaaa;'))
@@ -111,7 +111,7 @@ overBoth('a delimiter that comes too late is refused, and what came instead stay
   assert.deepEqual(await connection.readUntil(';', { maxBytes: 7 }), Buffer.from('bbbbbb;'))
 })
 
-overBoth('a frame that is too long is refused by its length alone, and stays', async (t) => {
+overEach('a frame that is too long is refused by its length alone, and stays', async (t) => {
   const { connection, client } = await connected(t)
   client.write(Buffer.from([0, 4, 0, 0, 1, 2, 3, 4]))
   const frames = connection.frames({ lengthBytes: 2, maxBytes: 4 })
@@ -125,7 +125,7 @@ overBoth('a frame that is too long is refused by its length alone, and stays', a
   assert.deepEqual(await connection.read(), Buffer.from([3, 4]))
 })
 
-overBoth('without a limit of their own, frames have that of lines', async (t) => {
+overEach('without a limit of their own, frames have that of lines', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 4 })
   client.end(Buffer.from([3, 1, 2, 3, 4, 1, 2, 3, 4]))
   const frames = connection.frames({ lengthBytes: 1 })
@@ -133,7 +133,7 @@ overBoth('without a limit of their own, frames have that of lines', async (t) =>
   await assert.rejects(frames.read(), { code: 'LINE_TOO_LONG', limitBytes: 4 })
 })
 
-overBoth('frames can be iterated over, empty ones too', async (t) => {
+overEach('frames can be iterated over, empty ones too', async (t) => {
   const { connection, client } = await connected(t)
   client.end(Buffer.from([1, 0, 7, 0, 0, 2, 0, 8, 9]))
   const frames: number[][] = []
@@ -142,7 +142,7 @@ overBoth('frames can be iterated over, empty ones too', async (t) => {
   assert.deepEqual(frames, [[7], [], [8, 9]])
 })
 
-overBoth('a frame is sent with its length in front, its text as UTF-8', async (t) => {
+overEach('a frame is sent with its length in front, its text as UTF-8', async (t) => {
   const { connection, client, conclude } = await connected(t)
   await connection.frames({ lengthBytes: 4 }).write(['ü', Uint8Array.of(0)])
   await connection.frames({ lengthBytes: 1 }).write('')
@@ -150,7 +150,7 @@ overBoth('a frame is sent with its length in front, its text as UTF-8', async (t
   assert.deepEqual(await received(client), Buffer.from([0, 0, 0, 3, 0xc3, 0xbc, 0, 0]))
 })
 
-overBoth(
+overEach(
   'a frame that is longer than its limit, or than its length can say, is not sent',
   async (t) => {
     const { connection, client, conclude } = await connected(t)
@@ -170,7 +170,7 @@ overBoth(
   },
 )
 
-overBoth('a frame of 10 MB comes through, and leaves no more behind', async (t) => {
+overEach('a frame of 10 MB comes through, and leaves no more behind', async (t) => {
   const { connection, client } = await connected(t)
   const payload = randomBytes(10 * 1_048_576)
   const prefix = Buffer.alloc(4)
@@ -182,7 +182,7 @@ overBoth('a frame of 10 MB comes through, and leaves no more behind', async (t) 
   assert.equal(await frames.read(), null)
 })
 
-overBoth('mistakes of the handler are told by name, and only to it', async (t) => {
+overEach('mistakes of the handler are told by name, and only to it', async (t) => {
   const { connection } = await connected(t)
   const mistakes: [call: () => Promise<unknown>, message: string][] = [
     [() => connection.readExactly(-1), 'bytes is -1; it must be an integer from 0 to 1073741824'],
@@ -230,7 +230,7 @@ test('several chunks go out by one call of the system, in their order', async (t
   assert.deepEqual(await received(client), Buffer.from([0x61, 0xff, 0xc3, 0xbc, 0x62]))
 })
 
-overBoth('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
+overEach('when one of several chunks is neither text nor bytes, none is sent', async (t) => {
   const { connection, client, conclude } = await connected(t)
   const mixed: readonly unknown[] = ['a', 7, 'b']
   await assert.rejects(connection.write(mixed as string[]), TypeError)
@@ -263,7 +263,7 @@ test('a write that is awaited waits for the client, so that one chunk is in memo
   assert.equal((await all).length, 320 * chunk.length)
 })
 
-overBoth('the local address is the one that the client has connected to', async (t) => {
+overEach('the local address is the one that the client has connected to', async (t) => {
   const { connection, client } = await connected(t)
   assert.deepEqual(connection.local, { address: '127.0.0.1', port: client.remotePort })
   const { local } = connection
@@ -286,7 +286,7 @@ for (const [lineEnding, lines] of [
   })
 }
 
-overBoth('with lineEnding any, a CR ends a line as soon as something else follows', async (t) => {
+overEach('with lineEnding any, a CR ends a line as soon as something else follows', async (t) => {
   const { connection, client } = await connected(t, { lineEnding: 'any' })
   const line = connection.readLine()
   client.write('a\r')

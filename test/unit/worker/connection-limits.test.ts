@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
-overBoth(
+overEach(
   'a client that sends nothing for too long fails the read, and may be read again',
   async (t) => {
     const clock = new Clock(t)
@@ -36,7 +36,7 @@ test('each piece that arrives starts the time of a read again', async (t) => {
   assert.deepEqual(await line, Buffer.from('abc\r\n'))
 })
 
-overBoth('a handler that works without reading has no read timeout', async (t) => {
+overEach('a handler that works without reading has no read timeout', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t, { readTimeoutMs: 500, deadlineMs: 60_000 })
   client.write('a\r\nb\r\n')
@@ -60,14 +60,14 @@ test('at the deadline the signal is aborted, reads fail and the socket is closed
   await assert.rejects(connection.flush(), { code: 'DEADLINE' })
 })
 
-overBoth('a signal that is asked for after the end is aborted already', async (t) => {
+overEach('a signal that is asked for after the end is aborted already', async (t) => {
   const { connection } = await connected(t)
   connection.end('TERMINATED', 'The service was told to stop at once')
   assert.equal(connection.signal.aborted, true)
   assert.equal((connection.signal.reason as { code?: string }).code, 'TERMINATED')
 })
 
-overBoth('the first cause of an end is the one that is told', async (t) => {
+overEach('the first cause of an end is the one that is told', async (t) => {
   const { connection, client } = await connected(t)
   const read = assert.rejects(connection.readLine(), { code: 'TERMINATED' })
   connection.end('TERMINATED', 'The service was told to stop at once')
@@ -78,7 +78,7 @@ overBoth('the first cause of an end is the one that is told', async (t) => {
   await assert.rejects(connection.write('x'), { code: 'TERMINATED' })
 })
 
-overBoth('a client that resets fails the read in hand and aborts the signal', async (t) => {
+overEach('a client that resets fails the read in hand and aborts the signal', async (t) => {
   const { connection, client } = await connected(t)
   const { signal } = connection
   const read = assert.rejects(connection.readLine(), { code: 'CLIENT_GONE' })
@@ -97,7 +97,7 @@ test('a connection that was released has no deadline and no read timeout any mor
   assert.equal(server.destroyed, false)
 })
 
-overBoth(
+overEach(
   'a handler that goes on after it has settled is told so, and cannot reach the client',
   async (t) => {
     const { connection, client, conclude } = await connected(t)

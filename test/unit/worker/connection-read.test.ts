@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { LineTooLongError } from '../../../src/errors.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 
-overBoth(
+overEach(
   'lines come one by one with their CRLF, then the rest without one, then nothing',
   async (t) => {
     const { connection, client } = await connected(t)
@@ -19,7 +19,7 @@ overBoth(
   },
 )
 
-overBoth('a read waits for what is still to come', async (t) => {
+overEach('a read waits for what is still to come', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   client.write('a')
@@ -28,14 +28,14 @@ overBoth('a read waits for what is still to come', async (t) => {
   assert.deepEqual(await line, Buffer.from('ab\r\n'))
 })
 
-overBoth('bytes are bytes: no encoding changes them', async (t) => {
+overEach('bytes are bytes: no encoding changes them', async (t) => {
   const { connection, client } = await connected(t)
   const line = Buffer.concat([Buffer.from([0, 0xff, 0xc3, 0x28, 0x0d, 0x80]), Buffer.from('\r\n')])
   client.write(line)
   assert.deepEqual(await connection.readLine(), line)
 })
 
-overBoth('read gives what has arrived, joined with what a line left over', async (t) => {
+overEach('read gives what has arrived, joined with what a line left over', async (t) => {
   const { connection, client } = await connected(t)
   client.end('line\r\nbody')
   await connection.readLine()
@@ -48,7 +48,7 @@ overBoth('read gives what has arrived, joined with what a line left over', async
   assert.equal(await connection.read(), null)
 })
 
-overBoth('a connection can be iterated over, line by line', async (t) => {
+overEach('a connection can be iterated over, line by line', async (t) => {
   const { connection, client } = await connected(t)
   client.end('a\r\nb\r\nc')
   const lines: string[] = []
@@ -56,7 +56,7 @@ overBoth('a connection can be iterated over, line by line', async (t) => {
   assert.deepEqual(lines, ['a\r\n', 'b\r\n', 'c'])
 })
 
-overBoth('an iteration that is broken off leaves the rest to be read', async (t) => {
+overEach('an iteration that is broken off leaves the rest to be read', async (t) => {
   const { connection, client } = await connected(t)
   client.end('a\r\nb\r\n')
   for await (const line of connection) {
@@ -66,7 +66,7 @@ overBoth('an iteration that is broken off leaves the rest to be read', async (t)
   assert.deepEqual(await connection.readLine(), Buffer.from('b\r\n'))
 })
 
-overBoth('a line may have one byte less than the limit, its CRLF included', async (t) => {
+overEach('a line may have one byte less than the limit, its CRLF included', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.write(`${'x'.repeat(13)}\r\n${'y'.repeat(14)}\r\n`)
   assert.equal((await connection.readLine())?.length, 15)
@@ -76,7 +76,7 @@ overBoth('a line may have one byte less than the limit, its CRLF included', asyn
   )
 })
 
-overBoth('so many bytes without an end are refused before it comes', async (t) => {
+overEach('so many bytes without an end are refused before it comes', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   const line = connection.readLine()
   client.write('x'.repeat(15))
@@ -84,7 +84,7 @@ overBoth('so many bytes without an end are refused before it comes', async (t) =
   await assert.rejects(line, { code: 'LINE_TOO_LONG' })
 })
 
-overBoth('many short lines at once are not a long one', async (t) => {
+overEach('many short lines at once are not a long one', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('short\r\n'.repeat(100))
   let count = 0
@@ -92,13 +92,13 @@ overBoth('many short lines at once are not a long one', async (t) => {
   assert.equal(count, 100)
 })
 
-overBoth('the rest before the client ended its side has the same limit', async (t) => {
+overEach('the rest before the client ended its side has the same limit', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('x'.repeat(16))
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })
 })
 
-overBoth('a line that is too long can still be read as bytes', async (t) => {
+overEach('a line that is too long can still be read as bytes', async (t) => {
   const { connection, client } = await connected(t, { maxLineBytes: 16 })
   client.end('x'.repeat(20))
   await assert.rejects(connection.readLine(), { code: 'LINE_TOO_LONG' })
@@ -109,7 +109,7 @@ overBoth('a line that is too long can still be read as bytes', async (t) => {
   assert.equal(bytes, 20)
 })
 
-overBoth('two reads at the same time are refused, and the first one goes on', async (t) => {
+overEach('two reads at the same time are refused, and the first one goes on', async (t) => {
   const { connection, client } = await connected(t)
   const first = connection.readLine()
   await assert.rejects(connection.readLine(), /Another read .* still waiting/)
@@ -131,7 +131,7 @@ test('a client that sends while nobody reads is left to wait, and loses nothing'
   assert.ok(Buffer.concat(parts).equals(sent))
 })
 
-overBoth('a read that nobody awaits yet ends no process when the client resets', async (t) => {
+overEach('a read that nobody awaits yet ends no process when the client resets', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   client.resetAndDestroy()
@@ -141,7 +141,7 @@ overBoth('a read that nobody awaits yet ends no process when the client resets',
   await assert.rejects(line, { code: 'CLIENT_GONE' })
 })
 
-overBoth('after a line that was too long, nothing tells where the next one begins', async (t) => {
+overEach('after a line that was too long, nothing tells where the next one begins', async (t) => {
   for (const packets of [['x'.repeat(25), '\r\nnext\r\n'], [`${'x'.repeat(25)}\r\nnext\r\n`]]) {
     const { connection, client } = await connected(t, { maxLineBytes: 16 })
     for (const packet of packets) client.write(packet)
@@ -150,7 +150,7 @@ overBoth('after a line that was too long, nothing tells where the next one begin
   }
 })
 
-overBoth('an address is asked for when it is wanted, and kept', async (t) => {
+overEach('an address is asked for when it is wanted, and kept', async (t) => {
   const { connection, client } = await connected(t)
   const { remote } = connection
   assert.equal(remote.port, client.localPort)
@@ -159,14 +159,14 @@ overBoth('an address is asked for when it is wanted, and kept', async (t) => {
   assert.deepEqual(connection.remote, remote)
 })
 
-overBoth('the address of a client that has reset the connection is forgotten', async (t) => {
+overEach('the address of a client that has reset the connection is forgotten', async (t) => {
   const { connection, client } = await connected(t)
   client.resetAndDestroy()
   await assert.rejects(connection.read(), { code: 'CLIENT_GONE' })
   assert.deepEqual(connection.remote, { address: 'unknown', port: 0 })
 })
 
-overBoth('a connection is untouched until a byte has passed', async (t) => {
+overEach('a connection is untouched until a byte has passed', async (t) => {
   const received = await connected(t)
   assert.equal(received.connection.isUntouched, true)
   received.client.write('a')

@@ -7,10 +7,10 @@ import { test } from 'node:test'
 import { waitFor } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
-overBoth('a stream begins with what was read ahead', async (t) => {
+overEach('a stream begins with what was read ahead', async (t) => {
   const { connection, client } = await connected(t)
   client.end('first\r\nrest')
   assert.deepEqual(await connection.readLine(), Buffer.from('first\r\n'))
@@ -19,7 +19,7 @@ overBoth('a stream begins with what was read ahead', async (t) => {
   assert.equal(text, 'rest')
 })
 
-overBoth('there is one stream, and from then on nothing else reads', async (t) => {
+overEach('there is one stream, and from then on nothing else reads', async (t) => {
   const { connection, client } = await connected(t)
   const line = connection.readLine()
   assert.throws(() => connection.stream(), /Another read .* still waiting/)
@@ -30,7 +30,7 @@ overBoth('there is one stream, and from then on nothing else reads', async (t) =
   await assert.rejects(connection.peek(1), /is read through its stream/)
 })
 
-overBoth('a pipeline runs both ways, however much there is', async (t) => {
+overEach('a pipeline runs both ways, however much there is', async (t) => {
   const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   const all = received(client)
@@ -42,7 +42,7 @@ overBoth('a pipeline runs both ways, however much there is', async (t) => {
   assert.ok((await all).equals(sent))
 })
 
-overBoth('the end of the stream ends this side only', async (t) => {
+overEach('the end of the stream ends this side only', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   stream.end('bye')
@@ -59,7 +59,19 @@ overBoth('the end of the stream ends this side only', async (t) => {
   assert.equal(text, 'still here')
 })
 
-overBoth('the end of the client ends the readable side only', async (t) => {
+overEach('what a client sends after the end of the stream resets nothing', async (t) => {
+  const { connection, client, conclude } = await connected(t)
+  connection.stream().end('bye')
+  client.resume()
+  await once(client, 'end')
+  conclude()
+  await new Promise((resolve) => client.write(Buffer.alloc(1_048_576), resolve))
+  client.end()
+  const [hadError] = (await once(client, 'close')) as [boolean]
+  assert.equal(hadError, false)
+})
+
+overEach('the end of the client ends the readable side only', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   client.end()
@@ -78,7 +90,7 @@ test('a stream that nobody reads lets the client wait', async (t) => {
   assert.ok(server.bytesRead < 1_048_576, `${server.bytesRead} bytes were taken in`)
 })
 
-overBoth('a reset destroys the stream, and ends no worker when nobody listens', async (t) => {
+overEach('a reset destroys the stream, and ends no worker when nobody listens', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   client.resetAndDestroy()
@@ -86,7 +98,7 @@ overBoth('a reset destroys the stream, and ends no worker when nobody listens', 
   assert.equal((stream.errored as { code?: string } | null)?.code, 'CLIENT_GONE')
 })
 
-overBoth('a pipeline under which the client resets fails with that', async (t) => {
+overEach('a pipeline under which the client resets fails with that', async (t) => {
   const { connection, client } = await connected(t)
   const stream = connection.stream()
   const piped = pipeline(stream, new PassThrough(), stream)
@@ -105,13 +117,13 @@ for (const code of ['DEADLINE', 'TERMINATED', 'LEASE_LOST'] as const) {
   })
 }
 
-overBoth('a stream that is asked for after the end is destroyed already', async (t) => {
+overEach('a stream that is asked for after the end is destroyed already', async (t) => {
   const { connection } = await connected(t)
   connection.end('TERMINATED', 'The service was told to stop at once')
   await assert.rejects(finished(connection.stream()), { code: 'TERMINATED' })
 })
 
-overBoth(
+overEach(
   'a client that sends nothing for too long fails the stream, and the connection with that',
   async (t) => {
     const clock = new Clock(t)
@@ -128,7 +140,7 @@ overBoth(
   },
 )
 
-overBoth('a client that is being sent to need not send', async (t) => {
+overEach('a client that is being sent to need not send', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t, { readTimeoutMs: 500, deadlineMs: 60_000 })
   const stream = connection.stream()
@@ -146,7 +158,7 @@ overBoth('a client that is being sent to need not send', async (t) => {
   await assert.rejects(finished(stream), { code: 'READ_TIMEOUT' })
 })
 
-overBoth('flush waits for what the stream still has to send', async (t) => {
+overEach('flush waits for what the stream still has to send', async (t) => {
   const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   const stream = connection.stream()
@@ -176,7 +188,7 @@ test('a stream that is destroyed before all was sent closes the connection: half
   await waitFor('the socket to close', () => server.closed)
 })
 
-overBoth(
+overEach(
   'a handler that has read enough of the stream, or all of it, may still answer',
   async (t) => {
     for (const isWhole of [true, false]) {
@@ -195,7 +207,7 @@ overBoth(
   },
 )
 
-overBoth(
+overEach(
   'a stream that is destroyed without an error, when all was sent, leaves the connection to its handler',
   async (t) => {
     const { connection, client, conclude } = await connected(t)
@@ -209,7 +221,7 @@ overBoth(
   },
 )
 
-overBoth(
+overEach(
   'a stream that outlives its handler is told so, and the answer before it arrives',
   async (t) => {
     const { connection, client, conclude } = await connected(t)
@@ -244,7 +256,7 @@ test('libraries find what they ask of a socket', async (t) => {
   await connection.flush()
 })
 
-overBoth('a stream that was told to says when nothing has passed for so long', async (t) => {
+overEach('a stream that was told to says when nothing has passed for so long', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t)
   const stream = connection.stream()

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
-import { isNative, overBoth } from '../support/over-both.ts'
+import { overEach, wayOf } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
-overBoth('a client that has ended its side still gets its answer', async (t) => {
+overEach('a client that has ended its side still gets its answer', async (t) => {
   const { connection, client, conclude } = await connected(t)
   client.end('question')
   assert.deepEqual(await connection.readLine(), Buffer.from('question'))
@@ -16,7 +16,7 @@ overBoth('a client that has ended its side still gets its answer', async (t) => 
   assert.equal((await received(client)).toString(), 'answer')
 })
 
-overBoth('text goes out as UTF-8, and bytes as they are', async (t) => {
+overEach('text goes out as UTF-8, and bytes as they are', async (t) => {
   const { connection, client, conclude } = await connected(t)
   await connection.write('ü')
   await connection.write(Uint8Array.of(0xff, 0))
@@ -24,7 +24,7 @@ overBoth('text goes out as UTF-8, and bytes as they are', async (t) => {
   assert.deepEqual(await received(client), Buffer.from([0xc3, 0xbc, 0xff, 0]))
 })
 
-overBoth('flush waits for every write, awaited or not', async (t) => {
+overEach('flush waits for every write, awaited or not', async (t) => {
   const { connection, client, conclude } = await connected(t)
   const sent = randomBytes(8 * 1_048_576)
   for (let at = 0; at < sent.length; at += 1_048_576) {
@@ -42,12 +42,12 @@ overBoth('flush waits for every write, awaited or not', async (t) => {
   assert.ok((await all).equals(sent))
 })
 
-overBoth('nothing written is flushed at once', async (t) => {
+overEach('nothing written is flushed at once', async (t) => {
   const { connection } = await connected(t)
   await connection.flush()
 })
 
-overBoth(
+overEach(
   'an answer that was taken whole stays served when the client resets after it',
   async (t) => {
     const { connection, client } = await connected(t)
@@ -58,7 +58,7 @@ overBoth(
   },
 )
 
-overBoth('an answer that the client resets under fails the flush and the writes', async (t) => {
+overEach('an answer that the client resets under fails the flush and the writes', async (t) => {
   const { connection, client } = await connected(t)
   const write = connection.write(randomBytes(16 * 1_048_576))
   const flush = connection.flush()
@@ -77,7 +77,7 @@ test('an answer that was cut short is not flushed, however late one asks', async
 })
 
 for (const which of [0, 1]) {
-  overBoth(
+  overEach(
     `memory that an app transfers before it is sent costs that connection at most: piece ${which}`,
     async (t) => {
       const { connection, client, conclude } = await connected(t)
@@ -89,7 +89,7 @@ for (const which of [0, 1]) {
       const written = Promise.all(pieces.map((piece) => connection.write(piece)))
       const memory = pieces[which]?.buffer as ArrayBuffer
       structuredClone(memory, { transfer: [memory] })
-      if (isNative(t)) {
+      if (wayOf(t) === 'native') {
         client.resume()
         await assert.rejects(written, { code: 'CONNECTION_ENDED' })
         await assert.rejects(connection.flush(), { code: 'CONNECTION_ENDED' })
@@ -103,7 +103,7 @@ for (const which of [0, 1]) {
   )
 }
 
-overBoth('a write that nobody awaits ends no process when it fails', async (t) => {
+overEach('a write that nobody awaits ends no process when it fails', async (t) => {
   const { connection, client } = await connected(t)
   client.resetAndDestroy()
   await waitFor('the reset to be seen', () => connection.signal.aborted)
@@ -111,7 +111,7 @@ overBoth('a write that nobody awaits ends no process when it fails', async (t) =
   await new Promise((resolve) => setImmediate(resolve))
 })
 
-overBoth(
+overEach(
   'a write of what is neither text nor bytes fails by itself, and does not keep the flush',
   async (t) => {
     const { connection } = await connected(t)

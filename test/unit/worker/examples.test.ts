@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import type { Connection } from '../../../src/worker/connection.ts'
 import { within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
 const documentation = readFileSync(new URL('../../../../docs/apps.md', import.meta.url), 'utf8')
@@ -42,7 +42,7 @@ const exchanges: readonly [sent: string, isRight: (answer: Buffer) => unknown][]
   [hypertext, (answer) => assert.match(String(answer), /200 OK[^]*You asked for \/a/)],
 ]
 
-overBoth('each example in the documentation does what it says', async (t) => {
+overEach('each example in the documentation does what it says', async (t) => {
   const codes = examples()
   assert.equal(codes.length, exchanges.length)
   for (const [at, [sent, isRight]] of exchanges.entries()) {

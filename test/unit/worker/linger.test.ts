@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { TestClock } from '../../../src/testing.ts'
 import { Lingerers } from '../../../src/worker/linger.ts'
+import { SocketTransport } from '../../../src/worker/socket-transport.ts'
 import { received, socketPair } from '../support/socket-pair.ts'
 
 /** Nobody is given up: time stands still. */
@@ -11,12 +12,16 @@ function stillLingerers(): Lingerers {
   return new Lingerers(2_000, new TestClock())
 }
 
+/** Ends a connection as a worker does. */
+const linger = (lingerers: Lingerers, socket: Socket) =>
+  new SocketTransport(socket, { keepAliveMs: 0, noDelay: true }, lingerers).conclude()
+
 test('an answer reaches a client whose input nobody read', async (t) => {
   const { server, client } = await socketPair(t)
   const lingerers = stillLingerers()
   client.write(Buffer.alloc(1_048_576))
   server.write('answer')
-  lingerers.add(server)
+  linger(lingerers, server)
   assert.equal((await received(client)).toString(), 'answer')
   client.end()
   await lingerers.settled()
@@ -27,7 +32,7 @@ test('a client that does not close is let go when its time is up', async (t) => 
   const clock = new TestClock()
   const { server, client } = await socketPair(t)
   const lingerers = new Lingerers(2_000, clock)
-  lingerers.add(server)
+  linger(lingerers, server)
   client.resume()
   await once(client, 'end')
   await clock.advance(1_999)
@@ -42,9 +47,9 @@ test('each has its own time, whoever else lingers', async (t) => {
   const lingerers = new Lingerers(2_000, clock)
   const first = await socketPair(t)
   const second = await socketPair(t)
-  lingerers.add(first.server)
+  linger(lingerers, first.server)
   await clock.advance(1_500)
-  lingerers.add(second.server)
+  linger(lingerers, second.server)
   await clock.advance(500)
   assert.deepEqual([first.server.destroyed, second.server.destroyed], [true, false])
   await clock.advance(1_499)
@@ -59,9 +64,9 @@ test('so many linger and no more: the oldest goes first', async (t) => {
   const lingerers = new Lingerers(2_000, clock)
   const first = await socketPair(t)
   const second = await socketPair(t)
-  lingerers.add(first.server)
-  lingerers.add(second.server)
-  for (let count = 0; count < 511; count += 1) lingerers.add(new Socket())
+  linger(lingerers, first.server)
+  linger(lingerers, second.server)
+  for (let count = 0; count < 511; count += 1) linger(lingerers, new Socket())
   assert.deepEqual([first.server.destroyed, second.server.destroyed], [true, false])
   await clock.advance(2_000)
 })
@@ -71,14 +76,14 @@ test('nobody lingers at first, and a closed socket does not either', async (t) =
   const lingerers = stillLingerers()
   await lingerers.settled()
   server.destroy()
-  lingerers.add(server)
+  linger(lingerers, server)
   await lingerers.settled()
 })
 
 test('all must be gone before it is settled', async (t) => {
   const pairs = [await socketPair(t), await socketPair(t)]
   const lingerers = stillLingerers()
-  for (const { server } of pairs) lingerers.add(server)
+  for (const { server } of pairs) linger(lingerers, server)
   let isSettled = false
   const settled = lingerers.settled().then(() => {
     isSettled = true

@@ -10,7 +10,7 @@ import { Authority } from '../../helpers/certificates.ts'
 import { waitFor, within } from '../../helpers/wait-for.ts'
 import { Clock } from '../support/clock.ts'
 import { connected } from '../support/connected.ts'
-import { overBoth } from '../support/over-both.ts'
+import { overEach } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
 
 const authority = new Authority({ after })
@@ -50,7 +50,7 @@ async function secured(client: Socket, options: ConnectionOptions = {}): Promise
 
 const subject = (secure: TLSSocket) => secure.getPeerX509Certificate()?.subject
 
-overBoth('TLS that begins with the connection says what was agreed on', async (t) => {
+overEach('TLS that begins with the connection says what was agreed on', async (t) => {
   const { connection, client } = await withTls(t)
   assert.equal(connection.tls === undefined, true)
   const [, secure] = await Promise.all([
@@ -69,7 +69,7 @@ overBoth('TLS that begins with the connection says what was agreed on', async (t
   assert.equal(bytes.toString(), 'goodbye\r\n')
 })
 
-overBoth('the client may end its side and still be answered', async (t) => {
+overEach('the client may end its side and still be answered', async (t) => {
   const { connection, client } = await withTls(t)
   const [, secure] = await Promise.all([connection.startTls(), secured(client)])
   secure.end('last words')
@@ -81,7 +81,7 @@ overBoth('the client may end its side and still be answered', async (t) => {
   assert.equal(String(await answer), 'heard')
 })
 
-overBoth('a protocol may begin in the clear', async (t) => {
+overEach('a protocol may begin in the clear', async (t) => {
   const { connection, client } = await withTls(t)
   client.write('STARTTLS\r\n')
   assert.equal(String(await connection.readLine()), 'STARTTLS\r\n')
@@ -97,7 +97,7 @@ overBoth('a protocol may begin in the clear', async (t) => {
   assert.deepEqual(connection.traffic, { bytesIn: 18, bytesOut: 4 }, 'TLS itself does not count')
 })
 
-overBoth('TLS may begin with bytes that were only looked at', async (t) => {
+overEach('TLS may begin with bytes that were only looked at', async (t) => {
   const { connection, client } = await withTls(t)
   const secure = secured(client)
   const first = await connection.peek(1)
@@ -106,7 +106,7 @@ overBoth('TLS may begin with bytes that were only looked at', async (t) => {
   assert.equal(connection.tls?.protocol, 'TLSv1.3')
 })
 
-overBoth('what was sent in the clear never passes for a part of TLS', async (t) => {
+overEach('what was sent in the clear never passes for a part of TLS', async (t) => {
   const { connection, client } = await withTls(t)
   client.write('STARTTLS\r\nDELETE everything\r\n')
   await connection.readLine()
@@ -114,7 +114,7 @@ overBoth('what was sent in the clear never passes for a part of TLS', async (t) 
   await assert.rejects(connection.readLine(), { code: 'TLS_FAILED' })
 })
 
-overBoth('a client that leaves between its words in the clear and TLS has failed', async (t) => {
+overEach('a client that leaves between its words in the clear and TLS has failed', async (t) => {
   const { connection, client } = await withTls(t)
   client.write('STARTTLS\r\n')
   await connection.readLine()
@@ -123,7 +123,7 @@ overBoth('a client that leaves between its words in the clear and TLS has failed
   await failed
 })
 
-overBoth('each server name has its certificate, and any other name the default one', async (t) => {
+overEach('each server name has its certificate, and any other name the default one', async (t) => {
   const expected = {
     'other.example': 'CN=other',
     'OTHER.example': 'CN=other',
@@ -139,7 +139,7 @@ overBoth('each server name has its certificate, and any other name the default o
   }
 })
 
-overBoth("a client's certificate may be asked for, or required", async (t) => {
+overEach("a client's certificate may be asked for, or required", async (t) => {
   const stranger = new Authority(t, 'Somebody else').sign('stranger')
   const peerFor = async (clientCert: TlsSettings['clientCert'], options: ConnectionOptions) => {
     const { connection, client } = await withTls(t, { clientCert })
@@ -167,7 +167,7 @@ overBoth("a client's certificate may be asked for, or required", async (t) => {
   })
 })
 
-overBoth('a version of TLS that is too old fails', async (t) => {
+overEach('a version of TLS that is too old fails', async (t) => {
   const { connection, client } = await withTls(t, { minVersion: 'TLSv1.3' })
   const secure = connect({ socket: client, rejectUnauthorized: false, maxVersion: 'TLSv1.2' })
   secure.on('error', () => {})
@@ -177,7 +177,7 @@ overBoth('a version of TLS that is too old fails', async (t) => {
   })
 })
 
-overBoth('a session is resumed with another worker that has the same keys', async (t) => {
+overEach('a session is resumed with another worker that has the same keys', async (t) => {
   const { material } = readTls(plain, 'tls')
   const first = await connected(t, {}, { door: new NodeTlsDoor(material) })
   const [, one] = await Promise.all([first.connection.startTls(), secured(first.client)])
@@ -190,7 +190,7 @@ overBoth('a session is resumed with another worker that has the same keys', asyn
   assert.equal(two.isSessionReused(), true)
 })
 
-overBoth('a handshake that takes too long fails with its own reason', async (t) => {
+overEach('a handshake that takes too long fails with its own reason', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t, { handshakeTimeoutMs: 500 }, { door: doorOf() })
   client.write(Buffer.from('1603010200', 'hex'))
@@ -204,7 +204,7 @@ overBoth('a handshake that takes too long fails with its own reason', async (t) 
   await assert.rejects(connection.flush(), { code: 'TLS_TIMEOUT' })
 })
 
-overBoth(
+overEach(
   'a client that leaves without a byte is gone, one that leaves in between has failed',
   async (t) => {
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
@@ -223,7 +223,7 @@ overBoth(
   },
 )
 
-overBoth(
+overEach(
   'a connection that ends during the handshake leaves the door free for the next',
   async (t) => {
     const door = doorOf()
@@ -239,7 +239,7 @@ overBoth(
   },
 )
 
-overBoth('TLS begins once, and only where there is a certificate', async (t) => {
+overEach('TLS begins once, and only where there is a certificate', async (t) => {
   const without = await connected(t)
   await assert.rejects(without.connection.startTls(), /no certificate/)
   const { connection, client } = await withTls(t)

@@ -1,0 +1,156 @@
+import { getSystemErrorName } from 'node:util'
+import { plainAddress } from '../endpoint.ts'
+import { HelloserverError } from '../errors.ts'
+import type { SocketHandle, TcpAddress } from './socket-handle.ts'
+
+/**
+ * Sockets as Node's bare handles, which are read and written without a stream around them: that would be a third of
+ * what a short connection costs. Node documents none of this, so all code that relies on it is in this file (as read in
+ * the sources of Node.js 20, 22, 24 and 26: lib/internal/stream_base_commons.js and lib/net.js), and a runtime that
+ * differs is refused.
+ */
+export interface StreamHandle extends SocketHandle {
+  /** Called with the bytes that were read; without any at the end of the input, and when reading has failed. */
+  onread: (bytes?: ArrayBuffer) => void
+  readStart(): number
+  readStop(): number
+  writeBuffer(request: Request, bytes: Uint8Array): number
+  writeLatin1String(request: Request, text: string, handle?: SocketHandle): number
+  shutdown(request: Request): number
+  close(onClosed?: () => void): void
+  getsockname?(into: Partial<TcpAddress>): number
+  setNoDelay?(isOn: boolean): number
+  setKeepAlive?(isOn: boolean, afterSeconds: number): number
+}
+
+/** An operation that the system may end later. */
+interface Request {
+  oncomplete: (status: number) => void
+  /** Held as long as the system may read them. */
+  bytes?: Uint8Array
+}
+
+/** What Node's own streams use. */
+interface StreamWrap {
+  readonly WriteWrap: new () => Request
+  readonly ShutdownWrap: new () => Request
+  /** Where a call leaves what its result does not say. */
+  readonly streamBaseState: Int32Array
+  readonly kReadBytesOrError: number
+  readonly kLastWriteWasAsync: number
+}
+
+let found: StreamWrap | undefined
+
+/** @throws HelloserverError `BOOT_FAILED` where Node has changed */
+function streamWrap(): StreamWrap {
+  if (found !== undefined) return found
+  const { binding } = process as { binding?: (name: string) => Partial<StreamWrap> }
+  const wrap = binding?.call(process, 'stream_wrap')
+  if (
+    typeof wrap?.WriteWrap === 'function' &&
+    typeof wrap.ShutdownWrap === 'function' &&
+    wrap.streamBaseState !== undefined &&
+    wrap.kReadBytesOrError !== undefined &&
+    wrap.kLastWriteWasAsync !== undefined
+  ) {
+    found = wrap as StreamWrap
+    return found
+  }
+  throw new HelloserverError(
+    'BOOT_FAILED',
+    `Node.js ${process.version} reads and writes sockets in a way that helloserver does not know; use a version that docs/versions.md lists`,
+  )
+}
+
+/** The end of the input, as libuv has it (UV_EOF). */
+const endOfFile = -4_095
+
+/** What is read from a handle. */
+export interface HandleReader {
+  onBytes(bytes: Buffer): void
+  /** The client has ended its side. */
+  onEnd(): void
+  /** @param errno - negative, as the system's error numbers are here */
+  onError(errno: number): void
+}
+
+/** Gives what is read to `reader` from now on; `handle.readStart` and `readStop` say when. */
+export function readTo(handle: StreamHandle, reader: HandleReader): void {
+  const { streamBaseState: state, kReadBytesOrError: at } = streamWrap()
+  handle.onread = (bytes) => {
+    const result = state[at] ?? 0
+    if (bytes !== undefined && result > 0) reader.onBytes(Buffer.from(bytes, 0, result))
+    else if (result === endOfFile) reader.onEnd()
+    else if (result < 0) reader.onError(result)
+  }
+}
+
+/**
+ * Sends bytes, behind all that was to be sent before.
+ *
+ * @param onSent - called once the system has taken all of them, which may be before this returns; not 0 when it never
+ * will: -errno
+ */
+export function writeTo(
+  handle: StreamHandle,
+  bytes: Uint8Array,
+  onSent: (errno: number) => void,
+): void {
+  const { WriteWrap, streamBaseState, kLastWriteWasAsync } = streamWrap()
+  const request = new WriteWrap()
+  request.oncomplete = onSent
+  const errno = handle.writeBuffer(request, bytes)
+  if (errno !== 0) onSent(errno)
+  else if (streamBaseState[kLastWriteWasAsync] === 0) onSent(0)
+  else request.bytes = bytes
+}
+
+/** Sends a line with a copy of a socket over a channel between processes; 0, or -errno when it cannot be sent. */
+export function sendTo(channel: StreamHandle, line: string, handle: SocketHandle): number {
+  const request = new (streamWrap().WriteWrap)()
+  request.oncomplete = ignore
+  return channel.writeLatin1String(request, line, handle)
+}
+
+/** Has bytes treated as if they were all that was read just now. */
+export function passOn(
+  handle: StreamHandle,
+  onRead: StreamHandle['onread'],
+  bytes: ArrayBuffer,
+): void {
+  const { streamBaseState, kReadBytesOrError } = streamWrap()
+  streamBaseState[kReadBytesOrError] = bytes.byteLength
+  onRead.call(handle, bytes)
+}
+
+/**
+ * Ends this side, behind all that was to be sent.
+ *
+ * @param onEnded - called once that is done, which may be before this returns; not 0 when it cannot be: -errno
+ */
+export function shutDown(handle: StreamHandle, onEnded: (errno: number) => void): void {
+  const request = new (streamWrap().ShutdownWrap)()
+  request.oncomplete = onEnded
+  const result = handle.shutdown(request)
+  // 1: it is done already.
+  if (result !== 0) onEnded(Math.min(0, result))
+}
+
+/** This end's address; undefined when the client has reset the connection, or for a Unix socket. */
+export function localOf(handle: StreamHandle): TcpAddress | undefined {
+  const local: { address?: string; port?: number } = {}
+  handle.getsockname?.(local)
+  const { address, port } = local
+  return address === undefined || port === undefined
+    ? undefined
+    : { address: plainAddress(address), port }
+}
+
+/** A failed call as an error, with the properties that Node's own have. */
+export function failureOf(call: string, errno: number): Error {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
+}
+
+const ignore = () => {}
