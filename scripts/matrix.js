@@ -20,13 +20,15 @@ import { root, say } from './run.js'
 const tests = {
   /** Sockets between processes, streams, signals during a start, modules and TypeScript, the package in a project. */
   node: words(
-    'unit/ wire. handoff. early-signals. /signals. /reload. /upgrade. kit- package. pm2-r',
+    'unit/ wire. handoff. own-server. early-signals. /signals. /reload. /upgrade. kit- package. pm2-r',
   ),
   /** Everything that pm2 starts, stops, shows and triggers. */
   pm2: words('process/pm2-'),
   /** The scripts in Redis, and services on a server, with sentinels, in a cluster, over TLS. */
   store: words('test/redis/ process/lease. redis-kinds. fleet-permits.'),
-  short: words('wire. handoff. early-signals. /upgrade. pm2-reload. lease-scripts. servers.'),
+  short: words(
+    'wire. handoff. own-server. early-signals. /upgrade. pm2-reload. lease-scripts. servers.',
+  ),
 }
 
 const { values, positionals } = parseArgs({

@@ -1,4 +1,5 @@
 import type { Progress } from '../ipc/progress.ts'
+import { needStreams } from '../ipc/stream-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import type { HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
@@ -28,7 +29,9 @@ export class PortableHandOff implements WorkerHandOff {
   readonly #idle: HandOffWorker[] = []
   #dispatcher!: HandOffListener
 
+  /** @throws HelloserverError `BOOT_FAILED` where Node has changed */
   constructor(accounts: Accounts, stats: Stats, log: Logger) {
+    needStreams()
     this.#accounts = accounts
     this.#stats = stats
     this.#log = log

@@ -42,7 +42,11 @@ interface StreamWrap {
 
 let found: StreamWrap | undefined
 
-/** @throws HelloserverError `BOOT_FAILED` where Node has changed */
+/** @throws HelloserverError `BOOT_FAILED` where Node has changed; then none of the functions here works */
+export function needStreams(): void {
+  streamWrap()
+}
+
 function streamWrap(): StreamWrap {
   if (found !== undefined) return found
   const { binding } = process as { binding?: (name: string) => Partial<StreamWrap> }
