@@ -92,6 +92,8 @@ export interface WorkerHandOff extends HandOff {
   removeIdle(worker: HandOffWorker): void
   /** A worker reports on the connection that it was offered. */
   progress(worker: HandOffWorker, report: Progress): void
+  /** The system has not sent a worker the connection that it was offered: -errno. */
+  unsent(worker: HandOffWorker, errno: number): void
   /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
   lost(worker: HandOffWorker, loss: Loss, cause: string): void
 }

@@ -195,6 +195,9 @@ export class NativeHandOff implements WorkerHandOff {
   /** Workers report by their pages. */
   progress(): void {}
 
+  /** Nothing is offered. */
+  unsent(): void {}
+
   lost(worker: HandOffWorker, _loss: Loss, cause: string): void {
     this.removeIdle(worker)
     this.#reports.delete(worker)

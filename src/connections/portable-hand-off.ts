@@ -1,13 +1,20 @@
+import { constants } from 'node:os'
 import type { Progress } from '../ipc/progress.ts'
 import { needStreams } from '../ipc/stream-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import type { HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
+import { QueueFaults } from './queue-faults.ts'
 import type { Stats } from './stats.ts'
 import { tellLoss } from './tell-loss.ts'
 
-/** A connection that has bounced this often is given up: by then at least three workers have failed to take it. */
+const { EPIPE, ECONNRESET, ECANCELED } = constants.errno
+
+/** Why nothing can be sent to a worker whose end of the channel is closed. */
+const ofClosedEnd: ReadonlySet<number> = new Set([-EPIPE, -ECONNRESET, -ECANCELED])
+
+/** A connection whose offer has failed this often is given up: by then at least three workers have failed to take it. */
 const maxMissed = 9
 
 /**
@@ -27,6 +34,7 @@ export class PortableHandOff implements WorkerHandOff {
   readonly #log: Logger
   /** Longest idle first; so few that a plain list is fastest. */
   readonly #idle: HandOffWorker[] = []
+  readonly #faults: QueueFaults
   #dispatcher!: HandOffListener
 
   /** @throws HelloserverError `BOOT_FAILED` where Node has changed */
@@ -35,6 +43,7 @@ export class PortableHandOff implements WorkerHandOff {
     this.#accounts = accounts
     this.#stats = stats
     this.#log = log
+    this.#faults = new QueueFaults(log)
   }
 
   reportTo(dispatcher: HandOffListener): void {
@@ -113,6 +122,16 @@ export class PortableHandOff implements WorkerHandOff {
         if (worker.isIdle) this.addIdle(worker)
         return
     }
+  }
+
+  unsent(worker: HandOffWorker, errno: number): void {
+    const connection = worker.inHand
+    if (connection === undefined) return
+    // A worker whose end is closed is dying, which is noticed anyway.
+    if (!ofClosedEnd.has(errno)) this.#faults.tell(errno)
+    worker.release(false)
+    this.#dispatcher.requeue(connection)
+    if (worker.isIdle) this.addIdle(worker)
   }
 
   lost(worker: HandOffWorker, { claimed, lastStep }: Loss, cause: string): void {

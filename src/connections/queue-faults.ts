@@ -2,13 +2,13 @@ import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../telemetry/logger.ts'
 import { isUserLimited } from './kernel-queue.ts'
 
-/** How often a failure of the queue that goes on is logged, in milliseconds. */
+/** How often a failure that goes on is logged, in milliseconds. */
 const tellEveryMs = 60_000
 
 const userLimit =
   'the user has more descriptors on their way between processes than may be open; raise "ulimit -n"'
 
-/** Logs why the kernel's queue takes nothing: it is tried again many times a second. */
+/** Logs why no connection can be sent to workers: that is tried again many times a second. */
 export class QueueFaults {
   readonly #log: Logger
   #last = { errno: 0, atMs: 0 }

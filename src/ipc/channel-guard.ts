@@ -16,6 +16,8 @@ type Emit = (name: string | symbol, ...args: unknown[]) => boolean
 export interface GuardListener {
   /** The worker sent something that no worker sends; its further messages are ignored. */
   onFault(reason: string): void
+  /** The offer that was sent last could not be sent: -errno. */
+  onUnsent(errno: number): void
   /** The worker's end of the channel is closed. */
   onClosed(): void
 }
@@ -38,6 +40,9 @@ export class ChannelGuard {
   readonly #allowance = new TokenBucket(unasked.burst, unasked.perSecond)
   readonly #read: ChannelHandle['onread']
   readonly #emit: Emit
+  readonly #onSent = (errno: number) => {
+    if (errno !== 0) this.#listener.onUnsent(errno)
+  }
   #unfinishedBytes = 0
   #isDeaf = false
 
@@ -55,9 +60,9 @@ export class ChannelGuard {
     child.emit = (name: string | symbol, ...args: unknown[]) => this.#pass(name, args)
   }
 
-  /** Sends an offer with a copy of its socket; returns whether that is possible. */
-  offer(offer: Offer, handle: SocketHandle): boolean {
-    return sendOffer(this.#handle, offer, handle) === 0
+  /** Sends an offer with a copy of its socket. */
+  offer(offer: Offer, handle: SocketHandle): void {
+    sendOffer(this.#handle, offer, handle, this.#onSent)
   }
 
   /** The process is gone: any other process that holds its end is ignored. */

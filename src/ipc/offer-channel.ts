@@ -15,9 +15,18 @@ import type { Offer } from './worker-messages.ts'
 const bracket = 0x5b
 const newline = 0x0a
 
-/** Sends an offer with a copy of its socket; 0, or -errno when it cannot be sent. */
-export function sendOffer(channel: ChannelHandle, offer: Offer, handle: SocketHandle): number {
-  return sendTo(channel, `${JSON.stringify(offer)}\n`, handle)
+/**
+ * Sends an offer with a copy of its socket.
+ *
+ * @param onSent - called later, or before this returns; not 0 when it cannot be sent: -errno
+ */
+export function sendOffer(
+  channel: ChannelHandle,
+  offer: Offer,
+  handle: SocketHandle,
+  onSent: (errno: number) => void,
+): void {
+  sendTo(channel, `${JSON.stringify(offer)}\n`, handle, onSent)
 }
 
 /**

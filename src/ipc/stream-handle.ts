@@ -110,11 +110,21 @@ export function writeTo(
   else request.bytes = bytes
 }
 
-/** Sends a line with a copy of a socket over a channel between processes; 0, or -errno when it cannot be sent. */
-export function sendTo(channel: StreamHandle, line: string, handle: SocketHandle): number {
+/**
+ * Sends a line with a copy of a socket over a channel between processes.
+ *
+ * @param onSent - called later, or before this returns; not 0 when it cannot be sent: -errno
+ */
+export function sendTo(
+  channel: StreamHandle,
+  line: string,
+  handle: SocketHandle,
+  onSent: (errno: number) => void,
+): void {
   const request = new (streamWrap().WriteWrap)()
-  request.oncomplete = ignore
-  return channel.writeLatin1String(request, line, handle)
+  request.oncomplete = onSent
+  const errno = channel.writeLatin1String(request, line, handle)
+  if (errno !== 0) onSent(errno)
 }
 
 /** Has bytes treated as if they were all that was read just now. */
@@ -156,5 +166,3 @@ export function failureOf(call: string, errno: number): Error {
   const code = getSystemErrorName(errno)
   return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
 }
-
-const ignore = () => {}

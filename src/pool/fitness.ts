@@ -1,6 +1,6 @@
 import type { PendingConnection } from '../connections/pending-connection.ts'
 import { claimsLost } from '../ipc/claim-register.ts'
-import { isCount, type Progress, uncounted } from '../ipc/progress.ts'
+import { isCount, type Progress } from '../ipc/progress.ts'
 import type { WorkerView } from '../ipc/worker-messages.ts'
 import type { SlotState } from '../lifecycle/slot-states.ts'
 import type { WorkerProcess } from './worker-process.ts'
@@ -80,13 +80,6 @@ export class Fitness {
     else this.#strikes = 0
     this.#slot.progress(report)
     return true
-  }
-
-  /** The offered socket has not arrived. */
-  bounced(): void {
-    const { inHand } = this.#slot
-    if (inHand === undefined) return
-    this.reported({ step: 'missing', reason: 'none', id: inHand.id >>> 0, ...uncounted })
   }
 
   /** Compares the worker's view in a heartbeat with what is known here: its reports may have been lost. */

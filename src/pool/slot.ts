@@ -32,7 +32,10 @@ export interface SlotListener {
 export interface SlotContext {
   /** The folder for claim registers. */
   readonly runDir: string
-  readonly handOff: Pick<WorkerHandOff, 'kind' | 'link' | 'progress' | 'removeIdle' | 'settle'>
+  readonly handOff: Pick<
+    WorkerHandOff,
+    'kind' | 'link' | 'progress' | 'removeIdle' | 'settle' | 'unsent'
+  >
   readonly output: Pick<WorkerOutput, 'open'>
   readonly listener: SlotListener
   readonly log: Logger
@@ -312,8 +315,8 @@ export class WorkerSlot implements HandOffWorker, Judged {
         this.#lastSeenMs = performance.now()
         this.#receive(event.message)
         return
-      case 'bounced':
-        this.#fitness?.bounced()
+      case 'unsent':
+        this.#context.handOff.unsent(this, event.errno)
         return
       case 'channel-fault': {
         // Such a worker may keep writing and never read: a connection that it has not claimed goes to others at once.

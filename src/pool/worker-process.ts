@@ -48,11 +48,17 @@ const noHeap = 'JavaScript heap out of memory'
 /** A failed send means a dying worker; its end is noticed anyway, and its connection with it. */
 const ignore = () => {}
 
+/**
+ * How long after a socket could not be sent that is told, in milliseconds, so that nothing is tried without a pause: the
+ * worker may be dying, or the system have too many descriptors on their way.
+ */
+const unsentAfterMs = 20
+
 /** An event of a process, apart from its reports. */
 export type ProcessEvent =
   | { readonly kind: 'message'; readonly message: FromWorker }
-  /** A socket that was sent to it has not arrived. */
-  | { readonly kind: 'bounced' }
+  /** The system did not send it the socket that it was offered. */
+  | { readonly kind: 'unsent'; readonly errno: number }
   /** It wrote a foreign message into Node's channel; its further messages are ignored. */
   | { readonly kind: 'channel-fault'; readonly reason: string }
   /** It is alive, but has broken its progress pipe, or has closed that or the channel. */
@@ -189,8 +195,7 @@ export class WorkerProcess {
 
   /** Sends a copy of a socket. */
   sendSocket(offer: Offer, handle: SocketHandle): void {
-    if (this.#guard?.offer(offer, handle) === true) return
-    setImmediate(() => this.#onEvent({ kind: 'bounced' }))
+    this.#guard?.offer(offer, handle)
   }
 
   /** @param reason - reported unless the process itself has given one */
@@ -254,11 +259,16 @@ export class WorkerProcess {
     try {
       this.#guard = new ChannelGuard(child, {
         onFault: (reason) => this.#onEvent({ kind: 'channel-fault', reason }),
+        onUnsent: (errno) => setTimeout(() => this.#tellUnsent(errno), unsentAfterMs).unref(),
         onClosed: () => this.#outlives(channelClosed),
       })
     } catch (error) {
       this.#onEvent({ kind: 'unusable', reason: messageOf(error) })
     }
+  }
+
+  #tellUnsent(errno: number): void {
+    if (!this.#isClosed) this.#onEvent({ kind: 'unsent', errno })
   }
 
   #readProgress(child: ChildProcess): void {

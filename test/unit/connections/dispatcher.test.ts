@@ -127,3 +127,23 @@ test('a worker that was taken off the list gets nothing', (t) => {
   assert.equal(slot.inHand, undefined)
   assert.equal(queue.length, 1)
 })
+
+test('a connection that the system does not send is tried again as long as it may wait, and that is told once', (t) => {
+  const { dispatcher, handOff, accounts, lines } = staged(t)
+  const workers = [new BareWorker(1), new BareWorker(2)]
+  for (const worker of workers) handOff.addIdle(worker)
+  dispatcher.accept(new LooseHandle(), anywhere)
+  for (let count = 0; count < 20; count += 1) {
+    const worker = workers[count % 2] as BareWorker
+    assert.equal(worker.current.id, 1, `try ${count}`)
+    handOff.unsent(worker, -109)
+  }
+  const told = () =>
+    lines.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith('Cannot hand off'))
+  assert.equal(told().length, 1)
+  assert.equal(accounts.counts.active, 1)
+  // The end of a dying worker's channel is noticed anyway.
+  handOff.unsent(workers[0] as BareWorker, -32)
+  assert.equal(told().length, 1)
+  assert.equal(workers[1]?.current.id, 1)
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChannelHandle } from '../../../src/ipc/channel-handle.ts'
-import { receiveOffers } from '../../../src/ipc/offer-channel.ts'
+import { receiveOffers, sendOffer } from '../../../src/ipc/offer-channel.ts'
 import type { StreamHandle } from '../../../src/ipc/stream-handle.ts'
 
 /** A channel's end without a system behind it, and what comes of what is read from it. */
@@ -33,6 +33,28 @@ function channel() {
   }
   return { read, end }
 }
+
+test('an offer that cannot be sent is told of, at once or later', () => {
+  const told: number[] = []
+  const lines: string[] = []
+  const requests: { oncomplete(status: number): void }[] = []
+  let result = -9
+  const end = {
+    writeLatin1String(request: (typeof requests)[number], line: string) {
+      lines.push(line)
+      requests.push(request)
+      return result
+    },
+  } as unknown as ChannelHandle
+  sendOffer(end, [7, 1], {} as StreamHandle, (errno) => told.push(errno))
+  assert.deepEqual(told, [-9])
+  result = 0
+  sendOffer(end, [8, 1, 'UFJPWFk='], {} as StreamHandle, (errno) => told.push(errno))
+  assert.deepEqual(told, [-9])
+  requests[1]?.oncomplete(-109)
+  assert.deepEqual(told, [-9, -109])
+  assert.deepEqual(lines, ['[7,1]\n', '[8,1,"UFJPWFk="]\n'])
+})
 
 test('an offer is received with its socket, and Node reads nothing of it', async () => {
   const { read, end } = channel()

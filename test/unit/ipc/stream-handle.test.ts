@@ -74,7 +74,8 @@ test('whatever is asked of a closed handle fails', async (t) => {
   const gone = once(client, 'close')
   client.resume()
   bare.close()
-  const results = [sendTo(bare, 'line\n', bare)]
+  const results: number[] = []
+  sendTo(bare, 'line\n', bare, (errno) => results.push(errno))
   writeTo(bare, Buffer.from('b'), (errno) => results.push(errno))
   shutDown(bare, (errno) => results.push(errno))
   assert.equal(results.length, 3)

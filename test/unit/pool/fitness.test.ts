@@ -62,10 +62,10 @@ test('a new offer begins anew', (t) => {
 })
 
 test('a worker that cannot take three connections in a row is condemned, and each goes back', (t) => {
-  const { offer, report, fitness, judged, passed } = offered(t)
+  const { offer, report, judged, passed } = offered(t)
   report('missing')
   offer(2)
-  fitness.bounced()
+  report('missing', 2)
   assert.deepEqual(judged, [])
   offer(3)
   report('missing', 3)
