@@ -20,6 +20,8 @@ export interface SocketHandle {
    * Undefined for Unix sockets, whose clients have no address.
    */
   getpeername?(into: Partial<TcpAddress>): number
+  /** The same for this end's address. */
+  getsockname?(into: Partial<TcpAddress>): number
   /** For a socket that is not one of Node's: a copy that is, and that is destroyed once it is sent. */
   lend?(): Socket
 }
@@ -205,9 +207,19 @@ export function socketOver(handle: SocketHandle): Socket {
 
 /** The client's address; undefined when the client has reset the connection (getpeername(2)), or has none. */
 export function remoteOf(handle: SocketHandle): TcpAddress | undefined {
-  const remote: { address?: string; port?: number } = {}
+  const remote: Partial<TcpAddress> = {}
   handle.getpeername?.(remote)
-  const { address, port } = remote
+  return whole(remote)
+}
+
+/** This end's address; undefined as above. */
+export function localOf(handle: SocketHandle): TcpAddress | undefined {
+  const local: Partial<TcpAddress> = {}
+  handle.getsockname?.(local)
+  return whole(local)
+}
+
+function whole({ address, port }: Partial<TcpAddress>): TcpAddress | undefined {
   return address === undefined || port === undefined
     ? undefined
     : { address: plainAddress(address), port }

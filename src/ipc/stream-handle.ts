@@ -1,7 +1,5 @@
-import { getSystemErrorName } from 'node:util'
-import { plainAddress } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
-import type { SocketHandle, TcpAddress } from './socket-handle.ts'
+import type { SocketHandle } from './socket-handle.ts'
 
 /**
  * Sockets as Node's bare handles, which are read and written without a stream around them: that would be a third of
@@ -18,7 +16,6 @@ export interface StreamHandle extends SocketHandle {
   writeLatin1String(request: Request, text: string, handle?: SocketHandle): number
   shutdown(request: Request): number
   close(onClosed?: () => void): void
-  getsockname?(into: Partial<TcpAddress>): number
   setNoDelay?(isOn: boolean): number
   setKeepAlive?(isOn: boolean, afterSeconds: number): number
 }
@@ -149,20 +146,4 @@ export function shutDown(handle: StreamHandle, onEnded: (errno: number) => void)
   const result = handle.shutdown(request)
   // 1: it is done already.
   if (result !== 0) onEnded(Math.min(0, result))
-}
-
-/** This end's address; undefined when the client has reset the connection, or for a Unix socket. */
-export function localOf(handle: StreamHandle): TcpAddress | undefined {
-  const local: { address?: string; port?: number } = {}
-  handle.getsockname?.(local)
-  const { address, port } = local
-  return address === undefined || port === undefined
-    ? undefined
-    : { address: plainAddress(address), port }
-}
-
-/** A failed call as an error, with the properties that Node's own have. */
-export function failureOf(call: string, errno: number): Error {
-  const code = getSystemErrorName(errno)
-  return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
 }

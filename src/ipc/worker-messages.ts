@@ -8,7 +8,7 @@ import { decodeProgress, isCount, type Progress } from './progress.ts'
  * The version of the protocol between a primary and its workers. A worker runs the code that is on disk when it
  * starts, which may be newer than its primary's.
  */
-export const workerProtocol = 6
+export const workerProtocol = 7
 
 /** The first message to a worker, sent once. */
 export interface WorkerBoot {

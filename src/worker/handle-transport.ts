@@ -1,13 +1,12 @@
-import { type Local, type Remote, remoteOf, socketOver } from '../ipc/socket-handle.ts'
+import { type Local, localOf, type Remote, remoteOf, socketOver } from '../ipc/socket-handle.ts'
 import {
-  failureOf,
   type HandleReader,
-  localOf,
   readTo,
   type StreamHandle,
   shutDown,
   writeTo,
 } from '../ipc/stream-handle.ts'
+import { systemError } from '../system-error.ts'
 import type { Lingerers, Lingering } from './linger.ts'
 import { type SocketOptions, SocketTransport } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'
@@ -99,7 +98,7 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
         onSent()
         return
       }
-      const cause = failureOf('write', errno)
+      const cause = systemError('write', errno)
       onSent(cause)
       this.#lose(cause)
     })
@@ -109,7 +108,7 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
     this.#output = 'ending'
     shutDown(this.#handle, (errno) => {
       this.#output = 'ended'
-      onEnded(errno === 0 ? null : failureOf('shutdown', errno))
+      onEnded(errno === 0 ? null : systemError('shutdown', errno))
       this.#closeIfEnded()
     })
   }
@@ -167,7 +166,7 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
   }
 
   onError(errno: number): void {
-    this.#lose(failureOf('read', errno))
+    this.#lose(systemError('read', errno))
   }
 
   #read(): void {

@@ -1,5 +1,4 @@
 import { Socket } from 'node:net'
-import { getSystemErrorName } from 'node:util'
 import { plainAddress } from '../endpoint.ts'
 import { HelloserverError } from '../errors.ts'
 import type { Local, Remote } from '../ipc/socket-handle.ts'
@@ -10,6 +9,7 @@ import {
   errnos,
   type NativeModule,
 } from '../native/native.ts'
+import { systemError } from '../system-error.ts'
 import type { Lingerers } from './linger.ts'
 import { type SocketOptions, SocketTransport } from './socket-transport.ts'
 import type { Chunk, Receiver, Transport } from './transport.ts'
@@ -183,7 +183,7 @@ export class NativeTransport implements Transport {
     if (this.#isWatched || !this.#isOpen) return
     this.#isWatched = true
     const result = this.#native.arm(this.#consumer)
-    if (result < 0) this.#lose(failure('epoll_ctl', result))
+    if (result < 0) this.#lose(systemError('epoll_ctl', result))
   }
 
   /** @param toEnd - whether the client may have ended its side: a short read is not the last one then */
@@ -213,7 +213,7 @@ export class NativeTransport implements Transport {
     } else if (count === 0) {
       this.#hasInputEnded = true
       this.#receiver?.endInput()
-    } else if (count !== errnos.again) this.#lose(failure('read', count))
+    } else if (count !== errnos.again) this.#lose(systemError('read', count))
   }
 
   /** Sends what the system takes. */
@@ -231,7 +231,7 @@ export class NativeTransport implements Transport {
         return
       }
       if (count < 0) {
-        this.#lose(failure('write', count))
+        this.#lose(systemError('write', count))
         return
       }
       next.from += count
@@ -248,7 +248,7 @@ export class NativeTransport implements Transport {
     if (onEnded === undefined || this.#unsent.length > 0) return
     this.#onEnded = undefined
     const result = this.#isOpen ? this.#native.shutdown(this.#consumer) : errnos.notConnected
-    onEnded(result < 0 ? failure('shutdown', result) : null)
+    onEnded(result < 0 ? systemError('shutdown', result) : null)
   }
 
   #lose(cause: Error): void {
@@ -286,11 +286,6 @@ function copyOf(arena: Buffer, bytes: number): Buffer {
   const copy = Buffer.allocUnsafe(bytes)
   arena.copy(copy, 0, 0, bytes)
   return copy
-}
-
-function failure(call: string, errno: number): Error {
-  const code = getSystemErrorName(errno)
-  return Object.assign(new Error(`${call} ${code}`), { code, syscall: call, errno })
 }
 
 function detached(): HelloserverError {

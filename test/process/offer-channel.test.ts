@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { channelOf } from '../../src/ipc/channel-handle.ts'
+import { sendOffer } from '../../src/ipc/offer-channel.ts'
+import { waitUntilStopped } from '../../src/process/is-stopped.ts'
+import { handlePair } from '../unit/support/handles.ts'
+import { received } from '../unit/support/socket-pair.ts'
+
+/** Says what it receives, in order, and answers on the socket of an offer. */
+const child = new URL('../helpers/offered-child.js', import.meta.url)
+
+test("offers keep their place among Node's messages, however many are read at once", async (t) => {
+  const receiver = fork(child)
+  t.after(() => receiver.kill('SIGKILL'))
+  const said: unknown[] = []
+  const isReady = new Promise<void>((resolve) => receiver.once('message', () => resolve()))
+  await isReady
+  receiver.on('message', (message) => said.push(message))
+  receiver.kill('SIGSTOP')
+  waitUntilStopped(receiver.pid ?? 0)
+  const clients = []
+  const expected: unknown[] = []
+  const errors: number[] = []
+  const preface = 'p'.repeat(20_000)
+  for (let id = 1; id <= 5; id += 1) {
+    const { handle, client } = await handlePair(t)
+    clients.push(client)
+    receiver.send({ text: `before ${id}` })
+    receiver.send({ text: 'long '.repeat(4_000) })
+    sendOffer(channelOf(receiver), [id, 0, preface], handle, (errno) => errors.push(errno))
+    expected.push({ text: `before ${id}` }, { text: 'long '.repeat(4_000) }, [id, 0, preface])
+  }
+  receiver.send('last')
+  expected.push('last')
+  receiver.kill('SIGCONT')
+  while (said.at(-1) !== 'last') await once(receiver, 'message')
+  assert.deepEqual(said, expected)
+  assert.deepEqual(errors, [0, 0, 0, 0, 0])
+  const answers = await Promise.all(clients.map((client) => received(client)))
+  assert.deepEqual(answers.map(String), ['1', '2', '3', '4', '5'])
+})
