@@ -39,15 +39,22 @@ interface StreamWrap {
 
 let found: StreamWrap | undefined
 
-/** @throws HelloserverError `BOOT_FAILED` where Node has changed; then none of the functions here works */
-export function needStreams(): void {
-  streamWrap()
+function streamWrap(): StreamWrap {
+  found ??= streamWrapOf(process)
+  return found
 }
 
-function streamWrap(): StreamWrap {
-  if (found !== undefined) return found
-  const { binding } = process as { binding?: (name: string) => Partial<StreamWrap> }
-  const wrap = binding?.call(process, 'stream_wrap')
+/**
+ * @param runtime - this process, but for tests
+ * @throws HelloserverError `BOOT_FAILED` where Node has changed; then none of the functions here works
+ */
+export function needStreams(runtime: object = process): void {
+  streamWrapOf(runtime)
+}
+
+function streamWrapOf(runtime: object): StreamWrap {
+  const known = runtime as { binding?: (name: string) => Partial<StreamWrap> | undefined }
+  const wrap = known.binding?.('stream_wrap')
   if (
     typeof wrap?.WriteWrap === 'function' &&
     typeof wrap.ShutdownWrap === 'function' &&
@@ -55,8 +62,7 @@ function streamWrap(): StreamWrap {
     wrap.kReadBytesOrError !== undefined &&
     wrap.kLastWriteWasAsync !== undefined
   ) {
-    found = wrap as StreamWrap
-    return found
+    return wrap as StreamWrap
   }
   throw new HelloserverError(
     'BOOT_FAILED',

@@ -190,12 +190,9 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
 /** One piece of what is to be sent: a copy, since the caller may run again before all of it is. */
 function joined(chunks: readonly Chunk[]): Buffer {
   const [only] = chunks
-  if (chunks.length === 1 && only !== undefined) return copyOf(only)
+  // There is an overload for either kind, and none for both.
+  if (chunks.length === 1) return Buffer.from(only as Uint8Array)
   return Buffer.concat(
     chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
   )
-}
-
-function copyOf(chunk: Chunk): Buffer {
-  return typeof chunk === 'string' ? Buffer.from(chunk) : Buffer.from(chunk)
 }
