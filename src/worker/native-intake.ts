@@ -14,7 +14,7 @@ import {
 import { type Entrance, Entrances } from './entrances.ts'
 import type { Arrival, Handler, Intake } from './intake.ts'
 import { Lingerers } from './linger.ts'
-import { NativeTransport, type NativeWay } from './native-transport.ts'
+import { NativeTransport, type NativeWay, onceSettled } from './native-transport.ts'
 import { parsePreface } from './preface.ts'
 import type { SocketOptions } from './socket-transport.ts'
 
@@ -225,8 +225,7 @@ export class NativeIntake implements Intake {
     else this.#open(id, entrance, first)
     if (this.#isTickDue) return
     this.#isTickDue = true
-    // Ticks run after all that follows from this without a wait; but not after what a tick itself begins.
-    queueMicrotask(() => process.nextTick(() => this.#tick()))
+    onceSettled(() => this.#tick())
   }
 
   /** @param length - of the preface */

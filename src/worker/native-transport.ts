@@ -44,7 +44,7 @@ export interface NativeWay {
 
 /**
  * A connection's bytes by way of the native module: as few system calls as can be. What was written is held back until
- * the handler has returned to the event loop, or has ended: then the answer and the end of this side are one packet.
+ * the handler has returned to the event loop, or has ended: then its last words and the end of this side are one packet.
  * Events are edge-triggered (epoll(7)), so each is followed by calls until one would block.
  */
 export class NativeTransport implements Transport {
@@ -58,6 +58,8 @@ export class NativeTransport implements Transport {
   #isOpen = true
   #isPaused = false
   #isWatched = false
+  #hasSettled = false
+  #isPushDue = false
   #hasInputEnded = false
   #unsent: Unsent[] = nothing
   #onEnded: ((error?: Error | null) => void) | undefined
@@ -118,6 +120,7 @@ export class NativeTransport implements Transport {
     }))
     this.#unsent = this.#unsent.length === 0 ? unsent : [...this.#unsent, ...unsent]
     this.#send()
+    if (this.#hasSettled) this.#pushSoon()
   }
 
   end(onEnded: (error?: Error | null) => void): void {
@@ -162,6 +165,7 @@ export class NativeTransport implements Transport {
   /** The handler has returned to the event loop, and the connection goes on: sends what is held back, and listens. */
   settle(): void {
     if (!this.#isOpen) return
+    this.#hasSettled = true
     this.#native.push(this.#consumer, this.#noDelay)
     this.#watch()
   }
@@ -176,6 +180,16 @@ export class NativeTransport implements Transport {
     if (events & consumerEvents.readable && !this.#isPaused) {
       this.#read((events & consumerEvents.hangup) !== 0)
     }
+  }
+
+  /** Sends what is held back, unless the handler ends before it returns to the event loop. */
+  #pushSoon(): void {
+    if (this.#isPushDue) return
+    this.#isPushDue = true
+    onceSettled(() => {
+      this.#isPushDue = false
+      if (this.#isOpen) this.#native.push(this.#consumer, this.#noDelay)
+    })
   }
 
   /** Is told of each change from now on, beginning with how it is. */
@@ -274,6 +288,14 @@ export class NativeTransport implements Transport {
     if (typeof address === 'number') return undefined
     return { address: plainAddress(address.address), port: address.port }
   }
+}
+
+/**
+ * Calls `act` in a tick: these run after all that follows from what runs now without a wait; but not after what a tick
+ * itself begins.
+ */
+export function onceSettled(act: () => void): void {
+  queueMicrotask(() => process.nextTick(act))
 }
 
 const ignore = () => {}

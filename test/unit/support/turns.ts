@@ -10,3 +10,8 @@ export async function turnsDuring(pending: Promise<unknown>): Promise<number> {
   clearImmediate(next)
   return turns
 }
+
+/** Resolves when the event loop has turned so often: by then, what was on its way within this machine has arrived. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}

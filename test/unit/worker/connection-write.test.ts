@@ -5,6 +5,7 @@ import { waitFor, within } from '../../helpers/wait-for.ts'
 import { connected } from '../support/connected.ts'
 import { overEach, wayOf } from '../support/over-each.ts'
 import { received } from '../support/socket-pair.ts'
+import { turns } from '../support/turns.ts'
 
 overEach('a client that has ended its side still gets its answer', async (t) => {
   const { connection, client, conclude } = await connected(t)
@@ -57,6 +58,22 @@ overEach(
     await connection.flush()
   },
 )
+
+overEach('what is written in the course of a conversation leaves at once', async (t) => {
+  const { connection, client } = await connected(t)
+  let arrived = ''
+  client.on('data', (bytes) => {
+    arrived += String(bytes)
+  })
+  for (let round = 1; round <= 3; round += 1) {
+    client.write('question\r\n')
+    await connection.readLine()
+    await connection.write('answer')
+    await connection.write('\r\n')
+    await turns(20)
+    assert.equal(arrived, 'answer\r\n'.repeat(round))
+  }
+})
 
 overEach('an answer that the client resets under fails the flush and the writes', async (t) => {
   const { connection, client } = await connected(t)
