@@ -7,7 +7,7 @@ import type { Lifeline } from './lifeline.ts'
 import { LinkedList } from './linked-list.ts'
 import { NativeSocket } from './native-socket.ts'
 import type { PendingConnection } from './pending-connection.ts'
-import { QueueFaults } from './queue-faults.ts'
+import { SendFaults } from './send-faults.ts'
 import type { TakingWorkers } from './taking-workers.ts'
 import { writtenClient } from './written-address.ts'
 
@@ -45,7 +45,7 @@ export class Feed implements Supply {
   readonly #lifeline: Lifeline
   readonly #workers: TakingWorkers
   readonly #owner: FeedOwner
-  readonly #faults: QueueFaults
+  readonly #faults: SendFaults
   /** Those that are staged or in the queue, in the order of their turns, as far as is known. */
   readonly #fed = new LinkedList<PendingConnection>()
   #dispatcher!: HandOffListener
@@ -63,7 +63,7 @@ export class Feed implements Supply {
     this.#lifeline = lifeline
     this.#workers = workers
     this.#owner = owner
-    this.#faults = new QueueFaults(log)
+    this.#faults = new SendFaults(log)
     this.#queue = new KernelQueue(native, () => this.#onRoom(), lifeline.queue)
   }
 

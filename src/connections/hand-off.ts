@@ -1,5 +1,6 @@
 import type { Progress, Step } from '../ipc/progress.ts'
 import type { SocketHandle } from '../ipc/socket-handle.ts'
+import type { Unsent } from '../ipc/worker-messages.ts'
 import type { ConnectionEvent } from '../lifecycle/connection-states.ts'
 import type { NumberedEndpoint } from './endpoint-table.ts'
 import type { PendingConnection } from './pending-connection.ts'
@@ -92,8 +93,8 @@ export interface WorkerHandOff extends HandOff {
   removeIdle(worker: HandOffWorker): void
   /** A worker reports on the connection that it was offered. */
   progress(worker: HandOffWorker, report: Progress): void
-  /** The system has not sent a worker the connection that it was offered: -errno. */
-  unsent(worker: HandOffWorker, errno: number): void
+  /** The system has not sent a worker the connection that it was offered. */
+  unsent(worker: HandOffWorker, unsent: Unsent): void
   /** A worker has ended; its connection in hand goes back to the queue, or is lost with it. */
   lost(worker: HandOffWorker, loss: Loss, cause: string): void
 }

@@ -25,7 +25,7 @@ export interface PendingConnection extends Links<PendingConnection> {
   entry: number
   /** Written by `Accounts` alone. */
   state: ConnectionState
-  /** Offers that have failed: the socket was not sent, did not arrive, or the worker could not claim it. */
+  /** Offers that have failed: the socket did not arrive, or the worker could not claim it. */
   missed: number
   /** The client, if each connection gets a line in the log. */
   peer: string | undefined

@@ -1,18 +1,19 @@
 import { constants } from 'node:os'
 import type { Progress } from '../ipc/progress.ts'
 import { needStreams } from '../ipc/stream-handle.ts'
+import type { Unsent } from '../ipc/worker-messages.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Accounts } from './accounts.ts'
 import type { HandOffListener, HandOffWorker, Loss, WorkerHandOff } from './hand-off.ts'
 import { type PendingConnection, peerOf } from './pending-connection.ts'
-import { QueueFaults } from './queue-faults.ts'
+import { SendFaults } from './send-faults.ts'
 import type { Stats } from './stats.ts'
 import { tellLoss } from './tell-loss.ts'
 
 const { EPIPE, ECONNRESET, ECANCELED } = constants.errno
 
 /** Why nothing can be sent to a worker whose end of the channel is closed. */
-const ofClosedEnd: ReadonlySet<number> = new Set([-EPIPE, -ECONNRESET, -ECANCELED])
+const closedEndErrnos: ReadonlySet<number> = new Set([-EPIPE, -ECONNRESET, -ECANCELED])
 
 /** A connection whose offer has failed this often is given up: by then at least three workers have failed to take it. */
 const maxMissed = 9
@@ -34,7 +35,7 @@ export class PortableHandOff implements WorkerHandOff {
   readonly #log: Logger
   /** Longest idle first; so few that a plain list is fastest. */
   readonly #idle: HandOffWorker[] = []
-  readonly #faults: QueueFaults
+  readonly #faults: SendFaults
   #dispatcher!: HandOffListener
 
   /** @throws HelloserverError `BOOT_FAILED` where Node has changed */
@@ -43,7 +44,7 @@ export class PortableHandOff implements WorkerHandOff {
     this.#accounts = accounts
     this.#stats = stats
     this.#log = log
-    this.#faults = new QueueFaults(log)
+    this.#faults = new SendFaults(log)
   }
 
   reportTo(dispatcher: HandOffListener): void {
@@ -124,11 +125,12 @@ export class PortableHandOff implements WorkerHandOff {
     }
   }
 
-  unsent(worker: HandOffWorker, errno: number): void {
+  unsent(worker: HandOffWorker, { id, errno }: Unsent): void {
     const connection = worker.inHand
-    if (connection === undefined) return
+    // What it has by now may be another one, or the app's doing.
+    if (connection?.id !== id || worker.hasClaimed(connection)) return
     // A worker whose end is closed is dying, which is noticed anyway.
-    if (!ofClosedEnd.has(errno)) this.#faults.tell(errno)
+    if (!closedEndErrnos.has(errno)) this.#faults.tell(errno)
     worker.release(false)
     this.#dispatcher.requeue(connection)
     if (worker.isIdle) this.addIdle(worker)

@@ -4,7 +4,7 @@ import { TokenBucket } from '../token-bucket.ts'
 import { type ChannelHandle, channelOf } from './channel-handle.ts'
 import { sendOffer } from './offer-channel.ts'
 import type { SocketHandle } from './socket-handle.ts'
-import type { Offer } from './worker-messages.ts'
+import type { Offer, Unsent } from './worker-messages.ts'
 
 type Channelled = ChildProcess & {
   /** Messages that wait for the acknowledgement of a socket; null when none is awaited. */
@@ -16,8 +16,8 @@ type Emit = (name: string | symbol, ...args: unknown[]) => boolean
 export interface GuardListener {
   /** The worker sent something that no worker sends; its further messages are ignored. */
   onFault(reason: string): void
-  /** The offer that was sent last could not be sent: -errno. */
-  onUnsent(errno: number): void
+  /** An offer could not be sent. */
+  onUnsent(unsent: Unsent): void
   /** The worker's end of the channel is closed. */
   onClosed(): void
 }
@@ -40,9 +40,6 @@ export class ChannelGuard {
   readonly #allowance = new TokenBucket(unasked.burst, unasked.perSecond)
   readonly #read: ChannelHandle['onread']
   readonly #emit: Emit
-  readonly #onSent = (errno: number) => {
-    if (errno !== 0) this.#listener.onUnsent(errno)
-  }
   #unfinishedBytes = 0
   #isDeaf = false
 
@@ -62,7 +59,9 @@ export class ChannelGuard {
 
   /** Sends an offer with a copy of its socket. */
   offer(offer: Offer, handle: SocketHandle): void {
-    sendOffer(this.#handle, offer, handle, this.#onSent)
+    sendOffer(this.#handle, offer, handle, (errno) => {
+      if (errno !== 0) this.#listener.onUnsent({ id: offer[0], errno })
+    })
   }
 
   /** The process is gone: any other process that holds its end is ignored. */

@@ -38,40 +38,66 @@ export function receiveOffers(
   onOffer: (offer: Offer, handle: StreamHandle) => void,
 ): void {
   const toNode = channel.onread
-  /** An offer that has arrived in part. */
-  let begun: { readonly handle: StreamHandle; text: string } | undefined
-  const receive = (bytes: ArrayBuffer) => {
-    const { pendingHandle } = channel
-    if (begun === undefined && pendingHandle === null) {
-      passOn(channel, toNode, bytes)
-      return
-    }
-    const all = Buffer.from(bytes)
-    if (begun !== undefined) {
-      const end = all.indexOf(newline)
-      begun.text += all.toString('latin1', 0, end < 0 ? all.length : end)
-      if (end < 0) return
-      deliver(begun.text, begun.handle)
-      begun = undefined
-      if (end + 1 < all.length) receive(bytes.slice(end + 1))
-      return
-    }
-    const start = all.lastIndexOf(newline, all.length - 2) + 1
-    if (pendingHandle === null || all[start] !== bracket) {
-      passOn(channel, toNode, bytes)
-      return
-    }
-    channel.pendingHandle = null
-    if (start > 0) passOn(channel, toNode, bytes.slice(0, start))
-    const text = all.toString('latin1', start)
-    if (all.at(-1) === newline) deliver(text, pendingHandle)
-    else begun = { handle: pendingHandle, text }
-  }
-  // Node emits each of its messages in a later tick.
-  const deliver = (text: string, handle: StreamHandle) =>
-    process.nextTick(onOffer, JSON.parse(text), handle)
+  const reader = new OfferReader(
+    channel,
+    (bytes) => passOn(channel, toNode, bytes),
+    // Node emits each of its messages in a later tick.
+    (text, handle) => process.nextTick(onOffer, JSON.parse(text), handle),
+  )
   channel.onread = (bytes) => {
     if (bytes === undefined) toNode.call(channel)
-    else receive(bytes)
+    else reader.read(bytes)
+  }
+}
+
+/** Divides what is read from a channel into offers and the rest. */
+class OfferReader {
+  readonly #channel: ChannelHandle
+  readonly #onRest: (bytes: ArrayBuffer) => void
+  readonly #onOffer: (text: string, handle: StreamHandle) => void
+  /** An offer of which only a part has been read. */
+  #begun: { readonly handle: StreamHandle; text: string } | undefined
+
+  constructor(
+    channel: ChannelHandle,
+    onRest: (bytes: ArrayBuffer) => void,
+    onOffer: (text: string, handle: StreamHandle) => void,
+  ) {
+    this.#channel = channel
+    this.#onRest = onRest
+    this.#onOffer = onOffer
+  }
+
+  read(bytes: ArrayBuffer): void {
+    const { pendingHandle } = this.#channel
+    if (this.#begun !== undefined) this.#continue(this.#begun, bytes)
+    else if (pendingHandle === null) this.#onRest(bytes)
+    else this.#readWith(pendingHandle, bytes)
+  }
+
+  /** Reads bytes that a socket has come with: it belongs to the last line, which may not be whole. */
+  #readWith(handle: StreamHandle, bytes: ArrayBuffer): void {
+    const all = Buffer.from(bytes)
+    // If the last byte is a newline, that is the last line's own.
+    const start = all.lastIndexOf(newline, all.length - 2) + 1
+    if (all[start] !== bracket) {
+      this.#onRest(bytes)
+      return
+    }
+    this.#channel.pendingHandle = null
+    if (start > 0) this.#onRest(bytes.slice(0, start))
+    const text = all.toString('latin1', start)
+    if (all.at(-1) === newline) this.#onOffer(text, handle)
+    else this.#begun = { handle, text }
+  }
+
+  #continue(begun: { readonly handle: StreamHandle; text: string }, bytes: ArrayBuffer): void {
+    const all = Buffer.from(bytes)
+    const end = all.indexOf(newline)
+    begun.text += all.toString('latin1', 0, end < 0 ? all.length : end)
+    if (end < 0) return
+    this.#begun = undefined
+    this.#onOffer(begun.text, begun.handle)
+    if (end + 1 < all.length) this.read(bytes.slice(end + 1))
   }
 }

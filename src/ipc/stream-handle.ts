@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { HelloserverError } from '../errors.ts'
 import type { SocketHandle } from './socket-handle.ts'
 
@@ -12,13 +13,16 @@ export interface StreamHandle extends SocketHandle {
   onread: (bytes?: ArrayBuffer) => void
   readStart(): number
   readStop(): number
-  writeBuffer(request: Request, bytes: Uint8Array): number
-  writeLatin1String(request: Request, text: string, handle?: SocketHandle): number
-  shutdown(request: Request): number
+  writeBuffer(request: Request, bytes: Uint8Array): Result
+  writeLatin1String(request: Request, text: string, handle?: SocketHandle): Result
+  shutdown(request: Request): Result
   close(onClosed?: () => void): void
   setNoDelay?(isOn: boolean): number
   setKeepAlive?(isOn: boolean, afterSeconds: number): number
 }
+
+/** -errno, or undefined once the handle is closed. */
+type Result = number | undefined
 
 /** An operation that the system may end later. */
 interface Request {
@@ -45,16 +49,23 @@ function streamWrap(): StreamWrap {
 }
 
 /**
- * @param runtime - this process, but for tests
- * @throws HelloserverError `BOOT_FAILED` where Node has changed; then none of the functions here works
+ * To be called before an app can change anything: from then on, the functions here depend on nothing of this process.
+ *
+ * @throws HelloserverError `BOOT_FAILED` where Node has changed
  */
-export function needStreams(runtime: object = process): void {
-  streamWrapOf(runtime)
+export function needStreams(): void {
+  streamWrap()
 }
 
-function streamWrapOf(runtime: object): StreamWrap {
-  const known = runtime as { binding?: (name: string) => Partial<StreamWrap> | undefined }
-  const wrap = known.binding?.('stream_wrap')
+/** A process, as far as it matters here. */
+interface Runtime {
+  binding?: (name: string) => Partial<StreamWrap> | undefined
+  noDeprecation?: boolean
+}
+
+/** @throws as `needStreams` */
+export function streamWrapOf(runtime: Runtime): StreamWrap {
+  const wrap = bindingOf(runtime)
   if (
     typeof wrap?.WriteWrap === 'function' &&
     typeof wrap.ShutdownWrap === 'function' &&
@@ -69,6 +80,22 @@ function streamWrapOf(runtime: object): StreamWrap {
     `Node.js ${process.version} reads and writes sockets in a way that helloserver does not know; use a version that docs/versions.md lists`,
   )
 }
+
+/** Node deprecates it, and has nothing in its place; nobody who runs a service could act on a warning. */
+function bindingOf(runtime: Runtime): Partial<StreamWrap> | undefined {
+  const { noDeprecation = false } = runtime
+  runtime.noDeprecation = true
+  try {
+    return runtime.binding?.('stream_wrap')
+  } catch {
+    // Refused by a policy of the runtime (--permission).
+    return undefined
+  } finally {
+    runtime.noDeprecation = noDeprecation
+  }
+}
+
+const resultOf = (result: Result): number => result ?? -constants.errno.EBADF
 
 /** The end of the input, as libuv has it (UV_EOF). */
 const endOfFile = -4_095
@@ -107,14 +134,15 @@ export function writeTo(
   const { WriteWrap, streamBaseState, kLastWriteWasAsync } = streamWrap()
   const request = new WriteWrap()
   request.oncomplete = onSent
-  const errno = handle.writeBuffer(request, bytes)
+  const errno = resultOf(handle.writeBuffer(request, bytes))
   if (errno !== 0) onSent(errno)
   else if (streamBaseState[kLastWriteWasAsync] === 0) onSent(0)
   else request.bytes = bytes
 }
 
 /**
- * Sends a line with a copy of a socket over a channel between processes.
+ * Sends a line with a copy of a socket over a channel between processes. The socket must not be closed before that is
+ * done, or the channel is closed.
  *
  * @param onSent - called later, or before this returns; not 0 when it cannot be sent: -errno
  */
@@ -126,7 +154,7 @@ export function sendTo(
 ): void {
   const request = new (streamWrap().WriteWrap)()
   request.oncomplete = onSent
-  const errno = channel.writeLatin1String(request, line, handle)
+  const errno = resultOf(channel.writeLatin1String(request, line, handle))
   if (errno !== 0) onSent(errno)
 }
 
@@ -149,7 +177,7 @@ export function passOn(
 export function shutDown(handle: StreamHandle, onEnded: (errno: number) => void): void {
   const request = new (streamWrap().ShutdownWrap)()
   request.oncomplete = onEnded
-  const result = handle.shutdown(request)
+  const result = resultOf(handle.shutdown(request))
   // 1: it is done already.
   if (result !== 0) onEnded(Math.min(0, result))
 }

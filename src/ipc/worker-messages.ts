@@ -57,6 +57,12 @@ export interface ConnectionLease {
  */
 export type Offer = readonly [id: number, endpoint: number, preface?: string]
 
+/** An offer that could not be sent: the connection's id, and -errno. */
+export interface Unsent {
+  readonly id: number
+  readonly errno: number
+}
+
 /** Primary to worker, besides offers. */
 export type ToWorker =
   | WorkerBoot

@@ -316,7 +316,7 @@ export class WorkerSlot implements HandOffWorker, Judged {
         this.#receive(event.message)
         return
       case 'unsent':
-        this.#context.handOff.unsent(this, event.errno)
+        this.#context.handOff.unsent(this, event.unsent)
         return
       case 'channel-fault': {
         // Such a worker may keep writing and never read: a connection that it has not claimed goes to others at once.

@@ -14,6 +14,7 @@ import {
   type FromWorker,
   type Offer,
   type ToWorker,
+  type Unsent,
   type WorkerBoot,
   workerProtocol,
 } from '../ipc/worker-messages.ts'
@@ -58,7 +59,7 @@ const unsentAfterMs = 20
 export type ProcessEvent =
   | { readonly kind: 'message'; readonly message: FromWorker }
   /** The system did not send it the socket that it was offered. */
-  | { readonly kind: 'unsent'; readonly errno: number }
+  | { readonly kind: 'unsent'; readonly unsent: Unsent }
   /** It wrote a foreign message into Node's channel; its further messages are ignored. */
   | { readonly kind: 'channel-fault'; readonly reason: string }
   /** It is alive, but has broken its progress pipe, or has closed that or the channel. */
@@ -259,7 +260,7 @@ export class WorkerProcess {
     try {
       this.#guard = new ChannelGuard(child, {
         onFault: (reason) => this.#onEvent({ kind: 'channel-fault', reason }),
-        onUnsent: (errno) => setTimeout(() => this.#tellUnsent(errno), unsentAfterMs).unref(),
+        onUnsent: (unsent) => setTimeout(() => this.#tellUnsent(unsent), unsentAfterMs).unref(),
         onClosed: () => this.#outlives(channelClosed),
       })
     } catch (error) {
@@ -267,8 +268,8 @@ export class WorkerProcess {
     }
   }
 
-  #tellUnsent(errno: number): void {
-    if (!this.#isClosed) this.#onEvent({ kind: 'unsent', errno })
+  #tellUnsent(unsent: Unsent): void {
+    if (!this.#isClosed) this.#onEvent({ kind: 'unsent', unsent })
   }
 
   #readProgress(child: ChildProcess): void {

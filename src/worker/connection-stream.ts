@@ -63,12 +63,12 @@ export class ConnectionStream extends Duplex {
   }
 
   setNoDelay(isOn = true): this {
-    this.#source.transport.setNoDelay(isOn)
+    this.#source.transport.setNoDelay(truthOf(isOn))
     return this
   }
 
   setKeepAlive(isOn = false, afterMs = 0): this {
-    this.#source.transport.setKeepAlive(isOn, afterMs)
+    this.#source.transport.setKeepAlive(truthOf(isOn), timeOf(afterMs))
     return this
   }
 
@@ -155,4 +155,12 @@ export class ConnectionStream extends Duplex {
     if (this.#idleMs === 0 || this.destroyed) return
     this.#idle = setTimeout(() => this.emit('timeout'), this.#idleMs)
   }
+}
+
+/** What a caller without types may give; a socket of Node's takes it as well. */
+const truthOf = (value: unknown): boolean => Boolean(value)
+
+function timeOf(value: unknown): number {
+  const ms = Number(value)
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0
 }

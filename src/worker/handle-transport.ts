@@ -17,7 +17,9 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
   readonly #options: SocketOptions
   readonly #lingerers: Pick<Lingerers, 'add'>
   readonly #path: string | undefined
-  readonly #rest: Buffer
+  /** How many of the bytes that were received were read elsewhere. */
+  readonly #readBefore: number
+  #rest: Buffer | undefined
   #noDelay: boolean
   #isNoDelaySet = false
   #receiver: Receiver | undefined
@@ -52,6 +54,7 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
     this.#lingerers = lingerers
     this.#path = path
     this.#rest = rest
+    this.#readBefore = rest.length
     this.bytesRead = rest.length
     // A Unix socket sends everything at once, and its system knows when a client is gone.
     this.#noDelay = noDelay && path === undefined
@@ -71,7 +74,9 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
   open(receiver: Receiver): void {
     this.#receiver = receiver
     readTo(this.#handle, this)
-    if (this.#rest.length > 0) receiver.receive(this.#rest)
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== undefined && rest.length > 0) receiver.receive(rest)
     this.#read()
   }
 
@@ -88,13 +93,17 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
   }
 
   write(chunks: readonly Chunk[], onSent: (error?: Error | null) => void): void {
+    if (!this.#isOpen) {
+      onSent(closed())
+      return
+    }
     const bytes = joined(chunks)
-    this.bytesWritten += bytes.length
     // The first write is sent at once anyway; later ones must not wait for its acknowledgement (Nagle).
     if (this.#hasWritten && this.#noDelay && !this.#isNoDelaySet) this.setNoDelay(true)
     this.#hasWritten = true
     writeTo(this.#handle, bytes, (errno) => {
       if (errno === 0) {
+        this.bytesWritten += bytes.length
         onSent()
         return
       }
@@ -105,6 +114,10 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
   }
 
   end(onEnded: (error?: Error | null) => void): void {
+    if (!this.#isOpen) {
+      onEnded(closed())
+      return
+    }
     this.#output = 'ending'
     shutDown(this.#handle, (errno) => {
       this.#output = 'ended'
@@ -128,7 +141,7 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
     this.#handle.readStop()
     const socket = socketOver(this.#handle)
     // The socket counts by the handle, which has counted all the rest.
-    const before = { bytesRead: this.#rest.length, bytesWritten: 0 }
+    const before = { bytesRead: this.#readBefore, bytesWritten: 0 }
     return new SocketTransport(socket, this.#options, this.#lingerers, this.#path, before)
   }
 
@@ -186,6 +199,8 @@ export class HandleTransport implements Transport, HandleReader, Lingering {
     this.#receiver?.lose(cause)
   }
 }
+
+const closed = () => new Error('The connection is closed')
 
 /** One piece of what is to be sent: a copy, since the caller may run again before all of it is. */
 function joined(chunks: readonly Chunk[]): Buffer {

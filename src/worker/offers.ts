@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { ClaimWriter } from '../ipc/claim-register.ts'
 import { type Progress, type ProgressWriter, uncounted } from '../ipc/progress.ts'
-import { needStreams, type StreamHandle } from '../ipc/stream-handle.ts'
+import type { StreamHandle } from '../ipc/stream-handle.ts'
 import type { Offer, ServedEndpoint } from '../ipc/worker-messages.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Entrances } from './entrances.ts'
@@ -37,7 +37,6 @@ export class Offers implements Intake {
     log: Logger,
     clock: Clock,
   ) {
-    needStreams()
     this.#handler = handler
     this.#settings = settings
     this.#entrances = new Entrances(endpoints)

@@ -10,7 +10,7 @@ import { channelOf } from '../ipc/channel-handle.ts'
 import { ClaimWriter, claimFd, claimsLost } from '../ipc/claim-register.ts'
 import { receiveOffers } from '../ipc/offer-channel.ts'
 import { ProgressWriter, progressFd, statusOfStep, uncounted } from '../ipc/progress.ts'
-import type { StreamHandle } from '../ipc/stream-handle.ts'
+import { needStreams, type StreamHandle } from '../ipc/stream-handle.ts'
 import {
   decodeToWorker,
   type FromWorker,
@@ -189,6 +189,7 @@ export class WorkerProgram {
       this.#prepareOrphanhood(boot, queue)
       return (handler) => queue.serve(handler)
     }
+    needStreams()
     receiveOffers(channelOf(process), (offer, handle) => this.#receiveClient(offer, handle))
     const claims = new ClaimWriter(claimFd)
     this.#claims = claims

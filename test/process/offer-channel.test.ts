@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { channelOf } from '../../src/ipc/channel-handle.ts'
 import { sendOffer } from '../../src/ipc/offer-channel.ts'
 import { waitUntilStopped } from '../../src/process/is-stopped.ts'
+import { ask } from '../helpers/client.ts'
+import { startService } from '../helpers/service.ts'
 import { handlePair } from '../unit/support/handles.ts'
 import { received } from '../unit/support/socket-pair.ts'
 
@@ -40,4 +42,22 @@ test("offers keep their place among Node's messages, however many are read at on
   assert.deepEqual(errors, [0, 0, 0, 0, 0])
   const answers = await Promise.all(clients.map((client) => received(client)))
   assert.deepEqual(answers.map(String), ['1', '2', '3', '4', '5'])
+})
+
+test("an app may take away what is used of Node's own parts: they are found before it is loaded", async (t) => {
+  const app = `process.binding = undefined
+  export default {
+    async handle(connection) {
+      await connection.write((await connection.readLine()) ?? '')
+    },
+  }`
+  const service = await startService(t, { app, environment: { HELLOSERVER_NATIVE: 'off' } })
+  assert.deepEqual(await ask(service.port, 'a\r\n'), { how: 'end', text: 'a\r\n' })
+})
+
+test("whoever wants to know what will be deprecated is not told of helloserver's own use", () => {
+  const streams = new URL('../../src/ipc/stream-handle.js', import.meta.url)
+  const code = `import { needStreams } from '${streams.href}'; needStreams(); console.log(process.noDeprecation)`
+  const flags = ['--pending-deprecation', '--throw-deprecation', '--input-type=module', '-e', code]
+  assert.equal(execFileSync(process.execPath, flags, { encoding: 'utf8' }), 'false\n')
 })

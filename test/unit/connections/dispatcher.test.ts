@@ -136,14 +136,17 @@ test('a connection that the system does not send is tried again as long as it ma
   for (let count = 0; count < 20; count += 1) {
     const worker = workers[count % 2] as BareWorker
     assert.equal(worker.current.id, 1, `try ${count}`)
-    handOff.unsent(worker, -109)
+    handOff.unsent(worker, { id: 1, errno: -109 })
   }
   const told = () =>
     lines.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith('Cannot hand off'))
   assert.equal(told().length, 1)
   assert.equal(accounts.counts.active, 1)
   // The end of a dying worker's channel is noticed anyway.
-  handOff.unsent(workers[0] as BareWorker, -32)
+  handOff.unsent(workers[0] as BareWorker, { id: 1, errno: -32 })
   assert.equal(told().length, 1)
+  assert.equal(workers[1]?.current.id, 1)
+  // Not about the connection that it has.
+  handOff.unsent(workers[1], { id: 2, errno: -109 })
   assert.equal(workers[1]?.current.id, 1)
 })

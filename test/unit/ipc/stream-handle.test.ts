@@ -7,6 +7,7 @@ import {
   type StreamHandle,
   sendTo,
   shutDown,
+  streamWrapOf,
   writeTo,
 } from '../../../src/ipc/stream-handle.ts'
 import { waitFor } from '../../helpers/wait-for.ts'
@@ -15,9 +16,13 @@ import { received } from '../support/socket-pair.ts'
 
 test('a runtime whose streams differ is refused, with the remedy', () => {
   const refused = { code: 'BOOT_FAILED', message: /use a version that docs\/versions\.md lists/ }
-  for (const binding of [undefined, () => ({}), () => undefined]) {
-    assert.throws(() => needStreams({ binding }), refused)
+  const refuse = () => {
+    throw new Error('access denied')
   }
+  for (const binding of [() => ({}), () => undefined, refuse]) {
+    assert.throws(() => streamWrapOf({ binding }), refused)
+  }
+  assert.throws(() => streamWrapOf({}), refused)
   needStreams()
 })
 
@@ -70,12 +75,18 @@ test('whatever is asked of a closed handle fails', async (t) => {
   const bare = handle as StreamHandle
   const gone = once(client, 'close')
   client.resume()
-  bare.close()
   const results: number[] = []
-  sendTo(bare, 'line\n', bare, (errno) => results.push(errno))
-  writeTo(bare, Buffer.from('b'), (errno) => results.push(errno))
-  shutDown(bare, (errno) => results.push(errno))
-  assert.equal(results.length, 3)
+  const note = (errno: number) => results.push(errno)
+  const askAll = () => {
+    sendTo(bare, 'line\n', bare, note)
+    writeTo(bare, Buffer.from('b'), note)
+    shutDown(bare, note)
+  }
+  const closed = new Promise<void>((resolve) => bare.close(resolve))
+  askAll()
+  await closed
+  askAll()
+  assert.equal(results.length, 6)
   assert.ok(
     results.every((errno) => errno < 0),
     String(results),

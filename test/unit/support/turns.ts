@@ -1,14 +1,14 @@
 /** How often the event loop turns until a promise settles. */
 export async function turnsDuring(pending: Promise<unknown>): Promise<number> {
-  let turns = 0
+  let counted = 0
   const count = () => {
-    turns += 1
+    counted += 1
     next = setImmediate(count)
   }
   let next = setImmediate(count)
   await pending
   clearImmediate(next)
-  return turns
+  return counted
 }
 
 /** Resolves when the event loop has turned so often: by then, what was on its way within this machine has arrived. */

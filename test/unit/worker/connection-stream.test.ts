@@ -256,6 +256,24 @@ test('libraries find what they ask of a socket', async (t) => {
   await connection.flush()
 })
 
+overEach(
+  'options of a socket are taken as a socket of Node takes them, whatever they are',
+  async (t) => {
+    const { connection, client } = await connected(t)
+    const stream = connection.stream() as unknown as Record<
+      string,
+      (...given: unknown[]) => unknown
+    >
+    for (const isOn of [1, 0, null, 'yes', {}, undefined]) {
+      stream['setNoDelay']?.(isOn)
+      for (const afterMs of [Number.NaN, -1, '5000', 1e300, undefined])
+        stream['setKeepAlive']?.(isOn, afterMs)
+    }
+    client.write('a')
+    assert.equal(String((await once(connection.stream(), 'data'))[0]), 'a')
+  },
+)
+
 overEach('a stream that was told to says when nothing has passed for so long', async (t) => {
   const clock = new Clock(t)
   const { connection, client } = await connected(t)

@@ -9,7 +9,7 @@ const userLimit =
   'the user has more descriptors on their way between processes than may be open; raise "ulimit -n"'
 
 /** Logs why no connection can be sent to workers: that is tried again many times a second. */
-export class QueueFaults {
+export class SendFaults {
   readonly #log: Logger
   #last = { errno: 0, atMs: 0 }
 
