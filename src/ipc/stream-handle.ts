@@ -21,7 +21,7 @@ export interface StreamHandle extends SocketHandle {
   setKeepAlive?(isOn: boolean, afterSeconds: number): number
 }
 
-/** -errno, or undefined once the handle is closed. */
+/** 0 or -errno; undefined once the handle is closed. */
 type Result = number | undefined
 
 /** An operation that the system may end later. */
