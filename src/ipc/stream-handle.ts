@@ -83,15 +83,16 @@ export function streamWrapOf(runtime: Runtime): StreamWrap {
 
 /** Node deprecates it, and has nothing in its place; nobody who runs a service could act on a warning. */
 function bindingOf(runtime: Runtime): Partial<StreamWrap> | undefined {
-  const { noDeprecation = false } = runtime
-  runtime.noDeprecation = true
+  // With --no-deprecation, it cannot be written.
+  const isQuiet = runtime.noDeprecation === true
+  if (!isQuiet) runtime.noDeprecation = true
   try {
     return runtime.binding?.('stream_wrap')
   } catch {
     // Refused by a policy of the runtime (--permission).
     return undefined
   } finally {
-    runtime.noDeprecation = noDeprecation
+    if (!isQuiet) runtime.noDeprecation = false
   }
 }
 
